@@ -1,0 +1,117 @@
+//! Where files live, who may enter, and the locks and random words that keep processes apart.
+
+use std::{
+    env,
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io::Read,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::{Error, account::Account};
+
+/// Fixed, because root's own folders are closed to the user that the server runs as; not in /var/tmp, which is cleaned by age.
+const HOME_OF_ROOT: &str = "/var/lib/durable-postgres";
+
+/// Bit mask: the group or others may write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// The folder of persistent clusters.
+pub(crate) fn persistent_home(account: &Account) -> Result<PathBuf, Error> {
+    own_home(account, "XDG_DATA_HOME", ".local/share")
+}
+
+/// The folder of fetched server programs.
+pub(crate) fn programs_home(account: &Account) -> Result<PathBuf, Error> {
+    let home = own_home(account, "XDG_CACHE_HOME", ".cache")?.join("programs");
+    make_private(account, &home)?;
+    Ok(home)
+}
+
+/// The folder of temporary clusters.
+pub(crate) fn temporary_home(account: &Account) -> Result<PathBuf, Error> {
+    // Root's TMPDIR may be closed to the server's user.
+    let parent = if account.invoked_by_root() { PathBuf::from("/var/tmp") } else { env::temp_dir() };
+    let home = parent.join(format!("durable-postgres-{}", account.invoker()));
+    make_private(account, &home)?;
+    Ok(home)
+}
+
+/// Makes a folder that only the invoking user can write to, or makes sure that an existing one is such a folder.
+/// Root's can be entered by all, for the server runs as somebody else.
+pub(crate) fn make_private(account: &Account, folder: &Path) -> Result<(), Error> {
+    let doing = || format!("make the folder {}", folder.display());
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(Error::io(doing()))?;
+    }
+    let mode = if account.invoked_by_root() { 0o755 } else { 0o700 };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::io(doing())(error));
+        }
+        _ => {}
+    }
+    // Not following links: in a folder like /tmp another user may have put one there first.
+    let found = fs::symlink_metadata(folder).map_err(Error::io(doing()))?;
+    if !found.is_dir() || found.uid() != account.invoker() || found.mode() & WRITABLE_BY_OTHERS != 0 {
+        return Err(Error::refused(doing(), "something is there already that is not a folder of yours alone; move it away"));
+    }
+    fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(Error::io(doing()))
+}
+
+/// Opens a lock file and waits until no other process (or thread) holds it. Closing the file releases it, and so does dying.
+pub(crate) fn lock(path: &Path) -> Result<File, Error> {
+    let doing = || format!("lock {}", path.display());
+    let file = open_lock(path).map_err(Error::io(doing()))?;
+    file.lock().map_err(Error::io(doing()))?;
+    Ok(file)
+}
+
+/// Opens a lock file without taking the lock.
+pub(crate) fn open_lock(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// Writes a file that only its owner can read, all of it or none.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
+    let doing = || format!("write {}", path.display());
+    let unfinished = path.with_extension("new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io(doing())(error));
+        }
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished).map_err(Error::io(doing()))?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(Error::io(doing()))?;
+    file.sync_all().map_err(Error::io(doing()))?;
+    fs::rename(&unfinished, path).map_err(Error::io(doing()))
+}
+
+/// Random bytes from the operating system, two hexadecimal digits each.
+pub(crate) fn random_word(bytes: usize) -> Result<String, Error> {
+    let mut random = vec![0; bytes];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut random))
+        .map_err(Error::io("read random bytes from /dev/urandom"))?;
+    Ok(hexadecimal(&random))
+}
+
+/// Two lower-case digits a byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn own_home(account: &Account, variable: &str, below_home: &str) -> Result<PathBuf, Error> {
+    let home = if account.invoked_by_root() { PathBuf::from(HOME_OF_ROOT) } else { user_home(account, variable, below_home) };
+    make_private(account, &home)?;
+    Ok(home)
+}
+
+fn user_home(account: &Account, variable: &str, below_home: &str) -> PathBuf {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    match absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home))) {
+        Some(parent) => parent.join("durable-postgres"),
+        None => PathBuf::from(format!("/var/tmp/durable-postgres-{}", account.invoker())),
+    }
+}
