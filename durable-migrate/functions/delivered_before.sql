@@ -1,0 +1,12 @@
+-- delivered_before: whether this message was accepted already, so that a sender may repeat itself after a lost answer.
+create or replace function durable.delivered_before(execution_id uuid, message_id uuid) returns boolean
+language sql stable
+as $$
+    select exists (
+        select from durable.waits
+        where waits.shard = 0 and waits.execution_id = $1 and waits.message_id = $2
+    ) or exists (
+        select from durable.mailbox
+        where mailbox.shard = 0 and mailbox.execution_id = $1 and mailbox.message_id = $2
+    )
+$$;

@@ -1,0 +1,5 @@
+-- lock_mailbox: serialise parking and waking of one execution until the end of the transaction.
+-- An advisory lock and not the row: a caller's transaction may hold it for long, and a checkpoint must not wait for it.
+create or replace function durable.lock_mailbox(execution_id uuid) returns void
+language sql volatile
+as $$ select pg_advisory_xact_lock(hashtextextended('durable.' || execution_id, 0)) $$;

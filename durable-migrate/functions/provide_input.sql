@@ -1,0 +1,68 @@
+-- provide_input: answer the open input of that name if the value fits its schema; kept for later when none was asked yet.
+create or replace function durable.provide_input(
+    execution_id uuid,
+    name text,
+    value json,
+    message_id uuid default gen_random_uuid(),
+    out outcome text,
+    out woken_queue text
+)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    target record;
+    asked record;
+    mismatch text;
+begin
+    if provide_input.name is null or provide_input.name = '' then
+        raise exception 'an input without a name' using errcode = 'UD422', hint = 'list the open ones: select * from durable.waits where kind = ''input'' and outcome is null';
+    end if;
+    value := coalesce(provide_input.value, 'null');
+    perform durable.check_payload(format('input `%s`', provide_input.name), provide_input.value::text);
+    perform durable.lock_mailbox(provide_input.execution_id);
+
+    select state into target
+    from durable.executions
+    where shard = 0 and execution_id = provide_input.execution_id;
+    if target is null then
+        raise exception 'there is no execution %', provide_input.execution_id
+        using errcode = 'UD404', hint = 'check the id and the schema';
+    end if;
+    if durable.delivered_before(provide_input.execution_id, provide_input.message_id) then
+        outcome := 'repeated';
+        return;
+    end if;
+    if target.state not in ('pending', 'running', 'waiting') then
+        raise exception 'execution % is already %: input `%` came too late', provide_input.execution_id, target.state, provide_input.name
+        using errcode = 'UD410';
+    end if;
+
+    select schema, waits.outcome as decided into asked
+    from durable.waits
+    where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
+    order by waits.outcome is null desc, started_at desc
+    limit 1;
+    if asked.decided is not null then
+        raise exception 'input `%` of execution % is decided already (%)', provide_input.name, provide_input.execution_id, asked.decided
+        using errcode = 'UD409', hint = 'nothing asks for it now';
+    end if;
+    if exists (
+        select from durable.mailbox
+        where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and mailbox.name = provide_input.name
+    ) then
+        raise exception 'input `%` of execution % was given already', provide_input.name, provide_input.execution_id
+        using errcode = 'UD409', hint = 'it waits in the mailbox until the workflow asks for it';
+    end if;
+    mismatch := durable.schema_mismatch(asked.schema::jsonb, provide_input.value::jsonb, 'value', asked.schema::jsonb);
+    if mismatch is not null then
+        raise exception 'input `%` of execution % does not fit: %', provide_input.name, provide_input.execution_id, mismatch
+        using errcode = 'UD422', hint = 'the wait stands; answer again with a value that fits its schema';
+    end if;
+
+    outcome := durable.deliver(provide_input.execution_id, 'input', provide_input.name, provide_input.value, provide_input.message_id);
+    if outcome = 'delivered' then
+        woken_queue := durable.wake_for_message(provide_input.execution_id);
+    end if;
+end
+$$;

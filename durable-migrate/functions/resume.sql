@@ -1,0 +1,27 @@
+-- resume: put an execution that was stopped (it diverged from its journal) back into its queue.
+create or replace function durable.resume(execution_id uuid) returns text
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    target record;
+begin
+    perform durable.lock_mailbox(resume.execution_id);
+    update durable.executions
+    set state = 'pending', wake_at = null, error = null
+    where shard = 0 and execution_id = resume.execution_id and state = 'waiting' and error is not null
+    returning queue into target;
+    if found then
+        return target.queue;
+    end if;
+    select state into target
+    from durable.executions
+    where shard = 0 and execution_id = resume.execution_id;
+    if target is null then
+        raise exception 'there is no execution %', resume.execution_id
+        using errcode = 'UD404', hint = 'check the id and the schema';
+    end if;
+    raise exception 'execution % is % and not stopped: there is nothing to resume', resume.execution_id, target.state
+    using errcode = 'UD410';
+end
+$$;

@@ -1,0 +1,44 @@
+-- send_event: give an event to the wait of that name, or keep it in the mailbox until one begins; once per message id.
+create or replace function durable.send_event(
+    execution_id uuid,
+    name text,
+    payload json default 'null',
+    message_id uuid default gen_random_uuid(),
+    out outcome text,
+    out woken_queue text
+)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    target record;
+begin
+    if send_event.name is null or send_event.name = '' then
+        raise exception 'an event without a name' using errcode = 'UD422', hint = 'give the name that the workflow waits for';
+    end if;
+    payload := coalesce(send_event.payload, 'null');
+    perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
+    perform durable.lock_mailbox(send_event.execution_id);
+
+    select state, queue into target
+    from durable.executions
+    where shard = 0 and execution_id = send_event.execution_id;
+    if target is null then
+        raise exception 'there is no execution %', send_event.execution_id
+        using errcode = 'UD404', hint = 'check the id and the schema';
+    end if;
+    if durable.delivered_before(send_event.execution_id, send_event.message_id) then
+        outcome := 'repeated';
+        return;
+    end if;
+    if target.state not in ('pending', 'running', 'waiting') then
+        raise exception 'execution % is already %: event `%` came too late', send_event.execution_id, target.state, send_event.name
+        using errcode = 'UD410';
+    end if;
+
+    outcome := durable.deliver(send_event.execution_id, 'event', send_event.name, send_event.payload, send_event.message_id);
+    if outcome = 'delivered' then
+        woken_queue := durable.wake_for_message(send_event.execution_id);
+    end if;
+end
+$$;

@@ -1,0 +1,35 @@
+-- start: create one execution, or give back the one that has the key; the verb for psql and other languages.
+create or replace function durable.start(
+    workflow text,
+    input json default 'null',
+    key text default null,
+    queue text default 'default',
+    priority int default 0,
+    start_at timestamptz default null,
+    delay interval default null,
+    version int default 1
+) returns uuid
+language plpgsql volatile
+as $$
+declare
+    started record;
+begin
+    if workflow is null or workflow = '' then
+        raise exception 'a start names no workflow'
+        using errcode = 'UD422', hint = 'select durable.start(''process_order'', ''{"id": 42}'')';
+    end if;
+    if input is null then
+        input := 'null';
+    end if;
+    perform durable.check_payload('the input', input::text);
+    if delay < '0' then
+        raise exception 'a start with a negative delay (%)', delay using errcode = 'UD422', hint = 'give zero or more';
+    end if;
+    select * into strict started
+    from durable.start_many(
+        0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
+        array[key], array[input::text], array[start_at], array[extract(epoch from delay)::float8]
+    );
+    return started.execution_id;
+end
+$$;

@@ -1,0 +1,125 @@
+-- start_many: create executions, each once; a key that exists gives back the execution that has it.
+-- One row an item: `claimed`, `queued` or `existing` (same key, same input). A key with another input refuses them all.
+-- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
+-- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
+create or replace function durable.start_many(
+    shard smallint,
+    execution_ids uuid[],
+    workflows text[],
+    versions int[],
+    queues text[],
+    priorities smallint[],
+    keys text[],
+    inputs text[],
+    start_ats timestamptz[],
+    delays float8[],
+    timeouts float8[] default null,
+    hand_offs boolean[] default null,
+    worker_id uuid default null
+) returns table (item bigint, execution_id uuid, outcome text)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    at timestamptz;
+    created int;
+    known record;
+begin
+    select present.at into at from durable.present;
+    if worker_id is not null then
+        -- Under the fence: a lost worker must not create executions that nobody would run.
+        perform from durable.workers as fence
+        where fence.shard = start_many.shard
+          and fence.worker_id = start_many.worker_id
+          and fence.lost_at is null
+        for key share;
+        if not found then
+            start_many.worker_id := null;
+        end if;
+    end if;
+
+    insert into durable.executions (
+        shard, execution_id, created_at, version, priority, workflow, queue, key, input,
+        state, epoch, claims, worker_id, wake_at, started_at, deadline_at
+    )
+    select
+        start_many.shard,
+        asked.execution_id,
+        at,
+        asked.version,
+        asked.priority,
+        asked.workflow,
+        asked.queue,
+        asked.key,
+        asked.input::json,
+        case when asked.claimed then 'running' else 'pending' end,
+        asked.claimed::int,
+        asked.claimed::int,
+        case when asked.claimed then start_many.worker_id end,
+        case when asked.starts_at > at then asked.starts_at end,
+        case when asked.claimed then at end,
+        case when asked.claimed then at + make_interval(secs => asked.timeout) end
+    from (
+        -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
+        select
+            execution_ids[i] as execution_id,
+            workflows[i] as workflow,
+            versions[i] as version,
+            queues[i] as queue,
+            priorities[i] as priority,
+            keys[i] as key,
+            inputs[i] as input,
+            coalesce(start_ats[i], at + make_interval(secs => delays[i])) as starts_at,
+            timeouts[i] as timeout,
+            start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
+        from generate_series(1, cardinality(execution_ids)) as i
+    ) as asked
+    on conflict do nothing;
+
+    get diagnostics created = row_count;
+    if created = cardinality(execution_ids) then
+        return query
+        select
+            asked.item,
+            asked.execution_id,
+            case when start_many.worker_id is not null and asked.hand_off then 'claimed' else 'queued' end
+        from unnest(execution_ids, hand_offs) with ordinality as asked (execution_id, hand_off, item);
+        return;
+    end if;
+
+    for known in
+        select
+            asked.item,
+            asked.key,
+            coalesce(same_id.execution_id, same_key.execution_id) as execution_id,
+            case
+                when same_id.worker_id = start_many.worker_id and same_id.epoch = 1 then 'claimed'
+                when same_id.execution_id is not null then 'queued'
+                when same_key.input::jsonb = asked.input::jsonb then 'existing'
+            end as outcome
+        from unnest(execution_ids, workflows, keys, inputs)
+            with ordinality as asked (execution_id, workflow, key, input, item)
+        left join lateral (
+            select *
+            from durable.executions as execution
+            where execution.shard = start_many.shard and execution.execution_id = asked.execution_id
+            limit 1
+        ) as same_id on true
+        left join lateral (
+            select *
+            from durable.executions as execution
+            where execution.shard = start_many.shard and execution.workflow = asked.workflow and execution.key = asked.key
+            limit 1
+        ) as same_key on true
+    loop
+        if known.outcome is null then
+            raise exception 'execution % has the key `%` with another input', known.execution_id, known.key
+            using errcode = 'UD409', hint = 'use a new key, or start with the same input to get that execution';
+        end if;
+        item := known.item;
+        execution_id := known.execution_id;
+        outcome := known.outcome;
+        return next;
+    end loop;
+end
+$$;

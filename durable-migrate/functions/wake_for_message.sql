@@ -1,0 +1,10 @@
+-- wake_for_message: put a waiting execution back into its queue, and say which queue; one that was stopped stays so.
+-- Under lock_mailbox.
+create or replace function durable.wake_for_message(execution_id uuid) returns text
+language sql volatile
+as $$
+    update durable.executions
+    set state = 'pending', wake_at = null
+    where executions.shard = 0 and executions.execution_id = $1 and executions.state = 'waiting' and executions.error is null
+    returning executions.queue
+$$;

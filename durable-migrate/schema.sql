@@ -1,0 +1,189 @@
+-- The schema after all migrations, for reading. A test writes it: DURABLE_BLESS=1 cargo test migrating
+
+create table durable.attempts (
+    execution_id uuid not null,
+    started_at timestamp with time zone not null,
+    finished_at timestamp with time zone,
+    retry_at timestamp with time zone,
+    shard smallint not null,
+    attempt smallint not null,
+    key text not null,
+    error json,
+    constraint attempts_pkey PRIMARY KEY (shard, execution_id, key, attempt),
+    constraint failed_attempts_say_why CHECK ((finished_at IS NULL) = (error IS NULL))
+);
+
+create table durable.checkpoints (
+    execution_id uuid not null,
+    digest bigint,
+    started_at timestamp with time zone not null,
+    finished_at timestamp with time zone not null,
+    shard smallint not null,
+    attempt smallint not null,
+    key text not null,
+    output json,
+    error json,
+    constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
+    constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
+);
+
+create table durable.clock (
+    singleton boolean default true not null,
+    frozen_at timestamp with time zone,
+    ahead_by interval default '00:00:00'::interval not null,
+    constraint clock_pkey PRIMARY KEY (singleton),
+    constraint there_is_one_clock CHECK (singleton)
+);
+
+create table durable.executions (
+    shard smallint not null,
+    execution_id uuid not null,
+    created_at timestamp with time zone not null,
+    version integer not null,
+    priority smallint not null,
+    workflow text not null,
+    queue text not null,
+    key text,
+    input json not null,
+    state text not null,
+    epoch integer not null,
+    claims smallint not null,
+    worker_id uuid,
+    wake_at timestamp with time zone,
+    started_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    output json,
+    error json,
+    constraint executions_pkey PRIMARY KEY (shard, execution_id),
+    constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
+    constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
+    constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
+    constraint version_starts_at_one CHECK (version >= 1),
+    constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
+) with (fillfactor=60);
+
+create table durable.function_digest (
+    singleton boolean default true not null,
+    digest text not null,
+    release text not null,
+    applied_at timestamp with time zone default clock_timestamp() not null,
+    constraint function_digest_pkey PRIMARY KEY (singleton),
+    constraint there_is_one_digest CHECK (singleton)
+);
+
+create table durable.mailbox (
+    shard smallint not null,
+    execution_id uuid not null,
+    arrival bigint generated always as identity not null,
+    message_id uuid not null,
+    sent_at timestamp with time zone not null,
+    kind text not null,
+    name text not null,
+    payload json not null,
+    constraint mailbox_pkey PRIMARY KEY (shard, execution_id, arrival),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['event'::text, 'input'::text]))
+);
+
+create table durable.migrations (
+    version integer not null,
+    name text not null,
+    checksum text not null,
+    applied_at timestamp with time zone default clock_timestamp() not null,
+    constraint migrations_pkey PRIMARY KEY (version),
+    constraint version_starts_at_one CHECK (version >= 1)
+);
+
+create table durable.waits (
+    execution_id uuid not null,
+    started_at timestamp with time zone not null,
+    due_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    message_id uuid,
+    shard smallint not null,
+    key text not null,
+    kind text not null,
+    name text not null,
+    outcome text,
+    prompt text,
+    schema json,
+    payload json,
+    constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text])),
+    constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
+    constraint resolved_at_only_with_outcome CHECK ((resolved_at IS NULL) = (outcome IS NULL))
+) with (fillfactor=80);
+
+create table durable.workers (
+    shard smallint not null,
+    worker_id uuid not null,
+    host text not null,
+    process_id integer not null,
+    queues text[] not null,
+    started_at timestamp with time zone not null,
+    lease_until timestamp with time zone not null,
+    lost_at timestamp with time zone,
+    constraint workers_pkey PRIMARY KEY (shard, worker_id)
+) with (fillfactor=50);
+
+CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
+
+CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
+
+CREATE INDEX executions_to_claim ON durable.executions USING btree (shard, queue, priority DESC, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL));
+
+CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
+
+CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
+
+create view durable.present as
+ SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
+   FROM durable.clock;
+
+-- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text)
+--     returns void, volatile
+
+-- function durable.check_payload(what text, payload text)
+--     returns void, immutable
+
+-- function durable.deliver(execution_id uuid, kind text, name text, payload json, message_id uuid)
+--     returns text, volatile
+
+-- function durable.delivered_before(execution_id uuid, message_id uuid)
+--     returns boolean, stable
+
+-- function durable.lock_mailbox(execution_id uuid)
+--     returns void, volatile
+
+-- function durable.new_id()
+--     returns uuid, volatile
+
+-- function durable.now()
+--     returns timestamp with time zone, volatile
+
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[])
+--     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
+
+-- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+--     returns record, volatile
+
+-- function durable.resume(execution_id uuid)
+--     returns text, volatile
+
+-- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
+--     returns text, immutable
+
+-- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+--     returns record, volatile
+
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1)
+--     returns uuid, volatile
+
+-- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid)
+--     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+
+-- function durable.try_lock_mailbox(execution_id uuid)
+--     returns boolean, volatile
+
+-- function durable.wake_for_message(execution_id uuid)
+--     returns text, volatile
