@@ -1,0 +1,232 @@
+//! Every migration and function that this program brings, in the order in which they are applied.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The migrations, oldest first. Add a file to `migrations/` and a line here; a test compares the two.
+static MIGRATIONS: &[Migration] = &[
+    migration(1, "create_clock", Kind::Expand, include_str!("../migrations/0001_create_clock.sql")),
+    migration(2, "create_workers", Kind::Expand, include_str!("../migrations/0002_create_workers.sql")),
+    migration(3, "create_executions", Kind::Expand, include_str!("../migrations/0003_create_executions.sql")),
+    migration(4, "create_checkpoints", Kind::Expand, include_str!("../migrations/0004_create_checkpoints.sql")),
+    migration(5, "create_attempts", Kind::Expand, include_str!("../migrations/0005_create_attempts.sql")),
+    migration(6, "create_waits", Kind::Expand, include_str!("../migrations/0006_create_waits.sql")),
+    migration(7, "create_mailbox", Kind::Expand, include_str!("../migrations/0007_create_mailbox.sql")),
+    migration(8, "seed_statistics", Kind::Expand, include_str!("../migrations/0008_seed_statistics.sql")),
+];
+
+/// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
+static FUNCTIONS: &[Function] = &[
+    function("cancel", include_str!("../functions/cancel.sql")),
+    function("check_payload", include_str!("../functions/check_payload.sql")),
+    function("deliver", include_str!("../functions/deliver.sql")),
+    function("delivered_before", include_str!("../functions/delivered_before.sql")),
+    function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
+    function("new_id", include_str!("../functions/new_id.sql")),
+    function("now", include_str!("../functions/now.sql")),
+    function("park", include_str!("../functions/park.sql")),
+    function("provide_input", include_str!("../functions/provide_input.sql")),
+    function("resume", include_str!("../functions/resume.sql")),
+    function("schema_mismatch", include_str!("../functions/schema_mismatch.sql")),
+    function("send_event", include_str!("../functions/send_event.sql")),
+    function("start", include_str!("../functions/start.sql")),
+    function("start_many", include_str!("../functions/start_many.sql")),
+    function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
+    function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
+];
+
+/// The version of the schema that this program needs: the number of its newest migration.
+pub const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// The migrations this program brings, oldest first; their versions are 1, 2, 3 and so on.
+#[must_use]
+pub fn migrations() -> &'static [Migration] {
+    MIGRATIONS
+}
+
+/// The SQL functions this program brings, in the order in which they are created.
+#[must_use]
+pub fn functions() -> &'static [Function] {
+    FUNCTIONS
+}
+
+/// One released change of the schema. It is never edited; what should change next is the next migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Its number, which is also the version of the schema after it.
+    pub version: i32,
+    /// What it does, as in `create_executions`.
+    pub name: &'static str,
+    /// What it asks of programs that are running while it is applied.
+    pub kind: Kind,
+    /// Its text, written for the schema `durable`.
+    pub sql: &'static str,
+}
+
+/// What a migration asks of the programs that run while it is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Adds only: programs of the version before do not notice it.
+    Expand,
+    /// Removes what no program has used since the version before.
+    Contract,
+    /// Stop all workers first.
+    Breaking,
+}
+
+/// A SQL function, of which each release brings its current body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Function {
+    /// Its name, without the schema.
+    pub name: &'static str,
+    /// The statement that creates or replaces it, written for the schema `durable`.
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// The name of its file, as in `0002_create_executions.sql`.
+    #[must_use]
+    pub fn file(&self) -> String {
+        format!("{self}.sql")
+    }
+
+    /// What the ledger records of its text, to notice when a released migration is edited.
+    #[must_use]
+    pub fn checksum(&self) -> String {
+        digest([self.sql])
+    }
+}
+
+impl fmt::Display for Migration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}_{}", self.version, self.name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expand => "expand",
+            Self::Contract => "contract",
+            Self::Breaking => "breaking",
+        })
+    }
+}
+
+/// What the ledger records of the text of all functions, to notice when they have to be created again.
+pub(crate) fn function_digest() -> String {
+    digest(FUNCTIONS.iter().map(|function| function.sql))
+}
+
+/// The SHA-256 of the texts, in hexadecimal.
+fn digest(texts: impl IntoIterator<Item = &'static str>) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        // A checkout may have turned the line ends into CRLF, and is the same migration still.
+        hasher.update(text.replace("\r\n", "\n"));
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const fn migration(version: i32, name: &'static str, kind: Kind, sql: &'static str) -> Migration {
+    Migration { version, name, kind, sql }
+}
+
+const fn function(name: &'static str, sql: &'static str) -> Function {
+    Function { name, sql }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::SchemaName;
+
+    #[test]
+    fn the_listed_migrations_are_the_files_on_disk() {
+        let listed: Vec<String> = migrations().iter().map(Migration::file).collect();
+        assert_eq!(listed, sql_files("migrations"), "list each file of migrations/ once in src/history.rs, in order");
+        for migration in migrations() {
+            assert_eq!(migration.sql, read("migrations", &migration.file()), "{migration} includes another file");
+        }
+    }
+
+    #[test]
+    fn the_listed_functions_are_the_files_on_disk() {
+        let mut listed: Vec<String> = functions().iter().map(|function| format!("{}.sql", function.name)).collect();
+        listed.sort();
+        assert_eq!(listed, sql_files("functions"), "list each file of functions/ once in src/history.rs");
+        for function in functions() {
+            let file = format!("{}.sql", function.name);
+            assert_eq!(function.sql, read("functions", &file), "{file} includes another file");
+        }
+    }
+
+    #[test]
+    fn versions_count_up_from_one() {
+        let versions: Vec<i32> = migrations().iter().map(|migration| migration.version).collect();
+        assert_eq!(versions, (1..=VERSION).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_migration_says_its_kind_and_purpose_first() {
+        for migration in migrations() {
+            let first = migration.sql.lines().next().unwrap_or_default();
+            let purpose = first.strip_prefix(&format!("-- {}: ", migration.kind));
+            assert!(purpose.is_some_and(|purpose| !purpose.is_empty()), "{migration} starts with {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_function_file_creates_or_replaces_the_one_function_it_is_named_after() {
+        for Function { name, sql } in functions() {
+            assert!(sql.starts_with(&format!("-- {name}: ")), "{name}.sql does not start with its name and purpose");
+            assert!(sql.contains(&format!("create or replace function durable.{name}(")), "{name}.sql lacks it");
+            assert_eq!(sql.matches("create or replace").count(), 1, "{name}.sql creates more than one");
+        }
+    }
+
+    #[test]
+    fn nothing_names_the_default_schema_in_a_way_that_another_name_does_not_reach() {
+        let other: SchemaName = "elsewhere".parse().unwrap();
+        let texts = migrations().iter().map(|m| (m.name, m.sql)).chain(functions().iter().map(|f| (f.name, f.sql)));
+        for (name, sql) in texts {
+            for line in other.qualify(sql).lines().filter(|line| !line.trim_start().starts_with("--")) {
+                assert!(!line.contains("durable"), "{name}: {line:?} would stay in every schema");
+            }
+        }
+    }
+
+    #[test]
+    fn transactions_are_left_to_the_one_who_applies_them() {
+        for migration in migrations() {
+            let ends_it = |line: &str| ["begin;", "commit;", "rollback;"].contains(&line.trim().to_lowercase().as_str());
+            assert!(!migration.sql.lines().any(ends_it), "{migration} ends the transaction it runs in");
+            assert!(!migration.sql.contains(" concurrently "), "{migration} cannot run in a transaction");
+        }
+    }
+
+    #[test]
+    fn line_ends_do_not_change_a_checksum() {
+        assert_eq!(digest(["a\r\nb\r\n"]), digest(["a\nb\n"]));
+        assert_ne!(digest(["a\nb\n"]), digest(["a\nc\n"]));
+        assert_eq!(digest(["abc"]), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    fn sql_files(folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn read(folder: &str, file: &str) -> String {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(file)).unwrap()
+    }
+}

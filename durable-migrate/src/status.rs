@@ -1,0 +1,302 @@
+//! Compares what a schema has with what this program brings, and says whether the two fit.
+
+use std::fmt;
+
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use sqlx::types::chrono::{DateTime, Utc};
+
+use crate::database::{Place, Remedy};
+use crate::ledger::{self, Ledger};
+use crate::{Database, Error, Migration, SchemaName, VERSION, migrations};
+
+/// What a schema has, beside what this program brings.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Status {
+    /// The schema.
+    pub schema: SchemaName,
+    /// The version of the schema; `None` where it was never migrated.
+    pub database_version: Option<i32>,
+    /// The version that this program needs.
+    pub known_version: i32,
+    /// What was applied, oldest first.
+    pub applied: Vec<Applied>,
+    /// What [`migrate`](crate::migrate) would apply, oldest first.
+    pub pending: Vec<&'static Migration>,
+    /// The functions in the schema, beside those of this program.
+    pub functions: FunctionsState,
+}
+
+/// A migration that was applied to a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// Its number.
+    pub version: i32,
+    /// What it does.
+    pub name: String,
+    /// When, by the clock of the database.
+    pub applied_at: DateTime<Utc>,
+    /// Is its text the one this program has? `None` where this program does not know the version.
+    pub unchanged: Option<bool>,
+}
+
+/// The functions in a schema, beside those of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FunctionsState {
+    /// There are none yet.
+    Missing,
+    /// They are those of this program.
+    Current,
+    /// They come from an older release, or from a build between two releases.
+    Differ {
+        /// The release that brought them.
+        release: String,
+    },
+    /// They come from a newer release with the same migrations: they serve this program, and it leaves them alone.
+    Newer {
+        /// The release that brought them.
+        release: String,
+    },
+}
+
+/// Compares a schema with what this program brings.
+///
+/// # Errors
+/// When the database cannot be reached or the ledger cannot be read.
+pub async fn status(database: impl Into<Database>, schema: &SchemaName) -> Result<Status, Error> {
+    let (mut connection, place) = database.into().connect().await?;
+    let read = read(&mut connection, &place, schema).await;
+    connection.close().await.ok();
+    read
+}
+
+/// Is the schema exactly what this program brings?
+///
+/// # Errors
+/// When it is behind, ahead, edited or without the functions of this program; the message says what to run. Also when
+/// the database cannot be reached or the ledger cannot be read.
+pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result<(), Error> {
+    status(database, schema).await?.accept()
+}
+
+/// The version of a schema, for a worker that starts; `None` where it was never migrated. [`accept_version`] judges it.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<i32>, Error> {
+    ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))
+}
+
+/// Can this program work with a schema of that version?
+///
+/// # Errors
+/// When it is older or newer than the version this program needs; the message says what to run.
+pub fn accept_version(found: Option<i32>, schema: &SchemaName) -> Result<(), Error> {
+    match found {
+        Some(found) if found == VERSION => Ok(()),
+        Some(found) if found > VERSION => Err(Error::Ahead { schema: schema.clone(), found }),
+        _ => Err(Error::Behind { schema: schema.clone(), found }),
+    }
+}
+
+/// Reads the ledger over a connection that is already there.
+pub(crate) async fn read(connection: &mut PgConnection, place: &Place, schema: &SchemaName) -> Result<Status, Error> {
+    let ledger = ledger::read(connection, schema).await.map_err(|error| unreadable(place, schema, &error))?;
+    Ok(Status::compare(schema, ledger))
+}
+
+fn unreadable(place: &Place, schema: &SchemaName, error: &sqlx::Error) -> Error {
+    let denied = format!("let the owner of the schema run what `durable-migrate grants --role {}` prints", place.role());
+    let remedies: [Remedy<'_>; 1] = [("42501", &denied)];
+    place.refused(format!("read the ledger of the schema `{schema}`"), error, &remedies)
+}
+
+impl Status {
+    fn compare(schema: &SchemaName, ledger: Option<Ledger>) -> Self {
+        let mut status = Self {
+            schema: schema.clone(),
+            database_version: None,
+            known_version: VERSION,
+            applied: Vec::new(),
+            pending: Vec::new(),
+            functions: FunctionsState::Missing,
+        };
+        if let Some(ledger) = ledger {
+            status.database_version = Some(ledger.migrations.last().map_or(0, |newest| newest.version));
+            status.functions = ledger.functions;
+            status.applied = ledger.migrations.into_iter().map(Applied::from).collect();
+        }
+        let newest = status.database_version.unwrap_or(0);
+        status.pending = migrations().iter().filter(|migration| migration.version > newest).collect();
+        status
+    }
+
+    /// Is the schema exactly what this program brings?
+    ///
+    /// # Errors
+    /// See [`check`].
+    pub fn accept(&self) -> Result<(), Error> {
+        self.accept_history()?;
+        accept_version(self.database_version, &self.schema)?;
+        match self.functions {
+            FunctionsState::Current | FunctionsState::Newer { .. } => Ok(()),
+            FunctionsState::Missing | FunctionsState::Differ { .. } => {
+                Err(Error::FunctionsDiffer { schema: self.schema.clone() })
+            }
+        }
+    }
+
+    /// Is what was applied the beginning of what this program brings?
+    pub(crate) fn accept_history(&self) -> Result<(), Error> {
+        if let Some(found) = self.database_version.filter(|found| *found > self.known_version) {
+            return Err(Error::Ahead { schema: self.schema.clone(), found });
+        }
+        for (expected, applied) in (1..).zip(&self.applied) {
+            if applied.version != expected {
+                let schema = self.schema.clone();
+                return Err(Error::Gap { schema, missing: expected, next: applied.version });
+            }
+            if applied.unchanged == Some(false) {
+                return Err(Error::Edited {
+                    schema: self.schema.clone(),
+                    version: applied.version,
+                    file: known(applied.version).map_or_else(|| applied.name.clone(), Migration::file),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn known(version: i32) -> Option<&'static Migration> {
+    migrations().iter().find(|migration| migration.version == version)
+}
+
+impl From<ledger::Entry> for Applied {
+    fn from(entry: ledger::Entry) -> Self {
+        Self {
+            unchanged: known(entry.version).map(|migration| migration.checksum() == entry.checksum),
+            version: entry.version,
+            name: entry.name,
+            applied_at: entry.applied_at,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.database_version {
+            None => writeln!(f, "schema {}: not created yet", self.schema)?,
+            Some(found) => writeln!(f, "schema {}: version {found}", self.schema)?,
+        }
+        writeln!(f, "this program needs: version {}", self.known_version)?;
+        for applied in &self.applied {
+            let remark = match applied.unchanged {
+                Some(true) => "",
+                Some(false) => ", with another text than this program has",
+                None => ", unknown to this program",
+            };
+            let at = applied.applied_at.format("%Y-%m-%d %H:%M:%S UTC");
+            writeln!(f, "  {:04}_{} applied {at}{remark}", applied.version, applied.name)?;
+        }
+        for pending in &self.pending {
+            writeln!(f, "  {pending} pending ({})", pending.kind)?;
+        }
+        write!(f, "functions: {}", self.functions)
+    }
+}
+
+impl fmt::Display for FunctionsState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("not created yet"),
+            Self::Current => f.write_str("current"),
+            Self::Differ { release } => write!(f, "those of {release}, to be replaced"),
+            Self::Newer { release } => write!(f, "those of {release}, newer than this program"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status of a schema to which the first migrations were applied, as this program has them.
+    fn migrated_to(version: i32) -> Status {
+        let applied = migrations().iter().filter(|migration| migration.version <= version);
+        let entries = applied.map(|migration| entry(migration.version, migration.name, &migration.checksum()));
+        Status::compare(
+            &SchemaName::default(),
+            Some(Ledger { migrations: entries.collect(), functions: FunctionsState::Current }),
+        )
+    }
+
+    fn entry(version: i32, name: &str, checksum: &str) -> ledger::Entry {
+        ledger::Entry { version, name: name.to_owned(), checksum: checksum.to_owned(), applied_at: DateTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_schema_that_is_up_to_date_is_accepted() {
+        let status = migrated_to(VERSION);
+        assert!(status.pending.is_empty());
+        status.accept().unwrap();
+    }
+
+    #[test]
+    fn a_schema_that_does_not_exist_is_behind() {
+        let status = Status::compare(&"billing".parse().unwrap(), None);
+        assert_eq!(status.pending.len(), migrations().len());
+        status.accept_history().unwrap();
+        let message = status.accept().unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "use the schema `billing`: it has not been created in this database; run `durable-migrate --schema billing migrate`"
+        );
+    }
+
+    #[test]
+    fn a_schema_of_an_older_version_is_behind() {
+        let status = migrated_to(VERSION - 1);
+        assert_eq!(status.pending.iter().map(|m| m.version).collect::<Vec<_>>(), [VERSION]);
+        status.accept_history().unwrap();
+        let message = status.accept().unwrap_err().to_string();
+        assert!(message.ends_with("run `durable-migrate migrate`"), "{message}");
+    }
+
+    #[test]
+    fn a_schema_of_a_newer_version_is_ahead() {
+        let mut status = migrated_to(VERSION);
+        status.applied.push(entry(VERSION + 1, "from_tomorrow", "?").into());
+        status.database_version = Some(VERSION + 1);
+        assert!(matches!(status.accept_history(), Err(Error::Ahead { found, .. }) if found == VERSION + 1));
+        assert!(matches!(status.accept(), Err(Error::Ahead { .. })));
+        assert!(status.to_string().contains("from_tomorrow applied 1970-01-01 00:00:00 UTC, unknown to this program"));
+    }
+
+    #[test]
+    fn an_edited_migration_is_named() {
+        let mut status = migrated_to(VERSION);
+        status.applied[0].unchanged = Some(false);
+        let message = status.accept().unwrap_err().to_string();
+        assert!(message.contains(&migrations()[0].file()), "{message}");
+    }
+
+    #[test]
+    fn a_gap_in_the_ledger_is_named() {
+        let mut status = migrated_to(VERSION);
+        status.applied.remove(0);
+        assert!(matches!(status.accept(), Err(Error::Gap { missing: 1, next: 2, .. })));
+    }
+
+    #[test]
+    fn functions_of_another_build_are_refused_and_those_of_a_newer_release_are_not() {
+        let mut status = migrated_to(VERSION);
+        status.functions = FunctionsState::Newer { release: "9.0.0".to_owned() };
+        status.accept().unwrap();
+        status.functions = FunctionsState::Differ { release: "0.0.1".to_owned() };
+        let message = status.accept().unwrap_err().to_string();
+        assert!(message.ends_with("run `durable-migrate migrate`"), "{message}");
+    }
+}
