@@ -1,0 +1,325 @@
+//! The rules of a workflow: one function, one rule, one message.
+//!
+//! What needs types (is this a `Result`, can it be stored?) is left to traits of the runtime.
+
+use crate::errors::Errors;
+use crate::lifetimes;
+use crate::model::{Member, Step, Workflow};
+use crate::parse::Method;
+use proc_macro2::Span;
+use syn::visit::Visit;
+use syn::{FnArg, GenericParam, LitStr, ReceiverKind, ReturnType, Type};
+
+/// Names stand in journal keys and in every index over them; nobody reads a longer one anyway.
+const LONGEST_NAME: usize = 100;
+/// How `run` looks; several messages end with it.
+const RUN: &str = "`async fn run(&self, cx: &Context, input: …) -> Result<…>`";
+
+/// Applies every rule.
+pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
+    workflow_name_fits_into_a_key(workflow, errors);
+    queue_has_a_name(workflow, errors);
+    type_borrows_nothing(workflow, errors);
+    there_is_one_run(workflow, errors);
+    if let Some(run) = workflow.run() {
+        run_is_async(run, errors);
+        run_borrows_self(run, errors);
+        run_takes_the_context_and_one_input(run, errors);
+        run_owns_its_input(run, errors);
+        run_is_not_generic(run, errors);
+        returns_something(run, "`run`", errors);
+        returns_what_it_owns(run, "`run`", errors);
+        is_plain(run, "`run`", errors);
+    }
+    for step in workflow.steps() {
+        step_is_async(step, errors);
+        step_borrows_self(step, errors);
+        step_borrows_nothing_mutably(step, errors);
+        step_parameters_are_unconditional(step, errors);
+        step_leaves_our_lifetimes_alone(step, errors);
+        returns_something(&step.method, "a step", errors);
+        returns_what_it_owns(&step.method, "a step", errors);
+        is_plain(&step.method, "a step", errors);
+        step_names_fit_into_a_key(step, errors);
+        retry_delays_can_grow(step, errors);
+    }
+    step_names_differ(workflow, errors);
+    old_names_are_free(workflow, errors);
+}
+
+fn workflow_name_fits_into_a_key(workflow: &Workflow, errors: &mut Errors) {
+    fits_into_a_key(&workflow.name, "the name of a workflow", errors);
+}
+
+fn step_names_fit_into_a_key(step: &Step, errors: &mut Errors) {
+    fits_into_a_key(&step.name, "the name of a step", errors);
+    for old_name in &step.was {
+        fits_into_a_key(old_name, "the name of a step", errors);
+    }
+}
+
+fn fits_into_a_key(name: &LitStr, what: &str, errors: &mut Errors) {
+    let text = name.value();
+    let separator = text.chars().find(|letter| matches!(letter, '#' | '/') || letter.is_whitespace() || letter.is_control());
+    if text.is_empty() {
+        errors.at(name, format!("{what} is empty: write one, or leave the option out"));
+    } else if text.chars().count() > LONGEST_NAME {
+        errors.at(name, format!("{what} has more than {LONGEST_NAME} characters: shorten it"));
+    } else if let Some(separator) = separator {
+        errors.at(name, format!("{what} cannot contain {separator:?}, which journal keys are built with: use letters, digits, `_`, `-`, `.` or `:`"));
+    }
+}
+
+fn queue_has_a_name(workflow: &Workflow, errors: &mut Errors) {
+    let name = workflow.queue.value();
+    if name.trim().is_empty() {
+        errors.at(&workflow.queue, "the name of a queue is empty: write one, or leave the option out for `default`");
+    } else if name.chars().count() > LONGEST_NAME {
+        errors.at(&workflow.queue, format!("the name of a queue has more than {LONGEST_NAME} characters: shorten it"));
+    }
+}
+
+fn type_borrows_nothing(workflow: &Workflow, errors: &mut Errors) {
+    if borrows(workflow) {
+        errors.at(
+            &workflow.head.self_ty,
+            "a workflow lives as long as its worker, so its type cannot borrow: own the data, or share it with `Arc`",
+        );
+    }
+}
+
+/// Whether the type of the workflow has a lifetime other than `'static`.
+pub(crate) fn borrows(workflow: &Workflow) -> bool {
+    workflow.head.generics.lifetimes().next().is_some() || lifetimes::has_elided(&workflow.head.self_ty)
+}
+
+fn there_is_one_run(workflow: &Workflow, errors: &mut Errors) {
+    let unreadable = workflow.members.iter().any(|member| matches!(member, Member::UnreadableRun));
+    let mut unconditional = workflow.runs().filter(|run| !run.is_conditional());
+    if workflow.run().is_none() && !unreadable {
+        errors.at(&workflow.head.self_ty, format!("a workflow needs {RUN}"));
+    } else if unconditional.next().is_none() && !unreadable {
+        let run = workflow.run().map(Method::name);
+        errors.at(run, "`run` cannot depend on a `cfg`: put the attribute on the impl block, or inside the body");
+    }
+    for extra in workflow.runs().skip(1) {
+        errors.at(extra.name(), "a workflow has one `run`: remove this one, or give it another name");
+    }
+}
+
+fn run_is_async(run: &Method, errors: &mut Errors) {
+    if run.signature.asyncness.is_none() {
+        errors.at(run.signature.fn_token, "`run` must be async: write `async fn run`");
+    }
+}
+
+fn run_borrows_self(run: &Method, errors: &mut Errors) {
+    borrows_self(run, "`run`", &format!("write {RUN}"), errors);
+}
+
+fn step_borrows_self(step: &Step, errors: &mut Errors) {
+    let reason = "one workflow serves every execution, so write `&self`";
+    borrows_self(&step.method, "a step", reason, errors);
+}
+
+fn borrows_self(method: &Method, who: &str, cure: &str, errors: &mut Errors) {
+    let Some(receiver) = method.signature.receiver() else {
+        errors.at(method.name(), format!("{who} takes `&self` first: {cure}"));
+        return;
+    };
+    let shared = match &receiver.kind {
+        ReceiverKind::Reference(_, _, mutable) => mutable.is_none(),
+        ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(reference)
+            if reference.mutability.is_none() && matches!(&*reference.elem, Type::Path(path) if path.path.is_ident("Self"))),
+        _ => false,
+    };
+    if !shared {
+        errors.at(receiver, format!("{who} borrows the workflow: {cure}"));
+    }
+}
+
+fn run_takes_the_context_and_one_input(run: &Method, errors: &mut Errors) {
+    let mut parameters = run.parameters();
+    match parameters.next() {
+        None => errors.at(run.name(), format!("`run` takes `cx: &Context` behind `&self`: write {RUN}")),
+        Some(context) if !is_context(&context.ty) => {
+            errors.at(&context.ty, format!("`run` takes `cx: &Context` before its input: write {RUN}"));
+        }
+        Some(_) => {}
+    }
+    if let Some(extra) = parameters.nth(1) {
+        errors.at(extra, "`run` takes one input: put the values into a struct, or into a tuple");
+    }
+}
+
+fn is_context(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    reference.mutability.is_none() && path.path.segments.last().is_some_and(|segment| segment.ident == "Context")
+}
+
+fn run_owns_its_input(run: &Method, errors: &mut Errors) {
+    if let Some(input) = run.input().filter(|input| !can_be_input(input)) {
+        errors.at(
+            input,
+            "the input of a workflow is read from the database, so `run` must own it: write a type without `&` and `impl`",
+        );
+    }
+}
+
+/// Whether the type can stand outside the signature it was written in.
+pub(crate) fn can_be_input(ty: &Type) -> bool {
+    !lifetimes::has_elided(ty) && !has_impl_trait(ty)
+}
+
+/// Whether the type can be read back from the database, as far as its looks tell.
+pub(crate) fn can_be_output(ty: &Type) -> bool {
+    !lifetimes::has_borrow(ty) && !has_impl_trait(ty)
+}
+
+fn run_is_not_generic(run: &Method, errors: &mut Errors) {
+    let generics = run.signature.generics.params.iter();
+    for parameter in generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
+        errors.at(
+            parameter,
+            "`run` cannot be generic, because executions are started by name: put the parameter on the impl block",
+        );
+    }
+}
+
+fn returns_something(method: &Method, who: &str, errors: &mut Errors) {
+    if matches!(method.signature.output, ReturnType::Default) {
+        errors.at(method.name(), format!("{who} returns a `Result`: write `-> Result<()>` behind the parameters"));
+    }
+}
+
+fn returns_what_it_owns(method: &Method, who: &str, errors: &mut Errors) {
+    let ReturnType::Type(_, output) = &method.signature.output else { return };
+    if lifetimes::has_borrow(output) {
+        errors.at(output, format!("what {who} returns is read back from the database, so it cannot be borrowed: return an owned type, such as `String`"));
+    } else if has_impl_trait(output) {
+        errors.at(
+            output,
+            format!("what {who} returns is read back from the database, so its type must have a name: replace `impl …`"),
+        );
+    }
+}
+
+fn is_plain(method: &Method, who: &str, errors: &mut Errors) {
+    let signature = &method.signature;
+    if !matches!(signature.safety, syn::Safety::Default) {
+        errors.at(
+            &signature.safety,
+            format!("{who} cannot be `unsafe`, because the engine calls it: put the `unsafe` into the body"),
+        );
+    }
+    if let Some(abi) = &signature.abi {
+        errors.at(abi, format!("{who} cannot be `extern`: remove it"));
+    }
+}
+
+fn step_is_async(step: &Step, errors: &mut Errors) {
+    if step.method.signature.asyncness.is_none() {
+        let name = step.method.name();
+        errors.at(step.method.signature.fn_token, format!("a step must be async: write `async fn {name}`"));
+    }
+}
+
+fn step_borrows_nothing_mutably(step: &Step, errors: &mut Errors) {
+    for parameter in step.method.parameters() {
+        let mut mutable = MutableReferences::default();
+        mutable.visit_type(&parameter.ty);
+        for reference in mutable.found {
+            errors.at(
+                reference,
+                "a step cannot change its arguments, because a replay does not run it: take a value and return the changed one",
+            );
+        }
+    }
+}
+
+#[derive(Default)]
+struct MutableReferences<'ast> {
+    found: Vec<&'ast Type>,
+}
+
+impl<'ast> Visit<'ast> for MutableReferences<'ast> {
+    fn visit_type(&mut self, ty: &'ast Type) {
+        match ty {
+            Type::Reference(reference) if reference.mutability.is_some() => self.found.push(ty),
+            _ => syn::visit::visit_type(self, ty),
+        }
+    }
+
+    // `Fn(&mut T)` describes what a callback is given, not what the step holds.
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+}
+
+fn step_parameters_are_unconditional(step: &Step, errors: &mut Errors) {
+    for input in &step.method.signature.inputs {
+        let (FnArg::Receiver(syn::Receiver { attrs, .. }) | FnArg::Typed(syn::PatType { attrs, .. })) = input;
+        for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
+            errors.at(attribute, "a parameter of a step cannot depend on a `cfg`: put the attribute on the whole step");
+        }
+    }
+}
+
+fn step_leaves_our_lifetimes_alone(step: &Step, errors: &mut Errors) {
+    for parameter in step.method.signature.generics.lifetimes() {
+        if lifetimes::is_ours(&parameter.lifetime) {
+            errors.at(&parameter.lifetime, "this lifetime is the macro's own in a step: choose another name");
+        }
+    }
+}
+
+/// Whether `impl Trait` stands somewhere in the type.
+fn has_impl_trait(ty: &Type) -> bool {
+    struct Search(bool);
+    impl Visit<'_> for Search {
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let mut search = Search(false);
+    search.visit_type(ty);
+    search.0
+}
+
+fn retry_delays_can_grow(step: &Step, errors: &mut Errors) {
+    if let Some(retry) = step.retry.as_ref().filter(|retry| retry.base > retry.max) {
+        let place = LitStr::new("", retry.base_or_max);
+        errors.at(
+            place,
+            format!(
+                "the first delay (`base`, {:?}) is longer than the longest (`max`, {:?}): swap or change them",
+                retry.base, retry.max
+            ),
+        );
+    }
+}
+
+fn step_names_differ(workflow: &Workflow, errors: &mut Errors) {
+    let steps: Vec<&Step> = workflow.steps().collect();
+    for (place, step) in steps.iter().enumerate() {
+        let same_name = |earlier: &&&Step| earlier.name.value() == step.name.value();
+        // Two steps that exclude each other by `cfg` may well share a name.
+        let both_there = |earlier: &&&Step| !(earlier.method.is_conditional() && step.method.is_conditional());
+        if steps[..place].iter().filter(same_name).any(|earlier| both_there(&earlier)) {
+            errors.at(
+                &step.name,
+                format!("two steps are named `{}`: their checkpoints could not be told apart", step.name.value()),
+            );
+        }
+    }
+}
+
+fn old_names_are_free(workflow: &Workflow, errors: &mut Errors) {
+    let mut taken: Vec<(String, Span)> = workflow.steps().map(|step| (step.name.value(), step.name.span())).collect();
+    for old_name in workflow.steps().flat_map(|step| &step.was) {
+        let text = old_name.value();
+        if taken.iter().any(|(name, _)| *name == text) {
+            errors.at(old_name, format!("`{text}` already names a step: `was` lists names that no step has any more, each once"));
+        }
+        taken.push((text, old_name.span()));
+    }
+}

@@ -1,0 +1,367 @@
+//! Writes the code of a correct workflow: names, literals and calls into `__macro`; what happens at run time is decided there.
+
+use crate::lifetimes::{self, Names};
+use crate::marker;
+use crate::model::{Member, Retry, Step, Workflow};
+use crate::parse::Method;
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use std::time::Duration;
+use syn::spanned::Spanned as _;
+use syn::visit_mut::VisitMut as _;
+use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Meta, Pat, Receiver, ReceiverKind, ReturnType, Type, parse_quote};
+
+/// The user's impl block with its steps made durable, and the description the engine reads.
+pub(crate) fn workflow(workflow: &Workflow, run: &Method) -> TokenStream {
+    let members = workflow.members.iter().map(|member| match member {
+        Member::Step(step) => durable_step(&workflow.durable, step),
+        Member::Run(method) | Member::Reserved(method) => method.to_token_stream(),
+        Member::Untouched(tokens) => tokens.clone(),
+        Member::UnreadableRun => TokenStream::new(),
+    });
+    let block = impl_block(workflow, members.collect());
+    let description = description(workflow, run);
+    let mention = marker::mention_steps(&workflow.step_paths);
+    quote! {
+        #block
+        #description
+        #mention
+    }
+}
+
+/// The user's impl block around other members.
+pub(crate) fn impl_block(workflow: &Workflow, members: TokenStream) -> TokenStream {
+    let head = &workflow.head;
+    let (attributes, unsafety, self_type) = (&head.attrs, &head.unsafety, &head.self_ty);
+    let (impl_token, generics, conditions) = (head.impl_token, &head.generics, &head.generics.where_clause);
+    let braces = quote_spanned!(head.brace_token.span.join()=> { #members });
+    quote! { #(#attributes)* #unsafety #impl_token #generics #self_type #conditions #braces }
+}
+
+fn durable_step(durable: &syn::Path, step: &Step) -> TokenStream {
+    let spec = spec(durable, step);
+    let front = front(durable, step);
+    let body = body(step);
+    quote! {
+        #spec
+        #front
+        #body
+    }
+}
+
+/// The constant that describes a step to the engine.
+fn spec(durable: &syn::Path, step: &Step) -> TokenStream {
+    let (conditions, spec_name) = (conditions(&step.method.attributes), step.spec_name());
+    let (name, was) = (&step.name, &step.was);
+    let retry = option(step.retry.as_ref().map(|retry| retry_literal(durable, retry)));
+    let timeout = option(step.timeout.map(duration));
+    quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        const #spec_name: #durable::__macro::StepSpec = #durable::__macro::StepSpec {
+            name: #name,
+            was: &[#(#was),*],
+            retry: #retry,
+            timeout: #timeout,
+        };
+    }
+}
+
+fn retry_literal(durable: &syn::Path, retry: &Retry) -> TokenStream {
+    let (max_attempts, jitter) = (Literal::u32_unsuffixed(retry.max_attempts), Literal::f64_unsuffixed(retry.jitter));
+    let backoff = Ident::new(retry.backoff, Span::call_site());
+    let (base, max) = (duration(retry.base), duration(retry.max));
+    quote! {
+        #durable::__macro::Retry {
+            max_attempts: #max_attempts,
+            backoff: #durable::__macro::Backoff::#backoff,
+            base: #base,
+            max: #max,
+            jitter: #jitter,
+        }
+    }
+}
+
+/// The method that callers see: it journals the call instead of running it.
+fn front(durable: &syn::Path, step: &Step) -> TokenStream {
+    let method = &step.method;
+    let Method { visibility, signature, .. } = method;
+    let attributes = method.attributes.iter().filter_map(on_front);
+    let (fn_token, name, output) = (signature.fn_token, &signature.ident, output(&signature.output));
+    let mut names = Names::default();
+    let receiver = signature.receiver().map(|receiver| named_receiver(receiver, &mut names));
+    let parameters: Vec<Parameter> =
+        method.parameters().enumerate().map(|(place, parameter)| Parameter::of(place, parameter, &mut names)).collect();
+    let (generics, conditions) = front_generics(&signature.generics, &names);
+    let (idents, types): (Vec<_>, Vec<_>) = parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
+    let digest = digest(durable, &parameters);
+    let run = start(durable, step, &parameters);
+    let future_life = lifetimes::of_step();
+    quote! {
+        #(#attributes)*
+        #visibility #fn_token #name #generics (#receiver, #(#idents: #types),*) -> #durable::__macro::Step<#future_life, #output>
+        #conditions
+        {
+            #digest
+            #run
+        }
+    }
+}
+
+/// A parameter under a plain name, with every lifetime written out.
+struct Parameter {
+    ident: Ident,
+    ty: Type,
+    /// Where the user wrote the type.
+    place: Span,
+}
+
+impl Parameter {
+    fn of(place: usize, written: &syn::PatType, names: &mut Names) -> Self {
+        let mut ty = (*written.ty).clone();
+        names.visit_type_mut(&mut ty);
+        let ident = match &*written.pat {
+            Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
+            // The pattern is taken apart in the body; until then the value needs a name nobody else can use.
+            _ => format_ident!("argument_{place}", span = Span::mixed_site()),
+        };
+        Self { ident, ty, place: written.ty.span() }
+    }
+}
+
+fn named_receiver(receiver: &Receiver, names: &mut Names) -> FnArg {
+    let mut receiver = receiver.clone();
+    receiver.attrs.clear();
+    match &mut receiver.kind {
+        ReceiverKind::Reference(_, lifetime @ None, _) => *lifetime = Some(names.next()),
+        ReceiverKind::Reference(_, Some(lifetime), _) => names.visit_lifetime_mut(lifetime),
+        ReceiverKind::Typed(_, ty) => names.visit_type_mut(ty),
+        _ => {}
+    }
+    FnArg::Receiver(receiver)
+}
+
+/// The user's generics, the lifetimes that were named, and the promise that all of them outlive the future.
+fn front_generics(written: &Generics, names: &Names) -> (Generics, Option<syn::WhereClause>) {
+    let mut generics = written.clone();
+    let future_life = lifetimes::of_step();
+    let conditions = &mut generics.make_where_clause().predicates;
+    conditions.extend(names.given.iter().map(|lifetime| -> syn::WherePredicate { parse_quote!(#lifetime: #future_life) }));
+    for parameter in &written.params {
+        match parameter {
+            GenericParam::Lifetime(life) => {
+                let lifetime = &life.lifetime;
+                conditions.push(parse_quote!(#lifetime: #future_life));
+            }
+            GenericParam::Type(ty) => {
+                let ident = &ty.ident;
+                conditions.push(parse_quote!(#ident: #future_life));
+            }
+            GenericParam::Const(_) => {}
+        }
+    }
+    for (place, lifetime) in std::iter::once(&future_life).chain(&names.given).enumerate() {
+        generics.params.insert(place, parse_quote!(#lifetime));
+    }
+    let conditions = generics.where_clause.take();
+    (generics, conditions)
+}
+
+/// The statement that sums up the arguments, so that a replay with other arguments is noticed.
+fn digest(durable: &syn::Path, parameters: &[Parameter]) -> TokenStream {
+    let digest = digest_variable();
+    if parameters.is_empty() {
+        return quote! { let #digest = #durable::__macro::digest(|_| {}); };
+    }
+    let arguments = parameters.iter().map(|parameter| &parameter.ident);
+    quote! {
+        let #digest = #durable::__macro::digest(|#digest| {
+            use #durable::__macro::{DigestOpaque as _, DigestSerialized as _};
+            #((&#durable::__macro::Argument(&#arguments)).add_to(#digest);)*
+        });
+    }
+}
+
+/// A name which no argument of the user's can mean, whatever it is called.
+fn digest_variable() -> Ident {
+    Ident::new("digest", Span::mixed_site())
+}
+
+/// The call that hands the step to the engine.
+fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
+    let signature = &step.method.signature;
+    let (spec_name, body_name, digest) = (step.spec_name(), step.body_name(), digest_variable());
+    let output = output(&signature.output);
+    let receiver = signature.receiver().map(|receiver| receiver.self_token);
+    let arguments = parameters.iter().map(|parameter| &parameter.ident);
+    let turbofish = turbofish(&signature.generics);
+    // The compiler points here when the body's future cannot move between threads.
+    let future =
+        quote_spanned!(signature.ident.span()=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
+    let (function, body) = if step.retry.is_some() {
+        let copies = parameters.iter().map(|Parameter { ident, place, .. }| {
+            let copy = quote_spanned!(*place=> #durable::__macro::RetryArgument::again(&#ident));
+            quote!(let #ident = #copy;)
+        });
+        (quote!(step_retried), quote!(move || { #(#copies)* #future }))
+    } else {
+        (quote!(step_once), quote!(move || #future))
+    };
+    // An output that is no `Result`, or cannot be stored, is reported at the type that the user wrote.
+    let function = quote_spanned!(output.span()=> #durable::__macro::#function::<#output, _>);
+    quote!(#function(&Self::#spec_name, #digest, #body))
+}
+
+/// The type and const arguments, which the parameters alone may not determine.
+fn turbofish(generics: &Generics) -> Option<TokenStream> {
+    let arguments = generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Lifetime(_) => None,
+        GenericParam::Type(ty) => Some(&ty.ident),
+        GenericParam::Const(constant) => Some(&constant.ident),
+    });
+    let arguments: Vec<&Ident> = arguments.collect();
+    (!arguments.is_empty()).then(|| quote!(::<#(#arguments),*>))
+}
+
+/// The user's method, under the name that the engine calls.
+fn body(step: &Step) -> TokenStream {
+    let mut method = step.method.clone();
+    method.attributes.retain(|attribute| !belongs_to_front(&attribute.meta));
+    method.visibility = syn::Visibility::Inherited;
+    method.signature.ident = step.body_name();
+    quote! {
+        #[doc(hidden)]
+        #method
+    }
+}
+
+/// What the method that callers see keeps of an attribute: conditions, documentation and lint levels.
+fn on_front(attribute: &Attribute) -> Option<TokenStream> {
+    let meta = &attribute.meta;
+    if let Meta::List(list) = meta
+        && list.path.is_ident("expect")
+    {
+        // The expectation is met once, in the body; here the lint is only kept quiet.
+        let lints = &list.tokens;
+        return Some(quote!(#[allow(#lints)]));
+    }
+    let lint_level = ["allow", "warn", "deny", "forbid", "cfg"].iter().any(|name| meta.path().is_ident(name));
+    (lint_level || belongs_to_front(meta)).then(|| attribute.to_token_stream())
+}
+
+/// Whether an attribute speaks to callers and readers only.
+fn belongs_to_front(meta: &Meta) -> bool {
+    match meta {
+        Meta::List(list) if list.path.is_ident("cfg_attr") => {
+            let parts = list.parse_args_with(syn::punctuated::Punctuated::<Meta, syn::Token![,]>::parse_terminated);
+            parts.is_ok_and(|parts| parts.iter().skip(1).any(belongs_to_front))
+        }
+        meta => ["doc", "deprecated", "must_use"].iter().any(|name| meta.path().is_ident(name)),
+    }
+}
+
+/// `impl Workflow`: what the engine knows about the type.
+fn description(workflow: &Workflow, run: &Method) -> TokenStream {
+    let Workflow { durable, name, queue, head, .. } = workflow;
+    let version = Literal::u32_unsuffixed(workflow.version);
+    let conditions = conditions(&head.attrs);
+    let (generics, _, where_clause) = head.generics.split_for_impl();
+    let self_type = &head.self_ty;
+    let timeout = option(workflow.timeout.map(duration));
+    let (input, output) = (input_type(run), output_type(durable, run));
+    let specs = workflow.steps().map(|step| {
+        let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
+        quote!(#(#conditions)* Self::#spec_name)
+    });
+    let execute = execute(durable, run);
+    quote! {
+        #(#conditions)*
+        impl #generics #durable::__macro::Workflow for #self_type #where_clause {
+            type Input = #input;
+            #output
+            const NAME: &'static str = #name;
+            const VERSION: u32 = #version;
+            const QUEUE: &'static str = #queue;
+            const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
+            const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
+
+            #execute
+        }
+    }
+}
+
+/// The type that clients hand in.
+pub(crate) fn input_type(run: &Method) -> TokenStream {
+    run.input().map_or_else(|| quote!(()), |input| input.to_token_stream())
+}
+
+/// The associated type that clients get back. A `run` without a `Result` is reported at the type it returns.
+pub(crate) fn output_type(durable: &syn::Path, run: &Method) -> TokenStream {
+    let output = output(&run.signature.output);
+    let durable = placed(durable, output.span());
+    quote_spanned!(output.span()=> type Output = <#output as #durable::__macro::RunResult>::Output;)
+}
+
+/// The method that runs an execution.
+///
+/// Whatever depends on the output has the place of the type that `run` returns, because the compiler reports a type that is no
+/// `Result` once per place. A future that cannot move between threads is reported at the name of `run`.
+fn execute(durable: &syn::Path, run: &Method) -> TokenStream {
+    let output = output(&run.signature.output);
+    let placed = placed(durable, output.span());
+    let context = run.parameters().next().map(|context| quote_spanned!(context.ty.span()=> cx));
+    let (input, pass_input) = match run.input() {
+        Some(_) => (quote!(input), quote!(, input)),
+        None => (quote!(_), TokenStream::new()),
+    };
+    let future = quote_spanned!(output.span()=> #placed::__macro::BoxFuture<'run, #placed::__macro::Result<Self::Output>>);
+    let result = quote_spanned! {output.span()=>
+        <#output as #placed::__macro::RunResult>::into_result(Self::run(self, #context #pass_input).await)
+    };
+    let body = quote_spanned!(run.name().span()=> ::std::boxed::Box::pin(async move { #result }));
+    quote_spanned! {output.span()=>
+        fn execute<'run>(&'run self, cx: &'run #placed::__macro::Context, #input: Self::Input) -> #future {
+            #body
+        }
+    }
+}
+
+/// The path of our crate, as if it stood where the user wrote something: a path whose parts stand in two places is reported at neither.
+fn placed(durable: &syn::Path, place: Span) -> TokenStream {
+    let tokens = durable.to_token_stream().into_iter().map(|mut tree| {
+        tree.set_span(place);
+        tree
+    });
+    tokens.collect()
+}
+
+/// The `cfg`s among the attributes: whatever stands for the item exists under the same conditions.
+pub(crate) fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+}
+
+/// The type that a method returns.
+fn output(written: &ReturnType) -> TokenStream {
+    match written {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    }
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    let seconds = Literal::u64_unsuffixed(duration.as_secs());
+    match duration.subsec_millis() {
+        0 => quote!(::core::time::Duration::from_secs(#seconds)),
+        milliseconds => {
+            let nanoseconds = Literal::u32_unsuffixed(milliseconds * 1_000_000);
+            quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a workflow with mistakes expands to: the mistakes, the user's block without our attributes, and a stand-in for
+//! the description, so that callers and editors keep working and no second error follows from the first.
+
+use crate::check;
+use crate::expand;
+use crate::marker;
+use crate::model::{Member, Workflow};
+use crate::parse::Method;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens as _, quote};
+use syn::{Ident, ReturnType};
+
+/// The mistake, and the item exactly as it was written.
+pub(crate) fn leave_alone(item: TokenStream, mistake: &syn::Error) -> TokenStream {
+    let mut tokens = mistake.to_compile_error();
+    tokens.extend(item);
+    tokens
+}
+
+/// The mistakes, the block with plain methods, and the stand-in.
+pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> TokenStream {
+    let mut seen = Vec::new();
+    let members = workflow.members.iter().map(|member| match member {
+        Member::Run(method) | Member::Reserved(method) => plain_method(method, &mut seen),
+        Member::Step(step) => plain_method(&step.method, &mut seen),
+        Member::Untouched(tokens) => tokens.clone(),
+        Member::UnreadableRun => TokenStream::new(),
+    });
+    let block = expand::impl_block(workflow, members.collect());
+    let stand_in = stand_in(workflow);
+    let mention = marker::mention_steps(&workflow.step_paths);
+    quote! {
+        #errors
+        #block
+        #stand_in
+        #mention
+    }
+}
+
+/// The method as written, unless the compiler would report what we have reported already: a second one of its name, or a missing body.
+fn plain_method<'a>(method: &'a Method, seen: &mut Vec<&'a Ident>) -> TokenStream {
+    let repeated = !method.is_conditional() && seen.contains(&method.name());
+    let bodiless = matches!(method.body, TokenTree::Punct(_));
+    seen.push(method.name());
+    if repeated || bodiless { TokenStream::new() } else { method.to_token_stream() }
+}
+
+fn stand_in(workflow: &Workflow) -> TokenStream {
+    if check::borrows(workflow) {
+        // No description is possible for a type that does not live as long as its worker.
+        return TokenStream::new();
+    }
+    let Workflow { durable, name, version, queue, head, .. } = workflow;
+    let conditions = expand::conditions(&head.attrs);
+    let (generics, _, where_clause) = head.generics.split_for_impl();
+    let self_type = &head.self_ty;
+    let run = workflow.run();
+    let input = run.filter(|run| run.input().is_none_or(check::can_be_input));
+    let input = input.map_or_else(|| quote!(()), expand::input_type);
+    let output = run.filter(|run| matches!(&run.signature.output, ReturnType::Type(_, ty) if check::can_be_output(ty)));
+    let output = output.map_or_else(
+        || {
+            quote!(
+                type Output = ();
+            )
+        },
+        |run| expand::output_type(durable, run),
+    );
+    quote! {
+        #(#conditions)*
+        impl #generics #durable::__macro::Workflow for #self_type #where_clause {
+            type Input = #input;
+            #output
+            const NAME: &'static str = #name;
+            const VERSION: u32 = #version;
+            const QUEUE: &'static str = #queue;
+            const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+            const STEPS: &'static [#durable::__macro::StepSpec] = &[];
+
+            fn execute<'run>(
+                &'run self,
+                _: &'run #durable::__macro::Context,
+                _: Self::Input,
+            ) -> #durable::__macro::BoxFuture<'run, #durable::__macro::Result<Self::Output>> {
+                ::core::unreachable!()
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The attribute macros of durable: they turn an impl block of async steps into a workflow.
+//!
+//! Expansions name items of `::durable::__macro` and nothing else, so this crate depends on none of ours.
+
+mod check;
+mod duration;
+mod errors;
+mod expand;
+mod fallback;
+#[cfg(test)]
+mod golden;
+mod lifetimes;
+mod lint;
+mod marker;
+mod model;
+mod options;
+mod parse;
+mod show;
+
+use errors::Errors;
+use proc_macro2::TokenStream;
+
+/// Makes a workflow of an impl block that has an `async fn run` and methods marked `#[step]`.
+///
+/// Options, all of them optional:
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `name = "process_order"` | what executions, clients and other languages call it | the type's name in snake case |
+/// | `version = 2` | which version of the code an execution was started with | 1 |
+/// | `queue = "orders"` | where its executions wait for a worker | `"default"` |
+/// | `timeout = "2h"` | the longest an execution may take | none |
+/// | `crate = path` | where the `durable` crate is found | `::durable` |
+///
+/// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they are.
+///
+/// Set `DURABLE_MACRO_DEBUG=TypeName` while building to see the expansion for that type on standard error.
+#[proc_macro_attribute]
+pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_workflow(options.into(), item.into()).into()
+}
+
+/// Marks an async method of a `#[workflow]` block as a step: it runs at least once, and its outcome is kept.
+///
+/// Options, all of them optional:
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `name = "charge"` | its name in the journal | the method's name |
+/// | `was = "old_name"` or `was("a", "b")` | names it had before, so that executions under way still find their checkpoints | none |
+/// | `retry(…)` | try again after a failure | one attempt |
+/// | `timeout = "30s"` | the longest an attempt may take | none |
+///
+/// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),
+/// `max` (`"1h"`) and `jitter` (the part of each delay left to chance, from 0 to 1; 0.25).
+///
+/// Durations are whole numbers with a unit (ms, s, m, h, d, w), largest first: `"30s"`, `"1h30m"`.
+#[proc_macro_attribute]
+pub fn step(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("step", &options.into(), item.into()).into()
+}
+
+/// Reserved for the inputs of a workflow without `run`; a later release gives it a meaning.
+#[proc_macro_attribute]
+pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("input", &options.into(), item.into()).into()
+}
+
+/// Reserved for the methods that undo a step; a later release gives it a meaning.
+#[proc_macro_attribute]
+pub fn compensation(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("compensation", &options.into(), item.into()).into()
+}
+
+fn expand_workflow(options: TokenStream, item: TokenStream) -> TokenStream {
+    let block = match parse::block(item.clone()) {
+        Ok(block) => block,
+        Err(refusal) => return fallback::leave_alone(item, &refusal),
+    };
+    let mut errors = Errors::default();
+    let workflow = model::read(options, block, &mut errors);
+    check::all(&workflow, &mut errors);
+    lint::replay(&workflow, &mut errors);
+    let expansion = match (workflow.run(), errors.into_tokens()) {
+        (Some(run), None) => expand::workflow(&workflow, run),
+        (_, errors) => fallback::workflow(&workflow, errors),
+    };
+    show::if_asked(&workflow, &expansion);
+    expansion
+}

@@ -1,0 +1,114 @@
+//! Finds what would make a replay of `run` diverge: time, chance and concurrency that the journal does not see.
+//!
+//! Only the body of `run` is read. It goes by paths, so an alias or a helper method hides a call; the overlap rule and
+//! the digests of the runtime are the net below.
+
+use crate::errors::Errors;
+use crate::model::Workflow;
+use proc_macro2::TokenTree;
+use syn::parse::Parser as _;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{Block, Expr, Path, Token};
+
+const SLEEP: &str = "a nap is not remembered: write `cx.sleep(…).await?`";
+const DEADLINE: &str =
+    "a deadline that is not journalled passes at another place in a replay: use `timeout` of `#[step]` or of `#[workflow]`";
+const INTERVAL: &str = "ticks are not remembered: write a loop around `cx.sleep(…).await?`";
+const CLOCK: &str = "the clock shows another time in a replay: write `cx.now()`";
+const RANDOM: &str = "chance falls differently in a replay: write `cx.random()`";
+const UUID: &str = "a replay would make another id: write `cx.uuid()`";
+const SPAWN: &str = "a task that `run` starts is outside the journal: put the work into a `#[step]`";
+const TOGETHER: &str =
+    "branches that run together take their journal keys in an order that a replay may not repeat: put them into one `#[step]`";
+
+/// Full paths and what to write instead. A path in `run` matches when it is the end of one of these, at least two words long.
+const CALLS: &[(&[&str], &str)] = &[
+    (&["tokio", "time", "sleep"], SLEEP),
+    (&["tokio", "time", "sleep_until"], SLEEP),
+    (&["std", "thread", "sleep"], SLEEP),
+    (&["tokio", "time", "timeout"], DEADLINE),
+    (&["tokio", "time", "timeout_at"], DEADLINE),
+    (&["tokio", "time", "interval"], INTERVAL),
+    (&["tokio", "time", "interval_at"], INTERVAL),
+    (&["std", "time", "Instant", "now"], CLOCK),
+    (&["tokio", "time", "Instant", "now"], CLOCK),
+    (&["std", "time", "SystemTime", "now"], CLOCK),
+    (&["chrono", "Utc", "now"], CLOCK),
+    (&["chrono", "offset", "Utc", "now"], CLOCK),
+    (&["chrono", "Local", "now"], CLOCK),
+    (&["chrono", "offset", "Local", "now"], CLOCK),
+    (&["rand", "random"], RANDOM),
+    (&["rand", "thread_rng"], RANDOM),
+    (&["rand", "rng"], RANDOM),
+    (&["uuid", "Uuid", "new_v4"], UUID),
+    (&["uuid", "Uuid", "now_v7"], UUID),
+    (&["tokio", "spawn"], SPAWN),
+    (&["tokio", "task", "spawn"], SPAWN),
+    (&["tokio", "task", "spawn_blocking"], SPAWN),
+    (&["tokio", "task", "spawn_local"], SPAWN),
+    (&["std", "thread", "spawn"], SPAWN),
+];
+
+const MACROS: &[(&[&str], &str)] = &[
+    (&["tokio", "join"], TOGETHER),
+    (&["tokio", "try_join"], TOGETHER),
+    (&["tokio", "select"], TOGETHER),
+    (&["futures", "join"], TOGETHER),
+    (&["futures", "try_join"], TOGETHER),
+    (&["futures", "select"], TOGETHER),
+    (&["futures", "select_biased"], TOGETHER),
+    (&["futures_util", "join"], TOGETHER),
+    (&["futures_util", "try_join"], TOGETHER),
+    (&["futures_util", "select"], TOGETHER),
+    (&["futures_util", "select_biased"], TOGETHER),
+];
+
+/// Reports every call in `run` that a replay would not repeat.
+pub(crate) fn replay(workflow: &Workflow, errors: &mut Errors) {
+    for run in workflow.runs() {
+        let TokenTree::Group(body) = &run.body else { continue };
+        // A body with a syntax error is the compiler's to report.
+        if let Ok(body) = Block::parse_within.parse2(body.stream()) {
+            let mut visitor = Replay { errors };
+            body.iter().for_each(|statement| visitor.visit_stmt(statement));
+        }
+    }
+}
+
+struct Replay<'errors> {
+    errors: &'errors mut Errors,
+}
+
+impl Replay<'_> {
+    fn refuse_if_listed(&mut self, path: &Path, list: &[(&[&str], &str)]) {
+        if let Some((_, cure)) = list.iter().find(|(full, _)| is_end_of(path, full)) {
+            self.errors.at(path, format!("`run` is replayed after a crash, and {cure}"));
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Replay<'_> {
+    fn visit_expr_path(&mut self, expression: &'ast syn::ExprPath) {
+        self.refuse_if_listed(&expression.path, CALLS);
+        visit::visit_expr_path(self, expression);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.refuse_if_listed(&call.path, MACROS);
+        // Most macros take expressions (`format!`, `vec!`, `assert!`); those which do not are not looked into.
+        if let Ok(arguments) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
+            for argument in &arguments {
+                // The arguments live as long as this call, the visitor's tree longer: a visitor of their own sees them.
+                Replay { errors: self.errors }.visit_expr(argument);
+            }
+        }
+    }
+}
+
+fn is_end_of(path: &Path, full: &[&str]) -> bool {
+    let written = path.segments.len();
+    written >= 2
+        && written <= full.len()
+        && path.segments.iter().zip(&full[full.len() - written..]).all(|(segment, word)| segment.ident == word)
+}

@@ -1,0 +1,225 @@
+//! Reads the options between an attribute's parentheses, and keeps reading after a mistake.
+
+use crate::duration;
+use crate::errors::Errors;
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use std::time::Duration;
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Ident, Lit, LitStr, Token};
+
+/// What may be written, and where; the messages read from it.
+pub(crate) struct Legal {
+    /// Who takes the options: "a step", "a workflow", "`retry`".
+    pub(crate) taker: &'static str,
+    pub(crate) names: &'static [&'static str],
+}
+
+/// Options as they were written, each known to be legal and written once.
+pub(crate) struct Options {
+    found: Vec<Written>,
+}
+
+/// One option: its name and the tokens behind it.
+pub(crate) struct Written {
+    pub(crate) name: Ident,
+    pub(crate) value: Value,
+}
+
+/// What stands behind an option's name.
+pub(crate) enum Value {
+    Nothing,
+    Assigned(TokenStream),
+    Listed(TokenStream),
+}
+
+impl Options {
+    /// Splits `tokens` into options; reports the unknown, the repeated and the malformed ones and drops them.
+    pub(crate) fn read(legal: &Legal, tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut found: Vec<Written> = Vec::new();
+        for part in split_at_commas(tokens) {
+            let Some(option) = errors.unless(syn::parse2::<Written>(part)) else { continue };
+            if !legal.names.iter().any(|name| option.name == name) {
+                errors.at(&option.name, unknown(legal, &option.name));
+            } else if found.iter().any(|earlier| earlier.name == option.name) {
+                errors.at(&option.name, format!("`{}` is given twice: keep one", option.name));
+            } else {
+                found.push(option);
+            }
+        }
+        Self { found }
+    }
+
+    /// The value of an option as `read` understands it; `None` when it was left out or is wrong, which is then reported.
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Written) -> syn::Result<T>,
+        errors: &mut Errors,
+    ) -> Option<T> {
+        let place = self.found.iter().position(|option| option.name == name)?;
+        let option = self.found.swap_remove(place);
+        errors.unless(read(&option))
+    }
+}
+
+impl Parse for Written {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), "expected an option, such as `name = \"…\"`"))?;
+        let value = if input.is_empty() {
+            Value::Nothing
+        } else if input.peek(syn::token::Paren) {
+            let list;
+            syn::parenthesized!(list in input);
+            Value::Listed(list.parse()?)
+        } else {
+            input.parse::<Token![=]>()?;
+            Value::Assigned(input.parse()?)
+        };
+        if !input.is_empty() {
+            return Err(input.error("expected a comma before the next option"));
+        }
+        Ok(Self { name, value })
+    }
+}
+
+impl Written {
+    /// The mistake "this option wants to be written differently", at the value or, without one, at the name.
+    pub(crate) fn wants(&self, form: &str) -> syn::Error {
+        let message = format!("`{}` takes {form}", self.name);
+        match &self.value {
+            Value::Assigned(tokens) | Value::Listed(tokens) if !tokens.is_empty() => syn::Error::new_spanned(tokens, message),
+            _ => syn::Error::new(self.name.span(), message),
+        }
+    }
+
+    fn assigned<T: Parse>(&self, form: &str) -> syn::Result<T> {
+        match &self.value {
+            Value::Assigned(tokens) => syn::parse2(tokens.clone()).map_err(|_| self.wants(form)),
+            _ => Err(self.wants(form)),
+        }
+    }
+}
+
+/// A text: `name = "charge"`.
+pub(crate) fn text(option: &Written) -> syn::Result<LitStr> {
+    option.assigned(&format!("a text: `{} = \"…\"`", option.name))
+}
+
+/// One text or several: `was = "a"`, `was("a", "b")`.
+pub(crate) fn texts(option: &Written) -> syn::Result<Vec<LitStr>> {
+    match &option.value {
+        Value::Listed(list) if !list.is_empty() => {
+            let texts = Punctuated::<LitStr, Token![,]>::parse_terminated.parse2(list.clone());
+            let texts = texts.map_err(|_| option.wants(&format!("texts: `{}(\"…\", \"…\")`", option.name)))?;
+            Ok(texts.into_iter().collect())
+        }
+        _ => Ok(vec![text(option)?]),
+    }
+}
+
+/// A whole number in the given bounds: `version = 2`.
+pub(crate) fn whole_number(option: &Written, least: u32, most: u32) -> syn::Result<u32> {
+    let form = format!("a whole number from {least} to {most}");
+    let number: syn::LitInt = option.assigned(&form)?;
+    number.base10_parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| option.wants(&form))
+}
+
+/// A part of the whole, from 0 to 1: `jitter = 0.25`.
+pub(crate) fn fraction(option: &Written) -> syn::Result<f64> {
+    let form = "a number from 0 to 1, such as `0.25`";
+    let number = match option.assigned(form)? {
+        Lit::Float(number) => number.base10_parse::<f64>().ok(),
+        Lit::Int(number) => number.base10_parse::<u32>().ok().map(f64::from),
+        _ => None,
+    };
+    number.filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| option.wants(form))
+}
+
+/// A duration in quotes: `timeout = "30s"`. The tokens come back too, so that later rules can point at them.
+pub(crate) fn duration(option: &Written) -> syn::Result<(Duration, Span)> {
+    let form = format!("a duration in quotes: {}", duration::EXAMPLES);
+    match option.assigned(&form)? {
+        Lit::Str(text) => match duration::parse(&text.value()) {
+            Ok(duration) => Ok((duration, text.span())),
+            Err(message) => Err(syn::Error::new(text.span(), message)),
+        },
+        Lit::Int(bare) => Err(syn::Error::new(
+            bare.span(),
+            match bare.suffix() {
+                "" => format!("`{bare}` has no unit: write `\"{bare}s\"` for seconds, or another of ms, s, m, h, d, w"),
+                _ => format!("a duration stands in quotes: write `\"{bare}\"`"),
+            },
+        )),
+        _ => Err(option.wants(&form)),
+    }
+}
+
+/// Reads `tokens` as a `T`, or asks for `form`.
+pub(crate) fn syntax<T: Parse>(option: &Written, form: &str) -> syn::Result<T> {
+    option.assigned(form)
+}
+
+fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut parts = vec![TokenStream::new()];
+    for tree in tokens {
+        match &tree {
+            TokenTree::Punct(mark) if mark.as_char() == ',' => parts.push(TokenStream::new()),
+            _ => {
+                if let Some(part) = parts.last_mut() {
+                    tree.to_tokens(part);
+                }
+            }
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn unknown(legal: &Legal, name: &Ident) -> String {
+    let list = legal.names.join(", ");
+    let did_you_mean =
+        closest(&name.to_string(), legal.names).map_or(String::new(), |legal| format!("; did you mean `{legal}`?"));
+    format!("unknown option `{name}`: {} takes {list}{did_you_mean}", legal.taker)
+}
+
+/// The legal name that `written` most likely stands for: at most half of its letters may differ.
+pub(crate) fn closest<'name>(written: &str, legal: &[&'name str]) -> Option<&'name str> {
+    let distances = legal.iter().map(|name| (edits_between(written, name), *name));
+    let (edits, name) = distances.min_by_key(|(edits, _)| *edits)?;
+    (edits * 2 <= written.len().max(name.len())).then_some(name)
+}
+
+/// How many letters must be put in, taken out or replaced to make one word of the other.
+fn edits_between(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (taken, letter) in from.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], taken + 1);
+        for (put, wanted) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(letter != wanted);
+            diagonal = row[put + 1];
+            row[put + 1] = replaced.min(diagonal + 1).min(row[put] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closest;
+
+    #[test]
+    fn near_misses_find_the_legal_name_and_far_ones_find_none() {
+        let legal = ["name", "was", "retry", "timeout"];
+        assert_eq!(closest("retries", &legal), Some("retry"));
+        assert_eq!(closest("time_out", &legal), Some("timeout"));
+        assert_eq!(closest("nmae", &legal), Some("name"));
+        assert_eq!(closest("transaction", &legal), None);
+        assert_eq!(closest("queue", &legal), None);
+        assert_eq!(closest("que", &["version", "queue"]), Some("queue"));
+    }
+}

@@ -1,0 +1,6 @@
+#[workflow]
+impl Nothing {
+    async fn run(&self, _cx: &Context) -> Result<()> {
+        Ok(())
+    }
+}
