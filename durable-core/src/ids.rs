@@ -1,0 +1,91 @@
+//! Identifiers: of executions and workers, the epoch that fences writes, and the shard that rows live in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind};
+
+/// The shard of every row, on a plain Postgres; the leading column of every key, so that the schema can be distributed.
+pub(crate) const SHARD: i16 = 0;
+
+/// The id of an execution: a UUIDv7, so ids sort by the time they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecutionId(Uuid);
+
+impl ExecutionId {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// A UUID that is the same at every replay and different for every `name`: version 5, in the namespace of this execution.
+    pub(crate) fn derive(self, name: &str) -> Uuid {
+        Uuid::new_v5(&self.0, name.as_bytes())
+    }
+}
+
+impl From<Uuid> for ExecutionId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl From<ExecutionId> for Uuid {
+    fn from(id: ExecutionId) -> Self {
+        id.0
+    }
+}
+
+impl FromStr for ExecutionId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Uuid::parse_str(text).map(Self).map_err(|error| {
+            Error::of_kind(ErrorKind::Invalid, format!("`{text}` is no execution id: {error}; give the UUID that start returned"))
+        })
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One life of a worker process; a process that lost its lease goes on under a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct WorkerId(pub(crate) Uuid);
+
+impl WorkerId {
+    pub(crate) fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How often an execution was claimed; every write of a worker carries it, and one with an old epoch changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Epoch(pub(crate) i32);
+
+impl Epoch {
+    /// The epoch of an execution that is created as already claimed.
+    pub(crate) const FIRST: Self = Self(1);
+
+    /// Whether nobody else can have held the execution between that epoch and this one.
+    pub(crate) fn follows(self, earlier: Self) -> bool {
+        self.0 == earlier.0 + 1
+    }
+}

@@ -1,0 +1,27 @@
+//! The engine of `durable`. Applications use the crate `durable`, which re-exports what is public here.
+//!
+//! Modules in reading order; each uses only those before it, and a test says so.
+
+pub mod duration;
+pub mod error;
+pub mod ids;
+
+mod clock;
+pub mod payload;
+
+pub mod model;
+mod plan;
+mod store;
+
+pub mod context;
+pub mod workflow;
+
+mod registry;
+mod signals;
+mod upkeep;
+mod worker;
+
+pub mod client;
+
+#[doc(hidden)]
+pub mod __macro;

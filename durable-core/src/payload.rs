@@ -1,0 +1,165 @@
+//! Values to JSON and back: what could not be read back is refused when it is written.
+
+mod inspect;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+pub use inspect::Digest;
+
+/// Largest value that is stored, in bytes of JSON: beyond it, rows become slow for everyone. The SQL verbs have the same limit.
+pub const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A value as JSON text that is known to be storable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Payload(pub(crate) Arc<str>);
+
+impl Payload {
+    pub(crate) fn null() -> Self {
+        Self("null".into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Encodes a value, or says why it could not be stored or read back; `what` names it in the error.
+pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Payload> {
+    inspect::check(value).map_err(|refusal| refuse(format!("{what} cannot be stored: {refusal}")))?;
+    let text = serde_json::to_string(value).map_err(|error| refuse(format!("{what} cannot be written as JSON: {error}")))?;
+    if text.len() > PAYLOAD_LIMIT {
+        return Err(refuse(format!(
+            "{what} is {} bytes of JSON, over the limit of {PAYLOAD_LIMIT}; store the data elsewhere and pass a reference to it",
+            text.len()
+        )));
+    }
+    Ok(Payload(text.into()))
+}
+
+/// Encodes a value that must come back as it went in: it is decoded once, so that a replay cannot be the first to fail.
+pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<Payload> {
+    let payload = encode(what, value)?;
+    decode::<T>(what, payload.as_str()).map_err(|error| refuse(format!("{what} does not survive being stored: {error}")))?;
+    Ok(payload)
+}
+
+/// Decodes a value, or says which field is wrong, and how.
+pub(crate) fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| refuse(format!("{what} does not decode: {}", located::<T>(text, &error))))
+}
+
+/// The digest of a value, where it can be serialised.
+pub(crate) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
+    inspect::digest(value)
+}
+
+/// The decoding error with the path of the field; found in a second pass, because the path costs time.
+fn located<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> String {
+    match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(text)) {
+        Err(located) if located.path().iter().next().is_some() => format!("field `{}`: {}", located.path(), located.inner()),
+        _ => error.to_string(),
+    }
+}
+
+fn refuse(message: String) -> Error {
+    Error::of_kind(ErrorKind::Payload, message).into_permanent()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Item {
+        price: f64,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Order {
+        items: Vec<Item>,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Lossy {
+        #[serde(skip_serializing)]
+        kept: u32,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Nested(Option<Box<Nested>>, u8);
+
+    fn nested(levels: usize) -> Nested {
+        (1..levels).fold(Nested(None, 0), |inner, _| Nested(Some(Box::new(inner)), 0))
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_hold_is_refused_with_its_path() {
+        let error = encode("the output", &Order { items: vec![Item { price: 1.0 }, Item { price: f64::NAN }] }).unwrap_err();
+        assert_eq!(error.to_string(), "the output cannot be stored: items[1].price is NaN, which JSON cannot hold");
+        assert!(encode("x", &Some(f64::INFINITY)).is_err());
+    }
+
+    #[test]
+    fn a_nul_character_is_refused_wherever_it_stands() {
+        assert!(encode("x", "a\0b").is_err());
+        assert!(encode("x", &'\0').is_err());
+        assert!(encode("x", &HashMap::from([("a\0", 1)])).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_decoded_again_is_refused() {
+        assert!(encode_for_replay("x", &nested(126)).is_ok());
+        assert!(encode_for_replay("x", &nested(127)).is_err());
+        let lossy = Lossy { kept: 1 };
+        let error = encode_for_replay("the output", &lossy).unwrap_err();
+        assert_eq!(lossy.kept, 1);
+        assert!(error.to_string().contains("does not survive being stored"), "{error}");
+    }
+
+    #[test]
+    fn a_payload_over_the_limit_is_refused_with_both_sizes() {
+        assert!(encode("x", &"a".repeat(PAYLOAD_LIMIT - 2)).is_ok());
+        let error = encode("x", &"a".repeat(PAYLOAD_LIMIT)).unwrap_err();
+        assert!(error.to_string().contains("4194306 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_decoding_error_names_the_field() {
+        let error = decode::<Order>("the input", r#"{"items":[{"price":"high"}]}"#).unwrap_err();
+        assert!(error.to_string().contains("field `items[0].price`"), "{error}");
+        assert!(error.to_string().contains("f64"), "{error}");
+    }
+
+    #[test]
+    fn a_digest_tells_values_apart_but_not_the_order_of_a_map() {
+        let one = HashMap::from([("a", 1), ("b", 2)]);
+        let other = std::collections::BTreeMap::from([("b", 2), ("a", 1)]);
+        assert_eq!(digest(&one), digest(&other));
+        assert_ne!(digest(&one), digest(&HashMap::from([("a", 2), ("b", 1)])));
+        assert_ne!(digest(&1), digest(&2));
+        assert_ne!(digest("order-1"), digest("order-2"));
+    }
+
+    #[test]
+    fn a_new_optional_field_that_is_empty_leaves_the_digest_alone() {
+        #[derive(Serialize)]
+        struct Before {
+            id: u32,
+        }
+        #[derive(Serialize)]
+        struct After {
+            id: u32,
+            note: Option<String>,
+        }
+        assert_eq!(digest(&Before { id: 7 }), digest(&After { id: 7, note: None }));
+        assert_ne!(digest(&Before { id: 7 }), digest(&After { id: 7, note: Some("x".to_owned()) }));
+    }
+}

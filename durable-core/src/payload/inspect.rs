@@ -1,0 +1,342 @@
+//! Walks a value once: finds what JSON could not carry, and digests the rest.
+//!
+//! The digest tells one value from another across processes and releases. It does not see the order of maps and sequences
+//! (hash maps and hash sets have none), nor empty options, so that adding an optional field does not change it.
+
+use std::fmt::{self, Display};
+
+use serde::ser::{self, Serialize};
+
+/// Deepest nesting that serde_json reads back: it gives up at 128 levels.
+const DEEPEST: usize = 126;
+
+/// The digest of a step's arguments, in the order they are added.
+#[derive(Debug, Default)]
+pub struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn add(&mut self, argument: u64) {
+        self.0 = mix(self.0.rotate_left(17) ^ argument);
+    }
+
+    pub(crate) fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Says why a value could not be stored, if so.
+pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
+    value.serialize(Inspector { depth: 0 }).map(drop)
+}
+
+/// The digest of a value; zero for one that cannot be serialised at all.
+pub(super) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
+    value.serialize(Inspector { depth: 0 }).unwrap_or(0)
+}
+
+/// What JSON could not carry, and where it stands.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    path: String,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { path: String::new(), reason: reason.into() }
+    }
+
+    fn in_field(mut self, name: &str) -> Self {
+        let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("{name}{joint}{}", self.path);
+        self
+    }
+
+    fn at_index(mut self, index: usize) -> Self {
+        let joint = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        self.path = format!("[{index}]{joint}{}", self.path);
+        self
+    }
+}
+
+impl Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.path.is_empty() { "it" } else { &self.path };
+        write!(f, "{place} {}", self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl ser::Error for Refusal {
+    fn custom<T: Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+}
+
+/// A serializer that writes nothing; its output is the digest.
+#[derive(Clone, Copy)]
+struct Inspector {
+    depth: usize,
+}
+
+/// The digest of a compound value as its parts come in.
+struct Parts {
+    inspector: Inspector,
+    sum: u64,
+    count: usize,
+    key: u64,
+}
+
+impl Inspector {
+    fn parts(self) -> Result<Parts, Refusal> {
+        if self.depth >= DEEPEST {
+            return Err(Refusal::new(format!("is nested over {DEEPEST} levels deep, and could not be decoded again")));
+        }
+        Ok(Parts { inspector: Self { depth: self.depth + 1 }, sum: 0, count: 0, key: 0 })
+    }
+}
+
+impl Parts {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
+        let index = self.count;
+        self.count += 1;
+        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.at_index(index))?;
+        self.sum = self.sum.wrapping_add(mix(digest));
+        Ok(())
+    }
+
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refusal> {
+        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.in_field(name))?;
+        self.pair(bytes(name.as_bytes()), digest);
+        Ok(())
+    }
+
+    fn pair(&mut self, key: u64, value: u64) {
+        if value != EMPTY {
+            self.sum = self.sum.wrapping_add(mix(key ^ mix(value)));
+        }
+    }
+
+    fn end(self) -> Result<u64, Refusal> {
+        Ok(mix(self.sum ^ 0x5eed))
+    }
+}
+
+/// The digest of `None` and `()`, which count as absent inside a struct or map.
+const EMPTY: u64 = 0;
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+/// FNV-1a, 64 bits (RFC 9923).
+fn bytes(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+macro_rules! integers {
+    ($($method:ident $type:ty),*) => {
+        $(fn $method(self, value: $type) -> Result<u64, Refusal> {
+            Ok(mix(value as u64 ^ 0x1a7e))
+        })*
+    };
+}
+
+impl ser::Serializer for Inspector {
+    type Ok = u64;
+    type Error = Refusal;
+    type SerializeSeq = Parts;
+    type SerializeTuple = Parts;
+    type SerializeTupleStruct = Parts;
+    type SerializeTupleVariant = Parts;
+    type SerializeMap = Parts;
+    type SerializeStruct = Parts;
+    type SerializeStructVariant = Parts;
+
+    integers!(
+        serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64, serialize_i128 i128,
+        serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64, serialize_u128 u128
+    );
+
+    fn serialize_bool(self, value: bool) -> Result<u64, Refusal> {
+        Ok(mix(2 + u64::from(value)))
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<u64, Refusal> {
+        self.serialize_f64(f64::from(value))
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<u64, Refusal> {
+        if value.is_finite() {
+            Ok(mix(value.to_bits()))
+        } else {
+            Err(Refusal::new(format!("is {value}, which JSON cannot hold")))
+        }
+    }
+
+    fn serialize_char(self, value: char) -> Result<u64, Refusal> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<u64, Refusal> {
+        if value.contains('\0') {
+            return Err(Refusal::new("contains the character \\u0000, which Postgres cannot hold"));
+        }
+        Ok(mix(bytes(value.as_bytes())))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<u64, Refusal> {
+        Ok(mix(bytes(value)))
+    }
+
+    fn serialize_none(self) -> Result<u64, Refusal> {
+        Ok(EMPTY)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, Refusal> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<u64, Refusal> {
+        Ok(EMPTY)
+    }
+
+    fn serialize_unit_struct(self, _name: &'static str) -> Result<u64, Refusal> {
+        Ok(EMPTY)
+    }
+
+    fn serialize_unit_variant(self, _name: &'static str, _index: u32, variant: &'static str) -> Result<u64, Refusal> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Result<u64, Refusal> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<u64, Refusal> {
+        let mut parts = self.parts()?;
+        parts.field(variant, value)?;
+        Ok(mix(bytes(variant.as_bytes()) ^ parts.end()?))
+    }
+
+    fn serialize_seq(self, _len: Option<usize>) -> Result<Parts, Refusal> {
+        self.parts()
+    }
+
+    fn serialize_tuple(self, _len: usize) -> Result<Parts, Refusal> {
+        self.parts()
+    }
+
+    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Parts, Refusal> {
+        self.parts()
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Parts, Refusal> {
+        variant_parts(self, variant)
+    }
+
+    fn serialize_map(self, _len: Option<usize>) -> Result<Parts, Refusal> {
+        self.parts()
+    }
+
+    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Parts, Refusal> {
+        self.parts()
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _name: &'static str,
+        _index: u32,
+        variant: &'static str,
+        _len: usize,
+    ) -> Result<Parts, Refusal> {
+        variant_parts(self, variant)
+    }
+}
+
+/// The parts of `{"Variant": …}`: one level for the object, one for what the variant holds.
+fn variant_parts(inspector: Inspector, variant: &'static str) -> Result<Parts, Refusal> {
+    let mut parts = inspector.parts()?.inspector.parts()?;
+    parts.sum = bytes(variant.as_bytes());
+    Ok(parts)
+}
+
+macro_rules! sequences {
+    ($($trait:ident $method:ident),*) => {
+        $(impl ser::$trait for Parts {
+            type Ok = u64;
+            type Error = Refusal;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
+                self.element(value)
+            }
+
+            fn end(self) -> Result<u64, Refusal> {
+                Self::end(self)
+            }
+        })*
+    };
+}
+
+sequences!(
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field
+);
+
+macro_rules! structs {
+    ($($trait:ident),*) => {
+        $(impl ser::$trait for Parts {
+            type Ok = u64;
+            type Error = Refusal;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refusal> {
+                self.field(name, value)
+            }
+
+            fn end(self) -> Result<u64, Refusal> {
+                Self::end(self)
+            }
+        })*
+    };
+}
+
+structs!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Parts {
+    type Ok = u64;
+    type Error = Refusal;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refusal> {
+        self.key = key.serialize(self.inspector).map_err(|refusal| refusal.in_field("a key"))?;
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
+        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.in_field("a value"))?;
+        self.pair(self.key, digest);
+        Ok(())
+    }
+
+    fn end(self) -> Result<u64, Refusal> {
+        Self::end(self)
+    }
+}
