@@ -1,0 +1,228 @@
+//! An execution, its steps and their attempts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::wait::Wait;
+use crate::error::{Error, ErrorKind, Failure};
+use crate::ids::{Epoch, ExecutionId};
+use crate::payload::Payload;
+
+/// The state of an execution. The SQL `CHECK` named `state_is_known` lists the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionState {
+    /// In its queue, or scheduled to enter it.
+    Pending,
+    /// Held by a worker.
+    Running,
+    /// Parked: it waits for a time, an event, an input or a retry, and holds nothing.
+    Waiting,
+    /// Ended with an output.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Ended by request.
+    Cancelled,
+    /// Undoing its completed steps.
+    Compensating,
+    /// Ended with its completed steps undone.
+    Compensated,
+    /// Ended; at least one step could not be undone.
+    CompensationFailed,
+}
+
+impl ExecutionState {
+    /// Every state, in the order an execution may reach them.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Running,
+        Self::Waiting,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Compensating,
+        Self::Compensated,
+        Self::CompensationFailed,
+    ];
+
+    /// The word used in SQL, JSON and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Compensating => "compensating",
+            Self::Compensated => "compensated",
+            Self::CompensationFailed => "compensation_failed",
+        }
+    }
+
+    /// Whether the execution has ended; such a state is final.
+    pub fn is_finished(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Compensated | Self::CompensationFailed)
+    }
+
+    /// Whether an execution in this state may go to `next`.
+    pub fn can_become(self, next: Self) -> bool {
+        match self {
+            Self::Pending => matches!(next, Self::Running | Self::Cancelled | Self::Failed),
+            Self::Running => !matches!(next, Self::Running | Self::Compensated | Self::CompensationFailed),
+            Self::Waiting => matches!(next, Self::Pending | Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
+            Self::Compensating => matches!(next, Self::Compensated | Self::CompensationFailed),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for ExecutionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ExecutionState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::of_kind(ErrorKind::Invalid, format!("`{text}` is no execution state; the states are {known}"))
+        })
+    }
+}
+
+/// An execution, without its journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Execution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// The version of its workflow.
+    pub version: u32,
+    /// The queue it is claimed from.
+    pub queue: String,
+    /// Higher is claimed first.
+    pub priority: i16,
+    /// The key it was started with, if any.
+    pub key: Option<String>,
+    /// Its state.
+    pub state: ExecutionState,
+    /// How often a worker has claimed it.
+    pub epoch: u32,
+    /// Its input, as JSON.
+    pub input: serde_json::Value,
+    /// Its output, as JSON, once completed.
+    pub output: Option<serde_json::Value>,
+    /// Why it failed, was cancelled, or was stopped.
+    pub error: Option<Failure>,
+    /// When it was started by a client.
+    pub created_at: DateTime<Utc>,
+    /// When a worker first claimed it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it will be woken at the latest, if it waits for a time.
+    pub wake_at: Option<DateTime<Utc>>,
+    /// When its timeout strikes, if it has one and has been started.
+    pub deadline_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// An execution with everything its journal says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ExecutionDetails {
+    /// The execution.
+    pub execution: Execution,
+    /// Its steps, in the order in which they ended; those under way last.
+    pub steps: Vec<Step>,
+    /// Its waits, in the order in which they began.
+    pub waits: Vec<Wait>,
+}
+
+/// A step of an execution.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its journal key: kind, name and occurrence, such as `step charge#2`.
+    pub key: String,
+    /// Its output, as JSON, once it succeeded.
+    pub output: Option<serde_json::Value>,
+    /// Why it failed, once no attempt is left.
+    pub error: Option<Failure>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One attempt at a step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// When its body was called.
+    pub started_at: DateTime<Utc>,
+    /// When its body returned, or was found lost.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It has not ended, or its worker was lost before it did.
+    Running,
+    /// It returned a value.
+    Completed,
+    /// It returned an error, panicked, timed out, or its worker was lost.
+    Failed,
+}
+
+/// An execution as a worker gets it from a claim.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub(crate) id: ExecutionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) workflow: String,
+    pub(crate) version: u32,
+    pub(crate) queue: String,
+    pub(crate) priority: i16,
+    pub(crate) claims: i16,
+    pub(crate) deadline_at: Option<DateTime<Utc>>,
+    pub(crate) input: Payload,
+    /// Waits that were resolved so far, in an execution that has run before.
+    pub(crate) resolved: Vec<super::ResolvedWait>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_state_is_final() {
+        for state in ExecutionState::ALL {
+            let leaves = ExecutionState::ALL.into_iter().any(|next| state.can_become(next));
+            assert_eq!(leaves, !state.is_finished(), "{state}");
+        }
+    }
+
+    #[test]
+    fn every_state_reads_back_from_its_word() {
+        for state in ExecutionState::ALL {
+            assert_eq!(state.as_str().parse::<ExecutionState>().unwrap(), state);
+        }
+        assert!("done".parse::<ExecutionState>().unwrap_err().to_string().contains("completed"));
+    }
+}

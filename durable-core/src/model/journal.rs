@@ -1,0 +1,49 @@
+//! What an execution's journal holds of its steps.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::wait::ResolvedWait;
+use crate::error::Failure;
+use crate::ids::ExecutionId;
+use crate::payload::Payload;
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Output(Payload),
+    Error(Box<Failure>),
+}
+
+/// The committed outcome of a step.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    pub(crate) key: String,
+    /// Digest of the step's arguments, where they can be serialised.
+    pub(crate) digest: Option<u64>,
+    pub(crate) attempt: u32,
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+/// An attempt that did not end its step: still under way when last seen, or failed and to be retried.
+#[derive(Debug, Clone)]
+pub(crate) struct FailedAttempt {
+    pub(crate) execution_id: ExecutionId,
+    pub(crate) key: String,
+    pub(crate) attempt: u32,
+    pub(crate) took: Duration,
+    /// `None` while it is under way.
+    pub(crate) failure: Option<Box<Failure>>,
+    /// When the next attempt may start.
+    pub(crate) retry_at: Option<DateTime<Utc>>,
+}
+
+/// Everything recorded of one execution, as loaded at a resume.
+#[derive(Debug, Default)]
+pub(crate) struct JournalRecords {
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) attempts: Vec<FailedAttempt>,
+    pub(crate) waits: Vec<ResolvedWait>,
+}

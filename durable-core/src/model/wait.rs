@@ -1,0 +1,123 @@
+//! Waits: what an execution waits for, and how each ended.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ExecutionId;
+use crate::payload::Payload;
+
+/// What a wait is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitKind {
+    /// A time.
+    Sleep,
+    /// An event by name.
+    Event,
+    /// An answer of a person.
+    Input,
+}
+
+impl WaitKind {
+    /// The word used in SQL, JSON and journal keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sleep => "sleep",
+            Self::Event => "event",
+            Self::Input => "input",
+        }
+    }
+}
+
+/// How a wait ended; exactly one is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitOutcome {
+    /// A sleep is over.
+    Elapsed,
+    /// The event or input came.
+    Received,
+    /// The event or input did not come in time.
+    TimedOut,
+    /// The execution was cancelled.
+    Cancelled,
+}
+
+/// A wait of an execution.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Wait {
+    /// Its journal key, such as `event payment_confirmed`.
+    pub key: String,
+    /// What it is for.
+    pub kind: WaitKind,
+    /// The name of the event or input.
+    pub name: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ends by itself, if ever.
+    pub due_at: Option<DateTime<Utc>>,
+    /// How it ended; `None` while it is open.
+    pub outcome: Option<WaitOutcome>,
+    /// What was received.
+    pub payload: Option<serde_json::Value>,
+    /// When it ended.
+    pub resolved_at: Option<DateTime<Utc>>,
+}
+
+/// An input that a workflow asks for and nobody has given yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PendingInput {
+    /// The execution that asks.
+    pub execution_id: ExecutionId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// The name to answer under.
+    pub name: String,
+    /// What to show the person who is asked.
+    pub prompt: Option<String>,
+    /// The JSON Schema that an answer must fit.
+    pub schema: Option<serde_json::Value>,
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
+    /// When the workflow goes on without an answer, if ever.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// A wait that an execution is about to register.
+#[derive(Debug, Clone)]
+pub(crate) struct NewWait {
+    pub(crate) key: String,
+    pub(crate) kind: WaitKind,
+    pub(crate) name: String,
+    pub(crate) due: Due,
+    pub(crate) prompt: Option<String>,
+    pub(crate) schema: Option<String>,
+}
+
+/// When a wait ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Due {
+    Never,
+    /// After its registration, by the database's clock.
+    After(Duration),
+    At(DateTime<Utc>),
+}
+
+/// A wait that has ended.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ResolvedWait {
+    pub(crate) key: String,
+    pub(crate) outcome: WaitOutcome,
+    #[serde(default)]
+    pub(crate) payload: Option<Box<serde_json::value::RawValue>>,
+}
+
+impl ResolvedWait {
+    pub(crate) fn payload(&self) -> Payload {
+        self.payload.as_ref().map_or_else(Payload::null, |payload| Payload(payload.get().into()))
+    }
+}

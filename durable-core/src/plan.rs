@@ -1,0 +1,5 @@
+//! Decisions without I/O: what is known goes in, what to do comes out.
+
+pub(crate) mod divergence;
+pub(crate) mod journal_key;
+pub(crate) mod retry;

@@ -1,0 +1,95 @@
+//! Finds where a workflow's code no longer asks for what its journal recorded, and reports both side by side.
+
+use crate::error::Error;
+use crate::plan::journal_key;
+
+/// A step that a workflow declares: its name and the names it had before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownStep {
+    pub(crate) name: &'static str,
+    pub(crate) was: &'static [&'static str],
+}
+
+/// The key under which the code will ask for what was recorded as `key`; `Err` with a report when it never will.
+pub(crate) fn current_key(workflow: &str, steps: &[KnownStep], key: String) -> Result<String, String> {
+    let Some(recorded) = journal_key::step_name(&key) else { return Ok(key) };
+    if steps.iter().any(|step| step.name == recorded) {
+        return Ok(key);
+    }
+    match steps.iter().find(|step| step.was.contains(&recorded)) {
+        Some(step) => Ok(journal_key::renamed(&key, step.name)),
+        None => Err(unknown_step(workflow, steps, &key, recorded)),
+    }
+}
+
+fn unknown_step(workflow: &str, steps: &[KnownStep], key: &str, recorded: &str) -> String {
+    let known =
+        if steps.is_empty() { "none".to_owned() } else { steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ") };
+    format!(
+        "the journal has a step that workflow `{workflow}` does not know\n  recorded: {key}\n  expected: one of the steps {known}\n\
+         deploy the code that has it, or mark the step that replaced it: #[step(was = \"{recorded}\")]"
+    )
+}
+
+/// The report for a step that is called with other arguments than those recorded.
+pub(crate) fn other_arguments(key: &str, recorded: u64, called: u64) -> String {
+    format!(
+        "step `{key}` is called with other arguments than those recorded\n  recorded: {key}, arguments {recorded:016x}\n  \
+         expected: {key}, arguments {called:016x}\n\
+         an earlier call of the same step was inserted or removed, or its arguments depend on something that is not journalled"
+    )
+}
+
+/// The report for a step whose recorded output is not of the type it returns now.
+pub(crate) fn other_type(key: &str, output: &str, error: &Error) -> String {
+    let shown = &output[..output.floor_char_boundary(200)];
+    format!(
+        "step `{key}` returns another type than the one recorded\n  recorded: {key}, output {shown}\n  expected: {key}, {error}\n\
+         let the type read what was recorded (`#[serde(default)]` for a new field), or deploy the code that wrote it"
+    )
+}
+
+/// The report for entries that nobody asked for by the time the workflow returned.
+pub(crate) fn unasked(workflow: &str, keys: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut shown: Vec<&str> = keys.iter().take(SHOWN).map(String::as_str).collect();
+    if keys.len() > SHOWN {
+        shown.push("…");
+    }
+    format!(
+        "workflow `{workflow}` returned without asking for what its journal recorded\n  recorded: {}\n  expected: nothing more\n\
+         a call was removed from `run` while this execution was in flight; deploy the code that has it",
+        shown.join(", ")
+    )
+}
+
+/// The report for durable calls that overlap in one scope.
+pub(crate) fn overlap(started: &str, under_way: &str) -> String {
+    format!(
+        "`{started}` was started while `{under_way}` is under way in the same scope\n  recorded: {under_way}, unfinished\n  \
+         expected: {under_way}, finished, before {started}\n\
+         the order of overlapping calls is not kept in the journal: await one before the next, or use durable::join!"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: &[KnownStep] = &[KnownStep { name: "charge", was: &["pay"] }, KnownStep { name: "ship", was: &[] }];
+
+    #[test]
+    fn a_renamed_step_is_found_under_its_new_name() {
+        assert_eq!(current_key("order", STEPS, "step pay#2".to_owned()), Ok("step charge#2".to_owned()));
+        assert_eq!(current_key("order", STEPS, "step ship".to_owned()), Ok("step ship".to_owned()));
+        assert_eq!(current_key("order", STEPS, "event paid".to_owned()), Ok("event paid".to_owned()));
+    }
+
+    #[test]
+    fn an_unknown_step_is_reported_with_both_sides_and_the_cure() {
+        let report = current_key("order", STEPS, "step refund".to_owned()).unwrap_err();
+        assert!(report.contains("recorded: step refund"), "{report}");
+        assert!(report.contains("expected: one of the steps charge, ship"), "{report}");
+        assert!(report.contains("#[step(was = \"refund\")]"), "{report}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Journal keys: a kind, a name and an occurrence inside a scope, such as `step charge` or `step charge#2`.
+
+use std::collections::HashMap;
+
+/// The kind of a step's key; kinds keep a step named `sleep` apart from `cx.sleep`.
+pub(crate) const STEP: &str = "step";
+
+/// Hands out the keys of one scope, in the order the workflow's code asks for them.
+#[derive(Debug, Default)]
+pub(crate) struct KeySequence {
+    prefix: String,
+    taken: HashMap<String, u32>,
+}
+
+impl KeySequence {
+    /// The next key of that kind and name.
+    pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
+        let base = if name.is_empty() { format!("{}{kind}", self.prefix) } else { format!("{}{kind} {name}", self.prefix) };
+        let occurrence = self.taken.entry(base.clone()).or_default();
+        *occurrence += 1;
+        if *occurrence == 1 { base } else { format!("{base}#{occurrence}") }
+    }
+}
+
+/// The name of the step that a key belongs to; `None` where it is no step's.
+pub(crate) fn step_name(key: &str) -> Option<&str> {
+    let entry = key.rsplit_once('/').map_or(key, |(_, entry)| entry);
+    let name = entry.strip_prefix(STEP)?.strip_prefix(' ')?;
+    Some(name.split_once('#').map_or(name, |(name, _)| name))
+}
+
+/// The key with the step's name replaced; for a step that was renamed.
+pub(crate) fn renamed(key: &str, name: &str) -> String {
+    let (scope, entry) = key.rsplit_once('/').map_or(("", key), |(scope, entry)| (scope, entry));
+    let occurrence = entry.find('#').map_or("", |at| &entry[at..]);
+    let joint = if scope.is_empty() { "" } else { "/" };
+    format!("{scope}{joint}{STEP} {name}{occurrence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_count_occurrences_by_kind_and_name() {
+        let mut keys = KeySequence::default();
+        assert_eq!(keys.next(STEP, "charge"), "step charge");
+        assert_eq!(keys.next("sleep", ""), "sleep");
+        assert_eq!(keys.next(STEP, "charge"), "step charge#2");
+        assert_eq!(keys.next(STEP, "sleep"), "step sleep");
+        assert_eq!(keys.next("sleep", ""), "sleep#2");
+    }
+
+    #[test]
+    fn the_step_name_is_found_in_any_scope() {
+        assert_eq!(step_name("step charge#2"), Some("charge"));
+        assert_eq!(step_name("map enrich/17/step lookup"), Some("lookup"));
+        assert_eq!(step_name("event paid"), None);
+        assert_eq!(step_name("sleep#2"), None);
+    }
+
+    #[test]
+    fn renaming_keeps_scope_and_occurrence() {
+        assert_eq!(renamed("map enrich/17/step lookup#3", "find"), "map enrich/17/step find#3");
+        assert_eq!(renamed("step pay", "charge"), "step charge");
+    }
+}
