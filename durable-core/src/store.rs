@@ -1,0 +1,81 @@
+//! The only SQL: one function per statement, one file per statement, and the group commit that shares them.
+
+pub(crate) mod attempts;
+pub(crate) mod clock;
+pub(crate) mod executions;
+pub(crate) mod journal;
+mod lane;
+pub(crate) mod look;
+pub(crate) mod messages;
+pub(crate) mod notify;
+mod outage;
+pub(crate) mod parks;
+pub(crate) mod saves;
+mod session;
+pub(crate) mod starts;
+mod statements;
+pub(crate) mod workers;
+
+use std::time::Duration;
+
+use durable_migrate::SchemaName;
+use sqlx::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::error::Result;
+
+pub(crate) use lane::{Batch, Lane};
+pub(crate) use outage::{Patience, Pauses, is_outage};
+pub(crate) use session::Session;
+pub(crate) use statements::{Statement, Statements};
+
+/// How long a statement waits for a free connection before the database counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database, and the statements as they read in this instance's schema.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) pool: PgPool,
+    pub(crate) schema: SchemaName,
+    pub(crate) options: PgConnectOptions,
+    statements: Statements,
+}
+
+impl Store {
+    /// A store whose connections are opened when they are first needed.
+    pub(crate) fn new(options: PgConnectOptions, schema: SchemaName, max_connections: u32) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A dead connection shows itself at its next statement, which is then repeated; a ping before each would cost a round trip.
+            .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(prepare_session(connection)))
+            .connect_lazy_with(options.clone());
+        Self { pool, statements: Statements::in_schema(&schema), schema, options }
+    }
+
+    /// The statement, ready to be bound.
+    pub(crate) fn query(&self, statement: Statement) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+        sqlx::query(self.statements.text(statement))
+    }
+}
+
+/// Fixes the plans of this connection: a plan made while the tables are empty must still be right when they are full. Every
+/// statement finds its rows by an array of ids or by the index it is written for, and joins what it found by hash.
+async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    const PLANS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
+    sqlx::raw_sql(PLANS).execute(connection).await.map(drop)
+}
+
+/// The error as users see it: what was attempted, what the database said.
+pub(crate) fn refused(what: &str, error: &sqlx::Error) -> crate::error::Error {
+    outage::user_error(what, error)
+}
+
+/// Runs a statement, again while the database is out, as long as patience lasts.
+pub(crate) async fn run<T, F>(what: &str, patience: Patience, statement: impl Fn() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    outage::retry(what, patience, statement).await.map_err(|error| refused(what, &error))
+}

@@ -1,0 +1,70 @@
+//! Writes attempts that did not end their step.
+
+use std::collections::HashSet;
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::saves::Written;
+use super::{Batch, Statement, Store};
+use crate::ids::{Epoch, SHARD, WorkerId};
+use crate::model::FailedAttempt;
+
+/// An attempt of an execution that a worker holds.
+#[derive(Debug)]
+pub(crate) struct AttemptRecord {
+    pub(crate) worker: WorkerId,
+    pub(crate) epoch: Epoch,
+    pub(crate) attempt: FailedAttempt,
+}
+
+/// The lane of attempts.
+#[derive(Debug)]
+pub(crate) struct Attempts;
+
+impl Batch for Attempts {
+    type Item = AttemptRecord;
+    type Outcome = Written;
+    const WHAT: &'static str = "record attempts";
+    const LIMIT: usize = 500;
+
+    async fn flush(
+        &self,
+        store: &Store,
+        connection: &mut PgConnection,
+        items: &[AttemptRecord],
+        _again: bool,
+    ) -> Result<Vec<Written>, sqlx::Error> {
+        let Some(worker) = items.last().map(|item| item.worker) else { return Ok(Vec::new()) };
+        let current = latest_of_each(items.iter().filter(|item| item.worker == worker));
+        let rows = store
+            .query(Statement::RecordAttempts)
+            .bind(SHARD)
+            .bind(worker.0)
+            .bind(current.iter().map(|item| item.attempt.execution_id.as_uuid()).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.attempt.key.as_str()).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| i16::try_from(item.attempt.attempt).unwrap_or(i16::MAX)).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.attempt.took.as_secs_f64()).collect::<Vec<_>>())
+            .bind(
+                current.iter().map(|item| item.attempt.failure.as_deref().map(super::journal::failure_text)).collect::<Vec<_>>(),
+            )
+            .bind(current.iter().map(|item| item.attempt.retry_at).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
+        let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
+        Ok(items
+            .iter()
+            .map(|item| {
+                let mine = item.worker == worker && accepted.contains(&item.attempt.execution_id.as_uuid());
+                if mine { Written::Accepted } else { Written::Refused }
+            })
+            .collect())
+    }
+}
+
+/// One record for each attempt: an upsert cannot touch a row twice, and the last word on an attempt counts.
+fn latest_of_each<'a>(items: impl DoubleEndedIterator<Item = &'a AttemptRecord>) -> Vec<&'a AttemptRecord> {
+    let mut seen = HashSet::new();
+    items.rev().filter(|item| seen.insert((item.attempt.execution_id, item.attempt.key.as_str(), item.attempt.attempt))).collect()
+}

@@ -1,0 +1,19 @@
+//! Reads the database's clock.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row};
+use tokio::time::Instant;
+
+use super::{Statement, Store};
+use crate::clock::Reading;
+
+pub(crate) async fn read(store: &Store, executor: impl PgExecutor<'_>) -> Result<Reading, sqlx::Error> {
+    let asked = Instant::now();
+    let row = store.query(Statement::ReadClock).fetch_one(executor).await?;
+    reading(&row, asked)
+}
+
+/// The reading in a row with the columns `now` and `frozen`; the database looked half-way between question and answer.
+pub(super) fn reading(row: &PgRow, asked: Instant) -> Result<Reading, sqlx::Error> {
+    Ok(Reading { database: row.try_get("now")?, taken: asked + asked.elapsed() / 2, frozen: row.try_get("frozen")? })
+}

@@ -1,0 +1,200 @@
+//! Claims, wakes and rescues executions.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgExecutor, Row};
+use uuid::Uuid;
+
+use super::{Statement, Store};
+use crate::error::Failure;
+use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::model::{Claimed, ExecutionState};
+use crate::payload::Payload;
+
+/// The workflows a worker can run, as the claim wants them.
+#[derive(Debug, Default)]
+pub(crate) struct KnownWorkflows {
+    pub(crate) names: Vec<String>,
+    pub(crate) versions: Vec<i32>,
+    pub(crate) timeouts: Vec<Option<f64>>,
+    /// `name@version` of each: what the claim filters by.
+    pub(crate) labels: Vec<String>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Finished {
+    pub(crate) id: ExecutionId,
+    pub(crate) state: ExecutionState,
+    pub(crate) output: Option<Payload>,
+    pub(crate) error: Option<Failure>,
+}
+
+/// Takes up to `limit` due executions of a queue, the most urgent first.
+pub(crate) async fn claim(
+    store: &Store,
+    connection: &mut PgConnection,
+    worker: WorkerId,
+    queue: &str,
+    limit: i64,
+    known: &KnownWorkflows,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let rows = store
+        .query(Statement::ClaimExecutions)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(queue)
+        .bind(limit)
+        .bind(&known.names)
+        .bind(&known.versions)
+        .bind(&known.timeouts)
+        .bind(&known.labels)
+        .fetch_all(connection)
+        .await?;
+    let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
+    claimed.sort_by_key(|execution| (-execution.priority, execution.id));
+    Ok(claimed)
+}
+
+/// What the worker holds besides `known`: claims whose answer was lost.
+pub(crate) async fn held(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    worker: WorkerId,
+    known: &[ExecutionId],
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let known: Vec<Uuid> = known.iter().map(|id| id.as_uuid()).collect();
+    let rows = store.query(Statement::HeldExecutions).bind(SHARD).bind(worker.0).bind(known).fetch_all(executor).await?;
+    rows.iter().map(claimed).collect()
+}
+
+fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
+    Ok(Claimed {
+        id: row.try_get::<Uuid, _>("execution_id")?.into(),
+        epoch: Epoch(row.try_get("epoch")?),
+        workflow: row.try_get("workflow")?,
+        version: row.try_get::<i32, _>("version")?.cast_unsigned(),
+        queue: row.try_get("queue")?,
+        priority: row.try_get("priority")?,
+        claims: row.try_get("claims")?,
+        deadline_at: row.try_get("deadline_at")?,
+        input: Payload(row.try_get::<&str, _>("input")?.into()),
+        resolved: super::journal::resolved_waits(row.try_get("resolved")?)?,
+    })
+}
+
+/// Those that the worker believes to hold and does not.
+pub(crate) async fn stray(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    worker: WorkerId,
+    believed: &[(ExecutionId, Epoch)],
+) -> Result<Vec<ExecutionId>, sqlx::Error> {
+    let rows = store
+        .query(Statement::StrayExecutions)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(believed.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
+        .bind(believed.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
+        .fetch_all(executor)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
+}
+
+/// Fails an execution that was claimed too often, if it is still held.
+pub(crate) async fn poison(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    worker: WorkerId,
+    execution: (ExecutionId, Epoch),
+    failure: &Failure,
+) -> Result<(), sqlx::Error> {
+    store
+        .query(Statement::PoisonedExecution)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(execution.0.as_uuid())
+        .bind(execution.1.0)
+        .bind(super::journal::failure_text(failure))
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// An execution that a lost worker held.
+#[derive(Debug)]
+pub(crate) struct Rescued {
+    pub(crate) id: ExecutionId,
+    pub(crate) queue: String,
+    pub(crate) from: WorkerId,
+}
+
+/// Gives up to `limit` executions of lost workers back to their queues.
+pub(crate) async fn rescue(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Rescued>, sqlx::Error> {
+    let rows = store.query(Statement::RescueExecutions).bind(SHARD).bind(limit).fetch_all(executor).await?;
+    rows.iter()
+        .map(|row| Ok(Rescued { id: row.try_get::<Uuid, _>(0)?.into(), queue: row.try_get(1)?, from: WorkerId(row.try_get(2)?) }))
+        .collect()
+}
+
+/// What a look at the timers found.
+#[derive(Debug, Default)]
+pub(crate) struct Woken {
+    /// The queues that got executions back.
+    pub(crate) queues: Vec<String>,
+    pub(crate) count: i64,
+    /// When the next timer is due.
+    pub(crate) next_at: Option<DateTime<Utc>>,
+}
+
+/// Puts up to `limit` executions whose time has come into their queues.
+pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i64) -> Result<Woken, sqlx::Error> {
+    let rows = store.query(Statement::WakeExecutions).bind(SHARD).bind(limit).fetch_all(connection).await?;
+    let mut woken = Woken::default();
+    for row in &rows {
+        match row.try_get::<Option<String>, _>(0)? {
+            Some(queue) => {
+                woken.queues.push(queue);
+                woken.count += row.try_get::<i64, _>(1)?;
+            }
+            None => woken.next_at = row.try_get(2)?,
+        }
+    }
+    Ok(woken)
+}
+
+/// How those of `ids` that have ended did.
+pub(crate) async fn finished(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    ids: &[ExecutionId],
+) -> Result<Vec<Finished>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = store.query(Statement::FinishedExecutions).bind(SHARD).bind(ids).fetch_all(executor).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Finished {
+                id: row.try_get::<Uuid, _>(0)?.into(),
+                state: super::look::state(row.try_get(1)?)?,
+                output: row.try_get::<Option<&str>, _>(2)?.map(|text| Payload(text.into())),
+                error: row.try_get::<Option<&str>, _>(3)?.map(super::journal::failure),
+            })
+        })
+        .collect()
+}
+
+/// Ends an execution.
+pub(crate) async fn cancel(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    reason: &str,
+) -> Result<(), sqlx::Error> {
+    store.query(Statement::CancelExecution).bind(id.as_uuid()).bind(reason).execute(executor).await?;
+    Ok(())
+}
+
+/// Puts a stopped execution back into its queue, and says which.
+pub(crate) async fn resume(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<String, sqlx::Error> {
+    store.query(Statement::ResumeExecution).bind(id.as_uuid()).fetch_one(executor).await?.try_get(0)
+}

@@ -1,0 +1,152 @@
+//! Group commit: what is queued while one flush is in flight goes out together in the next, as one statement.
+//!
+//! A lane flushes at once when it is idle, and never waits for company: under load company comes by itself.
+//! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
+//! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::outage::{self, Pauses};
+use super::{Session, Store};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What one lane writes.
+pub(crate) trait Batch: Send + Sync + 'static {
+    /// One caller's part of a batch.
+    type Item: Debug + Send + Sync + 'static;
+    /// What that caller gets back after the commit.
+    type Outcome: Debug + Send + 'static;
+
+    /// What the lane does, for log lines: fits after "cannot".
+    const WHAT: &'static str;
+
+    /// Most items in one statement: bounds its memory, its locks, and how long the others wait.
+    const LIMIT: usize;
+
+    /// Writes the items as one statement, and returns an outcome for each, in order.
+    /// `again` says that an earlier try of the same items may have been committed.
+    fn flush(
+        &self,
+        store: &Store,
+        connection: &mut PgConnection,
+        items: &[Self::Item],
+        again: bool,
+    ) -> impl Future<Output = Result<Vec<Self::Outcome>, sqlx::Error>> + Send;
+}
+
+/// The way into a lane; items of all clones share its flushes.
+#[derive(Debug)]
+pub(crate) struct Lane<B: Batch> {
+    queue: mpsc::UnboundedSender<Entry<B>>,
+}
+
+impl<B: Batch> Clone for Lane<B> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+#[derive(Debug)]
+struct Entry<B: Batch> {
+    item: B::Item,
+    written: oneshot::Sender<Result<B::Outcome>>,
+}
+
+impl<B: Batch> Lane<B> {
+    /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
+    pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
+        let (queue, entries) = mpsc::unbounded_channel();
+        tokio::spawn(carry(batch, session, entries));
+        Self { queue }
+    }
+
+    /// Writes one item; returns after its commit. Dropping the future does not take the item back.
+    pub(crate) async fn write(&self, item: B::Item) -> Result<B::Outcome> {
+        let (written, outcome) = oneshot::channel();
+        let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
+        self.queue.send(Entry { item, written }).map_err(|_| closed())?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Writes one item without waiting for its commit.
+    pub(crate) fn write_soon(&self, item: B::Item) {
+        let (written, _) = oneshot::channel();
+        // A closed lane belongs to an engine that has shut down: there is nobody left to tell.
+        let _ = self.queue.send(Entry { item, written });
+    }
+}
+
+async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
+    let mut queued = Vec::with_capacity(B::LIMIT);
+    while let Some(first) = entries.recv().await {
+        queued.push(first);
+        // Callers of the last flush have just been answered: those that are ready to write again join this one.
+        tokio::task::yield_now().await;
+        while queued.len() < B::LIMIT
+            && let Ok(entry) = entries.try_recv()
+        {
+            queued.push(entry);
+        }
+        let (items, written): (Vec<_>, Vec<_>) = queued.drain(..).map(|entry| (entry.item, entry.written)).unzip();
+        match flush_through_outages(&*batch, &mut session, &items).await {
+            Ok(outcomes) => {
+                for (written, outcome) in written.into_iter().zip(outcomes) {
+                    let _ = written.send(Ok(outcome));
+                }
+            }
+            Err(error) if items.len() == 1 => reply(written, &error, B::WHAT),
+            // One bad item must not fail its neighbours: each gets a statement of its own.
+            Err(_) => {
+                for (item, written) in items.into_iter().zip(written) {
+                    match flush_through_outages(&*batch, &mut session, &[item]).await {
+                        Ok(outcomes) => drop(outcomes.into_iter().next().map(|outcome| written.send(Ok(outcome)))),
+                        Err(error) => reply(vec![written], &error, B::WHAT),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reply<T>(written: Vec<oneshot::Sender<Result<T>>>, error: &sqlx::Error, what: &str) {
+    for written in written {
+        let _ = written.send(Err(outage::user_error(what, error)));
+    }
+}
+
+async fn flush_once<B: Batch>(
+    batch: &B,
+    session: &mut Session,
+    items: &[B::Item],
+    again: bool,
+) -> Result<Vec<B::Outcome>, sqlx::Error> {
+    let mut connection = session.connection().await?;
+    let outcomes = batch.flush(session.store(), &mut connection, items, again).await;
+    session.give_back(connection, outcomes)
+}
+
+async fn flush_through_outages<B: Batch>(
+    batch: &B,
+    session: &mut Session,
+    items: &[B::Item],
+) -> Result<Vec<B::Outcome>, sqlx::Error> {
+    let mut pauses = Pauses::new();
+    let mut again = false;
+    loop {
+        match flush_once(batch, session, items, again).await {
+            Ok(outcomes) => {
+                pauses.report_recovery(B::WHAT);
+                return Ok(outcomes);
+            }
+            Err(error) if outage::is_outage(&error) => {
+                again = true;
+                tokio::time::sleep(pauses.next(B::WHAT, &error)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Tells other processes what changed, and hears it from them; nothing depends on it arriving.
+
+use std::time::Duration;
+
+use sqlx::PgExecutor;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use uuid::Uuid;
+
+use super::{Statement, Store};
+use crate::ids::ExecutionId;
+
+/// Longest message in bytes; Postgres refuses 8000 (documentation of NOTIFY).
+const LONGEST_MESSAGE: usize = 7900;
+
+/// How long the self-test waits for its own message before the process counts as deaf.
+const SELF_TEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What happened; ids only, so that whoever hears it reads the rest from the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// Something can be claimed from this queue.
+    Queued(String),
+    /// These executions have ended.
+    Finished(Vec<ExecutionId>),
+    /// A test turned the clock.
+    ClockTurned,
+    /// A process tells itself that notifications arrive.
+    SelfTest(Uuid),
+}
+
+impl Notice {
+    /// As text, cut into messages that Postgres accepts.
+    fn messages(&self) -> Vec<String> {
+        match self {
+            Self::Queued(queue) => vec![format!("queued {queue}")],
+            Self::Finished(ids) => {
+                let mut messages = Vec::new();
+                for ids in ids.chunks((LONGEST_MESSAGE - "finished".len()) / " 0123456789abcdef0123456789abcdef".len()) {
+                    let mut message = "finished".to_owned();
+                    for id in ids {
+                        message.push(' ');
+                        message.push_str(id.as_uuid().simple().encode_lower(&mut Uuid::encode_buffer()));
+                    }
+                    messages.push(message);
+                }
+                messages
+            }
+            Self::ClockTurned => vec!["clock".to_owned()],
+            Self::SelfTest(id) => vec![format!("self_test {id}")],
+        }
+    }
+
+    /// The notice in a message; `None` for one of a later release.
+    fn parse(message: &str) -> Option<Self> {
+        let (word, rest) = message.split_once(' ').unwrap_or((message, ""));
+        match word {
+            "queued" => Some(Self::Queued(rest.to_owned())),
+            "finished" => rest.split(' ').map(|id| id.parse().ok()).collect::<Option<Vec<_>>>().map(Self::Finished),
+            "clock" => Some(Self::ClockTurned),
+            "self_test" => rest.parse().ok().map(Self::SelfTest),
+            _ => None,
+        }
+    }
+}
+
+/// Sends notices in a transaction of their own; a queue name too long for a message is left to polling.
+pub(crate) async fn send(store: &Store, executor: impl PgExecutor<'_>, notices: &[Notice]) -> Result<(), sqlx::Error> {
+    let messages: Vec<String> =
+        notices.iter().flat_map(Notice::messages).filter(|message| message.len() <= LONGEST_MESSAGE).collect();
+    store.query(Statement::NotifyOthers).bind(store.schema.as_str()).bind(messages).execute(executor).await?;
+    Ok(())
+}
+
+/// A connection that hears the notices of one schema.
+#[derive(Debug)]
+pub(crate) struct Listener(PgListener);
+
+impl Listener {
+    /// Listens on a connection of its own: it must be drained at all times, and must not use up the pool.
+    pub(crate) async fn connect(store: &Store) -> Result<Self, sqlx::Error> {
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(store.options.clone()).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.ignore_pool_close_event(true);
+        listener.listen(store.schema.as_str()).await?;
+        Ok(Self(listener))
+    }
+
+    /// The next notice; an error when the connection was lost, and with it what was sent since.
+    pub(crate) async fn hear(&mut self) -> Result<Notice, sqlx::Error> {
+        loop {
+            match self.0.try_recv().await? {
+                Some(heard) => {
+                    if let Some(notice) = Notice::parse(heard.payload()) {
+                        return Ok(notice);
+                    }
+                }
+                None => return Err(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())),
+            }
+        }
+    }
+
+    /// Whether a message sent over the pool arrives here: behind some poolers none ever does.
+    pub(crate) async fn hears(&mut self, store: &Store) -> Result<bool, sqlx::Error> {
+        let mine = Notice::SelfTest(Uuid::now_v7());
+        send(store, &store.pool, std::slice::from_ref(&mine)).await?;
+        let heard = async {
+            loop {
+                if self.hear().await? == mine {
+                    return Ok(());
+                }
+            }
+        };
+        match tokio::time::timeout(SELF_TEST_TIMEOUT, heard).await {
+            Ok(heard) => heard.map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_read_back_from_their_messages() {
+        let ids: Vec<ExecutionId> = (0..600).map(|_| ExecutionId::new()).collect();
+        let messages = Notice::Finished(ids.clone()).messages();
+        assert!(messages.len() > 1);
+        let mut heard = Vec::new();
+        for message in &messages {
+            assert!(message.len() <= LONGEST_MESSAGE);
+            let Some(Notice::Finished(ids)) = Notice::parse(message) else { panic!("{message}") };
+            heard.extend(ids);
+        }
+        assert_eq!(heard, ids);
+        let queued = Notice::Queued("night shift".to_owned());
+        assert_eq!(Notice::parse(&queued.messages()[0]), Some(queued));
+        assert_eq!(Notice::parse("from the future"), None);
+    }
+}

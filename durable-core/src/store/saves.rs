@@ -1,0 +1,152 @@
+//! Writes checkpoints, completions, failures and releases.
+
+use std::collections::HashSet;
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::{Batch, Statement, Store};
+use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::model::{Checkpoint, ExecutionState, Outcome};
+use crate::payload::Payload;
+
+/// What one execution writes: checkpoints, a new state, or both at once.
+#[derive(Debug)]
+pub(crate) struct Save {
+    pub(crate) worker: WorkerId,
+    pub(crate) id: ExecutionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) next: Option<NextState>,
+}
+
+/// The state that an execution goes to.
+#[derive(Debug)]
+pub(crate) enum NextState {
+    Completed(Payload),
+    /// With the failure, as JSON.
+    Failed(Payload),
+    /// Stopped where a person or a deployment has to help; with the reason, as JSON.
+    Stopped(Payload),
+    /// Back into its queue.
+    Released,
+}
+
+impl NextState {
+    fn state(&self) -> ExecutionState {
+        match self {
+            Self::Completed(_) => ExecutionState::Completed,
+            Self::Failed(_) => ExecutionState::Failed,
+            Self::Stopped(_) => ExecutionState::Waiting,
+            Self::Released => ExecutionState::Pending,
+        }
+    }
+
+    fn output(&self) -> Option<&str> {
+        if let Self::Completed(output) = self { Some(output.as_str()) } else { None }
+    }
+
+    fn error(&self) -> Option<&str> {
+        if let Self::Failed(error) | Self::Stopped(error) = self { Some(error.as_str()) } else { None }
+    }
+}
+
+/// Whether a write counted, or came from a worker that no longer holds the execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Accepted,
+    Refused,
+}
+
+/// The lane of saves.
+#[derive(Debug)]
+pub(crate) struct Saves;
+
+impl Batch for Saves {
+    type Item = Save;
+    type Outcome = Written;
+    const WHAT: &'static str = "save checkpoints";
+    const LIMIT: usize = 1000;
+
+    async fn flush(
+        &self,
+        store: &Store,
+        connection: &mut PgConnection,
+        items: &[Save],
+        again: bool,
+    ) -> Result<Vec<Written>, sqlx::Error> {
+        if let ([lone], false) = (items, again)
+            && let (Some(next), [] | [_]) = (&lone.next, lone.checkpoints.as_slice())
+        {
+            return finish(store, connection, lone, next).await.map(|written| vec![written]);
+        }
+        let Some(worker) = items.last().map(|item| item.worker) else { return Ok(Vec::new()) };
+        // Items of a life of this worker that has ended are refused like any zombie's.
+        let current: Vec<&Save> = items.iter().filter(|item| item.worker == worker).collect();
+        let steps: Vec<(&Save, &Checkpoint)> =
+            current.iter().flat_map(|item| item.checkpoints.iter().map(|step| (*item, step))).collect();
+        let next = |item: &&Save| item.next.as_ref().map(|next| next.state().as_str());
+        let rows = store
+            .query(Statement::SaveExecutions)
+            .bind(SHARD)
+            .bind(worker.0)
+            .bind(current.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+            .bind(current.iter().map(next).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.next.as_ref()?.output()).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.next.as_ref()?.error()).collect::<Vec<_>>())
+            .bind(again)
+            .bind(steps.iter().map(|(item, _)| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| step.key.as_str()).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| step.digest.map(u64::cast_signed)).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| attempt(step)).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| step.took.as_secs_f64()).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await?;
+        let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
+        Ok(items
+            .iter()
+            .map(|item| {
+                let mine = item.worker == worker && accepted.contains(&item.id.as_uuid());
+                if mine { Written::Accepted } else { Written::Refused }
+            })
+            .collect())
+    }
+}
+
+/// The end of one execution, with its last checkpoint: what a lone caller waits for.
+async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next: &NextState) -> Result<Written, sqlx::Error> {
+    let step = save.checkpoints.first();
+    let moved = store
+        .query(Statement::FinishExecution)
+        .bind(SHARD)
+        .bind(save.worker.0)
+        .bind(save.id.as_uuid())
+        .bind(save.epoch.0)
+        .bind(next.state().as_str())
+        .bind(next.output())
+        .bind(next.error())
+        .bind(step.map(|step| step.key.as_str()))
+        .bind(step.and_then(|step| step.digest).map(u64::cast_signed))
+        .bind(step.map(attempt))
+        .bind(step.map(|step| step.took.as_secs_f64()))
+        .bind(step.and_then(output))
+        .bind(step.and_then(error))
+        .fetch_optional(connection)
+        .await?;
+    Ok(if moved.is_some() { Written::Accepted } else { Written::Refused })
+}
+
+fn attempt(step: &Checkpoint) -> i16 {
+    i16::try_from(step.attempt).unwrap_or(i16::MAX)
+}
+
+fn output(step: &Checkpoint) -> Option<&str> {
+    if let Outcome::Output(output) = &step.outcome { Some(output.as_str()) } else { None }
+}
+
+fn error(step: &Checkpoint) -> Option<String> {
+    if let Outcome::Error(failure) = &step.outcome { Some(super::journal::failure_text(failure)) } else { None }
+}

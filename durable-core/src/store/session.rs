@@ -1,0 +1,52 @@
+//! A connection that a busy task keeps between statements, where the pool is large enough to spare it.
+
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+
+use super::Store;
+
+/// Connections that stay free for everyone else, whatever long-lived tasks keep.
+const SPARE_CONNECTIONS: u32 = 3;
+
+/// One task's way to the database.
+#[derive(Debug)]
+pub(crate) struct Session {
+    store: Store,
+    /// Whether the connection is kept: giving one back costs the pool a round trip.
+    keeps: bool,
+    kept: Option<PoolConnection<Postgres>>,
+}
+
+impl Session {
+    /// The `nth` long-lived session of this process; the first ones may keep their connection.
+    pub(crate) fn new(store: Store, nth: u32) -> Self {
+        let keeps = nth + SPARE_CONNECTIONS < store.pool.options().get_max_connections();
+        Self { store, keeps, kept: None }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The session's connection, to be given back with the result of its statement.
+    pub(crate) async fn connection(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        match self.kept.take() {
+            Some(connection) => Ok(connection),
+            None => self.store.pool.acquire().await,
+        }
+    }
+
+    /// Takes the connection back; one on which a statement failed for an outage is closed, never reused.
+    pub(crate) fn give_back<T>(
+        &mut self,
+        mut connection: PoolConnection<Postgres>,
+        result: Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        match &result {
+            Ok(_) if self.keeps => self.kept = Some(connection),
+            Err(error) if super::is_outage(error) => connection.close_on_drop(),
+            _ => {}
+        }
+        result
+    }
+}

@@ -1,0 +1,15 @@
+-- executions/rescue: give up to $2 executions of lost workers back to their queues.
+update durable.executions
+set state = 'pending'
+where shard = $1
+  and execution_id = any (array(
+    select execution_id
+    from durable.executions
+    where shard = $1
+      and state = 'running'
+      and worker_id = any (array(select worker_id from durable.workers where shard = $1 and lost_at is not null))
+    limit $2
+    for no key update skip locked
+  ))
+  and state = 'running'
+returning execution_id, queue, worker_id

@@ -1,0 +1,70 @@
+-- executions/save: write checkpoints and new states of executions that worker $2 holds; says which were accepted.
+with fence as materialized (
+    select worker_id
+    from durable.workers
+    where shard = $1 and worker_id = $2 and lost_at is null
+    for key share
+),
+now as materialized (
+    select at from durable.present
+),
+item as materialized (
+    select *
+    from unnest($3::uuid[], $4::int4[], $5::text[], $6::text[], $7::text[])
+        as item (execution_id, epoch, next_state, output, error)
+),
+moved as (
+    update durable.executions
+    set state = item.next_state,
+        output = item.output::json,
+        error = item.error::json,
+        claims = 0,
+        finished_at = case when item.next_state in ('completed', 'failed') then now.at end
+    from item, fence, now
+    where item.next_state is not null
+      and executions.shard = $1
+      and executions.execution_id = any ($3)
+      and executions.execution_id = item.execution_id
+      and executions.epoch = item.epoch
+      and executions.worker_id = fence.worker_id
+      and executions.state = 'running'
+    returning executions.execution_id
+),
+-- Those that stay as they are; and, when this is tried again, those that an earlier try has moved.
+held as (
+    select item.execution_id
+    from item, fence, durable.executions
+    where (item.next_state is null or $8)
+      and executions.shard = $1
+      and executions.execution_id = any ($3)
+      and executions.execution_id = item.execution_id
+      and executions.epoch = item.epoch
+      and executions.worker_id = fence.worker_id
+      and executions.state = coalesce(item.next_state, 'running')
+),
+accepted as materialized (
+    select execution_id from moved
+    union
+    select execution_id from held
+),
+saved as (
+    insert into durable.checkpoints (
+        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error
+    )
+    select
+        step.execution_id,
+        step.digest,
+        now.at - make_interval(secs => step.took),
+        now.at,
+        $1,
+        step.attempt,
+        step.key,
+        step.output::json,
+        step.error::json
+    from unnest($9::uuid[], $10::text[], $11::int8[], $12::int2[], $13::float8[], $14::text[], $15::text[])
+        as step (execution_id, key, digest, attempt, took, output, error)
+    join accepted using (execution_id)
+    cross join now
+    on conflict do nothing
+)
+select execution_id from accepted

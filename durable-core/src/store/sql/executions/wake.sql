@@ -1,0 +1,45 @@
+-- executions/wake: put up to $2 executions whose time has come back into their queues, resolving the waits that are over; says when the next is due.
+with now as materialized (
+    -- A lost wake-up would only be repeated: the time has still come after a crash.
+    select present.at, set_config('synchronous_commit', 'off', true)
+    from durable.present
+),
+due as materialized (
+    select execution_id
+    from durable.executions
+    where shard = $1 and wake_at <= (select at from now)
+    order by wake_at
+    limit $2
+),
+locked as materialized (
+    select execution_id
+    from durable.executions
+    where shard = $1
+      and execution_id = any (array(select execution_id from due where durable.try_lock_mailbox(execution_id)))
+      and wake_at <= (select at from now)
+    for no key update skip locked
+),
+ended as (
+    update durable.waits
+    set outcome = case when kind = 'sleep' then 'elapsed' else 'timed_out' end,
+        resolved_at = now.at
+    from now
+    where shard = $1
+      and execution_id = any (array(select execution_id from locked))
+      and outcome is null
+      and due_at <= now.at
+),
+woken as (
+    update durable.executions
+    set state = 'pending', wake_at = null
+    where shard = $1
+      and execution_id = any (array(select execution_id from locked))
+    returning queue
+)
+select queue, count(*) as woken, null::timestamptz as next_at
+from woken
+group by queue
+union all
+select null, 0, min(wake_at)
+from durable.executions
+where shard = $1 and wake_at > (select at from now)

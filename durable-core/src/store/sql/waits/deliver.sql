@@ -1,0 +1,35 @@
+-- waits/deliver: give buffered messages to waits that missed them: a sender's transaction may not have seen the wait.
+with missed as (
+    select distinct on (mailbox.execution_id) mailbox.execution_id, mailbox.arrival
+    from durable.mailbox
+    cross join lateral (
+        select waits.key
+        from durable.waits
+        where waits.shard = $1
+          and waits.execution_id = mailbox.execution_id
+          and waits.kind = mailbox.kind
+          and waits.name = mailbox.name
+          and waits.outcome is null
+          and durable.schema_mismatch(waits.schema::jsonb, mailbox.payload::jsonb, 'value', waits.schema::jsonb) is null
+        limit 1
+    ) as open
+    where mailbox.shard = $1
+    order by mailbox.execution_id, mailbox.arrival
+    limit $2
+),
+locked as materialized (
+    select * from missed where durable.try_lock_mailbox(execution_id)
+),
+taken as (
+    delete from durable.mailbox
+    using locked
+    where mailbox.shard = $1
+      and mailbox.execution_id = any (array(select execution_id from locked))
+      and mailbox.execution_id = locked.execution_id
+      and mailbox.arrival = locked.arrival
+    returning mailbox.*
+)
+select
+    durable.deliver(taken.execution_id, taken.kind, taken.name, taken.payload, taken.message_id) as outcome,
+    durable.wake_for_message(taken.execution_id) as queue
+from taken

@@ -1,0 +1,17 @@
+-- waits/pending_inputs: up to $2 inputs that nobody has given yet, those with the nearest deadline first.
+select
+    waits.execution_id, execution.workflow, waits.name, waits.prompt, waits.schema::text as schema,
+    waits.started_at as asked_at, waits.due_at
+from durable.waits
+cross join lateral (
+    select workflow, state
+    from durable.executions
+    where executions.shard = $1 and executions.execution_id = waits.execution_id
+    limit 1
+) as execution
+where waits.shard = $1
+  and waits.kind = 'input'
+  and waits.outcome is null
+  and execution.state in ('pending', 'running', 'waiting')
+order by waits.due_at nulls last, waits.execution_id
+limit $2

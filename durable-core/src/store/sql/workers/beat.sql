@@ -1,0 +1,17 @@
+-- workers/beat: extend the lease of worker $2, late or not, unless it was declared lost; tells the time.
+with now as materialized (
+    select present.at, set_config('synchronous_commit', 'off', true)
+    from durable.present
+),
+extended as (
+    update durable.workers
+    set lease_until = now.at + make_interval(secs => $3)
+    from now
+    where shard = $1 and worker_id = $2 and lost_at is null
+    returning worker_id
+)
+select
+    now.at as now,
+    clock.frozen_at is not null as frozen,
+    exists (select from extended) as held
+from now, durable.clock

@@ -1,0 +1,106 @@
+//! Writes new executions.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor, Row};
+use uuid::Uuid;
+
+use super::{Batch, Statement, Store};
+use crate::ids::{ExecutionId, SHARD, WorkerId};
+use crate::payload::Payload;
+
+/// An execution to be created.
+#[derive(Debug, Clone)]
+pub(crate) struct NewExecution {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) version: i32,
+    pub(crate) queue: String,
+    pub(crate) priority: i16,
+    pub(crate) key: Option<String>,
+    pub(crate) input: Payload,
+    pub(crate) start_at: Option<DateTime<Utc>>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    /// The worker of this process that has a slot free for it.
+    pub(crate) hand_off: Option<WorkerId>,
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started {
+    pub(crate) id: ExecutionId,
+    pub(crate) how: StartOutcome,
+}
+
+/// How a start ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StartOutcome {
+    /// Created, and held by the worker it was handed to.
+    Claimed,
+    /// Created, in its queue.
+    Queued,
+    /// The key was taken, by a start with the same input.
+    Existing,
+}
+
+/// The lane of starts: concurrent callers share one statement.
+#[derive(Debug)]
+pub(crate) struct Starts;
+
+impl Batch for Starts {
+    /// Several executions of one caller stay together.
+    type Item = Vec<NewExecution>;
+    type Outcome = Vec<Started>;
+    const WHAT: &'static str = "start executions";
+    const LIMIT: usize = 500;
+
+    async fn flush(
+        &self,
+        store: &Store,
+        connection: &mut PgConnection,
+        items: &[Vec<NewExecution>],
+        _again: bool,
+    ) -> Result<Vec<Vec<Started>>, sqlx::Error> {
+        let all: Vec<&NewExecution> = items.iter().flatten().collect();
+        let mut started = create(store, connection, &all).await?.into_iter();
+        Ok(items.iter().map(|item| started.by_ref().take(item.len()).collect()).collect())
+    }
+}
+
+/// Creates executions in one statement; all that are handed off go to the same worker.
+pub(crate) async fn create(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    all: &[&NewExecution],
+) -> Result<Vec<Started>, sqlx::Error> {
+    let worker = all.iter().find_map(|new| new.hand_off);
+    let rows = store
+        .query(Statement::StartExecutions)
+        .bind(SHARD)
+        .bind(all.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.workflow.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.version).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.queue.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.priority).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.key.as_deref()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.input.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.start_at).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.delay.map(|delay| delay.as_secs_f64())).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.timeout.map(|timeout| timeout.as_secs_f64())).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.hand_off.is_some() && new.hand_off == worker).collect::<Vec<_>>())
+        .bind(worker.map(|worker| worker.0))
+        .fetch_all(executor)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let how = match row.try_get::<&str, _>(2)? {
+                "claimed" => StartOutcome::Claimed,
+                "queued" => StartOutcome::Queued,
+                _ => StartOutcome::Existing,
+            };
+            Ok(Started { id: row.try_get::<Uuid, _>(1)?.into(), how })
+        })
+        .collect()
+}

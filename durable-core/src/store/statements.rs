@@ -1,0 +1,102 @@
+//! The list of every statement the engine sends, and its text in the schema of this instance.
+
+use std::sync::Arc;
+
+use durable_migrate::SchemaName;
+use sqlx::AssertSqlSafe;
+
+macro_rules! statements {
+    ($($variant:ident = $path:literal,)*) => {
+        /// A statement of the engine, named after its file in `store/sql`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Statement { $($variant),* }
+
+        /// Every statement: its variant, its file below `store/sql`, and its text for the schema `durable`.
+        pub(crate) const STATEMENTS: &[(Statement, &str, &str)] =
+            &[$((Statement::$variant, $path, include_str!(concat!("sql/", $path, ".sql")))),*];
+    };
+}
+
+statements! {
+    RecordAttempts = "attempts/record",
+    LoadJournals = "checkpoints/load",
+    ReadClock = "clock/read",
+    CancelExecution = "executions/cancel",
+    ClaimExecutions = "executions/claim",
+    FinishExecution = "executions/finish",
+    FinishedExecutions = "executions/finished",
+    GetExecution = "executions/get",
+    HeldExecutions = "executions/held",
+    ListExecutions = "executions/list",
+    ParkExecutions = "executions/park",
+    PoisonedExecution = "executions/poison",
+    RescueExecutions = "executions/rescue",
+    ResumeExecution = "executions/resume",
+    SaveExecutions = "executions/save",
+    StartExecutions = "executions/start",
+    StrayExecutions = "executions/stray",
+    WakeExecutions = "executions/wake",
+    GetSteps = "checkpoints/get",
+    NotifyOthers = "notifications/send",
+    DeliverStragglers = "waits/deliver",
+    GetWaits = "waits/get",
+    PendingInputs = "waits/pending_inputs",
+    ProvideInput = "waits/provide_input",
+    SendEvent = "waits/send_event",
+    BeatWorker = "workers/beat",
+    ExpireWorkers = "workers/expire",
+    ForgetWorkers = "workers/forget",
+    RegisterWorker = "workers/register",
+    RetireWorker = "workers/retire",
+}
+
+/// The text of every statement in one schema.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    texts: Arc<[Arc<str>]>,
+}
+
+impl Statements {
+    pub(crate) fn in_schema(schema: &SchemaName) -> Self {
+        Self { texts: STATEMENTS.iter().map(|(_, _, text)| schema.qualify(text).into()).collect() }
+    }
+
+    /// The statement's text; safe to send, as a schema name is a checked identifier and everything else is bound.
+    pub(crate) fn text(&self, statement: Statement) -> AssertSqlSafe<Arc<str>> {
+        AssertSqlSafe(self.texts[statement as usize].clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_statement_has_one_file_and_every_file_one_statement() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
+        let mut on_disk = BTreeSet::new();
+        for table in std::fs::read_dir(&folder).unwrap() {
+            let table = table.unwrap();
+            for file in std::fs::read_dir(table.path()).unwrap() {
+                let file = file.unwrap().path();
+                on_disk.insert(format!(
+                    "{}/{}",
+                    table.file_name().to_str().unwrap(),
+                    file.file_stem().unwrap().to_str().unwrap()
+                ));
+            }
+        }
+        let listed: BTreeSet<String> = STATEMENTS.iter().map(|(_, path, _)| (*path).to_owned()).collect();
+        assert_eq!(on_disk, listed);
+    }
+
+    #[test]
+    fn the_first_line_of_every_statement_names_it() {
+        for (_, path, text) in STATEMENTS {
+            assert!(text.starts_with(&format!("-- {path}: ")), "{path}");
+        }
+    }
+}
