@@ -1,0 +1,10 @@
+//! The hidden door for expansions of `#[workflow]`; nothing here is for anyone else.
+
+pub use crate::context::Context;
+pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
+pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult, assert_step_result};
+pub use crate::context::step::{BoxFuture, Step, StepSpec, step_once, step_retried};
+pub use crate::error::Result;
+pub use crate::payload::Digest;
+pub use crate::plan::retry::{Backoff, Retry};
+pub use crate::workflow::Workflow;

@@ -1,0 +1,51 @@
+//! What the code on this thread runs inside of: an execution, a step's body, or neither.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::Run;
+use super::step_handle::StepHandle;
+
+/// What is being polled.
+#[derive(Debug, Clone)]
+pub(super) enum Ambient {
+    /// Workflow code: steps are journalled.
+    Run(Arc<Run>),
+    /// A step's body: steps called here just run.
+    Step(StepHandle),
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Ambient>> = const { RefCell::new(None) };
+}
+
+/// Calls `poll` with the surroundings in place, and puts back what was there before, also after a panic.
+pub(super) fn enter<T>(ambient: Ambient, poll: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Ambient>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let before = self.0.take();
+            CURRENT.with(|current| *current.borrow_mut() = before);
+        }
+    }
+
+    let _restore = Restore(CURRENT.with(|current| current.borrow_mut().replace(ambient)));
+    poll()
+}
+
+/// The execution whose workflow code is being polled, if any.
+pub(super) fn run() -> Option<Arc<Run>> {
+    CURRENT.with(|current| match &*current.borrow() {
+        Some(Ambient::Run(run)) => Some(run.clone()),
+        _ => None,
+    })
+}
+
+/// The step whose body is being polled, if any.
+pub(super) fn step() -> Option<StepHandle> {
+    CURRENT.with(|current| match &*current.borrow() {
+        Some(Ambient::Step(step)) => Some(step.clone()),
+        _ => None,
+    })
+}

@@ -1,0 +1,62 @@
+//! The digest of a step's arguments, for those that can be serialised.
+//!
+//! Which are is found by autoref specialisation: `(&Argument(&x)).add_to(…)` resolves to [`DigestSerialized`] where it applies,
+//! and one reference later to [`DigestOpaque`].
+
+use serde::Serialize;
+
+use super::ambient;
+use crate::payload::{self, Digest};
+
+/// An argument of a step.
+#[derive(Debug)]
+pub struct Argument<'a, T: ?Sized>(pub &'a T);
+
+/// Adds an argument that can be serialised.
+pub trait DigestSerialized {
+    /// Adds it.
+    fn add_to(&self, digest: &mut Digest);
+}
+
+/// Adds nothing for one that cannot.
+pub trait DigestOpaque {
+    /// Adds nothing.
+    fn add_to(&self, digest: &mut Digest);
+}
+
+impl<T: Serialize + ?Sized> DigestSerialized for Argument<'_, T> {
+    fn add_to(&self, digest: &mut Digest) {
+        digest.add(payload::digest(self.0));
+    }
+}
+
+impl<T: ?Sized> DigestOpaque for &Argument<'_, T> {
+    fn add_to(&self, _digest: &mut Digest) {}
+}
+
+/// The digest of a call's arguments; `None` outside an execution, where nothing is recorded.
+pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<u64> {
+    ambient::run()?;
+    let mut digest = Digest::default();
+    write(&mut digest);
+    Some(digest.finish())
+}
+
+/// An argument of a step that is retried: each attempt gets one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` must be `Clone`, because the step is retried and each attempt needs its own",
+    label = "cannot be given to a second attempt",
+    note = "take `&{Self}`, derive `Clone` for it, or remove `retry(…)`"
+)]
+pub trait RetryArgument {
+    /// Another one for the next attempt.
+    #[must_use]
+    fn again(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> RetryArgument for T {
+    fn again(&self) -> Self {
+        self.clone()
+    }
+}

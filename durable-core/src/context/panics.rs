@@ -1,0 +1,43 @@
+//! Panics of user code as errors with message and place.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use crate::error::{ErrorKind, Failure};
+
+thread_local! {
+    /// Set while user code runs under `catch`; the hook leaves the place of the panic in it.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Calls user code; a panic becomes a failure.
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Box<Failure>> {
+    panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let place = PLACE.with(|place| place.borrow_mut().take());
+        Box::new(Failure { place, ..Failure::new(ErrorKind::Panicked, format!("panicked: {}", message(&*payload))) })
+    })
+}
+
+/// Lets the panic hook note where a panic happened; the hook that was there before still runs.
+pub(crate) fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let place = info.location().map(ToString::to_string);
+            // A panic while the thread ends finds the slot gone, and no one to read it.
+            let _ = PLACE.try_with(|slot| *slot.borrow_mut() = place);
+            before(info);
+        }));
+    });
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is no text")
+}

@@ -1,0 +1,125 @@
+//! What steps and workflows may return.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Failure, Result, RetryAdvice};
+
+/// A value that a step returns: it is recorded as JSON and comes back at a replay.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be checkpointed",
+    label = "is the output of a step, which must be recorded and read back",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or return what can be recorded"
+)]
+pub trait StepOutput: Serialize + DeserializeOwned + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send> StepOutput for T {}
+
+/// An error that a step returns: [`Error`], or a type of the user's that keeps its type after a replay.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a step",
+    label = "cannot be recorded and read back",
+    note = "return `durable::Error` (`?` makes it of any error), or a `std::error::Error` with `serde::Serialize`, \
+            `serde::Deserialize` and `From<durable::Error>` (for timeouts and panics)"
+)]
+pub trait StepError: Sized + Send {
+    /// The error as it is recorded.
+    fn to_failure(&self) -> Failure;
+
+    /// Whether the step is tried again.
+    fn advice(&self) -> RetryAdvice;
+
+    /// The error that was recorded.
+    fn from_failure(failure: Failure) -> Self;
+}
+
+impl StepError for Error {
+    fn to_failure(&self) -> Failure {
+        self.failure().clone()
+    }
+
+    fn advice(&self) -> RetryAdvice {
+        self.retry_advice()
+    }
+
+    fn from_failure(failure: Failure) -> Self {
+        Self::from_failure(failure)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E> StepError for E
+where
+    E: std::error::Error + Serialize + DeserializeOwned + From<Error> + Send + Sync + 'static,
+{
+    fn to_failure(&self) -> Failure {
+        Failure { value: serde_json::to_value(self).ok(), ..Failure::from_std(self) }
+    }
+
+    fn advice(&self) -> RetryAdvice {
+        RetryAdvice::AsConfigured
+    }
+
+    fn from_failure(failure: Failure) -> Self {
+        let own = failure.value.clone().and_then(|value| serde_json::from_value(value).ok());
+        own.unwrap_or_else(|| Self::from(Error::from_failure(failure)))
+    }
+}
+
+/// What a step returns: `Result<T, E>`.
+#[diagnostic::on_unimplemented(
+    message = "a step must return `Result<T, E>`, not `{Self}`",
+    label = "is no `Result`",
+    note = "wrap the value: `-> durable::Result<{Self}>`"
+)]
+pub trait StepResult: Sized + Send {
+    /// The value of a step that succeeded.
+    type Output: StepOutput;
+    /// The error of one that failed.
+    type Error: StepError;
+
+    /// As a plain `Result`.
+    fn into_result(self) -> Result<Self::Output, Self::Error>;
+
+    /// From a plain `Result`.
+    fn from_result(result: Result<Self::Output, Self::Error>) -> Self;
+}
+
+impl<T: StepOutput, E: StepError> StepResult for Result<T, E> {
+    type Output = T;
+    type Error = E;
+
+    fn into_result(self) -> Result<T, E> {
+        self
+    }
+
+    fn from_result(result: Result<T, E>) -> Self {
+        result
+    }
+}
+
+/// What `run` returns: `Result<T, E>` with an error that becomes a [`durable::Error`](Error).
+#[diagnostic::on_unimplemented(
+    message = "`run` must return `Result<T, E>`, not `{Self}`",
+    label = "is no `Result`",
+    note = "wrap the value: `-> durable::Result<{Self}>`"
+)]
+pub trait RunResult {
+    /// The output of the workflow.
+    type Output;
+
+    /// With the error that the engine records.
+    fn into_result(self) -> Result<Self::Output>;
+}
+
+impl<T, E: Into<Error>> RunResult for Result<T, E> {
+    type Output = T;
+
+    fn into_result(self) -> Result<T> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Holds only for a type that a step may return; called where the type stands, so that an error does too.
+pub fn assert_step_result<R: StepResult>() {}

@@ -1,0 +1,74 @@
+//! What a step's body may know of itself.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::ambient;
+use crate::ids::ExecutionId;
+
+/// The step that the calling code runs in; cheap to clone and to take along into a task or thread.
+///
+/// ```
+/// # use durable::prelude::*;
+/// struct Client;
+/// impl Client { async fn charge(&self, cents: u64, idempotency_key: String) -> Result<String> { Ok(format!("{cents} {idempotency_key}")) } }
+/// async fn charge(client: &Client, cents: u64) -> Result<String> {
+///     // The same key at every attempt: the payment provider sees one payment.
+///     client.charge(cents, durable::step().idempotency_key().to_string()).await
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct StepHandle {
+    identity: Option<Arc<Identity>>,
+}
+
+#[derive(Debug)]
+struct Identity {
+    execution_id: ExecutionId,
+    key: String,
+    attempt: u32,
+    cancelled: watch::Receiver<bool>,
+}
+
+/// The step that this code runs in; outside an execution, as in a unit test, a stand-in for a first attempt.
+pub fn step() -> StepHandle {
+    ambient::step().unwrap_or(StepHandle { identity: None })
+}
+
+impl StepHandle {
+    pub(super) fn new(execution_id: ExecutionId, key: &str, attempt: u32, cancelled: watch::Receiver<bool>) -> Self {
+        Self { identity: Some(Arc::new(Identity { execution_id, key: key.to_owned(), attempt, cancelled })) }
+    }
+
+    /// The execution; `None` outside one.
+    pub fn execution_id(&self) -> Option<ExecutionId> {
+        self.identity.as_ref().map(|identity| identity.execution_id)
+    }
+
+    /// The number of this attempt: 1 for the first.
+    pub fn attempt(&self) -> u32 {
+        self.identity.as_ref().map_or(1, |identity| identity.attempt)
+    }
+
+    /// A UUID that is the same at every attempt of this step, and of no other step: for services that must see one call, not
+    /// several. Outside an execution it is random.
+    pub fn idempotency_key(&self) -> Uuid {
+        self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.execution_id.derive(&identity.key))
+    }
+
+    /// Whether the step should end soon: its worker shuts down, or its execution was cancelled or taken over.
+    pub fn is_cancelled(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| *identity.cancelled.borrow() || identity.cancelled.has_changed().is_err())
+    }
+
+    /// Returns when the step should end soon; never outside an execution.
+    pub async fn cancelled(&self) {
+        match &self.identity {
+            // The run was dropped: its execution is no longer this process's.
+            Some(identity) => drop(identity.cancelled.clone().wait_for(|cancelled| *cancelled).await),
+            None => std::future::pending().await,
+        }
+    }
+}

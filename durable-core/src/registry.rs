@@ -1,0 +1,93 @@
+//! From the name and version of a workflow to the code that runs it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::context::run::Body;
+use crate::error::{Error, ErrorKind, Result};
+use crate::payload::{self, Payload};
+use crate::plan::divergence::KnownStep;
+use crate::store::executions::KnownWorkflows;
+use crate::workflow::Workflow;
+
+/// The workflows that a process can run.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    workflows: HashMap<(&'static str, u32), Registered>,
+}
+
+/// One workflow, its type forgotten.
+pub(crate) struct Registered {
+    pub(crate) steps: Vec<KnownStep>,
+    pub(crate) timeout: Option<Duration>,
+    start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
+}
+
+impl Registry {
+    pub(crate) fn register<W: Workflow>(&mut self, workflow: W) -> Result<()> {
+        let workflow = Arc::new(workflow);
+        let registered = Registered {
+            steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
+            timeout: W::TIMEOUT,
+            start: Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input))),
+        };
+        match self.workflows.insert((W::NAME, W::VERSION), registered) {
+            None => Ok(()),
+            Some(_) => Err(Error::of_kind(
+                ErrorKind::Invalid,
+                format!(
+                    "workflow `{}` version {} is registered twice; give one of them another name or version",
+                    W::NAME,
+                    W::VERSION
+                ),
+            )),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workflows.is_empty()
+    }
+
+    pub(crate) fn find(&self, name: &str, version: u32) -> Option<&Registered> {
+        self.workflows.iter().find(|((known, at), _)| *known == name && *at == version).map(|(_, registered)| registered)
+    }
+
+    /// Name and version of every workflow, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.workflows.keys().map(|(name, version)| format!("{name} version {version}")).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn known(&self) -> KnownWorkflows {
+        let mut known = KnownWorkflows::default();
+        for ((name, version), registered) in &self.workflows {
+            known.names.push((*name).to_owned());
+            known.labels.push(format!("{name}@{version}"));
+            known.versions.push(version.cast_signed());
+            known.timeouts.push(registered.timeout.map(|timeout| timeout.as_secs_f64()));
+        }
+        known
+    }
+}
+
+impl Registered {
+    /// The workflow's future; nothing runs before it is polled.
+    pub(crate) fn start(&self, cx: Context, input: Payload) -> Body {
+        (self.start)(cx, input)
+    }
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered").field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+async fn run<W: Workflow>(workflow: Arc<W>, cx: Context, input: Payload) -> Result<Payload> {
+    let input = payload::decode(&format!("the input of workflow `{}`", W::NAME), input.as_str())?;
+    let output = workflow.execute(&cx, input).await?;
+    payload::encode_for_replay(&format!("the output of workflow `{}`", W::NAME), &output)
+}

@@ -1,0 +1,44 @@
+//! The trait that `#[workflow]` implements.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::context::step::{BoxFuture, StepSpec};
+use crate::error::Result;
+
+/// A workflow: what `#[workflow]` on an `impl` block makes of its type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a workflow",
+    label = "has no `#[workflow]` impl block",
+    note = "put `#[workflow]` on the `impl` block that has its `async fn run`"
+)]
+pub trait Workflow: Send + Sync + 'static {
+    /// What it is started with.
+    type Input: Serialize + DeserializeOwned + Send + 'static;
+
+    /// What it returns.
+    type Output: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Its name: the type's in snake case, unless `name = "…"` says otherwise.
+    const NAME: &'static str;
+
+    /// Its version, 1 by default. An execution runs on the version it was started with.
+    const VERSION: u32;
+
+    /// The queue its executions are started in, `default` by default.
+    const QUEUE: &'static str;
+
+    /// How long an execution may take from its first claim to its end.
+    const TIMEOUT: Option<Duration>;
+
+    /// Its steps.
+    #[doc(hidden)]
+    const STEPS: &'static [StepSpec];
+
+    /// Runs it.
+    #[doc(hidden)]
+    fn execute<'run>(&'run self, cx: &'run Context, input: Self::Input) -> BoxFuture<'run, Result<Self::Output>>;
+}
