@@ -1,0 +1,132 @@
+//! What one part of a process tells the others, and this process the rest: work is queued, a timer is set, an execution ended.
+//!
+//! Signals only save time. Whoever waits for one also looks for itself, at every poll interval.
+
+mod hear;
+mod results;
+mod slots;
+mod tell;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Notify, mpsc};
+
+use crate::ids::ExecutionId;
+use crate::store::executions::Finished;
+use crate::store::notify::Notice;
+
+pub(crate) use hear::hear;
+pub(crate) use results::Results;
+pub(crate) use slots::{Slot, Slots};
+pub(crate) use tell::tell;
+
+/// The signals of one process.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    outgoing: mpsc::UnboundedSender<Notice>,
+    queues: HashMap<String, Arc<Slots>>,
+    /// The nearest timer set here since the timers were last looked at.
+    timer: Mutex<Option<DateTime<Utc>>>,
+    pub(crate) timer_set: Notify,
+    /// Somebody turned the clock: it should be read again.
+    pub(crate) clock_read: Notify,
+    /// It was read again: whatever waits for a time should look.
+    pub(crate) clock_turned: Notify,
+    pub(crate) results: Results,
+    ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
+}
+
+impl Signals {
+    /// Signals for these queues; notices leave by `outgoing`, executions that ended are reported to `ended`.
+    pub(crate) fn new(
+        queues: HashMap<String, Arc<Slots>>,
+        outgoing: mpsc::UnboundedSender<Notice>,
+        ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
+    ) -> Self {
+        Self {
+            outgoing,
+            queues,
+            timer: Mutex::new(None),
+            timer_set: Notify::new(),
+            clock_read: Notify::new(),
+            clock_turned: Notify::new(),
+            results: Results::default(),
+            ended,
+        }
+    }
+
+    /// The slots of a queue that this process works on.
+    pub(crate) fn slots(&self, queue: &str) -> Option<&Arc<Slots>> {
+        self.queues.get(queue)
+    }
+
+    /// Every queue that this process works on.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<Slots>> {
+        self.queues.values()
+    }
+
+    /// Something can be claimed from the queue: by this process if it has a slot free, by any otherwise.
+    pub(crate) fn queued(&self, queue: &str) {
+        if !self.poke(queue) {
+            self.tell_queued(queue);
+        }
+    }
+
+    /// Something can be claimed from the queue, by others.
+    pub(crate) fn tell_queued(&self, queue: &str) {
+        self.tell(Notice::Queued(queue.to_owned()));
+    }
+
+    /// Lets this process look at the queue; says whether it can take something.
+    fn poke(&self, queue: &str) -> bool {
+        let Some(slots) = self.slots(queue) else { return false };
+        slots.poke();
+        slots.has_free()
+    }
+
+    /// Lets this process look at everything.
+    pub(crate) fn poke_all(&self) {
+        self.queues.values().for_each(|slots| slots.poke());
+        self.timer_set.notify_one();
+    }
+
+    /// An execution ended here: for those who wait for it, here and elsewhere.
+    pub(crate) fn finished(&self, finished: &Finished) {
+        self.results.deliver(finished);
+        self.tell(Notice::Finished(vec![finished.id]));
+    }
+
+    /// An execution was ended by a client: whoever runs it should stop.
+    pub(crate) fn cancelled(&self, id: ExecutionId) {
+        self.tell(Notice::Finished(vec![id]));
+        self.ended(vec![id]);
+    }
+
+    fn ended(&self, ids: Vec<ExecutionId>) {
+        self.results.look_for(&ids);
+        // A pure client has nobody who listens.
+        let _ = self.ended.send(ids);
+    }
+
+    /// Something is due then.
+    pub(crate) fn set_timer(&self, at: DateTime<Utc>) {
+        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if timer.is_none_or(|set| at < set) {
+            *timer = Some(at);
+            drop(timer);
+            self.timer_set.notify_one();
+        }
+    }
+
+    /// The nearest timer set since the last call.
+    pub(crate) fn take_timer(&self) -> Option<DateTime<Utc>> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn tell(&self, notice: Notice) {
+        // After shutdown nobody is told; polling finds out.
+        let _ = self.outgoing.send(notice);
+    }
+}

@@ -1,0 +1,55 @@
+//! Hears the notices of other processes and passes them on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Signals;
+use crate::store::Store;
+use crate::store::notify::{Listener, Notice};
+
+/// Pause before a lost connection is opened again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Pause before asking again whether notifications arrive, where they did not: a pooler may be replaced while we run.
+const PAUSE_WHEN_DEAF: Duration = Duration::from_secs(300);
+
+/// Listens until the process shuts down.
+pub(crate) async fn hear(store: Store, signals: Arc<Signals>) {
+    loop {
+        let pause = match listen(&store, &signals).await {
+            Ok(Deaf) => {
+                tracing::warn!(
+                    "notifications do not arrive on this connection (a pooler in transaction mode?); polling alone finds work"
+                );
+                PAUSE_WHEN_DEAF
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the listening connection was lost; polling until it is back");
+                PAUSE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// The connection works, and carries no notifications.
+struct Deaf;
+
+async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
+    let mut listener = Listener::connect(store).await?;
+    if !listener.hears(store).await? {
+        return Ok(Deaf);
+    }
+    // What was sent before the connection stood was not heard: look at everything once.
+    signals.poke_all();
+    signals.results.look.notify_one();
+    signals.clock_read.notify_one();
+    loop {
+        match listener.hear().await? {
+            Notice::Queued(queue) => drop(signals.poke(&queue)),
+            Notice::Finished(ids) => signals.ended(ids),
+            Notice::ClockTurned => signals.clock_read.notify_one(),
+            Notice::SelfTest(_) => {}
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The worker slots of one queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// How many executions of a queue this process runs at once, and how many it does run.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    pub(crate) queue: String,
+    limit: usize,
+    used: AtomicUsize,
+    poked: Notify,
+}
+
+/// A slot in use; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    slots: Arc<Slots>,
+}
+
+impl Slots {
+    pub(crate) fn new(queue: &str, limit: usize) -> Arc<Self> {
+        Arc::new(Self { queue: queue.to_owned(), limit, used: AtomicUsize::new(0), poked: Notify::new() })
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn free(&self) -> usize {
+        self.limit.saturating_sub(self.used.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn has_free(&self) -> bool {
+        self.free() > 0
+    }
+
+    /// Takes a slot, if one is free.
+    pub(crate) fn take(self: &Arc<Self>) -> Option<Slot> {
+        let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < self.limit).then_some(used + 1));
+        taken.ok().map(|_| Slot { slots: self.clone() })
+    }
+
+    /// Takes a slot even beyond the limit: for an execution that this process holds already.
+    pub(crate) fn take_anyway(self: &Arc<Self>) -> Slot {
+        self.used.fetch_add(1, Ordering::AcqRel);
+        Slot { slots: self.clone() }
+    }
+
+    pub(crate) fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    pub(crate) async fn poked(&self) {
+        self.poked.notified().await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let used = self.slots.used.fetch_sub(1, Ordering::AcqRel);
+        // Only a full queue waits for a slot.
+        if used >= self.slots.limit {
+            self.slots.poke();
+        }
+    }
+}

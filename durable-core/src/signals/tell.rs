@@ -1,0 +1,52 @@
+//! Sends notices to other processes: what comes up while one statement is in flight goes out together in the next.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::store::Session;
+use crate::store::notify::{self, Notice};
+
+/// Most notices in one statement.
+const BATCH: usize = 5_000;
+
+/// Pause between two statements: what comes up in it goes out together.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Sends notices until the process shuts down. One that cannot be sent is dropped: others find out by polling.
+pub(crate) async fn tell(mut session: Session, mut notices: mpsc::UnboundedReceiver<Notice>) {
+    let mut queued = Vec::new();
+    while notices.recv_many(&mut queued, BATCH).await > 0 {
+        let merged = merge(queued.drain(..));
+        if let Err(error) = send(&mut session, &merged).await {
+            tracing::debug!(%error, "could not notify other processes; they will find out by polling");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn send(session: &mut Session, notices: &[Notice]) -> Result<(), sqlx::Error> {
+    let mut connection = session.connection().await?;
+    let sent = notify::send(session.store(), &mut *connection, notices).await;
+    session.give_back(connection, sent)
+}
+
+/// Each queue once, and all ids in one notice.
+fn merge(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
+    let mut queues = BTreeSet::new();
+    let mut finished = Vec::new();
+    let mut merged = Vec::new();
+    for notice in notices {
+        match notice {
+            Notice::Queued(queue) => drop(queues.insert(queue)),
+            Notice::Finished(ids) => finished.extend(ids),
+            other => merged.push(other),
+        }
+    }
+    merged.extend(queues.into_iter().map(Notice::Queued));
+    if !finished.is_empty() {
+        merged.push(Notice::Finished(finished));
+    }
+    merged
+}

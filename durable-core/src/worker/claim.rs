@@ -1,0 +1,120 @@
+//! Claims due executions of one queue, a batch at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedRwLockReadGuard;
+
+use super::Worker;
+use super::cache::Parked;
+use crate::ids::{Epoch, ExecutionId};
+use crate::model::{Claimed, JournalRecords};
+use crate::signals::{Slot, Slots};
+use crate::store::{self, Patience, Pauses, Session, executions, journal};
+
+/// What a claim does, for log lines: fits after "cannot".
+const CLAIM: &str = "claim executions";
+
+/// Most executions in one claim: enough to make its cost small for each, few enough that a crash leaves little claimed.
+const BATCH: usize = 500;
+
+/// How long to wait for more slots to come free, when few are: a claim costs the same for one execution as for many.
+const GATHERING: Duration = Duration::from_millis(1);
+
+/// A claim goes out at once when this share of the slots is free.
+const SHARE_FREE: usize = 4;
+
+/// Claims from one queue until the worker drains.
+pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut session: Session) {
+    let mut more = true;
+    let mut pauses = Pauses::new();
+    while !worker.is_draining() {
+        if !more || !slots.has_free() {
+            // A full queue is looked at when a slot comes free; an idle one at every poll interval, whatever was missed.
+            let _ = tokio::time::timeout(worker.options.poll_interval, slots.poked()).await;
+        }
+        if slots.free() < slots.limit() / SHARE_FREE {
+            tokio::time::sleep(GATHERING).await;
+        }
+        let free = slots.free().min(BATCH);
+        if free == 0 || worker.is_draining() {
+            continue;
+        }
+        let held: Vec<Slot> = (0..free).map_while(|_| slots.take()).collect();
+        let limit = held.len();
+        let claiming = worker.begin_claim().await;
+        match claim(&worker, &mut session, &slots.queue, limit).await {
+            Ok(claimed) => {
+                pauses.report_recovery(CLAIM);
+                more = claimed.len() == limit;
+                begin(&worker, held, claimed, claiming);
+            }
+            Err(error) => {
+                drop((held, claiming));
+                // The claim may have been committed and its answer lost.
+                worker.claim_lost.notify_one();
+                tokio::time::sleep(pauses.next(CLAIM, &error)).await;
+            }
+        }
+    }
+}
+
+async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize) -> Result<Vec<Claimed>, sqlx::Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut connection = session.connection().await?;
+    let claimed = executions::claim(session.store(), &mut connection, worker.id(), queue, limit, &worker.known).await;
+    session.give_back(connection, claimed)
+}
+
+/// Runs what was claimed: what is in memory goes on at once, the rest after one look at their journals.
+fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming: OwnedRwLockReadGuard<()>) {
+    let mut resumed = Vec::new();
+    for (slot, claimed) in slots.into_iter().zip(claimed) {
+        let parked = if claimed.epoch == Epoch::FIRST { None } else { worker.parked().take(claimed.id) };
+        match parked {
+            _ if claimed.epoch == Epoch::FIRST => worker.spawn(slot, claimed, Begin::Fresh),
+            Some(parked) if parked.goes_on_at(claimed.epoch) => worker.spawn(slot, claimed, Begin::Cached(parked)),
+            _ => resumed.push((slot, claimed)),
+        }
+    }
+    if !resumed.is_empty() {
+        tokio::spawn(load_and_resume(worker.clone(), resumed, claiming));
+    }
+}
+
+/// How an execution begins.
+pub(super) enum Begin {
+    /// It has never run: its journal is empty, and nothing need be read.
+    Fresh,
+    /// It goes on in memory.
+    /// It goes on in memory.
+    Cached(Parked),
+    /// It runs from its start, over its journal.
+    Replayed(JournalRecords),
+}
+
+/// Loads journals, in one statement, and runs their executions.
+async fn load_and_resume(worker: Arc<Worker>, resumed: Vec<(Slot, Claimed)>, _claiming: OwnedRwLockReadGuard<()>) {
+    let ids: Vec<ExecutionId> = resumed.iter().map(|(_, claimed)| claimed.id).collect();
+    let store = &worker.store;
+    match store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await {
+        Ok(mut journals) => {
+            for (slot, claimed) in resumed {
+                let journal = journals.remove(&claimed.id).unwrap_or_default();
+                worker.resume(slot, claimed, journal);
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot load journals; trying again when strays are looked for");
+            worker.claim_lost.notify_one();
+        }
+    }
+}
+
+impl Worker {
+    /// Runs an execution over its journal; its waits came with the claim.
+    pub(super) fn resume(self: &Arc<Self>, slot: Slot, mut claimed: Claimed, mut journal: JournalRecords) {
+        journal.waits = std::mem::take(&mut claimed.resolved);
+        self.spawn(slot, claimed, Begin::Replayed(journal));
+    }
+}

@@ -1,0 +1,132 @@
+//! The worker's heartbeat, on a thread and connection of its own, so that no blocked runtime and no busy pool can starve it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::WorkerId;
+use crate::store::{Store, workers};
+
+/// Beats in one lease: two may fail before it runs out.
+const BEATS_PER_LEASE: u32 = 3;
+
+/// Pause before a connection is tried again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The thread that beats.
+#[derive(Debug)]
+pub(crate) struct Heart {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread needs to know.
+struct Pulse {
+    store: Store,
+    clock: Arc<Clock>,
+    lease: Duration,
+    life: watch::Receiver<WorkerId>,
+    /// Until when the lease holds, for those who must not begin anything after.
+    until: watch::Sender<Instant>,
+    /// The life that was declared lost.
+    lost: watch::Sender<Option<WorkerId>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Heart {
+    /// Starts beating. A life that turns out lost is followed by a new one.
+    pub(crate) fn start(worker: &Arc<Worker>, until: watch::Sender<Instant>) -> Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (lost, mut losses) = watch::channel(None);
+        let pulse = Pulse {
+            store: worker.store.clone(),
+            clock: worker.clock.clone(),
+            lease: worker.options.lease,
+            life: worker.life.subscribe(),
+            until,
+            lost,
+            stop: stopped,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread =
+            std::thread::Builder::new().name("durable-heartbeat".to_owned()).spawn(move || runtime.block_on(pulse.beat()))?;
+        let weak = Arc::downgrade(worker);
+        tokio::spawn(async move {
+            while losses.changed().await.is_ok() {
+                let lost = *losses.borrow_and_update();
+                let Some(worker) = weak.upgrade() else { return };
+                if lost == Some(worker.id()) && !worker.is_draining() {
+                    worker.begin_new_life().await;
+                }
+            }
+        });
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Stops beating, and returns when the thread has ended.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await?;
+        joined.map_err(|_| Error::of_kind(ErrorKind::Panicked, "the heartbeat thread panicked"))
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Pulse {
+    async fn beat(mut self) {
+        let mut connection: Option<PgConnection> = None;
+        loop {
+            let pause = match self.beat_once(&mut connection).await {
+                Ok(()) => self.lease / BEATS_PER_LEASE,
+                Err(error) => {
+                    tracing::debug!(%error, "a heartbeat failed");
+                    connection = None;
+                    RECONNECT_PAUSE.min(self.lease / BEATS_PER_LEASE)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                // A new life needs its lease known at once.
+                changed = self.life.changed() => if changed.is_err() { return },
+                _ = self.stop.changed() => {
+                    if let Some(connection) = connection {
+                        let _ = connection.close().await;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn beat_once(&mut self, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(self.store.options.connect().await?),
+        };
+        let life = *self.life.borrow_and_update();
+        let asked = Instant::now();
+        // A statement that hangs must not keep the next from trying on a fresh connection.
+        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease));
+        let beat = beat.await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
+        self.clock.set(beat.reading);
+        if beat.held {
+            self.until.send_replace(asked + self.lease);
+        } else {
+            self.lost.send_replace(Some(life));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Graceful shutdown: claim nothing more, let steps end, give the rest back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use crate::context::run::{Run, Verdict};
+use crate::store::{self, Patience, workers};
+
+/// How long the database may take to note that this worker is gone; its leases run out anyway.
+const FAREWELL: Patience = Patience::AtMost(Duration::from_secs(2));
+
+/// How long releasing what is left may take.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Stops claiming, waits at most `limit` for steps under way, releases every execution, and retires.
+    pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) {
+        self.draining.store(true, std::sync::atomic::Ordering::Release);
+        self.signals.poke_all();
+        self.running().values().for_each(|run| run.drain());
+        if tokio::time::timeout(limit, self.all_ended()).await.is_err() {
+            let late: Vec<Arc<Run>> = self.running().values().cloned().collect();
+            tracing::warn!(executions = late.len(), "steps did not end in time; they are interrupted and run again elsewhere");
+            late.iter().for_each(|run| run.end(Verdict::Released));
+            let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_ended()).await;
+        }
+        let parked = self.parked().clear();
+        drop(parked);
+        let store = &self.store;
+        let retired = store::run("retire this worker", FAREWELL, || workers::retire(store, &store.pool, self.id()));
+        if let Err(error) = retired.await {
+            tracing::warn!(%error, "could not retire; the lease runs out by itself");
+        }
+        for slots in self.signals.queues() {
+            self.signals.tell_queued(&slots.queue);
+        }
+    }
+
+    async fn all_ended(&self) {
+        loop {
+            let ended = self.run_ended.notified();
+            if self.running().is_empty() {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
