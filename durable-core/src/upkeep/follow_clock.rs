@@ -1,0 +1,20 @@
+//! Follows the database's clock when a test turns it; the heartbeat keeps it in step otherwise.
+
+use std::sync::Arc;
+
+use crate::store;
+use crate::worker::Worker;
+
+pub(super) async fn follow_clock(worker: Arc<Worker>) {
+    loop {
+        worker.signals.clock_read.notified().await;
+        match store::clock::read(&worker.store, &worker.store.pool).await {
+            Ok(reading) => {
+                worker.clock.set(reading);
+                worker.signals.clock_turned.notify_waiters();
+                worker.signals.timer_set.notify_one();
+            }
+            Err(error) => tracing::debug!(%error, "cannot read the clock; the next heartbeat does"),
+        }
+    }
+}

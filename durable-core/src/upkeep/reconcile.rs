@@ -1,0 +1,41 @@
+//! Compares what this worker runs with what the database says it holds: cancelled executions stop, lost claims are taken up.
+
+use std::sync::Arc;
+
+use crate::store::{self, Store};
+use crate::worker::Worker;
+
+/// Looks this often in one lease; cancelling is usually heard at once.
+const LOOKS_PER_LEASE: u32 = 3;
+
+pub(super) async fn reconcile(worker: Arc<Worker>) {
+    loop {
+        let answer_lost = tokio::select! {
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => false,
+            () = worker.claim_lost.notified() => true,
+        };
+        let reconciled = async {
+            stop_strays(&worker, &worker.store).await?;
+            if answer_lost {
+                worker.adopt_held().await?;
+            }
+            Ok::<(), sqlx::Error>(())
+        };
+        if let Err(error) = reconciled.await {
+            tracing::debug!(%error, "cannot compare with the database; trying again soon");
+            if answer_lost {
+                tokio::time::sleep(worker.options.poll_interval).await;
+                worker.claim_lost.notify_one();
+            }
+        }
+    }
+}
+
+async fn stop_strays(worker: &Worker, store: &Store) -> Result<(), sqlx::Error> {
+    let held = worker.held();
+    if !held.is_empty() {
+        let strays = store::executions::stray(store, &store.pool, worker.id(), &held).await?;
+        worker.drop_strays(&held, &strays);
+    }
+    Ok(())
+}

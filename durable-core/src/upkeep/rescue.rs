@@ -1,0 +1,43 @@
+//! Rescues executions from workers whose lease has run out.
+
+use std::sync::Arc;
+
+use crate::store;
+use crate::worker::Worker;
+
+/// Most executions given back by one statement.
+const BATCH: i64 = 1000;
+
+/// Looks this often in one lease, so that a dead worker is noticed soon after its lease is over.
+const LOOKS_PER_LEASE: u32 = 3;
+
+/// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a crash.
+pub(super) async fn rescue(worker: Arc<Worker>) {
+    loop {
+        if let Err(error) = rescue_once(&worker).await {
+            tracing::debug!(%error, "cannot look for lost workers; trying again soon");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => {}
+            () = worker.signals.clock_turned.notified() => {}
+        }
+    }
+}
+
+async fn rescue_once(worker: &Worker) -> Result<(), sqlx::Error> {
+    let store = &worker.store;
+    for lost in store::workers::expire(store, &store.pool).await? {
+        tracing::warn!(worker_id = %lost.id, host = %lost.host, process_id = lost.process_id, "a worker was lost: its lease has run out");
+    }
+    loop {
+        let rescued = store::executions::rescue(store, &store.pool, BATCH).await?;
+        for execution in &rescued {
+            tracing::info!(execution_id = %execution.id, from = %execution.from, queue = %execution.queue, "rescued");
+            worker.signals.queued(&execution.queue);
+        }
+        if rescued.is_empty() {
+            break;
+        }
+    }
+    store::workers::forget(store, &store.pool).await
+}
