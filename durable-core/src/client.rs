@@ -1,0 +1,254 @@
+//! What an application does with the engine: start executions, send them events, answer them, look at them.
+
+mod builder;
+mod handle;
+mod list;
+mod start;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Execution, ExecutionDetails, PendingInput};
+use crate::payload;
+use crate::signals::Signals;
+use crate::store::messages::{self, Message};
+use crate::store::starts::Starts;
+use crate::store::{self, Lane, Patience, Store, executions, look};
+use crate::worker::{Heart, Worker};
+use crate::workflow::Workflow;
+
+pub use builder::Builder;
+pub use handle::ExecutionHandle;
+pub use list::{ExecutionList, ExecutionPage};
+pub use start::{Start, StartMany};
+
+/// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Most pending inputs returned by one call.
+const PENDING_INPUTS_LIMIT: i64 = 1000;
+
+/// The engine in this process: a client always, a worker too where workflows are registered. Clones share it.
+///
+/// ```no_run
+/// use durable::prelude::*;
+///
+/// struct Greeting;
+///
+/// #[workflow]
+/// impl Greeting {
+///     async fn run(&self, cx: &Context, name: String) -> Result<String> {
+///         cx.sleep(seconds(1)).await?;
+///         self.greet(&name).await
+///     }
+///
+///     #[step]
+///     async fn greet(&self, name: &str) -> Result<String> {
+///         Ok(format!("Hello, {name}!"))
+///     }
+/// }
+///
+/// # async fn example(url: &str) -> Result<()> {
+/// let durable = Durable::builder().database_url(url).register(Greeting).start().await?;
+/// let handle = durable.start::<Greeting>("Ada".to_owned()).key("greet-ada").await?;
+/// assert_eq!(handle.result().await?, "Hello, Ada!");
+/// durable.shutdown().await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Durable {
+    engine: Arc<Engine>,
+}
+
+/// Everything that runs in this process on behalf of the clients.
+#[derive(Debug)]
+struct Engine {
+    store: Store,
+    signals: Arc<Signals>,
+    starts: Lane<Starts>,
+    patience: Patience,
+    worker: Option<Arc<Worker>>,
+    /// Ends with the last clone, unless `shutdown` ended it before.
+    tasks: tokio::sync::Mutex<Option<Tasks>>,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    heart: Option<Heart>,
+    claims: JoinSet<()>,
+    duties: JoinSet<()>,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(worker) = &self.worker {
+            worker.abandon();
+        }
+    }
+}
+
+impl Durable {
+    /// Begins to describe an engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts an execution of `W`; await the returned builder, after options such as `.key("order-42")`.
+    ///
+    /// # Errors
+    /// `Payload` when the input cannot be stored, `Conflict` when the key belongs to an execution with another input,
+    /// `Unavailable` when the database does not answer in time.
+    pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
+        Start::new(self, input)
+    }
+
+    /// Starts many executions of `W` as one statement; await the returned builder.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start); then none of them was started.
+    pub fn start_many<W: Workflow>(&self, inputs: impl IntoIterator<Item = W::Input>) -> StartMany<'_, W> {
+        StartMany::new(self, inputs.into_iter().collect())
+    }
+
+    /// A handle to an execution of `W` that was started earlier, here or elsewhere.
+    pub fn handle<W: Workflow>(&self, id: ExecutionId) -> ExecutionHandle<W> {
+        ExecutionHandle::new(self.clone(), id)
+    }
+
+    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait begins.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown execution, `Finished` for one that has ended, `Payload` for a payload that cannot be stored.
+    pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<()> {
+        let payload = payload::encode(&format!("event `{name}`"), payload)?;
+        let message = Message::new(id, name, payload);
+        let woken = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
+        self.woken(woken);
+        Ok(())
+    }
+
+    /// Answers an input that an execution asks for, or will ask for.
+    ///
+    /// # Errors
+    /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
+    /// its time is over, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
+    pub async fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> Result<()> {
+        let payload = payload::encode(&format!("input `{name}`"), value)?;
+        let message = Message::new(id, name, payload);
+        let woken = self.run("provide an input", |pool| messages::provide_input(self.store(), pool, &message)).await?;
+        self.woken(woken);
+        Ok(())
+    }
+
+    /// Cancels an execution: it ends at once, whatever it is doing. Cancelling twice is no error.
+    ///
+    /// # Errors
+    /// `Finished` when it came too late, `NotFound` for an unknown execution.
+    pub async fn cancel(&self, id: ExecutionId, reason: &str) -> Result<()> {
+        self.run("cancel an execution", |pool| executions::cancel(self.store(), pool, id, reason)).await?;
+        if let Some(worker) = &self.engine.worker {
+            worker.forget(id);
+        }
+        self.engine.signals.cancelled(id);
+        Ok(())
+    }
+
+    /// Puts an execution back into its queue that was stopped because its code did not fit its journal.
+    ///
+    /// # Errors
+    /// `Finished` when it is not stopped, `NotFound` for an unknown execution.
+    pub async fn resume(&self, id: ExecutionId) -> Result<()> {
+        let queue = self.run("resume an execution", |pool| executions::resume(self.store(), pool, id)).await?;
+        self.engine.signals.queued(&queue);
+        Ok(())
+    }
+
+    /// An execution with its steps, their attempts, and its waits.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown execution.
+    pub async fn get_execution(&self, id: ExecutionId) -> Result<ExecutionDetails> {
+        let found = self.run("get an execution", |pool| look::details(self.store(), pool, id)).await?;
+        found.ok_or_else(|| not_found(id))
+    }
+
+    /// Lists executions, newest first; await the returned builder after filters such as `.workflow("process_order")`.
+    pub fn list_executions(&self) -> ExecutionList<'_> {
+        ExecutionList::new(self)
+    }
+
+    /// Inputs that nobody has given yet, those with the nearest deadline first; at most 1000.
+    pub async fn pending_inputs(&self) -> Result<Vec<PendingInput>> {
+        self.run("list pending inputs", |pool| look::pending_inputs(self.store(), pool, PENDING_INPUTS_LIMIT)).await
+    }
+
+    /// Shuts down in order: claims nothing more, gives steps under way 30 seconds to end, and returns the rest to their queues,
+    /// where other workers take them up at once.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.shutdown_within(SHUTDOWN_LIMIT).await
+    }
+
+    /// As [`shutdown`](Self::shutdown), with another limit for steps under way; those that take longer run again elsewhere.
+    pub async fn shutdown_within(&self, limit: Duration) -> Result<()> {
+        let Some(mut tasks) = self.engine.tasks.lock().await.take() else { return Ok(()) };
+        if let Some(worker) = &self.engine.worker {
+            worker.shut_down(limit).await;
+        }
+        tasks.claims.shutdown().await;
+        tasks.duties.shutdown().await;
+        match tasks.heart.take() {
+            Some(heart) => heart.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order.
+    pub async fn run_until_signal(&self) -> Result<()> {
+        #[cfg(unix)]
+        {
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                interrupted = tokio::signal::ctrl_c() => interrupted?,
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await?;
+        tracing::info!("told to end: shutting down");
+        self.shutdown().await
+    }
+
+    fn store(&self) -> &Store {
+        &self.engine.store
+    }
+
+    async fn run<'a, T, F>(&'a self, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await
+    }
+
+    fn woken(&self, queue: Option<String>) {
+        if let Some(queue) = queue {
+            self.engine.signals.queued(&queue);
+        }
+    }
+
+    /// The execution without its journal.
+    async fn execution(&self, id: ExecutionId) -> Result<Execution> {
+        let found = self.run("get an execution", |pool| look::execution(self.store(), pool, id)).await?;
+        found.ok_or_else(|| not_found(id))
+    }
+}
+
+fn not_found(id: ExecutionId) -> Error {
+    Error::of_kind(ErrorKind::NotFound, format!("there is no execution {id}; check the id and the schema"))
+}

@@ -1,0 +1,281 @@
+//! Describes an engine and starts it.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_migrate::SchemaName;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Durable, Engine, Tasks};
+use crate::clock::Clock;
+use crate::context::panics;
+use crate::context::run::Lanes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::Registry;
+use crate::signals::{self, Signals, Slots};
+use crate::store::attempts::Attempts;
+use crate::store::parks::Parks;
+use crate::store::saves::Saves;
+use crate::store::starts::Starts;
+use crate::store::{self, Lane, Patience, Session, Store};
+use crate::upkeep;
+use crate::worker::{self, Heart, Worker, WorkerOptions};
+use crate::workflow::Workflow;
+
+/// Describes an engine; see [`Durable::builder`].
+///
+/// | option | default |
+/// |---|---|
+/// | `database_url` or `connect_options` | required |
+/// | `schema` | `durable` |
+/// | `register` | no workflow: a pure client |
+/// | `queue` | the queues of the registered workflows, 100 slots each |
+/// | `lease` | 15 s |
+/// | `poll_interval` | 1 s |
+/// | `max_connections` | 10, plus one that listens and one for the heartbeat |
+/// | `max_claims` | 10 |
+/// | `cached_executions` | 1000 |
+/// | `operation_timeout` | 30 s |
+#[derive(Debug)]
+#[must_use = "an engine does nothing until it is started"]
+pub struct Builder {
+    connect: Option<Result<PgConnectOptions>>,
+    schema: String,
+    queues: Vec<(String, usize)>,
+    workflow_queues: Vec<&'static str>,
+    registry: Registry,
+    refused: Option<Error>,
+    lease: Duration,
+    poll_interval: Duration,
+    max_connections: u32,
+    max_claims: i16,
+    cached_executions: usize,
+    operation_timeout: Duration,
+}
+
+/// What a builder comes to once its options are found to make sense.
+struct Checked {
+    connect: PgConnectOptions,
+    schema: SchemaName,
+    queues: Vec<(String, usize)>,
+}
+
+/// Slots of a queue that was not configured.
+const DEFAULT_CONCURRENCY: usize = 100;
+
+/// Shortest lease: a heartbeat every third of it must get through on a busy machine.
+const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            connect: None,
+            schema: SchemaName::default().to_string(),
+            queues: Vec::new(),
+            workflow_queues: Vec::new(),
+            registry: Registry::default(),
+            refused: None,
+            lease: Duration::from_secs(15),
+            poll_interval: Duration::from_secs(1),
+            max_connections: 10,
+            max_claims: 10,
+            cached_executions: 1000,
+            operation_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Builder {
+    /// The database, as `postgres://user:password@host:port/database`.
+    pub fn database_url(mut self, url: &str) -> Self {
+        self.connect = Some(PgConnectOptions::from_str(url).map_err(|error| {
+            // Not the URL itself: it may hold a password.
+            Error::of_kind(
+                ErrorKind::Invalid,
+                format!("the database URL cannot be used ({error}); it looks like postgres://user:password@host:5432/database"),
+            )
+        }));
+        self
+    }
+
+    /// The database, as options of sqlx.
+    pub fn connect_options(mut self, options: PgConnectOptions) -> Self {
+        self.connect = Some(Ok(options));
+        self
+    }
+
+    /// The schema that holds this instance's tables; another schema is another instance, which shares nothing with this one.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.schema = name.into();
+        self
+    }
+
+    /// Works on a queue, running up to `concurrency` of its executions at once. Without any call the queues of the registered
+    /// workflows are worked on.
+    pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
+        self.queues.push((name.into(), concurrency));
+        self
+    }
+
+    /// Registers a workflow, with the fields its steps need. Several versions of one workflow may be registered.
+    pub fn register<W: Workflow>(mut self, workflow: W) -> Self {
+        if let Err(error) = self.registry.register(workflow) {
+            self.refused.get_or_insert(error);
+        }
+        self.workflow_queues.push(W::QUEUE);
+        self
+    }
+
+    /// How long a worker that is silent keeps its executions; at least 500 ms. Another takes them over after this time.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How often to look for work that no notification announced.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval;
+        self
+    }
+
+    /// Most connections in the pool, 1 or more; busy tasks keep one each where there are enough.
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// How often an execution may be claimed without coming to rest before it counts as one that kills its workers, and fails.
+    pub fn max_claims(mut self, claims: u16) -> Self {
+        self.max_claims = i16::try_from(claims).unwrap_or(i16::MAX);
+        self
+    }
+
+    /// How many parked executions stay in memory, so that waking them needs no replay; 0 for none.
+    pub fn cached_executions(mut self, executions: usize) -> Self {
+        self.cached_executions = executions;
+        self
+    }
+
+    /// How long a client call waits for a database that does not answer. What executions write is tried without end.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
+        self
+    }
+
+    /// Starts the engine: connects, checks the schema, and begins to work on the queues.
+    ///
+    /// # Errors
+    /// `Invalid` for an option that makes no sense, `Schema` for a schema that is missing, older or newer than this library
+    /// knows (with the command to run), `Unavailable` when the database does not answer within the operation timeout.
+    pub async fn start(self) -> Result<Durable> {
+        let Checked { connect, schema, queues } = self.check()?;
+        let patience = Patience::AtMost(self.operation_timeout);
+        let store = Store::new(connect, schema, self.max_connections);
+        check_schema(&store, patience).await?;
+        panics::install_hook();
+        let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
+        let clock = Arc::new(Clock::new(reading));
+
+        let mut sessions = (0..).map(|nth| Session::new(store.clone(), nth));
+        let mut session = || sessions.next().unwrap_or_else(|| Session::new(store.clone(), u32::MAX));
+        let (outgoing, notices) = mpsc::unbounded_channel();
+        let (ended, endings) = mpsc::unbounded_channel();
+        let slots: HashMap<String, Arc<Slots>> =
+            queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
+        let signals = Arc::new(Signals::new(slots, outgoing, ended));
+
+        let starts = Lane::open(Arc::new(Starts), session());
+        let mut tasks = Tasks { heart: None, claims: JoinSet::new(), duties: JoinSet::new() };
+        let mut working = None;
+        if !self.registry.is_empty() {
+            let until = worker::no_lease();
+            let lanes = Lanes {
+                saves: Lane::open(Arc::new(Saves), session()),
+                parks: Lane::open(Arc::new(Parks), session()),
+                attempts: Lane::open(Arc::new(Attempts), session()),
+                lease: until.subscribe(),
+            };
+            let options = WorkerOptions {
+                lease: self.lease,
+                poll_interval: self.poll_interval,
+                max_claims: self.max_claims,
+                cached_executions: self.cached_executions,
+                patience,
+            };
+            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes);
+            worker.register().await?;
+            tasks.heart = Some(Heart::start(&worker, until)?);
+            tasks.duties = upkeep::start(&worker, session());
+            tasks.duties.spawn(worker.clone().stop_ended(endings));
+            for slots in signals.queues() {
+                tasks.claims.spawn(worker.clone().claim_from(slots.clone(), session()));
+            }
+            working = Some(worker);
+        }
+        tasks.duties.spawn(signals::tell(session(), notices));
+        tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
+        tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
+        let engine = Engine { store, signals, starts, patience, worker: working, tasks: tokio::sync::Mutex::new(Some(tasks)) };
+        Ok(Durable { engine: Arc::new(engine) })
+    }
+
+    /// Refuses options that make no sense, before anything is connected or written.
+    fn check(&self) -> Result<Checked> {
+        let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
+        if let Some(refused) = &self.refused {
+            return Err(Error::from_failure(refused.failure().clone()));
+        }
+        let connect = match &self.connect {
+            None => return invalid("no database is given; call `.database_url(\"postgres://…\")` on the builder".to_owned()),
+            Some(Err(error)) => return Err(Error::from_failure(error.failure().clone())),
+            Some(Ok(options)) => options.clone(),
+        };
+        let schema = SchemaName::from_str(&self.schema).map_err(|error| Error::of_kind(ErrorKind::Invalid, error.to_string()))?;
+        let mut queues = self.queues.clone();
+        if queues.is_empty() {
+            queues.extend(self.workflow_queues.iter().map(|queue| ((*queue).to_owned(), DEFAULT_CONCURRENCY)));
+            queues.sort_unstable();
+            queues.dedup();
+        }
+        for (name, concurrency) in &queues {
+            if name.is_empty() {
+                return invalid("a queue needs a name".to_owned());
+            }
+            if *concurrency == 0 {
+                return invalid(format!("queue `{name}` has a concurrency of 0; give it at least 1, or leave it out"));
+            }
+        }
+        if self.registry.is_empty() && !self.queues.is_empty() {
+            return invalid("queues are configured but no workflow is registered; call `.register(…)`, or leave the queues out for a pure client".to_owned());
+        }
+        if self.lease < SHORTEST_LEASE {
+            return invalid(format!("a lease of {:?} is too short; give at least {SHORTEST_LEASE:?}", self.lease));
+        }
+        if self.poll_interval.is_zero() {
+            return invalid("a poll interval of zero would never let the database rest; give 100 ms or more".to_owned());
+        }
+        if self.max_connections == 0 {
+            return invalid("a pool of 0 connections reaches no database; give at least 1".to_owned());
+        }
+        if self.max_claims < 1 {
+            return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());
+        }
+        Ok(Checked { connect, schema, queues })
+    }
+}
+
+/// Refuses a schema that is not exactly the one this library was built with.
+async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
+    let found = store::run("read the schema's version", patience, || schema_version(store)).await?;
+    durable_migrate::accept_version(found, &store.schema).map_err(|error| Error::of_kind(ErrorKind::Schema, error.to_string()))
+}
+
+async fn schema_version(store: &Store) -> Result<Option<i32>, sqlx::Error> {
+    let mut connection = store.pool.acquire().await?;
+    let version = durable_migrate::version(&mut connection, &store.schema).await;
+    version.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+}

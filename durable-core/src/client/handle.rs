@@ -1,0 +1,95 @@
+//! A handle to one execution, typed by its workflow.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::Durable;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Execution, ExecutionState};
+use crate::payload;
+use crate::store::executions::{self, Finished};
+use crate::workflow::Workflow;
+
+/// An execution of `W`.
+pub struct ExecutionHandle<W> {
+    durable: Durable,
+    id: ExecutionId,
+    workflow: PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> ExecutionHandle<W> {
+    pub(super) fn new(durable: Durable, id: ExecutionId) -> Self {
+        Self { durable, id, workflow: PhantomData }
+    }
+
+    /// The id of the execution.
+    pub fn id(&self) -> ExecutionId {
+        self.id
+    }
+
+    /// Waits for the end of the execution and returns its output.
+    ///
+    /// # Errors
+    /// The workflow's error when it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned`;
+    /// `NotFound` for an unknown execution.
+    pub async fn result(&self) -> Result<W::Output> {
+        // Ask to be told before looking, or an end in between is missed.
+        let told = self.durable.engine.signals.results.wait_for(self.id);
+        let finished = match self.look().await? {
+            Some(finished) => finished,
+            None => told.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine has shut down"))?,
+        };
+        match finished.state {
+            ExecutionState::Completed => {
+                let output = finished.output.ok_or_else(|| Error::new("a completed execution has no output"))?;
+                payload::decode(&format!("the output of workflow `{}`", W::NAME), output.as_str())
+            }
+            state => {
+                Err(finished.error.map_or_else(|| Error::new(format!("execution {} is {state}", self.id)), Error::from_failure))
+            }
+        }
+    }
+
+    /// As [`result`](Self::result), but gives up after `timeout` without touching the execution.
+    ///
+    /// # Errors
+    /// `TimedOut` when the execution had not ended by then.
+    pub async fn result_within(&self, timeout: Duration) -> Result<W::Output> {
+        let late =
+            || Error::of_kind(ErrorKind::TimedOut, format!("execution {} has not ended after {timeout:?}; it goes on", self.id));
+        tokio::time::timeout(timeout, self.result()).await.map_err(|_| late())?
+    }
+
+    /// The execution as it is now.
+    pub async fn execution(&self) -> Result<Execution> {
+        self.durable.execution(self.id).await
+    }
+
+    /// Its end, if it has ended; `None` without asking the database when it runs in this process.
+    async fn look(&self) -> Result<Option<Finished>> {
+        if self.durable.engine.worker.as_ref().is_some_and(|worker| worker.is_running(self.id)) {
+            return Ok(None);
+        }
+        let store = self.durable.store();
+        let ids = std::slice::from_ref(&self.id);
+        let finished = self.durable.run("look for a result", |pool| executions::finished(store, pool, ids)).await?;
+        if finished.is_empty() {
+            self.durable.execution(self.id).await?;
+        }
+        Ok(finished.into_iter().next())
+    }
+}
+
+impl<W> Clone for ExecutionHandle<W> {
+    fn clone(&self) -> Self {
+        Self { durable: self.durable.clone(), id: self.id, workflow: PhantomData }
+    }
+}
+
+impl<W> fmt::Debug for ExecutionHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ExecutionHandle").field(&self.id).finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! Lists of executions.
+
+use std::future::IntoFuture;
+
+use chrono::{DateTime, Utc};
+
+use super::Durable;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Execution, ExecutionState};
+use crate::store::look::{self, ListFilter};
+
+/// Executions returned by one call unless `.limit(…)` says otherwise.
+const DEFAULT_LIMIT: u32 = 50;
+
+/// Most executions returned by one call.
+const HIGHEST_LIMIT: u32 = 1000;
+
+/// A list of executions, newest first; see [`Durable::list_executions`].
+///
+/// ```no_run
+/// # use durable::prelude::*;
+/// # async fn example(durable: &Durable) -> Result<()> {
+/// let mut page = durable.list_executions().workflow("process_order").state(ExecutionState::Failed).limit(100).await?;
+/// while let Some(cursor) = page.next {
+///     page = durable.list_executions().workflow("process_order").state(ExecutionState::Failed).after(cursor).await?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a list does nothing until it is awaited"]
+pub struct ExecutionList<'durable> {
+    durable: &'durable Durable,
+    filter: ListFilter,
+    limit: u32,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub struct ExecutionPage {
+    /// The executions, newest first.
+    pub executions: Vec<Execution>,
+    /// Where the next page begins, for `.after(…)`; `None` when this is the last.
+    pub next: Option<ExecutionId>,
+}
+
+impl<'durable> ExecutionList<'durable> {
+    pub(super) fn new(durable: &'durable Durable) -> Self {
+        Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT }
+    }
+
+    /// Only those in this state; called again, in any of the states.
+    pub fn state(mut self, state: ExecutionState) -> Self {
+        self.filter.states.get_or_insert_default().push(state.as_str());
+        self
+    }
+
+    /// Only those of the workflow with this name.
+    pub fn workflow(mut self, name: impl Into<String>) -> Self {
+        self.filter.workflow = Some(name.into());
+        self
+    }
+
+    /// Only those in this queue.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.filter.queue = Some(queue.into());
+        self
+    }
+
+    /// Only those started with this key.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.filter.key = Some(key.into());
+        self
+    }
+
+    /// Only those started by a client at this time or later.
+    pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
+        self.filter.created_from = Some(time);
+        self
+    }
+
+    /// Only those started by a client before this time.
+    pub fn created_before(mut self, time: DateTime<Utc>) -> Self {
+        self.filter.created_before = Some(time);
+        self
+    }
+
+    /// Only those after this cursor, the `next` of the page before.
+    pub fn after(mut self, cursor: ExecutionId) -> Self {
+        self.filter.after = Some(cursor);
+        self
+    }
+
+    /// At most this many, 1 to 1000; 50 by default.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<'durable> IntoFuture for ExecutionList<'durable> {
+    type Output = Result<ExecutionPage>;
+    type IntoFuture = BoxFuture<'durable, Result<ExecutionPage>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            if !(1..=HIGHEST_LIMIT).contains(&self.limit) {
+                return Err(Error::of_kind(
+                    ErrorKind::Invalid,
+                    format!("a limit of {} is not between 1 and {HIGHEST_LIMIT}", self.limit),
+                ));
+            }
+            let limit = self.limit as usize;
+            // One more than asked tells whether there is another page.
+            self.filter.limit = i64::from(self.limit) + 1;
+            let durable = self.durable;
+            let mut executions = durable.run("list executions", |pool| look::list(durable.store(), pool, &self.filter)).await?;
+            let more = executions.len() > limit;
+            executions.truncate(limit);
+            let next = if more { executions.last().map(|last| last.id) } else { None };
+            Ok(ExecutionPage { executions, next })
+        })
+    }
+}

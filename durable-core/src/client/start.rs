@@ -1,0 +1,285 @@
+//! Starts executions: in the lane that concurrent callers share, handed to this process where it has a slot free.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Durable, ExecutionHandle};
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::Claimed;
+use crate::payload::{self, Payload};
+use crate::signals::Slot;
+use crate::store::Patience;
+use crate::store::starts::{NewExecution, StartOutcome, Started};
+use crate::workflow::Workflow;
+
+/// A start of `W`; await it. See [`Durable::start`].
+#[must_use = "a start does nothing until it is awaited"]
+pub struct Start<'durable, W: Workflow> {
+    durable: &'durable Durable,
+    input: W::Input,
+    options: StartOptions,
+    workflow: PhantomData<fn() -> W>,
+}
+
+/// What can be said of a start.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StartOptions {
+    pub(super) key: Option<String>,
+    pub(super) queue: Option<String>,
+    pub(super) priority: i16,
+    pub(super) start_at: Option<DateTime<Utc>>,
+    pub(super) delay: Option<Duration>,
+}
+
+impl<'durable, W: Workflow> Start<'durable, W> {
+    pub(super) fn new(durable: &'durable Durable, input: W::Input) -> Self {
+        Self { durable, input, options: StartOptions::default(), workflow: PhantomData }
+    }
+
+    /// Creates the execution once, however often and from wherever it is started with this key and workflow; further starts
+    /// with the same input return a handle to it, those with another input fail with a conflict.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.options.key = Some(key.into());
+        self
+    }
+
+    /// The queue to start in, instead of the workflow's own.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.options.queue = Some(queue.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.options.priority = priority;
+        self
+    }
+
+    /// Not before this time, by the database's clock.
+    pub fn at(mut self, time: DateTime<Utc>) -> Self {
+        self.options.start_at = Some(time);
+        self
+    }
+
+    /// Not before this much time has passed, by the database's clock.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.options.delay = Some(delay);
+        self
+    }
+
+    pub(super) fn durable(&self) -> &'durable Durable {
+        self.durable
+    }
+
+    pub(super) fn into_new(self) -> Result<NewExecution> {
+        new_execution::<W>(&self.input, self.options)
+    }
+}
+
+impl<'durable, W: Workflow> IntoFuture for Start<'durable, W> {
+    type Output = Result<ExecutionHandle<W>>;
+    type IntoFuture = BoxFuture<'durable, Result<ExecutionHandle<W>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let durable = self.durable;
+        // Encoded here, so that the future need not hold the input.
+        let new = self.into_new();
+        Box::pin(async move {
+            let mut started = durable.start_all::<W>(vec![new?]).await?;
+            started.pop().ok_or_else(|| Error::new("a start returned nothing"))
+        })
+    }
+}
+
+/// A start of many executions of `W` as one statement; await it. See [`Durable::start_many`].
+#[must_use = "a start does nothing until it is awaited"]
+pub struct StartMany<'durable, W: Workflow> {
+    durable: &'durable Durable,
+    inputs: Vec<W::Input>,
+    options: StartOptions,
+    keys: Option<fn(&W::Input) -> String>,
+}
+
+impl<'durable, W: Workflow> StartMany<'durable, W> {
+    pub(super) fn new(durable: &'durable Durable, inputs: Vec<W::Input>) -> Self {
+        Self { durable, inputs, options: StartOptions::default(), keys: None }
+    }
+
+    /// The key of each, made from its input.
+    pub fn keys(mut self, key: fn(&W::Input) -> String) -> Self {
+        self.keys = Some(key);
+        self
+    }
+
+    /// The queue to start in, instead of the workflow's own.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.options.queue = Some(queue.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.options.priority = priority;
+        self
+    }
+}
+
+impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
+    type Output = Result<Vec<ExecutionHandle<W>>>;
+    type IntoFuture = BoxFuture<'durable, Result<Vec<ExecutionHandle<W>>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let durable = self.durable;
+        let new: Result<Vec<NewExecution>> = self
+            .inputs
+            .iter()
+            .map(|input| {
+                let key = self.keys.map(|key| key(input));
+                new_execution::<W>(input, StartOptions { key, ..self.options.clone() })
+            })
+            .collect();
+        Box::pin(async move { durable.start_all::<W>(new?).await })
+    }
+}
+
+/// What is to be created; every value is checked here, before anything is written.
+fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result<NewExecution> {
+    let queue = options.queue.unwrap_or_else(|| W::QUEUE.to_owned());
+    if queue.is_empty() {
+        return Err(Error::of_kind(ErrorKind::Invalid, "a queue needs a name"));
+    }
+    if options.key.as_deref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY || key.contains('\0')) {
+        return Err(Error::of_kind(ErrorKind::Invalid, format!("a key has 1 to {LONGEST_KEY} bytes and no \\u0000")));
+    }
+    Ok(NewExecution {
+        id: ExecutionId::new(),
+        workflow: W::NAME.to_owned(),
+        version: W::VERSION.cast_signed(),
+        queue,
+        priority: options.priority,
+        key: options.key,
+        input: payload::encode(&format!("the input of workflow `{}`", W::NAME), input)?,
+        start_at: options.start_at,
+        delay: options.delay,
+        timeout: W::TIMEOUT,
+        hand_off: None,
+    })
+}
+
+/// Longest key, in bytes: it stands in an index, whose rows are limited to a third of a page.
+const LONGEST_KEY: usize = 1000;
+
+impl Durable {
+    async fn start_all<W: Workflow>(&self, new: Vec<NewExecution>) -> Result<Vec<ExecutionHandle<W>>> {
+        self.refuse_unregistered::<W>()?;
+        // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
+        let carried = tokio::spawn(self.clone().carry_out(new));
+        let late = |limit| {
+            Error::of_kind(
+                ErrorKind::Unavailable,
+                format!(
+                    "cannot start executions: no answer from the database in {limit:?}; they start when it is back, so start them \
+                     again only under a key"
+                ),
+            )
+        };
+        let started = match self.engine.patience {
+            Patience::Endless => carried.await,
+            Patience::AtMost(limit) => tokio::time::timeout(limit, carried).await.map_err(|_| late(limit))?,
+        };
+        Ok(started??.into_iter().map(|started| self.handle(started.id)).collect())
+    }
+
+    /// Writes the executions, and begins those that were handed to this process.
+    async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        let _claiming = match &self.engine.worker {
+            Some(worker) => Some(worker.begin_claim().await),
+            None => None,
+        };
+        let mut slots = self.hand_off(&mut new).into_iter();
+        let claimed: Vec<Claimed> = new.iter().map(as_claimed).collect();
+        let started = self.engine.starts.write(new).await?;
+        for (started, claimed) in started.iter().zip(claimed) {
+            self.begin(started, claimed, slots.next().flatten());
+        }
+        Ok(started)
+    }
+
+    /// Takes a slot of this process for each execution that can begin at once.
+    fn hand_off(&self, new: &mut [NewExecution]) -> Vec<Option<Slot>> {
+        let Some(worker) = &self.engine.worker else { return Vec::new() };
+        new.iter_mut()
+            .map(|new| {
+                if new.start_at.is_some() || new.delay.is_some() {
+                    return None;
+                }
+                let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
+                new.hand_off = Some(id);
+                Some(slot)
+            })
+            .collect()
+    }
+
+    /// Runs what was handed to this process; has the rest claimed.
+    fn begin(&self, started: &Started, claimed: Claimed, slot: Option<Slot>) {
+        match (started.how, slot, &self.engine.worker) {
+            (StartOutcome::Claimed, Some(slot), Some(worker)) => worker.take_over(slot, claimed),
+            (StartOutcome::Queued, slot, _) => {
+                drop(slot);
+                self.engine.signals.queued(&claimed.queue);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn refuse_unregistered<W: Workflow>(&self) -> Result<()> {
+        let Some(worker) = &self.engine.worker else { return Ok(()) };
+        if worker.registry.find(W::NAME, W::VERSION).is_some() {
+            return Ok(());
+        }
+        Err(Error::of_kind(
+            ErrorKind::Invalid,
+            format!(
+                "workflow `{}` version {} is not registered here (registered: {}); register it on the builder, or start it from a \
+                 client without workflows",
+                W::NAME,
+                W::VERSION,
+                worker.registry.names().join(", ")
+            ),
+        ))
+    }
+}
+
+/// The execution as a claim would have returned it, had it not been created as claimed.
+fn as_claimed(new: &NewExecution) -> Claimed {
+    Claimed {
+        id: new.id,
+        epoch: Epoch::FIRST,
+        workflow: new.workflow.clone(),
+        version: new.version.cast_unsigned(),
+        queue: new.queue.clone(),
+        priority: new.priority,
+        claims: 1,
+        deadline_at: None,
+        input: Payload(new.input.0.clone()),
+        resolved: Vec::new(),
+    }
+}
+
+impl<W: Workflow> fmt::Debug for Start<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("workflow", &W::NAME).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl<W: Workflow> fmt::Debug for StartMany<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StartMany").field("workflow", &W::NAME).field("executions", &self.inputs.len()).finish_non_exhaustive()
+    }
+}
