@@ -1,0 +1,83 @@
+//! Durable makes async Rust survive crashes.
+//!
+//! Put [`#[workflow]`](workflow) on an `impl` block of async steps. It becomes a state machine whose checkpoints, sleeps,
+//! events and human-input waits live in a Postgres schema, driven by worker pools in your own process. It is a library: no
+//! server, no broker, only Postgres.
+//!
+//! ```no_run
+//! use durable::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Order {
+//!     id: u64,
+//!     cents: u64,
+//! }
+//!
+//! struct ProcessOrder; // its fields are what the steps need: clients, pools, settings
+//!
+//! #[workflow(queue = "orders", timeout = "2h")]
+//! impl ProcessOrder {
+//!     async fn run(&self, cx: &Context, order: Order) -> Result<String> {
+//!         let payment = self.charge(&order).await?;
+//!         cx.sleep(minutes(5)).await?;
+//!         let carrier: String = cx.wait_for_event("picked_up").await?;
+//!         Ok(format!("{payment} left with {carrier}"))
+//!     }
+//!
+//!     #[step(retry(max_attempts = 3, base = "1s"), timeout = "30s")]
+//!     async fn charge(&self, order: &Order) -> Result<String> {
+//!         Ok(format!("payment of {} cents for order {}", order.cents, order.id))
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let durable = Durable::builder()
+//!         .database_url("postgres://localhost/shop")
+//!         .register(ProcessOrder)
+//!         .start()
+//!         .await?;
+//!     let handle = durable.start::<ProcessOrder>(Order { id: 42, cents: 1999 }).key("order-42").await?;
+//!     durable.send_event(handle.id(), "picked_up", "DHL").await?;
+//!     println!("{}", handle.result().await?);
+//!     durable.shutdown().await
+//! }
+//! ```
+//!
+//! - [`Context`] is what workflow code may ask for: sleeps, events, inputs, the time.
+//! - [`step()`] is what a step's body may know of itself: its attempt, its idempotency key, its cancellation.
+//! - [`Durable`] is the client: start, send, answer, cancel, look.
+//! - [`migrate`] keeps the schema.
+
+pub use durable_core::client::{Builder, Durable, ExecutionHandle, ExecutionList, ExecutionPage, Start, StartMany};
+pub use durable_core::context::{Context, EventWait, InputWait, Sleep, StepHandle, TimedWait, WaitOr, step};
+pub use durable_core::duration::{days, hours, minutes, seconds};
+pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
+pub use durable_core::ids::ExecutionId;
+pub use durable_core::model::{
+    Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait, WaitKind, WaitOutcome,
+};
+pub use durable_core::payload::PAYLOAD_LIMIT;
+pub use durable_core::workflow::Workflow;
+pub use durable_macros::{compensation, input, step, workflow};
+
+pub use chrono;
+pub use durable_migrate as migrate;
+pub use schemars;
+pub use sqlx;
+
+#[doc(hidden)]
+pub use durable_core::__macro;
+
+/// Everything a file with a workflow needs.
+pub mod prelude {
+    pub use crate::{
+        Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Result, days, hours, minutes, seconds,
+        step, workflow,
+    };
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
