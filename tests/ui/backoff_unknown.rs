@@ -1,0 +1,22 @@
+//! The backoff is of an unknown kind.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step(retry(backoff = fibonacci))]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

@@ -1,0 +1,22 @@
+//! A duration does not fit.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow(timeout = "101000d")]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step(timeout = "99999999999999999999s")]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

@@ -1,0 +1,22 @@
+//! `run` wants to change the workflow.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&mut self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

@@ -1,0 +1,22 @@
+//! `run` takes a `Context` that is not ours.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &std::task::Context<'_>, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

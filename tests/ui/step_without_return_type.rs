@@ -1,0 +1,23 @@
+//! A step returns nothing.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await;
+        Ok(n)
+    }
+
+    #[step]
+    async fn twice(&self, n: u32) {
+        let _ = 2 * n;
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

@@ -1,0 +1,32 @@
+//! Two steps have one name.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+
+    #[step(name = "twice")]
+    async fn thrice(&self, n: u32) -> Result<u32> {
+        Ok(3 * n)
+    }
+
+    #[step]
+    async fn twice(&self) -> Result<u32> {
+        Ok(2)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}
