@@ -1,0 +1,216 @@
+//! Answering: an input is asked for with its schema, and gets one answer that fits, or its time runs out.
+
+use durable::prelude::*;
+use durable::schemars::{self, JsonSchema};
+use durable::{Wait, WaitOutcome};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::support::{self, Database, PATIENCE, clock, eventually};
+
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Approval {
+    approved: bool,
+    limit: Option<u32>,
+    #[serde(default)]
+    notes: Vec<Note>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Note {
+    Urgent,
+    Text(String),
+}
+
+struct Purchase;
+
+#[workflow]
+impl Purchase {
+    async fn run(&self, cx: &Context, _: ()) -> Result<Approval> {
+        cx.wait_for_input("approval").prompt("Buy the boat?").await
+    }
+}
+
+struct Deadline;
+
+#[workflow]
+impl Deadline {
+    async fn run(&self, cx: &Context, _: ()) -> Result<(Approval, Option<bool>)> {
+        let otherwise = Approval { approved: true, ..Approval::default() };
+        let approval = cx.wait_for_input("approval").prompt("Ship it?").timeout(days(3)).or(otherwise).await?;
+        let rush = cx.wait_for_input::<bool>("rush").timeout(hours(1)).await?;
+        Ok((approval, rush))
+    }
+}
+
+async fn asks(database: &Database, executions: i64) {
+    eventually("the question is asked", async || {
+        database.count("select count(*) from durable.executions where state = 'waiting'").await == executions
+    })
+    .await;
+}
+
+async fn wait(durable: &Durable, id: ExecutionId) -> Wait {
+    durable.get_execution(id).await.unwrap().waits.remove(0)
+}
+
+#[tokio::test]
+async fn pending_inputs_say_who_asks_what_until_when_and_in_which_form() {
+    let database = support::database().await;
+    let now = clock::freeze(&database).await;
+    let worker = database.builder().register(Purchase).register(Deadline).start().await.unwrap();
+    let purchase = worker.start::<Purchase>(()).await.unwrap();
+    let deadline = worker.start::<Deadline>(()).await.unwrap();
+    asks(&database, 2).await;
+    let pending = worker.pending_inputs().await.unwrap();
+    let [first, second] = &pending[..] else { panic!("{pending:?}") };
+    assert_eq!((first.execution_id, first.workflow.as_str()), (deadline.id(), "deadline"), "the nearest deadline first");
+    assert_eq!((first.name.as_str(), first.prompt.as_deref()), ("approval", Some("Ship it?")));
+    assert_eq!((first.asked_at, first.due_at), (now, Some(now + days(3))));
+    assert_eq!((second.execution_id, second.due_at), (purchase.id(), None));
+    let schema = second.schema.as_ref().unwrap();
+    assert_eq!(schema["properties"]["approved"]["type"], "boolean");
+    assert_eq!(schema["required"], json!(["approved"]));
+
+    worker.provide_input(purchase.id(), "approval", &Approval::default()).await.unwrap();
+    purchase.result_within(PATIENCE).await.unwrap();
+    assert_eq!(worker.pending_inputs().await.unwrap().len(), 1);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_refused_with_its_place_and_the_wait_stands() {
+    let database = support::database().await;
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    let handle = worker.start::<Purchase>(()).await.unwrap();
+    asks(&database, 1).await;
+    for (value, problem) in [
+        (json!("yes"), "value is string \"yes\", expected object"),
+        (json!({}), "value has no `approved`"),
+        (json!({"approved": "yes"}), "value.approved is string \"yes\", expected boolean"),
+        (json!({"approved": true, "limit": -1}), "value.limit is -1, below the minimum 0"),
+        (json!({"approved": true, "limit": 1.5}), "value.limit is number 1.5"),
+        (json!({"approved": true, "notes": ["urgent", "soon"]}), "value.notes[1]"),
+        (json!({"approved": true, "notes": [{"text": 7}]}), "value.notes[0].text is number 7, expected string"),
+    ] {
+        let error = worker.provide_input(handle.id(), "approval", &value).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Payload, "{value}: {error}");
+        assert!(error.to_string().contains(problem), "{value}: {error}");
+        assert!(error.to_string().contains("the wait stands"), "{value}: {error}");
+        // The same from psql.
+        let error = sqlx::query("select durable.provide_input($1, 'approval', $2::json)")
+            .bind(handle.id().as_uuid())
+            .bind(value.to_string())
+            .execute(database.pool())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(problem), "{value}: {error}");
+    }
+    assert_eq!(wait(&worker, handle.id()).await.outcome, None);
+    assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
+
+    let answer = Approval { approved: true, limit: Some(7), notes: vec![Note::Urgent, Note::Text("blue".to_owned())] };
+    worker.provide_input(handle.id(), "approval", &answer).await.unwrap();
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), answer);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_from_psql_counts_like_any_other() {
+    let database = support::database().await;
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    let handle = worker.start::<Purchase>(()).await.unwrap();
+    asks(&database, 1).await;
+    database.run(&format!(r#"select durable.provide_input('{}', 'approval', '{{"approved": true}}')"#, handle.id())).await;
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), Approval { approved: true, ..Approval::default() });
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_answers_one_counts_and_the_others_are_told() {
+    let database = support::database().await;
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    let handle = worker.start::<Purchase>(()).await.unwrap();
+    asks(&database, 1).await;
+    let given = join_all((0..16).map(|limit| {
+        let (worker, id) = (worker.clone(), handle.id());
+        let answer = Approval { approved: true, limit: Some(limit), ..Approval::default() };
+        tokio::spawn(async move { worker.provide_input(id, "approval", &answer).await.map(|()| limit) })
+    }))
+    .await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = given.into_iter().map(|given| given.unwrap()).partition(Result::is_ok);
+    let [Ok(winner)] = &accepted[..] else { panic!("{accepted:?}") };
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap().limit, Some(*winner));
+    for error in refused {
+        // Conflict while the execution goes on, Finished once it has ended.
+        let error = error.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Finished), "{error}");
+    }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_given_twice_or_too_late_is_a_conflict() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let worker = database.builder().register(Deadline).start().await.unwrap();
+    let answered = worker.start::<Deadline>(()).await.unwrap();
+    let silent = worker.start::<Deadline>(()).await.unwrap();
+    asks(&database, 2).await;
+    worker.provide_input(answered.id(), "approval", &Approval::default()).await.unwrap();
+    eventually("both wait again", async || worker.pending_inputs().await.unwrap().iter().any(|input| input.name == "rush")).await;
+    let error = worker.provide_input(answered.id(), "approval", &Approval::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("is decided already (received)"), "{error}");
+    worker.provide_input(answered.id(), "rush", &true).await.unwrap();
+    assert_eq!(answered.result_within(PATIENCE).await.unwrap(), (Approval::default(), Some(true)));
+
+    clock::advance(&database, days(3)).await;
+    let error = worker.provide_input(silent.id(), "approval", &Approval::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("is decided already (timed_out)"), "{error}");
+    clock::advance(&database, hours(1)).await;
+    assert_eq!(silent.result_within(PATIENCE).await.unwrap(), (Approval { approved: true, ..Approval::default() }, None));
+    let error = worker.provide_input(silent.id(), "rush", &true).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Finished);
+    let nobody = ExecutionId::from(uuid::Uuid::now_v7());
+    assert_eq!(worker.provide_input(nobody, "rush", &true).await.unwrap_err().kind(), ErrorKind::NotFound);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_question_is_kept_for_it() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let handle = client.start::<Purchase>(()).await.unwrap();
+    let answer = Approval { approved: true, ..Approval::default() };
+    client.provide_input(handle.id(), "approval", &answer).await.unwrap();
+    let error = client.provide_input(handle.id(), "approval", &answer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("was given already"), "{error}");
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), answer);
+    assert_eq!(wait(&worker, handle.id()).await.outcome, Some(WaitOutcome::Received));
+    assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_early_answer_that_does_not_fit_is_dropped_and_the_question_is_asked() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let handle = client.start::<Purchase>(()).await.unwrap();
+    // Nobody knows the schema yet.
+    client.provide_input(handle.id(), "approval", "yes").await.unwrap();
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    asks(&database, 1).await;
+    assert_eq!(wait(&worker, handle.id()).await.outcome, None);
+    assert_eq!(worker.pending_inputs().await.unwrap().len(), 1);
+    assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
+    let answer = Approval { approved: true, ..Approval::default() };
+    client.provide_input(handle.id(), "approval", &answer).await.unwrap();
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), answer);
+    worker.shutdown().await.unwrap();
+}

@@ -1,0 +1,47 @@
+//! The one integration binary: every behaviour on a real Postgres, one module each.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod answering;
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod claiming;
+#[cfg(test)]
+mod committing;
+#[cfg(test)]
+mod compile_errors;
+#[cfg(test)]
+mod crashing;
+#[cfg(test)]
+mod diverging;
+#[cfg(test)]
+mod isolating;
+#[cfg(test)]
+mod leasing;
+#[cfg(test)]
+mod looking;
+#[cfg(test)]
+mod migrating;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod panicking;
+#[cfg(test)]
+mod psql;
+#[cfg(test)]
+mod retrying;
+#[cfg(test)]
+mod shutting_down;
+#[cfg(test)]
+mod starting;
+#[cfg(test)]
+mod statements;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod timing_out;
+#[cfg(test)]
+mod waiting;

@@ -1,0 +1,57 @@
+//! Statements: Postgres accepts every one of them, with parameters of the types on record.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, raw_sql};
+
+use crate::support;
+
+/// Every file below a folder, by its name without ending.
+fn statements(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for table in fs::read_dir(folder).unwrap() {
+        let table = table.unwrap();
+        for file in fs::read_dir(table.path()).unwrap() {
+            let file = file.unwrap().path();
+            let verb = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let name = format!("{}/{verb}", table.file_name().to_str().unwrap());
+            found.insert(name, fs::read_to_string(file).unwrap());
+        }
+    }
+    found
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// After a wanted change: `DURABLE_BLESS=1 cargo test --test it statements`.
+#[tokio::test]
+async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
+    let database = support::database().await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let statements = statements(&in_repository("durable-core/src/store/sql"));
+    assert!(statements.len() > 20, "found only {}", statements.len());
+    for (name, text) in &statements {
+        let prepare = format!("prepare \"{name}\" as\n{text}");
+        connection.execute(raw_sql(AssertSqlSafe(prepare))).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let prepared = sqlx::query(
+        "select name, array_to_string(parameter_types, ', ') as types from pg_prepared_statements where from_sql order by name",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    let actual: BTreeMap<String, String> = prepared.iter().map(|row| (row.get("name"), row.get("types"))).collect();
+    assert_eq!(actual.len(), statements.len());
+    let actual: String = actual.iter().map(|(name, types)| format!("{name}({types})\n")).collect();
+
+    let golden = in_repository("tests/it/statements.golden");
+    if std::env::var_os("DURABLE_BLESS").is_some() {
+        fs::write(&golden, &actual).unwrap();
+    }
+    let expected = fs::read_to_string(&golden).unwrap_or_default();
+    assert_eq!(actual, expected, "the parameters changed; if that is wanted, run this test again with DURABLE_BLESS=1");
+}

@@ -1,0 +1,195 @@
+//! House rules that no linter knows.
+//!
+//! STYLE puts them into `tests/tidy.rs`; here they are part of the one integration binary, which links once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of durable-core, bottom to top: each uses only itself and those before it.
+const CORE_MODULES: [&str; 16] = [
+    "duration", "error", "ids", "clock", "payload", "model", "plan", "store", "context", "workflow", "registry", "signals",
+    "worker", "upkeep", "client", "__macro",
+];
+
+/// No file is longer.
+const LONGEST_FILE: usize = 800;
+
+/// Folders with code of ours; `tests/ui` holds what is not to compile, and what it says.
+const CODE: [&str; 14] = [
+    "src",
+    "examples",
+    "benches",
+    "tests/it",
+    "durable-core/src",
+    "durable-macros/src",
+    "durable-migrate/src",
+    "durable-migrate/migrations",
+    "durable-migrate/functions",
+    "durable-migrate/ledger",
+    "durable-postgres/src",
+    "durable-postgres/tests",
+    "durable-macros/tests",
+    "tests/ui",
+];
+
+/// A file by its path in the repository.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of these endings below the folders of code.
+fn sources(endings: &[&str]) -> Vec<Source> {
+    let mut sources = Vec::new();
+    for folder in CODE {
+        collect(&repository().join(folder), endings, &mut sources);
+    }
+    assert!(!sources.is_empty());
+    sources
+}
+
+fn collect(folder: &Path, endings: &[&str], sources: &mut Vec<Source>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, endings, sources);
+        } else if path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let path = path.strip_prefix(repository()).unwrap().to_str().unwrap().to_owned();
+            sources.push(Source { path, text });
+        }
+    }
+}
+
+/// The code of a line, without its comment.
+fn code(line: &str) -> &str {
+    let line = line.trim_start();
+    if line.starts_with("//") { "" } else { line }
+}
+
+/// The modules named after `crate::` in a file, with those in braces, and where.
+fn imports(text: &str) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for (at, _) in code(line).match_indices("crate::") {
+            let rest = &code(line)[at + "crate::".len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(group) => group.split(['}', ',']).map(str::trim).collect(),
+                None => vec![rest],
+            };
+            for name in names {
+                let end = name.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(name.len());
+                found.entry(name[..end].to_owned()).or_insert(number);
+            }
+        }
+    }
+    found
+}
+
+fn complain(mistakes: &[String]) {
+    assert!(mistakes.is_empty(), "\n{}\n", mistakes.join("\n"));
+}
+
+#[test]
+fn the_modules_of_core_use_only_what_stands_below_them() {
+    let rank = |module: &str| CORE_MODULES.iter().position(|known| *known == module);
+    let mut mistakes = Vec::new();
+    let mut seen = 0;
+    for Source { path, text } in sources(&["rs"]) {
+        let Some(inside) = path.strip_prefix("durable-core/src/") else { continue };
+        let module = inside.split(['/', '.']).next().unwrap();
+        if module == "lib" {
+            continue;
+        }
+        let Some(own) = rank(module) else {
+            mistakes.push(format!("{path}: module `{module}` has no place in the order"));
+            continue;
+        };
+        seen += 1;
+        for (import, line) in imports(&text) {
+            match rank(&import) {
+                Some(used) if used <= own => {}
+                Some(_) => mistakes.push(format!("{path}:{line}: `{module}` uses `{import}`, which stands above it")),
+                None => mistakes.push(format!("{path}:{line}: `{import}` is no module of durable-core")),
+            }
+        }
+    }
+    assert!(seen > 30, "only {seen} files were looked at");
+    complain(&mistakes);
+}
+
+#[test]
+fn every_file_opens_with_its_purpose() {
+    let mut mistakes = Vec::new();
+    for Source { path, text } in sources(&["rs", "sql"]) {
+        let opening = match path.as_str() {
+            // Fixtures of the macro are excerpts, expansions are written by the tool that makes them, and so is the dump.
+            expansion if expansion.starts_with("durable-macros/tests/expansions/") => continue,
+            sql if sql.ends_with(".sql") => "-- ",
+            _ => "//! ",
+        };
+        if !text.starts_with(opening) {
+            mistakes.push(format!("{path}: begins with `{}`, not with `{opening}`", text.lines().next().unwrap_or_default()));
+        }
+    }
+    complain(&mistakes);
+}
+
+#[test]
+fn sql_stands_under_store_and_in_durable_migrate() {
+    const SQL: [&str; 6] = ["select ", "insert into ", "delete from ", "create table ", "from durable.", "sqlx::query"];
+    let mut mistakes = Vec::new();
+    for Source { path, text } in sources(&["rs"]) {
+        let library = path.starts_with("src/") || path.starts_with("durable-core/src/");
+        if !library || path.starts_with("durable-core/src/store") {
+            continue;
+        }
+        // Tests look into the database.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            let literals: Vec<&str> = code(line).split('"').skip(1).step_by(2).collect();
+            let found = SQL.iter().find(|sql| literals.iter().any(|literal| literal.to_lowercase().contains(*sql)));
+            if found.is_some() || code(line).contains("sqlx::query") {
+                mistakes.push(format!("{path}:{number}: SQL outside `store`: {}", line.trim()));
+            }
+        }
+    }
+    complain(&mistakes);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let markers =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("unimplemented", "!("), concat!("todo", "!(")];
+    let mut mistakes = Vec::new();
+    for Source { path, text } in sources(&["rs", "sql", "md"]) {
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(marker) = markers.iter().find(|marker| line.contains(*marker)) {
+                mistakes.push(format!("{path}:{number}: {marker}"));
+            }
+        }
+    }
+    complain(&mistakes);
+}
+
+#[test]
+fn no_file_is_too_long_or_named_after_nothing() {
+    const NAMELESS: [&str; 6] = ["mod.rs", "utils.rs", "util.rs", "common.rs", "helpers.rs", "imp.rs"];
+    let mut mistakes = Vec::new();
+    for Source { path, text } in sources(&["rs", "sql"]) {
+        let lines = text.lines().count();
+        if lines > LONGEST_FILE {
+            mistakes.push(format!("{path}: {lines} lines, over {LONGEST_FILE}"));
+        }
+        if NAMELESS.iter().any(|name| path.rsplit('/').next() == Some(name)) {
+            mistakes.push(format!("{path}: name it after what it holds"));
+        }
+    }
+    complain(&mistakes);
+}
