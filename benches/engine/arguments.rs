@@ -1,0 +1,115 @@
+//! What the command line asks for: which workloads, and how large.
+
+use durable::{Error, Result};
+
+/// A workload of the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workload {
+    /// Queued executions of one step, until all are completed.
+    W1,
+    /// Executions of ten steps in sequence.
+    W2,
+    /// From a start to its result, when idle.
+    W3,
+    /// From an event to the result, and how late a sleep ends.
+    W4,
+    /// Many sleepers at rest.
+    W5,
+    /// Starts, one by one and in batches.
+    Enqueue,
+}
+
+const ALL: [(&str, Workload); 6] = [
+    ("w1", Workload::W1),
+    ("w2", Workload::W2),
+    ("w3", Workload::W3),
+    ("w4", Workload::W4),
+    ("w5", Workload::W5),
+    ("enqueue", Workload::Enqueue),
+];
+
+/// How large the workloads are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    /// How often each throughput is measured; the median counts.
+    pub(crate) runs: usize,
+    /// Executions of one step.
+    pub(crate) one_step: usize,
+    /// Executions of ten steps.
+    pub(crate) ten_steps: usize,
+    /// Starts whose result is awaited.
+    pub(crate) starts: usize,
+    /// Events sent to a waiting execution.
+    pub(crate) events: usize,
+    /// Sleeps of a second.
+    pub(crate) naps: usize,
+    /// Executions put to rest.
+    pub(crate) sleepers: usize,
+    /// How long they are watched at rest.
+    pub(crate) rest_seconds: u64,
+    /// Starts of each concurrent caller.
+    pub(crate) starts_per_caller: usize,
+    /// Batches of starts.
+    pub(crate) batches: usize,
+}
+
+impl Scale {
+    const FULL: Self = Self {
+        runs: 3,
+        one_step: 5_000,
+        ten_steps: 500,
+        starts: 200,
+        events: 100,
+        naps: 20,
+        sleepers: 20_000,
+        rest_seconds: 20,
+        starts_per_caller: 500,
+        batches: 40,
+    };
+
+    const QUICK: Self = Self {
+        runs: 1,
+        one_step: 1_000,
+        ten_steps: 100,
+        starts: 20,
+        events: 10,
+        naps: 4,
+        sleepers: 2_000,
+        rest_seconds: 3,
+        starts_per_caller: 50,
+        batches: 4,
+    };
+}
+
+/// The command line, understood.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) workloads: Vec<Workload>,
+    pub(crate) scale: Scale,
+}
+
+impl Arguments {
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut parsed = Self { workloads: Vec::new(), scale: Scale::FULL };
+        for argument in arguments {
+            match argument.as_str() {
+                // Cargo says so to every bench.
+                "--bench" => {}
+                "--quick" => parsed.scale = Scale::QUICK,
+                name => parsed.workloads.push(find(name)?),
+            }
+        }
+        if parsed.workloads.is_empty() {
+            parsed.workloads.extend(ALL.map(|(_, workload)| workload));
+        }
+        Ok(parsed)
+    }
+}
+
+fn find(name: &str) -> Result<Workload> {
+    let found = ALL.iter().find(|(known, _)| *known == name).map(|(_, workload)| *workload);
+    found.ok_or_else(|| {
+        let known = ALL.map(|(known, _)| known).join(", ");
+        Error::new(format!("there is no workload `{name}`; name some of {known}, or none for all, and --quick for small ones"))
+    })
+}

@@ -1,0 +1,85 @@
+//! Measures what durability costs, beside a floor of plain SQL taken in the same minute: `cargo bench --bench engine`.
+//!
+//! `-- w1 enqueue` runs only these workloads, `-- --quick` runs all of them small, to see that they work. Every run begins a
+//! fresh server with default durability, prints a table, and writes `bench.json` into the target folder.
+
+mod arguments;
+mod cluster;
+mod floor;
+mod gate;
+mod latencies;
+mod meter;
+mod processes;
+mod report;
+mod worker_process;
+mod workflows;
+mod workloads;
+
+use std::process::ExitCode;
+
+use durable::Result;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Scale, Workload};
+use cluster::Server;
+use report::{Report, Table};
+
+/// The worker's threads, as in the figures that ours are compared with.
+const THREADS: usize = 2;
+
+/// What every workload needs.
+struct Bench {
+    server: Server,
+    scale: Scale,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_writer(std::io::stderr)
+        .init();
+    let done = match worker_process::database_url() {
+        Some(url) => work(&url),
+        None => measure(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the bench failed: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(url: &str) -> Result<()> {
+    runtime()?.block_on(worker_process::serve(url))
+}
+
+fn measure() -> Result<()> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let bench = Bench { server: Server::start()?, scale: arguments.scale };
+    let mut table = Table::default();
+    let mut report = Report::default();
+    runtime()?.block_on(async {
+        for workload in arguments.workloads {
+            match workload {
+                Workload::W1 => report.w1 = Some(workloads::throughput::one_step(&bench, &mut table).await?),
+                Workload::W2 => report.w2 = Some(workloads::throughput::ten_steps(&bench, &mut table).await?),
+                Workload::W3 => report.w3 = Some(workloads::starting::measure(&bench, &mut table).await?),
+                Workload::W4 => report.w4 = Some(workloads::waking::measure(&bench, &mut table).await?),
+                Workload::W5 => report.w5 = Some(workloads::parking::measure(&bench, &mut table).await?),
+                Workload::Enqueue => report.enqueue = Some(workloads::enqueueing::measure(&bench, &mut table).await?),
+            }
+        }
+        Ok::<(), durable::Error>(())
+    })?;
+    if !bench.server.counts_statements() {
+        table.note("this server has no pg_stat_statements: transactions that wrote stand in for statements".to_owned());
+    }
+    table.print()?;
+    report.write()
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()
+}

@@ -1,0 +1,112 @@
+//! The workflows that are measured. Their steps do nothing, so that only the engine is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use durable::prelude::*;
+
+/// How often to look at a counter in memory.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Counts bodies that are at their end, so that the database is asked only about the last of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    ended: Arc<AtomicUsize>,
+}
+
+impl Progress {
+    fn advance(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns when so many bodies have been at their end.
+    pub(crate) async fn reached(&self, bodies: usize) {
+        while self.ended.load(Ordering::Relaxed) < bodies {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Default)]
+pub(crate) struct OneStep {
+    pub(crate) progress: Progress,
+}
+
+#[workflow]
+impl OneStep {
+    async fn run(&self, _cx: &Context, number: u64) -> Result<u64> {
+        let number = self.pass(number).await?;
+        self.progress.advance();
+        Ok(number)
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
+/// Ten steps in sequence.
+#[derive(Debug, Default)]
+pub(crate) struct TenSteps {
+    pub(crate) progress: Progress,
+}
+
+/// The steps of [`TenSteps`].
+pub(crate) const STEPS: usize = 10;
+
+#[workflow]
+impl TenSteps {
+    async fn run(&self, _cx: &Context, mut number: u64) -> Result<u64> {
+        for _ in 0..STEPS {
+            number = self.pass(number).await?;
+        }
+        self.progress.advance();
+        Ok(number)
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
+/// Waits for the event `go`.
+#[derive(Debug)]
+pub(crate) struct Listener;
+
+#[workflow]
+impl Listener {
+    async fn run(&self, cx: &Context, _number: u64) -> Result<u64> {
+        cx.wait_for_event("go").await
+    }
+}
+
+/// Sleeps for a second.
+#[derive(Debug)]
+pub(crate) struct Nap;
+
+#[workflow]
+impl Nap {
+    async fn run(&self, cx: &Context, number: u64) -> Result<u64> {
+        cx.sleep(seconds(1)).await?;
+        Ok(number)
+    }
+}
+
+/// Sleeps for longer than any bench.
+#[derive(Debug, Default)]
+pub(crate) struct LongSleep {
+    pub(crate) progress: Progress,
+}
+
+#[workflow]
+impl LongSleep {
+    async fn run(&self, cx: &Context, number: u64) -> Result<u64> {
+        self.progress.advance();
+        cx.sleep(days(1)).await?;
+        Ok(number)
+    }
+}

@@ -1,0 +1,25 @@
+//! The workloads, a file each: what they do, what of it is measured, and what goes into the report.
+
+pub(crate) mod enqueueing;
+pub(crate) mod parking;
+pub(crate) mod starting;
+pub(crate) mod throughput;
+pub(crate) mod waking;
+
+use durable::{Durable, Result, Workflow};
+
+use crate::floor::BATCH;
+
+/// Says on standard error what is under way; the table comes last.
+fn announce(what: &str) {
+    eprintln!("measuring {what}");
+}
+
+/// Queues executions for another engine to claim.
+async fn enqueue<W: Workflow<Input = u64>>(client: &Durable, executions: usize) -> Result<()> {
+    let inputs: Vec<u64> = (0..executions as u64).collect();
+    for batch in inputs.chunks(BATCH) {
+        client.start_many::<W>(batch.iter().copied()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! W1 and W2: a full queue of executions, until the last is completed.
+
+use durable::{Durable, Result, Workflow};
+use serde::Serialize;
+
+use super::{announce, enqueue};
+use crate::Bench;
+use crate::floor::Floor;
+use crate::gate::{Gate, Watch};
+use crate::meter::{Meter, Throughput};
+use crate::report::Table;
+use crate::workflows::{OneStep, Progress, STEPS, TenSteps};
+
+/// Executions under way at once: enough that every flush is full while the next one fills.
+const CONCURRENCY: usize = 2000;
+
+/// Executions that open connections and prepare statements, before the measured ones.
+const WARM_UP: usize = 200;
+
+/// The entry of the report; costs are for each item.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    rate: f64,
+    floor_rate: f64,
+    statements: f64,
+    transactions: f64,
+    wal_bytes: f64,
+    cpu_us: f64,
+    worker_cpu_us: f64,
+    postgres_cpu_us: f64,
+}
+
+/// What is run.
+struct Load {
+    executions: usize,
+    /// Checkpoints of each execution.
+    steps: usize,
+    /// Whether an item is a step, or a whole execution.
+    items: usize,
+}
+
+/// W1: executions of one step, for each execution.
+pub(crate) async fn one_step(bench: &Bench, table: &mut Table) -> Result<Figures> {
+    let executions = bench.scale.one_step;
+    let load = Load { executions, steps: 1, items: executions };
+    measure(bench, table, "W1 one step", &load, |progress| OneStep { progress }).await
+}
+
+/// W2: executions of ten steps in sequence, for each step.
+pub(crate) async fn ten_steps(bench: &Bench, table: &mut Table) -> Result<Figures> {
+    let executions = bench.scale.ten_steps;
+    let load = Load { executions, steps: STEPS, items: executions * STEPS };
+    measure(bench, table, "W2 step of ten", &load, |progress| TenSteps { progress }).await
+}
+
+async fn measure<W: Workflow<Input = u64>>(
+    bench: &Bench,
+    table: &mut Table,
+    name: &str,
+    load: &Load,
+    workflow: impl Fn(Progress) -> W,
+) -> Result<Figures> {
+    let (mut floors, mut engines) = (Vec::new(), Vec::new());
+    for run in 1..=bench.scale.runs {
+        announce(&format!("{name}, run {run} of {}", bench.scale.runs));
+        floors.push(floor(bench, load).await?);
+        engines.push(engine(bench, load, &workflow).await?);
+    }
+    let (floor, engine) = (Throughput::median(floors), Throughput::median(engines));
+    table.throughput(name, &engine, Some(&floor));
+    table.throughput(&format!("{name}, floor"), &floor, None);
+    Ok(Figures {
+        rate: engine.rate,
+        floor_rate: floor.rate,
+        statements: engine.statements,
+        transactions: engine.transactions,
+        wal_bytes: engine.wal_bytes,
+        cpu_us: engine.cpu_us(),
+        worker_cpu_us: engine.worker_cpu_us,
+        postgres_cpu_us: engine.postgres_cpu_us,
+    })
+}
+
+async fn engine<W: Workflow<Input = u64>>(bench: &Bench, load: &Load, workflow: impl Fn(Progress) -> W) -> Result<Throughput> {
+    let url = bench.server.database().await?;
+    let progress = Progress::default();
+    let worker =
+        Durable::builder().database_url(&url).queue(W::QUEUE, CONCURRENCY).register(workflow(progress.clone())).start().await?;
+    let client = Durable::builder().database_url(&url).start().await?;
+    let mut watch = Watch::open(&url).await?;
+    enqueue::<W>(&client, WARM_UP).await?;
+    watch.all_are("completed", WARM_UP).await?;
+
+    let gate = Gate::close(&url).await?;
+    enqueue::<W>(&client, load.executions).await?;
+    let mut meter = Meter::open(&bench.server, &url).await?;
+    let start = meter.start().await?;
+    gate.open().await?;
+    progress.reached(WARM_UP + load.executions).await;
+    watch.all_are("completed", WARM_UP + load.executions).await?;
+    let spent = meter.spent_since(start).await?;
+
+    client.shutdown().await?;
+    worker.shutdown().await?;
+    Ok(spent.per_item(load.items))
+}
+
+async fn floor(bench: &Bench, load: &Load) -> Result<Throughput> {
+    let url = bench.server.database().await?;
+    let mut floor = Floor::open(&url).await?;
+    floor.insert(WARM_UP).await?;
+    floor.complete_all(load.steps).await?;
+
+    floor.insert(load.executions).await?;
+    floor.analyze().await?;
+    let mut meter = Meter::open(&bench.server, &url).await?;
+    let start = meter.start().await?;
+    floor.complete_all(load.steps).await?;
+    Ok(meter.spent_since(start).await?.per_item(load.items))
+}
