@@ -1,0 +1,37 @@
+# Every command that a contributor needs; continuous integration runs `ci`.
+
+# List the commands.
+default:
+    @just --list --unsorted
+
+# Orders, a crash half-way, and the proof; `just order --interactive` asks you for the approvals.
+order *arguments:
+    cargo run --example order -- {{ arguments }}
+
+# What the compiler, clippy and rustfmt say.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Every test, or those whose names contain the filter.
+test filter="":
+    cargo test --workspace {{ filter }}
+
+# Accept what golden tests see now: schema.sql, the macro's expansions, the compiler's messages. Read the difference after.
+bless:
+    DURABLE_BLESS=1 cargo test -p durable --test it migrating
+    DURABLE_BLESS=1 cargo test -p durable-macros
+    TRYBUILD=overwrite cargo test -p durable --test it compile_errors
+
+# Measure, on a fresh cluster with default durability; `just bench w1 w3` for some workloads.
+bench *workloads:
+    cargo bench --bench engine -- {{ workloads }}
+
+# Licences, advisories and banned crates (needs cargo-deny).
+deny:
+    cargo deny check
+
+# What continuous integration runs.
+ci:
+    .ci/run
