@@ -181,3 +181,37 @@ async fn a_start_that_nobody_waits_for_any_more_happens_whole_or_not_at_all() {
     assert_eq!(folder.effects().count("captured"), started);
     durable.shutdown().await.unwrap();
 }
+
+/// Its second step counts what the first has left in the database.
+struct Counting {
+    pool: durable::sqlx::PgPool,
+}
+
+#[workflow]
+impl Counting {
+    async fn run(&self, _cx: &Context, _input: ()) -> Result<i64> {
+        self.first().await?;
+        self.committed_so_far().await
+    }
+
+    #[step]
+    async fn first(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[step]
+    async fn committed_so_far(&self) -> Result<i64> {
+        let count = "select count(*) from durable.checkpoints where execution_id = $1";
+        let id = durable::step().execution_id().unwrap().as_uuid();
+        Ok(durable::sqlx::query_scalar(count).bind(id).fetch_one(&self.pool).await?)
+    }
+}
+
+#[tokio::test]
+async fn a_step_begins_only_when_the_checkpoint_of_the_one_before_is_committed() {
+    let database = support::database().await;
+    let durable = database.builder().register(Counting { pool: database.pool().clone() }).start().await.unwrap();
+    let handle = durable.start::<Counting>(()).await.unwrap();
+    assert_eq!(soon("the result", handle.result()).await.unwrap(), 1);
+    durable.shutdown().await.unwrap();
+}
