@@ -2,7 +2,7 @@
 
 pub use crate::context::Context;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
-pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult, assert_step_result};
+pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
 pub use crate::context::step::{BoxFuture, Step, StepSpec, step_once, step_retried};
 pub use crate::error::Result;
 pub use crate::payload::Digest;

@@ -120,6 +120,3 @@ impl<T, E: Into<Error>> RunResult for Result<T, E> {
         self.map_err(Into::into)
     }
 }
-
-/// Holds only for a type that a step may return; called where the type stands, so that an error does too.
-pub fn assert_step_result<R: StepResult>() {}

@@ -254,7 +254,7 @@ impl Worker {
         }
     }
 
-    /// Executions that this process neither runs nor keeps parked are of no interest to it; those it runs are stopped.
+    /// Drops an execution that was kept parked in memory: it has ended.
     pub(crate) fn forget(&self, id: ExecutionId) {
         self.parked().take(id);
     }
