@@ -14,6 +14,10 @@ static MIGRATIONS: &[Migration] = &[
     migration(6, "create_waits", Kind::Expand, include_str!("../migrations/0006_create_waits.sql")),
     migration(7, "create_mailbox", Kind::Expand, include_str!("../migrations/0007_create_mailbox.sql")),
     migration(8, "seed_statistics", Kind::Expand, include_str!("../migrations/0008_seed_statistics.sql")),
+    migration(9, "link_children", Kind::Expand, include_str!("../migrations/0009_link_children.sql")),
+    migration(10, "add_rollback", Kind::Expand, include_str!("../migrations/0010_add_rollback.sql")),
+    migration(11, "widen_waits", Kind::Expand, include_str!("../migrations/0011_widen_waits.sql")),
+    migration(12, "create_publications", Kind::Expand, include_str!("../migrations/0012_create_publications.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
