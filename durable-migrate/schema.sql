@@ -23,6 +23,7 @@ create table durable.checkpoints (
     key text not null,
     output json,
     error json,
+    undo_order integer,
     constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
 );
@@ -55,8 +56,16 @@ create table durable.executions (
     finished_at timestamp with time zone,
     output json,
     error json,
+    parent_id uuid,
+    parent_key text,
+    parent_bond text,
+    rollback json,
+    undoes uuid,
+    rested_at timestamp with time zone,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
+    constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
+    constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
@@ -81,6 +90,7 @@ create table durable.mailbox (
     kind text not null,
     name text not null,
     payload json not null,
+    sent_by text,
     constraint mailbox_pkey PRIMARY KEY (shard, execution_id, arrival),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['event'::text, 'input'::text]))
 );
@@ -92,6 +102,15 @@ create table durable.migrations (
     applied_at timestamp with time zone default clock_timestamp() not null,
     constraint migrations_pkey PRIMARY KEY (version),
     constraint version_starts_at_one CHECK (version >= 1)
+);
+
+create table durable.publications (
+    shard smallint not null,
+    topic text not null,
+    key text not null,
+    published_at timestamp with time zone not null,
+    message_id uuid not null,
+    constraint publications_pkey PRIMARY KEY (shard, topic, key)
 );
 
 create table durable.waits (
@@ -108,8 +127,16 @@ create table durable.waits (
     prompt text,
     schema json,
     payload json,
+    arrival bigint,
+    names text[],
+    correlation text,
+    child_id uuid,
+    form text,
+    metadata json,
+    answered_by text,
     constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
-    constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text])),
+    constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
     constraint resolved_at_only_with_outcome CHECK ((resolved_at IS NULL) = (outcome IS NULL))
 ) with (fillfactor=80);
@@ -128,13 +155,19 @@ create table durable.workers (
 
 CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
 
+CREATE INDEX executions_by_parent ON durable.executions USING btree (shard, parent_id) WHERE (parent_id IS NOT NULL);
+
 CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
 
 CREATE INDEX executions_to_claim ON durable.executions USING btree (shard, queue, priority DESC, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL));
 
+CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
+
 CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
 
 CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
+
+CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
 
 create view durable.present as
  SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
@@ -152,6 +185,9 @@ create view durable.present as
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
 --     returns boolean, stable
 
+-- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
+--     returns void, volatile
+
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
 
@@ -161,7 +197,7 @@ create view durable.present as
 -- function durable.now()
 --     returns timestamp with time zone, volatile
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[])
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
@@ -178,6 +214,9 @@ create view durable.present as
 
 -- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1)
 --     returns uuid, volatile
+
+-- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid)
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile

@@ -51,15 +51,19 @@
 //! - [`migrate`] keeps the schema.
 
 pub use durable_core::client::{Builder, Durable, ExecutionHandle, ExecutionList, ExecutionPage, Start, StartMany};
-pub use durable_core::context::{Context, EventWait, InputWait, Sleep, StepHandle, TimedWait, WaitOr, step};
+pub use durable_core::context::{
+    AllWait, Answer, Approval, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach, Sleep,
+    StepHandle, TimedAllWait, TimedWait, WaitOr, WaitOrFail, step,
+};
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::ExecutionId;
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait, WaitKind, WaitOutcome,
+    Attempt, AttemptOutcome, Bond, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait, WaitKind, WaitOutcome,
 };
 pub use durable_core::payload::PAYLOAD_LIMIT;
 pub use durable_core::workflow::Workflow;
+pub use durable_core::{join, race, try_join};
 pub use durable_macros::{compensation, input, step, workflow};
 
 pub use chrono;

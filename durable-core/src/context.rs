@@ -2,12 +2,19 @@
 
 mod ambient;
 pub(crate) mod arguments;
+mod branch;
+mod call;
+pub(crate) mod join;
+mod macros;
+mod map;
 pub(crate) mod panics;
 pub(crate) mod result;
 pub(crate) mod run;
+pub(crate) mod scope;
 pub(crate) mod step;
 pub(crate) mod step_handle;
 mod wait;
+mod wakers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +26,14 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Due, WaitKind};
+use crate::model::Due;
 
+pub use join::{BranchResult, Join, Race, Settled};
+pub use map::{Each, Map, SettledEach};
 pub use step_handle::{StepHandle, step};
-pub use wait::{EventWait, InputWait, Sleep, TimedWait, WaitOr};
+pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
 
-pub(crate) use run::Run;
+use scope::Scope;
 
 /// A workflow's door to the engine, given to `run`.
 ///
@@ -32,17 +41,22 @@ pub(crate) use run::Run;
 /// the next. It can be neither cloned nor kept beyond `run`.
 #[derive(Debug)]
 pub struct Context {
-    run: Arc<Run>,
+    root: Arc<Scope>,
 }
 
 impl Context {
-    pub(crate) fn new(run: Arc<Run>) -> Self {
-        Self { run }
+    pub(crate) fn new(root: Arc<Scope>) -> Self {
+        Self { root }
+    }
+
+    /// The scope of the branch that asks: calls of different branches do not mix.
+    fn scope(&self) -> Arc<Scope> {
+        ambient::scope().unwrap_or_else(|| self.root.clone())
     }
 
     /// The id of this execution.
     pub fn execution_id(&self) -> ExecutionId {
-        self.run.id
+        self.root.run.id
     }
 
     /// Sleeps for that long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time
@@ -55,12 +69,12 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::new(&self.run, Due::After(duration))
+        Sleep::new(&self.scope(), Due::After(duration))
     }
 
     /// Sleeps until that time by the database's clock; returns at once when it has passed.
     pub fn sleep_until(&self, time: DateTime<Utc>) -> Sleep {
-        Sleep::new(&self.run, Due::At(time))
+        Sleep::new(&self.scope(), Due::At(time))
     }
 
     /// Waits for the event of that name, and takes it. Events of one name are taken in the order they were sent, each once,
@@ -75,7 +89,52 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub fn wait_for_event<T: DeserializeOwned + Send + 'static>(&self, name: &str) -> EventWait<T> {
-        EventWait::new(&self.run, WaitKind::Event, name)
+        EventWait::event(&self.scope(), name)
+    }
+
+    /// Waits for the first of several events, and takes it: gives its name and its payload. The others stay for later waits.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let (name, note): (String, String) = cx.wait_for_any(["accepted", "declined"]).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_for_any<T: DeserializeOwned>(
+        &self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> EventWait<(String, T)> {
+        EventWait::any(&self.scope(), names.into_iter().map(Into::into).collect())
+    }
+
+    /// Waits for all of several events; gives the payloads by name. With `.timeout(…)` it gives a status for each name instead.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// use durable::Received;
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let votes = cx.wait_for_all::<bool>(["ada", "grace"]).timeout(days(2)).await?;
+    /// let missing = votes.iter().filter(|(_, vote)| **vote == Received::TimedOut).count();
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_for_all<T: DeserializeOwned + Send + 'static>(
+        &self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> AllWait<T> {
+        AllWait::new(&self.scope(), names.into_iter().map(Into::into).collect())
+    }
+
+    /// Waits for what is published to a topic from now on; with `.correlation(key)`, for what is published with that key.
+    /// See [`Durable::publish`](crate::client::Durable::publish).
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let cents: u64 = cx.wait_for_topic("payment.settled").correlation("order-42").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_for_topic<T: DeserializeOwned>(&self, topic: &str) -> EventWait<T> {
+        EventWait::topic(&self.scope(), topic)
     }
 
     /// Asks a person for a value of type `T` and waits for the answer. The JSON Schema of `T` is kept with the question, and
@@ -90,24 +149,76 @@ impl Context {
     ///     cx.wait_for_input("approval").prompt("Ship the order?").timeout(days(3)).or(Approval::default()).await?;
     /// # Ok(()) }
     /// ```
-    pub fn wait_for_input<T: DeserializeOwned + JsonSchema + Send + 'static>(&self, name: &str) -> InputWait<T> {
-        InputWait::new(&self.run, name)
+    pub fn wait_for_input<'a, T: DeserializeOwned + JsonSchema>(&self, name: &str) -> InputWait<'a, T> {
+        InputWait::form(&self.scope(), name)
+    }
+
+    /// Asks a person to approve something.
+    pub fn wait_for_approval<'a>(&self, name: &str) -> InputWait<'a, Approval> {
+        InputWait::approval(&self.scope(), name)
+    }
+
+    /// Asks a person for one of several choices.
+    pub fn wait_for_choice<'a>(&self, name: &str, choices: impl IntoIterator<Item = impl Into<String>>) -> InputWait<'a, String> {
+        let choices: Vec<String> = choices.into_iter().map(Into::into).collect();
+        InputWait::choice(&self.scope(), name, &choices)
+    }
+
+    /// Asks a person for any number of several choices, each at most once.
+    pub fn wait_for_choices<'a>(
+        &self,
+        name: &str,
+        choices: impl IntoIterator<Item = impl Into<String>>,
+    ) -> InputWait<'a, Vec<String>> {
+        let choices: Vec<String> = choices.into_iter().map(Into::into).collect();
+        InputWait::choices(&self.scope(), name, &choices)
+    }
+
+    /// Asks a person for a text that is not empty.
+    pub fn wait_for_text<'a>(&self, name: &str) -> InputWait<'a, String> {
+        InputWait::text(&self.scope(), name)
+    }
+
+    /// Asks a person for a number.
+    pub fn wait_for_number<'a>(&self, name: &str) -> InputWait<'a, f64> {
+        InputWait::number(&self.scope(), name)
+    }
+
+    /// Does the same with each of many items, several at a time; the results come in the order of the items.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Enrich;
+    /// # #[workflow] impl Enrich {
+    /// async fn run(&self, cx: &Context, names: Vec<String>) -> Result<Vec<usize>> {
+    ///     cx.map(names).concurrency(8).each(|name| self.look_up(name)).await
+    /// }
+    ///
+    /// #[step(retry(max_attempts = 3))]
+    /// async fn look_up(&self, name: String) -> Result<usize> {
+    ///     Ok(name.len())
+    /// }
+    /// # }
+    /// ```
+    pub fn map<I: IntoIterator>(&self, items: I) -> Map<I::IntoIter> {
+        Map::new(items)
     }
 
     /// The database's time, recorded once: a replay gets the same.
     pub async fn now(&self) -> Result<DateTime<Utc>> {
-        let key = self.run.next_key("now", "");
-        let run = self.run.clone();
-        step::record(run, key, |run| run.clock().now()).await
+        let scope = self.scope();
+        let key = scope.next_key("now", "");
+        step::record(scope, key, |run| run.clock().now()).await
     }
 
     /// A UUID that is new for every call, and the same at a replay: version 5, in the namespace of this execution.
     pub fn uuid(&self) -> Uuid {
-        self.run.id.derive(&self.run.next_key("uuid", ""))
+        self.root.run.id.derive(&self.scope().next_key("uuid", ""))
     }
 
     /// A number that is evenly spread over `u64`, different for every call, and the same at a replay.
     pub fn random(&self) -> u64 {
-        self.run.id.derive(&self.run.next_key("random", "")).as_u64_pair().0 ^ self.run.id.derive("random").as_u64_pair().1
+        let id = self.root.run.id;
+        id.derive(&self.scope().next_key("random", "")).as_u64_pair().0 ^ id.derive("random").as_u64_pair().1
     }
 }

@@ -5,8 +5,8 @@ mod journal;
 mod wait;
 
 pub use execution::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionState, Step};
-pub use wait::{PendingInput, Wait, WaitKind, WaitOutcome};
+pub use wait::{Bond, PendingInput, Wait, WaitKind, WaitOutcome};
 
 pub(crate) use execution::Claimed;
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome};
-pub(crate) use wait::{Due, NewWait, ResolvedWait};
+pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, WaitDetails};

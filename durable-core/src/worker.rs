@@ -2,7 +2,9 @@
 
 mod cache;
 mod claim;
+mod conclude;
 mod execute;
+mod flow;
 mod heartbeat;
 mod shutdown;
 

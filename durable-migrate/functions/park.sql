@@ -1,11 +1,14 @@
--- park: register what executions wait for; those that nothing has answered yet give back their slot and lease.
--- One row an item: `parked`, `resolved` (go on at once with these waits), `busy` (a message is on its way: ask again) or `lost`.
+-- park: register what executions wait for; those that nothing has answered yet give back their slot and lease, unless they stay.
+-- One row an item: `parked` (or it stays), `resolved` (go on at once with these waits), `busy` (a message is on its way: ask again)
+-- or `lost`. Only waits that ended since the execution last rested are returned: it knows the others.
 create or replace function durable.park(
     shard smallint,
     worker_id uuid,
     execution_ids uuid[],
     epochs int[],
     wake_ats timestamptz[],
+    stays boolean[],
+    open_counts int[],
     wait_execution_ids uuid[],
     wait_keys text[],
     wait_kinds text[],
@@ -13,7 +16,10 @@ create or replace function durable.park(
     wait_delays float8[],
     wait_due_ats timestamptz[],
     wait_prompts text[],
-    wait_schemas text[]
+    wait_schemas text[],
+    wait_details text[],
+    dropped_execution_ids uuid[],
+    dropped_keys text[]
 ) returns table (execution_id uuid, outcome text, resolved json, wake_at timestamptz)
 language plpgsql volatile
 as $$
@@ -24,7 +30,6 @@ declare
     held uuid[];
     parked_before uuid[];
     answered uuid[];
-    at_rest uuid[];
     misfit record;
 begin
     select present.at into at from durable.present;
@@ -53,16 +58,32 @@ begin
       and execution.epoch = asked.epoch
       and execution.state in ('running', 'waiting', 'pending');
 
-    insert into durable.waits (shard, execution_id, started_at, due_at, key, kind, name, prompt, schema)
+    if cardinality(dropped_keys) > 0 then
+        perform durable.drop_waits(park.shard, held, dropped_execution_ids, dropped_keys, at);
+    end if;
+
+    insert into durable.waits (
+        shard, execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata
+    )
     select
         park.shard, asked.execution_id, at,
         coalesce(asked.due_at, at + make_interval(secs => asked.delay)),
-        asked.key, asked.kind, asked.name, asked.prompt, asked.schema::json
+        asked.key, asked.kind, asked.name, asked.prompt, asked.schema::json,
+        case when asked.details::jsonb ? 'names' then
+            array(select jsonb_array_elements_text(asked.details::jsonb -> 'names'))
+        end,
+        asked.details::json ->> 'correlation',
+        asked.details::json ->> 'form',
+        asked.details::json -> 'metadata'
     from unnest(
-        wait_execution_ids, wait_keys, wait_kinds, wait_names, wait_delays, wait_due_ats, wait_prompts, wait_schemas
-    ) as asked (execution_id, key, kind, name, delay, due_at, prompt, schema)
+        wait_execution_ids, wait_keys, wait_kinds, wait_names, wait_delays, wait_due_ats, wait_prompts, wait_schemas, wait_details
+    ) as asked (execution_id, key, kind, name, delay, due_at, prompt, schema, details)
     where asked.execution_id = any (held)
     on conflict do nothing;
+
+    if 'child' = any (wait_kinds) then
+        perform durable.start_children(park.shard, held, wait_execution_ids, wait_keys, wait_kinds, wait_details, at);
+    end if;
 
     -- An answer that came before the question is checked now; one that does not fit is dropped, and the question stands.
     for misfit in
@@ -82,39 +103,42 @@ begin
         raise warning 'an early answer to input `%` of execution % does not fit and is dropped', misfit.name, misfit.execution_id;
     end loop;
 
-    -- A message that came before the wait resolves it; the oldest wait gets the oldest message.
-    with mail as (
-        select waiting.execution_id, waiting.key, min(message.arrival) as arrival
-        from durable.mailbox as message
-        join durable.waits as waiting
-            on waiting.shard = message.shard
-            and waiting.execution_id = message.execution_id
-            and waiting.kind = message.kind
-            and waiting.name = message.name
-            and waiting.outcome is null
-        where message.shard = park.shard
-          and message.execution_id = any (held)
-          and not exists (
-            select from durable.waits as earlier
-            where earlier.shard = waiting.shard
-              and earlier.execution_id = waiting.execution_id
-              and earlier.kind = waiting.kind
-              and earlier.name = waiting.name
-              and earlier.outcome is null
-              and (earlier.started_at, earlier.key) < (waiting.started_at, waiting.key)
-          )
-        group by waiting.execution_id, waiting.key
-    ),
-    taken as (
-        delete from durable.mailbox as message
-        using mail
-        where message.shard = park.shard and message.execution_id = mail.execution_id and message.arrival = mail.arrival
-        returning message.execution_id, mail.key, message.message_id, message.payload
-    )
-    update durable.waits as waiting
-    set outcome = 'received', payload = taken.payload, message_id = taken.message_id, resolved_at = at
-    from taken
-    where waiting.shard = park.shard and waiting.execution_id = taken.execution_id and waiting.key = taken.key;
+    -- A message that came before the wait resolves it. One message at a time finds its wait, the oldest message first, until no
+    -- message fits: each that is taken leaves fewer waits for the next.
+    loop
+        with fits as (
+            select distinct on (message.execution_id) message.execution_id, message.arrival, waiting.key
+            from durable.mailbox as message
+            join durable.waits as waiting
+                on waiting.shard = message.shard
+                and waiting.execution_id = message.execution_id
+                and waiting.kind = message.kind
+                and waiting.outcome is null
+            where message.shard = park.shard
+              and message.execution_id = any (held)
+              and (waiting.name = message.name or message.name = any (waiting.names))
+            order by message.execution_id, message.arrival, waiting.started_at, waiting.key
+        ),
+        taken as (
+            delete from durable.mailbox as message
+            using fits
+            where message.shard = park.shard and message.execution_id = fits.execution_id and message.arrival = fits.arrival
+            returning fits.key as wait_key, message.*
+        )
+        update durable.waits as waiting
+        set outcome = 'received',
+            payload = case
+                when waiting.names is null then taken.payload
+                else json_build_object('name', taken.name, 'payload', taken.payload)
+            end,
+            message_id = taken.message_id,
+            arrival = taken.arrival,
+            answered_by = taken.sent_by,
+            resolved_at = at
+        from taken
+        where waiting.shard = park.shard and waiting.execution_id = taken.execution_id and waiting.key = taken.wait_key;
+        exit when not found;
+    end loop;
 
     update durable.waits as waiting
     set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end, resolved_at = at
@@ -123,33 +147,36 @@ begin
       and waiting.outcome is null
       and waiting.due_at <= at;
 
-    select coalesce(array_agg(distinct waiting.execution_id), '{}') into answered
-    from unnest(wait_execution_ids, wait_keys) as asked (execution_id, key)
-    join durable.waits as waiting
-        on waiting.shard = park.shard and waiting.execution_id = asked.execution_id and waiting.key = asked.key
-    where waiting.execution_id = any (held) and waiting.outcome is not null;
-
-    select coalesce(array_agg(rest.execution_id), '{}') into at_rest
-    from (select unnest(held) except select unnest(answered)) as rest (execution_id);
-
-    update durable.executions as execution
-    set state = 'waiting',
-        claims = 0,
-        wake_at = least(
-            asked.wake_at,
-            execution.deadline_at,
-            (
-                select min(waiting.due_at)
-                from durable.waits as waiting
-                where waiting.shard = park.shard
-                  and waiting.execution_id = asked.execution_id
-                  and waiting.outcome is null
-            )
-        )
-    from unnest(execution_ids, wake_ats) as asked (execution_id, wake_at)
-    where execution.shard = park.shard
-      and execution.execution_id = asked.execution_id
-      and execution.execution_id = any (at_rest);
+    -- Fewer open waits than the execution takes for open: some are over.
+    with open as materialized (
+        select waiting.execution_id, count(*) as waits, min(waiting.due_at) as due_at
+        from durable.waits as waiting
+        where waiting.shard = park.shard and waiting.execution_id = any (held) and waiting.outcome is null
+        group by waiting.execution_id
+    ),
+    standing as materialized (
+        select
+            asked.execution_id, asked.stays, asked.wake_at, open.due_at,
+            coalesce(open.waits, 0) < asked.open_count as answered
+        from unnest(execution_ids, wake_ats, stays, open_counts) as asked (execution_id, wake_at, stays, open_count)
+        left join open on open.execution_id = asked.execution_id
+        where asked.execution_id = any (held)
+    ),
+    rested as (
+        update durable.executions as execution
+        set state = 'waiting',
+            claims = 0,
+            rested_at = at,
+            wake_at = least(standing.wake_at, standing.due_at, execution.deadline_at)
+        from standing
+        where execution.shard = park.shard
+          and execution.execution_id = any (held)
+          and execution.execution_id = standing.execution_id
+          and not standing.stays
+          and not standing.answered
+    )
+    select coalesce(array_agg(standing.execution_id) filter (where standing.answered), '{}') into answered
+    from standing;
 
     return query
     select
@@ -162,14 +189,23 @@ begin
             else 'parked'
         end,
         case when asked.execution_id = any (answered) then (
-            select json_agg(json_build_object('key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload))
+            select json_agg(json_build_object(
+                'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
+                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at
+            ))
             from durable.waits as waiting
             where waiting.shard = park.shard
               and waiting.execution_id = asked.execution_id
-              and waiting.outcome is not null
+              and waiting.resolved_at >= coalesce(execution.rested_at, '-infinity')
         ) end,
-        execution.wake_at
-    from unnest(execution_ids) as asked (execution_id)
+        case when asked.stays then (
+            select min(waiting.due_at)
+            from durable.waits as waiting
+            where waiting.shard = park.shard
+              and waiting.execution_id = asked.execution_id
+              and waiting.outcome is null
+        ) else execution.wake_at end
+    from unnest(execution_ids, stays) as asked (execution_id, stays)
     left join durable.executions as execution
         on execution.shard = park.shard
         and execution.execution_id = any (execution_ids)

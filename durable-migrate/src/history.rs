@@ -26,6 +26,7 @@ static FUNCTIONS: &[Function] = &[
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("deliver", include_str!("../functions/deliver.sql")),
     function("delivered_before", include_str!("../functions/delivered_before.sql")),
+    function("drop_waits", include_str!("../functions/drop_waits.sql")),
     function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
     function("new_id", include_str!("../functions/new_id.sql")),
     function("now", include_str!("../functions/now.sql")),
@@ -36,6 +37,7 @@ static FUNCTIONS: &[Function] = &[
     function("send_event", include_str!("../functions/send_event.sql")),
     function("start", include_str!("../functions/start.sql")),
     function("start_many", include_str!("../functions/start_many.sql")),
+    function("start_children", include_str!("../functions/start_children.sql")),
     function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
     function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
 ];

@@ -170,21 +170,23 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
         SAVE => {
             let query = query.bind([execution]).bind([epoch]).bind([Some("completed")]).bind(vec![Some("1")]).bind(none());
             let query = query.bind(false).bind([execution]).bind(["step late"]).bind([None::<i64>]).bind([1i16]).bind([0f64]);
-            !query.bind([Some("1")]).bind(none()).fetch_all(pool).await.unwrap().is_empty()
+            !query.bind([Some("1")]).bind(none()).bind([None::<i32>]).fetch_all(pool).await.unwrap().is_empty()
         }
         FINISH => {
             let query = query.bind(execution).bind(epoch).bind("completed").bind(Some("1")).bind(None::<&str>);
             let query = query.bind(Some("step late")).bind(None::<i64>).bind(1i16).bind(0f64).bind(Some("1")).bind(None::<&str>);
-            !query.fetch_all(pool).await.unwrap().is_empty()
+            !query.bind(None::<i32>).fetch_all(pool).await.unwrap().is_empty()
         }
         RECORD => {
             let query = query.bind([execution]).bind([epoch]).bind(["step late"]).bind([1i16]).bind([0f64]).bind([Some("{}")]);
             !query.bind([None::<chrono::DateTime<chrono::Utc>>]).fetch_all(pool).await.unwrap().is_empty()
         }
         PARK => {
-            let query = query.bind([execution]).bind([epoch]).bind([None::<chrono::DateTime<chrono::Utc>>]).bind([execution]);
-            let query = query.bind(["event late"]).bind(["event"]).bind(["late"]).bind([None::<f64>]);
-            let query = query.bind([None::<chrono::DateTime<chrono::Utc>>]).bind(none()).bind(none());
+            let query =
+                query.bind([execution]).bind([epoch]).bind([None::<chrono::DateTime<chrono::Utc>>]).bind([false]).bind([1i32]);
+            let query = query.bind([execution]).bind(["event late"]).bind(["event"]).bind(["late"]).bind([None::<f64>]);
+            let query = query.bind([None::<chrono::DateTime<chrono::Utc>>]).bind(none()).bind(none()).bind(none());
+            let query = query.bind(Vec::<Uuid>::new()).bind(Vec::<String>::new());
             query.fetch_one(pool).await.unwrap().get::<String, _>("outcome") != "lost"
         }
         POISON => query.bind(execution).bind(epoch).bind("{}").execute(pool).await.unwrap().rows_affected() > 0,

@@ -77,7 +77,8 @@ fn code(line: &str) -> &str {
 fn imports(text: &str) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for (number, line) in (1..).zip(text.lines()) {
-        for (at, _) in code(line).match_indices("crate::") {
+        // `$crate` belongs to whoever calls a macro.
+        for (at, _) in code(line).match_indices("crate::").filter(|(at, _)| !code(line)[..*at].ends_with('$')) {
             let rest = &code(line)[at + "crate::".len()..];
             let names = match rest.strip_prefix('{') {
                 Some(group) => group.split(['}', ',']).map(str::trim).collect(),

@@ -269,6 +269,9 @@ fn as_claimed(new: &NewExecution) -> Claimed {
         deadline_at: None,
         input: Payload(new.input.0.clone()),
         resolved: Vec::new(),
+        rollback: None,
+        undoes: None,
+        awaited: false,
     }
 }
 

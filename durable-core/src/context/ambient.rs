@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::Run;
+use super::scope::Scope;
 use super::step_handle::StepHandle;
 
 /// What is being polled.
 #[derive(Debug, Clone)]
 pub(super) enum Ambient {
     /// Workflow code: steps are journalled.
-    Run(Arc<Run>),
+    Flow(Arc<Scope>),
     /// A step's body: steps called here just run.
     Step(StepHandle),
 }
@@ -34,10 +34,10 @@ pub(super) fn enter<T>(ambient: Ambient, poll: impl FnOnce() -> T) -> T {
     poll()
 }
 
-/// The execution whose workflow code is being polled, if any.
-pub(super) fn run() -> Option<Arc<Run>> {
+/// The scope whose workflow code is being polled, if any.
+pub(super) fn scope() -> Option<Arc<Scope>> {
     CURRENT.with(|current| match &*current.borrow() {
-        Some(Ambient::Run(run)) => Some(run.clone()),
+        Some(Ambient::Flow(scope)) => Some(scope.clone()),
         _ => None,
     })
 }

@@ -36,7 +36,7 @@ impl<T: ?Sized> DigestOpaque for &Argument<'_, T> {
 
 /// The digest of a call's arguments; `None` outside an execution, where nothing is recorded.
 pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<u64> {
-    ambient::run()?;
+    ambient::scope()?;
     let mut digest = Digest::default();
     write(&mut digest);
     Some(digest.finish())

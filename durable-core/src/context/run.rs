@@ -1,29 +1,29 @@
-//! One execution as it runs in memory: its journal, the futures under way in it, and how it comes to rest.
+//! One execution as it runs in memory: its journal, what it has written, and what it waits for.
 
-use std::collections::HashMap;
+mod rest;
+
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll, Wake, Waker};
+use std::task::Waker;
 
 use chrono::{DateTime, Utc};
-use futures_util::task::AtomicWaker;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::ambient::{self, Ambient};
-use super::panics;
+use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, ResolvedWait};
+use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait};
 use crate::payload::Payload;
-use crate::plan::divergence;
-use crate::plan::journal_key::KeySequence;
 use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
-use crate::store::parks::{Park, Parks};
+use crate::store::parks::Parks;
 use crate::store::saves::{NextState, Save, Saves, Written};
+
+pub(crate) use rest::{Busy, Rest};
 
 /// The workflow's future, with its output encoded.
 pub(crate) type Body = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
@@ -54,21 +54,8 @@ pub(crate) enum Verdict {
     Lost,
     /// The worker shuts down; the execution goes back to its queue.
     Released,
-}
-
-/// How far one stretch of running got.
-#[derive(Debug)]
-pub(crate) enum Rest {
-    /// The workflow returned.
-    Finished(Result<Payload>),
-    /// The workflow panicked.
-    Panicked(Box<Failure>),
-    /// Checkpoints were left, and no step has begun that would write them.
-    Unwritten,
-    /// Nothing runs and something waits.
-    Waiting,
-    /// The run ends here.
-    Ended(Verdict),
+    /// It must not go on, and fails.
+    Refused(Box<Failure>),
 }
 
 /// One execution in memory.
@@ -77,9 +64,14 @@ pub(crate) struct Run {
     lanes: Lanes,
     clock: Arc<Clock>,
     state: Mutex<State>,
-    wakers: Wakers,
+    /// Rung when the execution should be polled.
+    bell: Arc<Bell>,
+    /// Up to which checkpoint everything is committed, by the number in which they were left.
+    committed: watch::Sender<u64>,
     cancelled: watch::Sender<bool>,
     draining: AtomicBool,
+    /// Told when something may have answered a wait of this execution while it runs.
+    pub(crate) nudged: Notify,
 }
 
 #[derive(Debug)]
@@ -87,19 +79,51 @@ struct State {
     hold: Hold,
     /// Whether the worker before this one was lost while it held the execution.
     after_crash: bool,
-    keys: KeySequence,
-    recorded: HashMap<String, Checkpoint>,
-    attempts: HashMap<String, Vec<FailedAttempt>>,
-    resolved: HashMap<String, ResolvedWait>,
+    recorded: BTreeMap<String, Checkpoint>,
+    attempts: BTreeMap<String, Vec<FailedAttempt>>,
+    /// Waits in the journal that nobody has asked for yet: over, or still open.
+    known: BTreeMap<String, RecordedWait>,
     /// Checkpoints of steps that have returned; they travel with the next write.
     unwritten: Vec<Checkpoint>,
-    /// The durable future that was polled and has not finished.
-    under_way: Option<String>,
+    /// How many checkpoints were left so far.
+    left: u64,
+    /// What a rollback would undo, by the order in which it was completed.
+    undoable: BTreeMap<i32, Undoable>,
+    /// Why the execution is being rolled back, if it is.
+    rollback: Option<Failure>,
     /// Durable futures that do something else than wait.
     busy: usize,
-    waits: HashMap<String, (NewWait, Waker)>,
+    waits: HashMap<String, OpenWait>,
+    /// How many of the waits the database does not know of.
+    unregistered: usize,
+    /// How many of the waits are over, and their futures have not looked yet.
+    answered: usize,
+    /// Waits that were dropped, and that the database takes for open.
+    dropped: Vec<String>,
+    /// When the first of the registered waits is due.
+    next_due: Option<DateTime<Utc>>,
+    /// Whether the database is being asked about the waits.
+    asking: bool,
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
     verdict: Option<Verdict>,
+}
+
+/// A wait that a future of this run is polled for.
+#[derive(Debug)]
+struct OpenWait {
+    /// What to register; `None` once the database knows of it.
+    new: Option<NewWait>,
+    /// How it ended, until its future looks.
+    over: Option<RecordedWait>,
+    waker: Waker,
+}
+
+/// A step that was completed, or may have left something behind, and can be undone.
+#[derive(Debug, Clone)]
+pub(crate) struct Undoable {
+    pub(crate) key: String,
+    /// What it returned; `None` where it failed or was cut off.
+    pub(crate) output: Option<Payload>,
 }
 
 impl Run {
@@ -111,20 +135,28 @@ impl Run {
             state: Mutex::new(State {
                 hold,
                 after_crash: false,
-                keys: KeySequence::default(),
-                recorded: HashMap::new(),
-                attempts: HashMap::new(),
-                resolved: HashMap::new(),
+                recorded: BTreeMap::new(),
+                attempts: BTreeMap::new(),
+                known: BTreeMap::new(),
                 unwritten: Vec::new(),
-                under_way: None,
+                left: 0,
+                undoable: BTreeMap::new(),
+                rollback: None,
                 busy: 0,
                 waits: HashMap::new(),
+                unregistered: 0,
+                answered: 0,
+                dropped: Vec::new(),
+                next_due: None,
+                asking: false,
                 backoffs: HashMap::new(),
                 verdict: None,
             }),
-            wakers: Wakers::default(),
+            bell: Arc::default(),
+            committed: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
+            nudged: Notify::new(),
         })
     }
 
@@ -132,35 +164,34 @@ impl Run {
     pub(crate) fn load(&self, journal: JournalRecords, after_crash: bool) {
         let mut state = self.state();
         state.after_crash = after_crash;
-        state.recorded.extend(journal.checkpoints.into_iter().map(|checkpoint| (checkpoint.key.clone(), checkpoint)));
+        for checkpoint in journal.checkpoints {
+            if let Some(order) = checkpoint.undo_order {
+                state.undoable.insert(order, Undoable::of(&checkpoint));
+            }
+            state.recorded.insert(checkpoint.key.clone(), checkpoint);
+        }
         for attempt in journal.attempts {
             state.attempts.entry(attempt.key.clone()).or_default().push(attempt);
         }
-        state.resolved.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
+        state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
     /// Goes on in memory after a new claim, with the waits that are over.
-    pub(crate) fn wake(&self, hold: Hold, resolved: Vec<ResolvedWait>) {
+    pub(crate) fn wake(&self, hold: Hold, resolved: Vec<RecordedWait>) {
         self.state().hold = hold;
         self.resolve(resolved);
     }
 
-    /// Hands over waits that are over, and lets every waiting future look.
-    pub(crate) fn resolve(&self, resolved: Vec<ResolvedWait>) {
-        let mut state = self.state();
-        let asked: Vec<ResolvedWait> = resolved.into_iter().filter(|wait| state.waits.contains_key(&wait.key)).collect();
-        state.resolved.extend(asked.into_iter().map(|wait| (wait.key.clone(), wait)));
-        let mut wakers: Vec<Waker> = state.waits.drain().map(|(_, (_, waker))| waker).collect();
-        wakers.extend(state.backoffs.drain().map(|(_, (_, waker))| waker));
-        drop(state);
-        wakers.iter().for_each(Waker::wake_by_ref);
-    }
-
     /// Ends the run from outside.
     pub(crate) fn end(&self, verdict: Verdict) {
-        self.state().verdict.get_or_insert(verdict);
+        self.give_up(verdict);
         self.cancelled.send_replace(true);
-        self.wakers.inner.wake_by_ref();
+    }
+
+    /// Ends the run at its next poll, unless something else ended it before.
+    pub(super) fn give_up(&self, verdict: Verdict) {
+        self.state().verdict.get_or_insert(verdict);
+        self.bell.ring();
     }
 
     /// Asks the run to end at its next durable call.
@@ -173,42 +204,16 @@ impl Run {
         self.state().hold
     }
 
+    pub(super) fn bell(&self) -> Arc<Bell> {
+        self.bell.clone()
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     pub(super) fn cancellation(&self) -> watch::Receiver<bool> {
         self.cancelled.subscribe()
-    }
-
-    /// The journal key of the next durable call, in the order they are written.
-    pub(super) fn next_key(&self, kind: &str, name: &str) -> String {
-        let mut state = self.state();
-        let key = state.keys.next(kind, name);
-        if let Some(under_way) = &state.under_way {
-            let report = divergence::overlap(&key, under_way);
-            state.verdict.get_or_insert(Verdict::Diverged(report));
-        }
-        key
-    }
-
-    /// Marks a durable future as polled and unfinished.
-    pub(super) fn set_out(&self, key: &str) {
-        let mut state = self.state();
-        if let Some(under_way) = state.under_way.replace(key.to_owned()) {
-            let report = divergence::overlap(key, &under_way);
-            state.verdict.get_or_insert(Verdict::Diverged(report));
-        }
-    }
-
-    /// Marks it as finished, or dropped.
-    pub(super) fn arrive(&self, key: &str) {
-        let mut state = self.state();
-        if state.under_way.as_deref() == Some(key) {
-            state.under_way = None;
-        }
-        state.waits.remove(key);
-        state.backoffs.remove(key);
     }
 
     /// What was recorded under the key; an entry is asked for once.
@@ -223,69 +228,99 @@ impl Run {
         (attempts, state.after_crash)
     }
 
-    pub(super) fn take_resolved(&self, key: &str) -> Option<ResolvedWait> {
-        self.state().resolved.remove(key)
-    }
-
-    /// Registers what a future waits for; it is woken when anything of this execution is resolved.
-    pub(super) fn register_wait(&self, wait: NewWait, waker: Waker) {
-        self.state().waits.insert(wait.key.clone(), (wait, waker));
-    }
-
-    /// Registers a back-off that is too long to be sat out in memory.
-    pub(super) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
-        self.state().backoffs.insert(key.to_owned(), (until, waker));
-    }
-
-    /// Counts a future as doing something until the guard is dropped.
-    pub(super) fn begin_work(self: &Arc<Self>) -> Busy {
-        self.state().busy += 1;
-        Busy { run: self.clone() }
+    /// Passes over everything recorded below `path`, except below `path` + `kept`: those branches lost, and are not run again.
+    pub(super) fn pass_over(&self, path: &str, kept: Option<&str>) {
+        let kept = kept.map(|kept| format!("{path}{kept}"));
+        let lost = |key: &str| kept.as_ref().is_none_or(|kept| !key.starts_with(kept.as_str()));
+        let mut state = self.state();
+        forget_below(&mut state.recorded, path, lost);
+        forget_below(&mut state.attempts, path, lost);
+        let waits = forget_below(&mut state.known, path, lost);
+        // The process that dropped these branches may have died before it said so.
+        state.dropped.extend(waits.into_iter().filter(|wait| !wait.is_cancelled()).map(|wait| wait.key));
     }
 
     /// Leaves a checkpoint for the next write: the one before the next step begins, or the one that ends the execution.
     pub(super) fn leave_checkpoint(&self, checkpoint: Checkpoint) {
-        self.state().unwritten.push(checkpoint);
+        let mut state = self.state();
+        state.left += 1;
+        state.unwritten.push(checkpoint);
+    }
+
+    /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step that a rollback undoes.
+    pub(super) fn leave_undoable(&self, checkpoint: Checkpoint) {
+        let order = {
+            let mut state = self.state();
+            let order = state.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
+            state.undoable.insert(order, Undoable::of(&checkpoint));
+            order
+        };
+        self.leave_checkpoint(Checkpoint { undo_order: Some(order), ..checkpoint });
     }
 
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.
     pub(super) async fn commit_checkpoints(&self) {
+        let target = self.state().left;
+        if *self.committed.borrow() == target {
+            return;
+        }
         if self.write_checkpoints().await == Written::Refused {
             self.stop::<()>(Verdict::Lost).await;
         }
+        if *self.committed.borrow() < target {
+            // Another branch has taken our checkpoint along, in a write that is still under way.
+            let mut committed = self.committed.subscribe();
+            drop(committed.wait_for(|committed| *committed >= target).await);
+        }
     }
 
-    /// Writes every checkpoint so far.
+    /// Writes every checkpoint that no other write has taken along.
     pub(crate) async fn write_checkpoints(&self) -> Written {
-        let (hold, checkpoints) = {
+        let (saved, left) = {
             let mut state = self.state();
-            (state.hold, std::mem::take(&mut state.unwritten))
+            if state.unwritten.is_empty() {
+                return Written::Accepted;
+            }
+            // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
+            (self.save(&mut state, None), state.left)
         };
-        if checkpoints.is_empty() {
-            return Written::Accepted;
+        let written = self.written(saved.await);
+        if written == Written::Accepted {
+            self.committed.send_modify(|committed| *committed = left.max(*committed));
         }
-        self.save(hold, checkpoints, None).await
+        written
+    }
+
+    /// Writes the checkpoints while the run goes on.
+    pub(crate) fn write_checkpoints_soon(self: &Arc<Self>) {
+        let (run, busy) = (self.clone(), self.begin_work());
+        tokio::spawn(async move {
+            if run.write_checkpoints().await == Written::Refused {
+                run.give_up(Verdict::Lost);
+            }
+            drop(busy);
+            run.bell.ring();
+        });
     }
 
     /// Writes the state the execution goes to, together with the checkpoints that were left.
     pub(crate) async fn finish(&self, next: NextState) -> Written {
-        let (hold, checkpoints) = {
-            let mut state = self.state();
-            (state.hold, std::mem::take(&mut state.unwritten))
-        };
-        self.save(hold, checkpoints, Some(next)).await
+        let saved = self.save(&mut self.state(), Some(next));
+        self.written(saved.await)
     }
 
-    async fn save(&self, hold: Hold, checkpoints: Vec<Checkpoint>, next: Option<NextState>) -> Written {
-        let save = Save { worker: hold.worker, id: self.id, epoch: hold.epoch, checkpoints, next };
-        match self.lanes.saves.write(save).await {
-            Ok(written) => written,
-            Err(error) => {
-                // The database refuses the row itself; what was not written runs again elsewhere, or fails after its claims.
-                tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
-                Written::Refused
-            }
-        }
+    fn save(&self, state: &mut State, next: Option<NextState>) -> impl Future<Output = Result<Written>> + use<> {
+        let Hold { worker, epoch } = state.hold;
+        let checkpoints = std::mem::take(&mut state.unwritten);
+        self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next })
+    }
+
+    fn written(&self, saved: Result<Written>) -> Written {
+        saved.unwrap_or_else(|error| {
+            // The database refuses the row itself; what was not written runs again elsewhere, or fails after its claims.
+            tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
+            Written::Refused
+        })
     }
 
     /// Records an attempt and waits for its commit. Does not return when the execution is no longer held.
@@ -305,8 +340,7 @@ impl Run {
 
     /// Ends the run from inside: the calling future never returns, and the engine drops it.
     pub(super) async fn stop<T>(&self, verdict: Verdict) -> T {
-        self.state().verdict.get_or_insert(verdict);
-        self.wakers.inner.wake_by_ref();
+        self.give_up(verdict);
         std::future::pending().await
     }
 
@@ -328,64 +362,35 @@ impl Run {
         }
     }
 
-    /// What to park with.
-    pub(crate) fn to_park(&self) -> Park {
+    /// Why the execution is being rolled back, if it is.
+    pub(crate) fn rollback(&self) -> Option<Failure> {
+        self.state().rollback.clone()
+    }
+
+    /// Turns the execution round: from here on its completed steps are undone.
+    pub(crate) fn turn_back(&self, cause: Failure) {
+        self.state().rollback = Some(cause);
+    }
+
+    /// What a rollback undoes, last completed first.
+    pub(crate) fn undoable(&self) -> Vec<Undoable> {
+        self.state().undoable.values().rev().cloned().collect()
+    }
+
+    /// The steps that have attempts and no outcome: they were cut off.
+    pub(crate) fn cut_off(&self) -> Vec<String> {
         let state = self.state();
-        Park {
-            worker: state.hold.worker,
-            id: self.id,
-            epoch: state.hold.epoch,
-            waits: state.waits.values().map(|(wait, _)| wait.clone()).collect(),
-            wake_at: state.backoffs.values().map(|(until, _)| *until).min(),
-        }
+        state.attempts.keys().filter(|key| !state.recorded.contains_key(*key)).cloned().collect()
     }
 
     /// Keys that were recorded and never asked for.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let state = self.state();
-        let mut keys: Vec<String> = state.recorded.keys().chain(state.resolved.keys()).cloned().collect();
+        // A wait that was dropped is cancelled, and asked for by nobody.
+        let waits = state.known.values().filter(|wait| !wait.is_cancelled()).map(|wait| &wait.key);
+        let mut keys: Vec<String> = state.recorded.keys().chain(waits).cloned().collect();
         keys.sort_unstable();
         keys
-    }
-
-    /// Whether code outside the engine holds a waker of this run, so that nobody can tell when it goes on.
-    pub(crate) fn waits_for_foreign_code(&self) -> bool {
-        self.wakers.foreign_alive()
-    }
-
-    /// The waker a durable future keeps: one that does not count as foreign, unless it is polled by a combinator of its own.
-    pub(super) fn own_waker(&self, given: &Waker) -> Waker {
-        if self.wakers.root_waker.will_wake(given) { self.wakers.inner.clone() } else { given.clone() }
-    }
-
-    /// Polls the workflow until it comes to rest.
-    pub(crate) async fn until_rest(self: &Arc<Self>, body: &mut Body) -> Rest {
-        std::future::poll_fn(|cx| self.poll_rest(body, cx)).await
-    }
-
-    fn poll_rest(self: &Arc<Self>, body: &mut Body, cx: &task::Context<'_>) -> Poll<Rest> {
-        self.wakers.notified.outer.register(cx.waker());
-        if let Some(verdict) = self.state().verdict.clone() {
-            return Poll::Ready(Rest::Ended(verdict));
-        }
-        self.wakers.root.woken.store(false, Ordering::Relaxed);
-        let mut root = task::Context::from_waker(&self.wakers.root_waker);
-        let polled = ambient::enter(Ambient::Run(self.clone()), || panics::catch(|| body.as_mut().poll(&mut root)));
-        let state = self.state();
-        if let Some(verdict) = state.verdict.clone() {
-            return Poll::Ready(Rest::Ended(verdict));
-        }
-        match polled {
-            Ok(Poll::Ready(result)) => return Poll::Ready(Rest::Finished(result)),
-            Err(failure) => return Poll::Ready(Rest::Panicked(failure)),
-            Ok(Poll::Pending) => {}
-        }
-        if !state.unwritten.is_empty() {
-            return Poll::Ready(Rest::Unwritten);
-        }
-        let waits = !(state.waits.is_empty() && state.backoffs.is_empty());
-        let goes_on = self.wakers.root.woken.load(Ordering::Relaxed) || self.wakers.foreign_alive();
-        if waits && state.busy == 0 && !goes_on { Poll::Ready(Rest::Waiting) } else { Poll::Pending }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -394,75 +399,22 @@ impl Run {
     }
 }
 
+impl Undoable {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        let output = if let Outcome::Output(output) = &checkpoint.outcome { Some(output.clone()) } else { None };
+        Self { key: checkpoint.key.clone(), output }
+    }
+}
+
+/// Takes out what stands below the path and is lost.
+fn forget_below<T>(entries: &mut BTreeMap<String, T>, path: &str, lost: impl Fn(&str) -> bool) -> Vec<T> {
+    let below = entries.range(path.to_owned()..).map(|(key, _)| key).take_while(|key| key.starts_with(path));
+    let keys: Vec<String> = below.filter(|key| lost(key)).cloned().collect();
+    keys.iter().filter_map(|key| entries.remove(key)).collect()
+}
+
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Run").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// While it lives, a future of the run does something else than wait.
-#[derive(Debug)]
-pub(super) struct Busy {
-    run: Arc<Run>,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.run.state().busy -= 1;
-    }
-}
-
-/// The wakers of one run. The root one is given to workflow code: while a clone of it lives, foreign code may wake the run,
-/// and the run must not be parked. The engine's own futures keep the inner one instead.
-struct Wakers {
-    notified: Arc<Notified>,
-    root: Arc<Root>,
-    root_waker: Waker,
-    inner: Waker,
-}
-
-#[derive(Default)]
-struct Notified {
-    outer: AtomicWaker,
-}
-
-struct Root {
-    woken: AtomicBool,
-    notified: Arc<Notified>,
-}
-
-impl Default for Wakers {
-    fn default() -> Self {
-        let notified = Arc::new(Notified::default());
-        let root = Arc::new(Root { woken: AtomicBool::new(false), notified: notified.clone() });
-        Self { root_waker: Waker::from(root.clone()), inner: Waker::from(notified.clone()), notified, root }
-    }
-}
-
-impl Wakers {
-    fn foreign_alive(&self) -> bool {
-        const OURS: usize = 2; // `root` and `root_waker`
-        Arc::strong_count(&self.root) > OURS
-    }
-}
-
-impl Wake for Notified {
-    fn wake(self: Arc<Self>) {
-        self.outer.wake();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.outer.wake();
-    }
-}
-
-impl Wake for Root {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Relaxed);
-        self.notified.outer.wake();
     }
 }

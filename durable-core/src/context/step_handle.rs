@@ -1,8 +1,9 @@
 //! What a step's body may know of itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::ambient;
@@ -29,7 +30,11 @@ struct Identity {
     execution_id: ExecutionId,
     key: String,
     attempt: u32,
+    /// Whether the execution should end.
     cancelled: watch::Receiver<bool>,
+    /// Whether the attempt has ended, or was dropped.
+    ended: AtomicBool,
+    end: Notify,
 }
 
 /// The step that this code runs in; outside an execution, as in a unit test, a stand-in for a first attempt.
@@ -39,7 +44,8 @@ pub fn step() -> StepHandle {
 
 impl StepHandle {
     pub(super) fn new(execution_id: ExecutionId, key: &str, attempt: u32, cancelled: watch::Receiver<bool>) -> Self {
-        Self { identity: Some(Arc::new(Identity { execution_id, key: key.to_owned(), attempt, cancelled })) }
+        let (ended, end) = (AtomicBool::new(false), Notify::new());
+        Self { identity: Some(Arc::new(Identity { execution_id, key: key.to_owned(), attempt, cancelled, ended, end })) }
     }
 
     /// The execution; `None` outside one.
@@ -58,17 +64,38 @@ impl StepHandle {
         self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.execution_id.derive(&identity.key))
     }
 
-    /// Whether the step should end soon: its worker shuts down, or its execution was cancelled or taken over.
+    /// Whether the step should end soon: its worker shuts down, its execution was cancelled or taken over, another branch has
+    /// made it superfluous, or its attempt is over.
     pub fn is_cancelled(&self) -> bool {
-        self.identity.as_ref().is_some_and(|identity| *identity.cancelled.borrow() || identity.cancelled.has_changed().is_err())
+        self.identity.as_ref().is_some_and(|identity| identity.is_cancelled())
     }
 
     /// Returns when the step should end soon; never outside an execution.
     pub async fn cancelled(&self) {
-        match &self.identity {
-            // The run was dropped: its execution is no longer this process's.
-            Some(identity) => drop(identity.cancelled.clone().wait_for(|cancelled| *cancelled).await),
-            None => std::future::pending().await,
+        let Some(identity) = &self.identity else { return std::future::pending().await };
+        let mut cancelled = identity.cancelled.clone();
+        let ended = identity.end.notified();
+        if identity.is_cancelled() {
+            return;
         }
+        tokio::select! {
+            // An error says that the run was dropped: its execution is no longer this process's.
+            _ = cancelled.wait_for(|cancelled| *cancelled) => {}
+            () = ended => {}
+        }
+    }
+
+    /// Says that the attempt is over.
+    pub(super) fn end(&self) {
+        if let Some(identity) = &self.identity {
+            identity.ended.store(true, Ordering::Release);
+            identity.end.notify_waiters();
+        }
+    }
+}
+
+impl Identity {
+    fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow() || self.cancelled.has_changed().is_err() || self.ended.load(Ordering::Acquire)
     }
 }

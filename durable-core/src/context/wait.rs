@@ -1,46 +1,103 @@
-//! Waits: for a time, an event, an answer.
+//! Waits: for a time, an event, an answer, a child.
 
+mod input;
+mod several;
+
+use std::convert::Infallible;
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::run::Run;
+use super::branch::Branch;
+use super::scope::{Scope, UnderWay};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Due, NewWait, ResolvedWait, WaitKind, WaitOutcome};
+use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::payload;
 
+pub use input::{Answer, Approval, InputWait};
+pub use several::{AllWait, Received, TimedAllWait};
+
+/// Longest name of an event, an input or a topic, in bytes: it is part of journal keys, and those are indexed.
+const LONGEST_NAME: usize = 200;
+
 /// A wait under a journal key; it ends when its outcome is recorded.
-struct Waiting {
-    run: Arc<Run>,
+pub(super) struct Waiting<'a> {
+    scope: Arc<Scope>,
+    under_way: Option<UnderWay>,
+    /// Whether it is one of several waits of one durable call, which marks itself as under way.
+    is_part: bool,
+    /// Whether it was polled, and is not over.
+    open: bool,
     key: String,
-    set_out: bool,
-    /// What to register; made when it is first needed.
     kind: WaitKind,
     name: String,
     due: Due,
     prompt: Option<String>,
-    schema: Option<fn() -> Option<String>>,
+    schema: Option<Schema>,
+    details: Option<Box<WaitDetails>>,
+    reminder: Option<Branch<'a, Infallible>>,
+    /// Why it cannot be waited for.
+    refused: Option<Error>,
 }
 
-impl Waiting {
-    fn new(run: &Arc<Run>, kind: WaitKind, name: &str) -> Self {
+/// The JSON Schema that an answer must fit.
+#[derive(Clone)]
+pub(super) enum Schema {
+    /// That of a Rust type, made when it is needed.
+    OfType(fn() -> Option<String>),
+    Given(serde_json::Value),
+}
+
+/// How the value of a wait is read from what was recorded.
+pub(super) type Read<T> = fn(&str, &RecordedWait) -> Result<T>;
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(scope: &Arc<Scope>, kind: WaitKind, name: &str) -> Self {
+        let refused = match (kind, name.len()) {
+            (WaitKind::Event | WaitKind::Input | WaitKind::Topic, 0) => {
+                Some(format!("a wait for an {} without a name", kind.as_str()))
+            }
+            (_, length) if length > LONGEST_NAME => {
+                Some(format!("the name of an {} has {length} bytes, over the limit of {LONGEST_NAME}", kind.as_str()))
+            }
+            _ => None,
+        };
         Self {
-            run: run.clone(),
-            key: run.next_key(kind.as_str(), name),
-            set_out: false,
+            scope: scope.clone(),
+            under_way: None,
+            is_part: false,
+            open: false,
+            key: scope.next_key(kind.as_str(), name),
             kind,
             name: name.to_owned(),
             due: Due::Never,
             prompt: None,
             schema: None,
+            details: None,
+            reminder: None,
+            refused: refused.map(invalid),
         }
+    }
+
+    /// One of several waits of a call that is under way itself.
+    fn part_of(scope: &Arc<Scope>, kind: WaitKind, name: &str) -> Self {
+        let mut waiting = Self::new(scope, kind, name);
+        waiting.is_part = true;
+        waiting
+    }
+
+    fn details(&mut self) -> &mut WaitDetails {
+        self.details.get_or_insert_default()
+    }
+
+    fn refuse(&mut self, message: impl Into<String>) {
+        self.refused.get_or_insert_with(|| invalid(message.into()));
     }
 
     fn to_register(&self) -> NewWait {
@@ -50,62 +107,101 @@ impl Waiting {
             name: self.name.clone(),
             due: self.due,
             prompt: self.prompt.clone(),
-            schema: self.schema.and_then(|schema| schema()),
+            schema: self.schema.as_ref().and_then(Schema::text),
+            details: self.details.clone(),
         }
+    }
+
+    fn what(&self) -> String {
+        format!("{} `{}`", self.kind.as_str(), self.name)
     }
 
     /// The value that was received; `None` when the time was over first.
-    async fn received<T: DeserializeOwned>(self) -> Result<Option<T>> {
-        let what = format!("{} `{}`", self.kind.as_str(), self.name);
-        let resolved = self.await;
-        match resolved.outcome {
-            WaitOutcome::Received => payload::decode(&what, resolved.payload().as_str()).map(Some),
-            WaitOutcome::Cancelled => Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled"))),
-            WaitOutcome::TimedOut | WaitOutcome::Elapsed => Ok(None),
+    async fn received<T>(mut self, read: Read<T>) -> Result<Option<T>> {
+        if let Some(refused) = self.refused.take() {
+            return Err(refused);
+        }
+        let what = self.what();
+        let over = self.await;
+        match over.outcome {
+            Some(WaitOutcome::Received) => read(&what, &over).map(Some),
+            Some(WaitOutcome::Cancelled) => {
+                Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled")))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends the reminder, if there is one: what it did stays in the journal, and is not asked for again.
+    fn end_reminder(&mut self) {
+        if let Some(reminder) = self.reminder.take() {
+            reminder.abandon();
+            self.scope.run.pass_over(&format!("{}/", self.key), None);
         }
     }
 }
 
-impl Future for Waiting {
-    type Output = ResolvedWait;
+impl Future for Waiting<'_> {
+    type Output = RecordedWait;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<ResolvedWait> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
         let this = &mut *self;
-        if !this.set_out {
-            this.run.set_out(&this.key);
-            this.set_out = true;
+        if this.under_way.is_none() && !this.is_part {
+            this.under_way = Some(this.scope.set_out(&this.key));
         }
-        match this.run.take_resolved(&this.key) {
-            Some(resolved) => {
-                this.run.arrive(&this.key);
-                Poll::Ready(resolved)
-            }
-            None => {
-                let waker = this.run.own_waker(cx.waker());
-                this.run.register_wait(this.to_register(), waker);
-                Poll::Pending
-            }
+        let waker = this.scope.wakers.own(cx.waker());
+        let run = this.scope.run.clone();
+        this.open = true;
+        if let Poll::Ready(over) = run.poll_wait(&this.key, || this.to_register(), waker.clone()) {
+            this.open = false;
+            this.end_reminder();
+            this.under_way = None;
+            return Poll::Ready(over);
+        }
+        if let Some(reminder) = &mut this.reminder
+            && let Poll::Ready(never) = reminder.poll(&waker)
+        {
+            match never {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.scope.run.drop_wait(&self.key);
         }
     }
 }
 
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if self.set_out {
-            self.run.arrive(&self.key);
+impl Schema {
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::OfType(schema) => schema(),
+            Self::Given(schema) => Some(schema.to_string()),
         }
     }
+}
+
+fn invalid(message: String) -> Error {
+    Error::of_kind(ErrorKind::Invalid, message).into_permanent()
+}
+
+/// Reads what was received as it is.
+pub(super) fn read_payload<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<T> {
+    payload::decode(what, over.payload().as_str())
 }
 
 /// A sleep; see [`Context::sleep`](super::Context::sleep).
 #[must_use = "a sleep does nothing until it is awaited"]
 pub struct Sleep {
-    waiting: Waiting,
+    waiting: Waiting<'static>,
 }
 
 impl Sleep {
-    pub(super) fn new(run: &Arc<Run>, due: Due) -> Self {
-        let mut waiting = Waiting::new(run, WaitKind::Sleep, "");
+    pub(super) fn new(scope: &Arc<Scope>, due: Due) -> Self {
+        let mut waiting = Waiting::new(scope, WaitKind::Sleep, "");
         waiting.due = due;
         Self { waiting }
     }
@@ -115,99 +211,132 @@ impl Future for Sleep {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.waiting).poll(cx).map(|resolved| match resolved.outcome {
-            WaitOutcome::Cancelled => Err(Error::of_kind(ErrorKind::Cancelled, "the sleep was cancelled")),
+        Pin::new(&mut self.waiting).poll(cx).map(|over| match over.outcome {
+            Some(WaitOutcome::Cancelled) => Err(Error::of_kind(ErrorKind::Cancelled, "the sleep was cancelled")),
             _ => Ok(()),
         })
     }
 }
 
-/// A wait for an event; see [`Context::wait_for_event`](super::Context::wait_for_event).
+/// A wait for an event, for any of several, or for what is published to a topic; see
+/// [`Context::wait_for_event`](super::Context::wait_for_event), [`wait_for_any`](super::Context::wait_for_any) and
+/// [`wait_for_topic`](super::Context::wait_for_topic).
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct EventWait<T> {
-    waiting: Waiting,
-    value: PhantomData<fn() -> T>,
-}
-
-/// A wait for a person's answer; see [`Context::wait_for_input`](super::Context::wait_for_input).
-#[must_use = "a wait does nothing until it is awaited"]
-pub struct InputWait<T> {
-    waiting: Waiting,
-    value: PhantomData<fn() -> T>,
+    waiting: Waiting<'static>,
+    read: Read<T>,
 }
 
 /// A wait that ends with `None` when its time is over.
 #[must_use = "a wait does nothing until it is awaited"]
-pub struct TimedWait<T> {
-    waiting: Waiting,
-    value: PhantomData<fn() -> T>,
+pub struct TimedWait<'a, T> {
+    waiting: Waiting<'a>,
+    read: Read<T>,
+    timeout: Duration,
 }
 
 /// A wait that ends with a value of its own when its time is over.
 #[must_use = "a wait does nothing until it is awaited"]
-pub struct WaitOr<T> {
-    waiting: Waiting,
+pub struct WaitOr<'a, T> {
+    wait: TimedWait<'a, T>,
     otherwise: T,
 }
 
-impl<T: DeserializeOwned + Send + 'static> EventWait<T> {
-    pub(super) fn new(run: &Arc<Run>, kind: WaitKind, name: &str) -> Self {
-        Self { waiting: Waiting::new(run, kind, name), value: PhantomData }
+/// A wait that fails when its time is over.
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct WaitOrFail<'a, T> {
+    wait: TimedWait<'a, T>,
+}
+
+impl<T: DeserializeOwned> EventWait<T> {
+    pub(super) fn event(scope: &Arc<Scope>, name: &str) -> Self {
+        Self { waiting: Waiting::new(scope, WaitKind::Event, name), read: read_payload::<T> }
     }
 
-    /// Waits at most that long by the database's clock; the answer becomes an `Option`.
-    pub fn timeout(self, timeout: Duration) -> TimedWait<T> {
-        TimedWait::after(self.waiting, timeout)
+    pub(super) fn topic(scope: &Arc<Scope>, topic: &str) -> Self {
+        Self { waiting: Waiting::new(scope, WaitKind::Topic, topic), read: read_payload::<T> }
     }
 }
 
-impl<T: DeserializeOwned + JsonSchema + Send + 'static> InputWait<T> {
-    pub(super) fn new(run: &Arc<Run>, name: &str) -> Self {
-        let mut waiting = Waiting::new(run, WaitKind::Input, name);
-        waiting.schema = Some(schema_of::<T>);
-        Self { waiting, value: PhantomData }
+impl<T: DeserializeOwned> EventWait<(String, T)> {
+    pub(super) fn any(scope: &Arc<Scope>, names: Vec<String>) -> Self {
+        // The names stand in the row: its own would only be one of them.
+        let mut waiting = Waiting::new(scope, WaitKind::Event, "any of");
+        waiting.name.clear();
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            waiting.refuse("wait_for_any needs at least one name, and none that is empty");
+        }
+        waiting.details().names = Some(names);
+        Self { waiting, read: read_named::<T> }
     }
+}
 
-    /// What to show the person who is asked.
-    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
-        self.waiting.prompt = Some(prompt.into());
+/// What is recorded of an event that was one of several.
+#[derive(Deserialize)]
+struct Named<T> {
+    name: String,
+    payload: T,
+}
+
+fn read_named<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<(String, T)> {
+    let Named { name, payload } = read_payload(what, over)?;
+    Ok((name, payload))
+}
+
+impl<T> EventWait<T> {
+    /// Takes only what is published with this correlation key; see [`Context::wait_for_topic`](super::Context::wait_for_topic).
+    pub fn correlation(mut self, key: impl Into<String>) -> Self {
+        if self.waiting.kind != WaitKind::Topic {
+            self.waiting.refuse("a correlation belongs to a topic: use cx.wait_for_topic(…)");
+        }
+        self.waiting.details().correlation = Some(key.into());
         self
     }
 
-    /// Waits at most that long by the database's clock; the answer becomes an `Option`.
-    pub fn timeout(self, timeout: Duration) -> TimedWait<T> {
-        TimedWait::after(self.waiting, timeout)
+    /// Waits at most that long by the database's clock; the value becomes an `Option`.
+    pub fn timeout(self, timeout: Duration) -> TimedWait<'static, T> {
+        TimedWait::after(self.waiting, self.read, timeout)
     }
 }
 
-impl<T> TimedWait<T> {
-    fn after(mut waiting: Waiting, timeout: Duration) -> Self {
+impl<'a, T> TimedWait<'a, T> {
+    fn after(mut waiting: Waiting<'a>, read: Read<T>, timeout: Duration) -> Self {
         waiting.due = Due::After(timeout);
-        Self { waiting, value: PhantomData }
+        Self { waiting, read, timeout }
     }
 
     /// Goes on with this value when the time is over.
-    pub fn or(self, otherwise: T) -> WaitOr<T> {
-        WaitOr { waiting: self.waiting, otherwise }
+    pub fn or(self, otherwise: T) -> WaitOr<'a, T> {
+        WaitOr { wait: self, otherwise }
+    }
+
+    /// Fails with an error of kind [`TimedOut`](ErrorKind::TimedOut) when the time is over.
+    pub fn or_fail(self) -> WaitOrFail<'a, T> {
+        WaitOrFail { wait: self }
+    }
+
+    async fn received(self) -> Result<Option<T>> {
+        self.waiting.received(self.read).await
     }
 }
 
-/// The JSON Schema of `T`.
-fn schema_of<T: JsonSchema>() -> Option<String> {
-    serde_json::to_string(&schemars::schema_for!(T)).ok()
+/// The value of a wait without an end; there is always one.
+async fn value<T>(waiting: Waiting<'_>, read: Read<T>) -> Result<T> {
+    let key = waiting.key.clone();
+    waiting.received(read).await?.ok_or_else(|| Error::new(format!("`{key}` ended without an answer, though it has no timeout")))
 }
 
-/// The answer to a wait without an end; there is always one.
-async fn answer<T: DeserializeOwned>(waiting: Waiting) -> Result<T> {
-    let key = waiting.key.clone();
-    waiting.received().await?.ok_or_else(|| Error::new(format!("`{key}` ended without an answer, though it has no timeout")))
+async fn value_in_time<T>(wait: TimedWait<'_, T>) -> Result<T> {
+    let (what, timeout) = (wait.waiting.what(), wait.timeout);
+    let late = || Error::of_kind(ErrorKind::TimedOut, format!("{what} did not come within {timeout:?}"));
+    wait.received().await?.ok_or_else(late)
 }
 
 macro_rules! awaits {
-    ($($type:ident => $output:ty, |$wait:ident| $future:expr;)*) => {
-        $(impl<T: DeserializeOwned + Send + 'static> IntoFuture for $type<T> {
+    ($($type:ident<$life:lifetime> => $output:ty, |$wait:ident| $future:expr;)*) => {
+        $(impl<$life, T: Send + $life> IntoFuture for $type<$life, T> {
             type Output = Result<$output>;
-            type IntoFuture = BoxFuture<'static, Result<$output>>;
+            type IntoFuture = BoxFuture<$life, Result<$output>>;
 
             fn into_future(self) -> Self::IntoFuture {
                 let $wait = self;
@@ -215,19 +344,52 @@ macro_rules! awaits {
             }
         }
 
-        impl<T> fmt::Debug for $type<T> {
+        impl<T> fmt::Debug for $type<'_, T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($type)).field(&self.waiting.key).finish()
+                f.debug_tuple(stringify!($type)).field(&self.key()).finish()
             }
         })*
     };
 }
 
 awaits! {
-    EventWait => T, |wait| answer(wait.waiting);
-    InputWait => T, |wait| answer(wait.waiting);
-    TimedWait => Option<T>, |wait| wait.waiting.received();
-    WaitOr => T, |wait| async move { Ok(wait.waiting.received().await?.unwrap_or(wait.otherwise)) };
+    InputWait<'a> => T, |wait| { let (waiting, read) = wait.into_parts(); value(waiting, read) };
+    TimedWait<'a> => Option<T>, |wait| wait.received();
+    WaitOr<'a> => T, |wait| async move { Ok(wait.wait.received().await?.unwrap_or(wait.otherwise)) };
+    WaitOrFail<'a> => T, |wait| value_in_time(wait.wait);
+}
+
+impl<T: Send + 'static> IntoFuture for EventWait<T> {
+    type Output = Result<T>;
+    type IntoFuture = BoxFuture<'static, Result<T>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(value(self.waiting, self.read))
+    }
+}
+
+impl<T> TimedWait<'_, T> {
+    fn key(&self) -> &str {
+        &self.waiting.key
+    }
+}
+
+impl<T> WaitOr<'_, T> {
+    fn key(&self) -> &str {
+        self.wait.key()
+    }
+}
+
+impl<T> WaitOrFail<'_, T> {
+    fn key(&self) -> &str {
+        self.wait.key()
+    }
+}
+
+impl<T> fmt::Debug for EventWait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventWait").field(&self.waiting.key).finish()
+    }
 }
 
 impl fmt::Debug for Sleep {

@@ -73,7 +73,7 @@ impl ExecutionState {
     pub fn can_become(self, next: Self) -> bool {
         match self {
             Self::Pending => matches!(next, Self::Running | Self::Cancelled | Self::Failed),
-            Self::Running => !matches!(next, Self::Running | Self::Compensated | Self::CompensationFailed),
+            Self::Running => next != Self::Running,
             Self::Waiting => matches!(next, Self::Pending | Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
             Self::Compensating => matches!(next, Self::Compensated | Self::CompensationFailed),
             _ => false,
@@ -202,8 +202,14 @@ pub(crate) struct Claimed {
     pub(crate) claims: i16,
     pub(crate) deadline_at: Option<DateTime<Utc>>,
     pub(crate) input: Payload,
-    /// Waits that were resolved so far, in an execution that has run before.
-    pub(crate) resolved: Vec<super::ResolvedWait>,
+    /// Waits that ended since the execution last rested.
+    pub(crate) resolved: Vec<super::RecordedWait>,
+    /// Why it is being rolled back, if it is.
+    pub(crate) rollback: Option<Failure>,
+    /// The completed execution whose steps it undoes.
+    pub(crate) undoes: Option<ExecutionId>,
+    /// Whether a parent waits for its end.
+    pub(crate) awaited: bool,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::wait::ResolvedWait;
+use super::wait::RecordedWait;
 use crate::error::Failure;
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
@@ -25,6 +25,15 @@ pub(crate) struct Checkpoint {
     pub(crate) attempt: u32,
     pub(crate) took: Duration,
     pub(crate) outcome: Outcome,
+    /// The place among the steps that a rollback undoes; `None` for a step that leaves nothing to undo.
+    pub(crate) undo_order: Option<i32>,
+}
+
+impl Checkpoint {
+    /// A first attempt that took no time.
+    pub(crate) fn of(key: String, outcome: Outcome) -> Self {
+        Self { key, digest: None, attempt: 1, took: Duration::ZERO, outcome, undo_order: None }
+    }
 }
 
 /// An attempt that did not end its step: still under way when last seen, or failed and to be retried.
@@ -45,5 +54,5 @@ pub(crate) struct FailedAttempt {
 pub(crate) struct JournalRecords {
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) attempts: Vec<FailedAttempt>,
-    pub(crate) waits: Vec<ResolvedWait>,
+    pub(crate) waits: Vec<RecordedWait>,
 }

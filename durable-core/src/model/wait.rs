@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
@@ -18,6 +19,10 @@ pub enum WaitKind {
     Event,
     /// An answer of a person.
     Input,
+    /// What is published to a topic.
+    Topic,
+    /// The end of a child execution.
+    Child,
 }
 
 impl WaitKind {
@@ -27,6 +32,8 @@ impl WaitKind {
             Self::Sleep => "sleep",
             Self::Event => "event",
             Self::Input => "input",
+            Self::Topic => "topic",
+            Self::Child => "child",
         }
     }
 }
@@ -96,6 +103,53 @@ pub(crate) struct NewWait {
     pub(crate) due: Due,
     pub(crate) prompt: Option<String>,
     pub(crate) schema: Option<String>,
+    pub(crate) details: Option<Box<WaitDetails>>,
+}
+
+/// What only some waits have. `durable.park` reads it by these names.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct WaitDetails {
+    /// Any of these events ends the wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) names: Option<Vec<String>>,
+    /// Whose publications of the topic are meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) correlation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) child: Option<NewChild>,
+}
+
+/// A child execution that is created together with the wait for it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NewChild {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) version: u32,
+    pub(crate) queue: String,
+    pub(crate) priority: i16,
+    pub(crate) key: Option<String>,
+    pub(crate) input: Box<RawValue>,
+    pub(crate) bond: Bond,
+    /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.
+    pub(crate) undoes: Option<ExecutionId>,
+}
+
+/// What binds a child to its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bond {
+    /// The parent waits for its end.
+    Awaited,
+    /// The parent waited for its end, and has been told.
+    Told,
+    /// The parent does not wait for it; cancelling the parent cancels it.
+    Started,
+    /// Whatever becomes of the parent, it goes on.
+    Detached,
 }
 
 /// When a wait ends by itself.
@@ -107,17 +161,28 @@ pub(crate) enum Due {
     At(DateTime<Utc>),
 }
 
-/// A wait that has ended.
+/// A wait as the journal has it.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ResolvedWait {
+pub(crate) struct RecordedWait {
     pub(crate) key: String,
-    pub(crate) outcome: WaitOutcome,
+    /// `None` while it is open.
+    pub(crate) outcome: Option<WaitOutcome>,
     #[serde(default)]
-    pub(crate) payload: Option<Box<serde_json::value::RawValue>>,
+    pub(crate) payload: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub(crate) child_id: Option<ExecutionId>,
+    #[serde(default)]
+    pub(crate) answered_by: Option<String>,
+    #[serde(default)]
+    pub(crate) resolved_at: Option<DateTime<Utc>>,
 }
 
-impl ResolvedWait {
+impl RecordedWait {
     pub(crate) fn payload(&self) -> Payload {
         self.payload.as_ref().map_or_else(Payload::null, |payload| Payload(payload.get().into()))
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.outcome == Some(WaitOutcome::Cancelled)
     }
 }

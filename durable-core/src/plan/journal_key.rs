@@ -13,6 +13,11 @@ pub(crate) struct KeySequence {
 }
 
 impl KeySequence {
+    /// Keys that begin with `prefix`: nothing, or the scope's path with a slash at its end.
+    pub(crate) fn within(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), taken: HashMap::new() }
+    }
+
     /// The next key of that kind and name.
     pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
         let base = if name.is_empty() { format!("{}{kind}", self.prefix) } else { format!("{}{kind} {name}", self.prefix) };

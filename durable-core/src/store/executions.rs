@@ -79,7 +79,10 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
         claims: row.try_get("claims")?,
         deadline_at: row.try_get("deadline_at")?,
         input: Payload(row.try_get::<&str, _>("input")?.into()),
-        resolved: super::journal::resolved_waits(row.try_get("resolved")?)?,
+        resolved: super::journal::recorded_waits(row.try_get("resolved")?)?,
+        rollback: row.try_get::<Option<&str>, _>("rollback")?.map(super::journal::failure),
+        undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
+        awaited: row.try_get("awaited")?,
     })
 }
 

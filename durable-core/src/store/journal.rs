@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::error::{ErrorKind, Failure};
 use crate::ids::{ExecutionId, SHARD};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, ResolvedWait};
+use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, RecordedWait};
 use crate::payload::Payload;
 
-/// The recorded steps and attempts of each execution; waits come with the claim.
+/// The recorded steps, attempts and waits of each execution.
 pub(crate) async fn load(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -24,22 +26,53 @@ pub(crate) async fn load(
     for row in &rows {
         let execution_id = ExecutionId::from(row.try_get::<Uuid, _>("execution_id")?);
         let journal = journals.entry(execution_id).or_default();
-        let key: String = row.try_get("key")?;
-        let attempt = u32::from(row.try_get::<i16, _>("attempt")?.unsigned_abs());
-        let error = row.try_get::<Option<&str>, _>("error")?.map(|text| Box::new(failure(text)));
-        if row.try_get("ended")? {
-            let outcome = match error {
-                Some(failure) => Outcome::Error(failure),
-                None => Outcome::Output(Payload(row.try_get::<&str, _>("output")?.into())),
-            };
-            let digest = row.try_get::<Option<i64>, _>("digest")?.map(i64::cast_unsigned);
-            journal.checkpoints.push(Checkpoint { key, digest, attempt, took: Duration::ZERO, outcome });
-        } else {
-            let retry_at = row.try_get("retry_at")?;
-            journal.attempts.push(FailedAttempt { execution_id, key, attempt, took: Duration::ZERO, failure: error, retry_at });
+        match row.try_get("entry")? {
+            "checkpoint" => journal.checkpoints.push(checkpoint(row)?),
+            "attempt" => journal.attempts.push(attempt(execution_id, row)?),
+            _ => journal.waits.push(wait(row)?),
         }
     }
     Ok(journals)
+}
+
+fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
+    let outcome = match row.try_get::<Option<&str>, _>("error")? {
+        Some(error) => Outcome::Error(Box::new(failure(error))),
+        None => Outcome::Output(Payload(row.try_get::<&str, _>("output")?.into())),
+    };
+    Ok(Checkpoint {
+        digest: row.try_get::<Option<i64>, _>("digest")?.map(i64::cast_unsigned),
+        attempt: number(row)?,
+        undo_order: row.try_get("undo_order")?,
+        ..Checkpoint::of(row.try_get("key")?, outcome)
+    })
+}
+
+fn attempt(execution_id: ExecutionId, row: &PgRow) -> Result<FailedAttempt, sqlx::Error> {
+    Ok(FailedAttempt {
+        execution_id,
+        key: row.try_get("key")?,
+        attempt: number(row)?,
+        took: Duration::ZERO,
+        failure: row.try_get::<Option<&str>, _>("error")?.map(|text| Box::new(failure(text))),
+        retry_at: row.try_get("at")?,
+    })
+}
+
+fn number(row: &PgRow) -> Result<u32, sqlx::Error> {
+    Ok(u32::from(row.try_get::<i16, _>("attempt")?.unsigned_abs()))
+}
+
+fn wait(row: &PgRow) -> Result<RecordedWait, sqlx::Error> {
+    let payload = row.try_get::<Option<String>, _>("output")?.map(RawValue::from_string).transpose();
+    Ok(RecordedWait {
+        key: row.try_get("key")?,
+        outcome: row.try_get::<Option<&str>, _>("outcome")?.map(super::look::word).transpose()?,
+        payload: payload.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        child_id: row.try_get::<Option<Uuid>, _>("child_id")?.map(ExecutionId::from),
+        answered_by: row.try_get("answered_by")?,
+        resolved_at: row.try_get("at")?,
+    })
 }
 
 /// The failure as JSON.
@@ -54,6 +87,6 @@ pub(crate) fn failure(text: &str) -> Failure {
 }
 
 /// The waits in a JSON array built by SQL; none where there is none.
-pub(super) fn resolved_waits(text: Option<&str>) -> Result<Vec<ResolvedWait>, sqlx::Error> {
+pub(super) fn recorded_waits(text: Option<&str>) -> Result<Vec<RecordedWait>, sqlx::Error> {
     text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error))))
 }

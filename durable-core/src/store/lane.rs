@@ -66,10 +66,18 @@ impl<B: Batch> Lane<B> {
 
     /// Writes one item; returns after its commit. Dropping the future does not take the item back.
     pub(crate) async fn write(&self, item: B::Item) -> Result<B::Outcome> {
+        self.submit(item).await
+    }
+
+    /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
+    pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
-        let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
-        self.queue.send(Entry { item, written }).map_err(|_| closed())?;
-        outcome.await.map_err(|_| closed())?
+        // Refused by a closed lane, the entry is dropped, and its `outcome` hears so.
+        let _ = self.queue.send(Entry { item, written });
+        async move {
+            let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
+            outcome.await.map_err(|_| closed())?
+        }
     }
 
     /// Writes one item without waiting for its commit.

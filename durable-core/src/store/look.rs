@@ -156,6 +156,6 @@ fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {
 }
 
 /// A value of an enum by its word.
-fn word<T: DeserializeOwned>(word: &str) -> Result<T, sqlx::Error> {
+pub(super) fn word<T: DeserializeOwned>(word: &str) -> Result<T, sqlx::Error> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

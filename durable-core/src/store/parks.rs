@@ -1,14 +1,16 @@
 //! Registers waits and parks the executions that wait.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Batch, Statement, Store};
+use super::{Batch, Lane, Statement, Store};
+use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
-use crate::model::{Due, NewWait, ResolvedWait};
+use crate::model::{Due, NewWait, RecordedWait, WaitDetails};
 
 /// An execution that has nothing to do but wait.
 #[derive(Debug, Clone)]
@@ -16,8 +18,14 @@ pub(crate) struct Park {
     pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
-    /// What it waits for; those that are registered already are left as they are.
+    /// Whether it goes on running, and only wants to know of its waits.
+    pub(crate) stays: bool,
+    /// How many waits it takes for open, these new ones included: fewer in the database means that some are over.
+    pub(crate) open: usize,
+    /// Waits to register; those that are registered already are left as they are.
     pub(crate) waits: Vec<NewWait>,
+    /// Keys of waits that nobody wants any more.
+    pub(crate) dropped: Vec<String>,
     /// When a retry is due, if one is.
     pub(crate) wake_at: Option<DateTime<Utc>>,
 }
@@ -25,10 +33,10 @@ pub(crate) struct Park {
 /// What became of it.
 #[derive(Debug)]
 pub(crate) enum ParkOutcome {
-    /// It waits; slot and lease are given back.
+    /// It waits, and slot and lease are given back, unless it stays. With the time when the first of its waits is due.
     Parked { wake_at: Option<DateTime<Utc>> },
     /// It goes on at once: these waits are over.
-    Resolved(Vec<ResolvedWait>),
+    Resolved(Vec<RecordedWait>),
     /// A message is on its way to it: ask again.
     Busy,
     /// Another worker holds it, or nobody.
@@ -38,6 +46,21 @@ pub(crate) enum ParkOutcome {
 /// The lane of parkings.
 #[derive(Debug)]
 pub(crate) struct Parks;
+
+/// Pause before a parking is tried again that met a message on its way: about as long as a commit takes.
+const PAUSE_WHEN_BUSY: Duration = Duration::from_millis(2);
+
+impl Lane<Parks> {
+    /// Writes a parking; comes back to it as long as a message is on its way.
+    pub(crate) async fn write_when_free(&self, park: &Park) -> Result<ParkOutcome> {
+        loop {
+            match self.write(park.clone()).await {
+                Ok(ParkOutcome::Busy) => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
+                other => return other,
+            }
+        }
+    }
+}
 
 impl Batch for Parks {
     type Item = Park;
@@ -57,6 +80,8 @@ impl Batch for Parks {
         let current: Vec<&Park> = items.iter().filter(|item| item.worker == worker).collect();
         let waits: Vec<(Uuid, &NewWait)> =
             current.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
+        let dropped: Vec<(Uuid, &str)> =
+            current.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
             .bind(SHARD)
@@ -64,6 +89,8 @@ impl Batch for Parks {
             .bind(current.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
             .bind(current.iter().map(|item| item.wake_at).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| item.stays).collect::<Vec<_>>())
+            .bind(current.iter().map(|item| i32::try_from(item.open).unwrap_or(i32::MAX)).collect::<Vec<_>>())
             .bind(waits.iter().map(|(id, _)| *id).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.key.as_str()).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.kind.as_str()).collect::<Vec<_>>())
@@ -72,13 +99,16 @@ impl Batch for Parks {
             .bind(waits.iter().map(|(_, wait)| due_at(wait)).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.prompt.as_deref()).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.schema.as_deref()).collect::<Vec<_>>())
+            .bind(waits.iter().map(|(_, wait)| wait.details.as_deref().map(details)).collect::<Vec<_>>())
+            .bind(dropped.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(dropped.iter().map(|(_, key)| *key).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         let mut outcomes = HashMap::with_capacity(rows.len());
         for row in &rows {
             let outcome = match row.try_get::<&str, _>(1)? {
                 "parked" => ParkOutcome::Parked { wake_at: row.try_get(3)? },
-                "resolved" => ParkOutcome::Resolved(super::journal::resolved_waits(row.try_get(2)?)?),
+                "resolved" => ParkOutcome::Resolved(super::journal::recorded_waits(row.try_get(2)?)?),
                 "busy" => ParkOutcome::Busy,
                 _ => ParkOutcome::Lost,
             };
@@ -94,4 +124,10 @@ fn delay(wait: &NewWait) -> Option<f64> {
 
 fn due_at(wait: &NewWait) -> Option<DateTime<Utc>> {
     if let Due::At(time) = wait.due { Some(time) } else { None }
+}
+
+/// What only some waits have, as JSON.
+fn details(details: &WaitDetails) -> String {
+    // Made of strings, numbers and JSON: it always encodes.
+    serde_json::to_string(details).unwrap_or_default()
 }

@@ -103,6 +103,7 @@ impl Batch for Saves {
             .bind(steps.iter().map(|(_, step)| step.took.as_secs_f64()).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
+            .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
@@ -134,6 +135,7 @@ async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next:
         .bind(step.map(|step| step.took.as_secs_f64()))
         .bind(step.and_then(output))
         .bind(step.and_then(error))
+        .bind(step.and_then(|step| step.undo_order))
         .fetch_optional(connection)
         .await?;
     Ok(if moved.is_some() { Written::Accepted } else { Written::Refused })

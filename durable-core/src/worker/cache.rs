@@ -1,28 +1,14 @@
 //! Parked executions that stay in memory for a while, so that waking them here needs no replay.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use crate::context::run::{Body, Run};
-use crate::ids::{Epoch, ExecutionId};
-
-/// An execution at rest.
-pub(super) struct Parked {
-    pub(super) run: Arc<Run>,
-    pub(super) body: Body,
-}
-
-impl Parked {
-    /// Whether nobody else can have held the execution between its parking and a claim at that epoch.
-    pub(super) fn goes_on_at(&self, claimed: Epoch) -> bool {
-        claimed.follows(self.run.hold().epoch)
-    }
-}
+use super::flow::Flow;
+use crate::ids::ExecutionId;
 
 /// At most so many executions; the one that was parked first leaves first.
 pub(super) struct Cache {
     limit: usize,
-    parked: HashMap<ExecutionId, (u64, Parked)>,
+    parked: HashMap<ExecutionId, (u64, Flow)>,
     order: BTreeMap<u64, ExecutionId>,
     next: u64,
 }
@@ -34,7 +20,7 @@ impl Cache {
 
     /// Puts an execution in, and returns the one that had to leave: its future is the caller's to drop, outside any lock.
     #[must_use]
-    pub(super) fn put(&mut self, id: ExecutionId, parked: Parked) -> Option<Parked> {
+    pub(super) fn put(&mut self, id: ExecutionId, parked: Flow) -> Option<Flow> {
         if self.limit == 0 {
             return Some(parked);
         }
@@ -49,7 +35,7 @@ impl Cache {
         self.parked.remove(&oldest).map(|(_, parked)| parked)
     }
 
-    pub(super) fn take(&mut self, id: ExecutionId) -> Option<Parked> {
+    pub(super) fn take(&mut self, id: ExecutionId) -> Option<Flow> {
         let (place, parked) = self.parked.remove(&id)?;
         self.order.remove(&place);
         Some(parked)
@@ -57,7 +43,7 @@ impl Cache {
 
     /// Empties the cache; the futures are the caller's to drop.
     #[must_use]
-    pub(super) fn clear(&mut self) -> Vec<Parked> {
+    pub(super) fn clear(&mut self) -> Vec<Flow> {
         self.order.clear();
         self.parked.drain().map(|(_, (_, parked))| parked).collect()
     }

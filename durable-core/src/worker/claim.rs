@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedRwLockReadGuard;
 
 use super::Worker;
-use super::cache::Parked;
+use super::flow::Flow;
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
 use crate::signals::{Slot, Slots};
@@ -70,9 +70,10 @@ async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize
 fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming: OwnedRwLockReadGuard<()>) {
     let mut resumed = Vec::new();
     for (slot, claimed) in slots.into_iter().zip(claimed) {
-        let parked = if claimed.epoch == Epoch::FIRST { None } else { worker.parked().take(claimed.id) };
+        let fresh = claimed.epoch == Epoch::FIRST && claimed.rollback.is_none();
+        let parked = if fresh { None } else { worker.parked().take(claimed.id) };
         match parked {
-            _ if claimed.epoch == Epoch::FIRST => worker.spawn(slot, claimed, Begin::Fresh),
+            _ if fresh => worker.spawn(slot, claimed, Begin::Fresh),
             Some(parked) if parked.goes_on_at(claimed.epoch) => worker.spawn(slot, claimed, Begin::Cached(parked)),
             _ => resumed.push((slot, claimed)),
         }
@@ -87,8 +88,7 @@ pub(super) enum Begin {
     /// It has never run: its journal is empty, and nothing need be read.
     Fresh,
     /// It goes on in memory.
-    /// It goes on in memory.
-    Cached(Parked),
+    Cached(Flow),
     /// It runs from its start, over its journal.
     Replayed(JournalRecords),
 }
@@ -112,9 +112,8 @@ async fn load_and_resume(worker: Arc<Worker>, resumed: Vec<(Slot, Claimed)>, _cl
 }
 
 impl Worker {
-    /// Runs an execution over its journal; its waits came with the claim.
-    pub(super) fn resume(self: &Arc<Self>, slot: Slot, mut claimed: Claimed, mut journal: JournalRecords) {
-        journal.waits = std::mem::take(&mut claimed.resolved);
+    /// Runs an execution over its journal.
+    pub(super) fn resume(self: &Arc<Self>, slot: Slot, claimed: Claimed, journal: JournalRecords) {
         self.spawn(slot, claimed, Begin::Replayed(journal));
     }
 }

@@ -1,14 +1,24 @@
--- checkpoints/load: the steps of executions $2 as recorded: checkpoints, and attempts that did not end their step.
+-- checkpoints/load: the journals of executions $2: checkpoints, attempts that did not end their step, and waits.
 select
-    execution_id, key, digest, attempt,
+    execution_id, key, 'checkpoint' as entry, digest, attempt,
     output::text as output, error::text as error,
-    null::timestamptz as retry_at, true as ended
+    null::timestamptz as at, undo_order,
+    null as outcome, null::uuid as child_id, null as answered_by
 from durable.checkpoints
 where shard = $1 and execution_id = any ($2)
 union all
 select
-    execution_id, key, null, attempt,
+    execution_id, key, 'attempt', null, attempt,
     null, error::text,
-    retry_at, false
+    retry_at, null,
+    null, null, null
 from durable.attempts
+where shard = $1 and execution_id = any ($2)
+union all
+select
+    execution_id, key, 'wait', null, null,
+    payload::text, null,
+    resolved_at, null,
+    outcome, child_id, answered_by
+from durable.waits
 where shard = $1 and execution_id = any ($2)

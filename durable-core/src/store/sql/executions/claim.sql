@@ -48,8 +48,17 @@ returning
     claims,
     deadline_at,
     input::text as input,
+    rollback::text as rollback,
+    undoes,
+    coalesce(parent_bond = 'awaited', false) as awaited,
+    -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
     case when epoch > 1 then (
-        select json_agg(json_build_object('key', waits.key, 'outcome', waits.outcome, 'payload', waits.payload))::text
+        select json_agg(json_build_object(
+            'key', waits.key, 'outcome', waits.outcome, 'payload', waits.payload, 'child_id', waits.child_id,
+            'answered_by', waits.answered_by, 'resolved_at', waits.resolved_at
+        ))::text
         from durable.waits
-        where waits.shard = $1 and waits.execution_id = executions.execution_id and waits.outcome is not null
+        where waits.shard = $1
+          and waits.execution_id = executions.execution_id
+          and waits.resolved_at >= coalesce(executions.rested_at, '-infinity')
     ) end as resolved

@@ -14,7 +14,7 @@ moved as (
         output = $6::json,
         error = $7::json,
         claims = 0,
-        finished_at = case when $5 in ('completed', 'failed') then now.at end
+        finished_at = case when $5 not in ('pending', 'running', 'waiting') then now.at end
     from fence, now
     where executions.shard = $1
       and executions.execution_id = $3
@@ -25,9 +25,9 @@ moved as (
 ),
 saved as (
     insert into durable.checkpoints (
-        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error
+        execution_id, digest, started_at, finished_at, shard, attempt, undo_order, key, output, error
     )
-    select $3, $9, moved.at - make_interval(secs => $11), moved.at, $1, $10, $8, $12::json, $13::json
+    select $3, $9, moved.at - make_interval(secs => $11), moved.at, $1, $10, $14, $8, $12::json, $13::json
     from moved
     where $8::text is not null
     on conflict do nothing

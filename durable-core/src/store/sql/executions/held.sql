@@ -9,11 +9,10 @@ select
     claims,
     deadline_at,
     input::text as input,
-    (
-        select json_agg(json_build_object('key', waits.key, 'outcome', waits.outcome, 'payload', waits.payload))::text
-        from durable.waits
-        where waits.shard = $1 and waits.execution_id = executions.execution_id and waits.outcome is not null
-    ) as resolved
+    rollback::text as rollback,
+    undoes,
+    coalesce(parent_bond = 'awaited', false) as awaited,
+    null::text as resolved
 from durable.executions
 where shard = $1
   and worker_id = $2

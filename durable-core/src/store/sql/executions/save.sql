@@ -19,7 +19,7 @@ moved as (
         output = item.output::json,
         error = item.error::json,
         claims = 0,
-        finished_at = case when item.next_state in ('completed', 'failed') then now.at end
+        finished_at = case when item.next_state not in ('pending', 'running', 'waiting') then now.at end
     from item, fence, now
     where item.next_state is not null
       and executions.shard = $1
@@ -49,7 +49,7 @@ accepted as materialized (
 ),
 saved as (
     insert into durable.checkpoints (
-        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error
+        execution_id, digest, started_at, finished_at, shard, attempt, undo_order, key, output, error
     )
     select
         step.execution_id,
@@ -58,11 +58,12 @@ saved as (
         now.at,
         $1,
         step.attempt,
+        step.undo_order,
         step.key,
         step.output::json,
         step.error::json
-    from unnest($9::uuid[], $10::text[], $11::int8[], $12::int2[], $13::float8[], $14::text[], $15::text[])
-        as step (execution_id, key, digest, attempt, took, output, error)
+    from unnest($9::uuid[], $10::text[], $11::int8[], $12::int2[], $13::float8[], $14::text[], $15::text[], $16::int4[])
+        as step (execution_id, key, digest, attempt, took, output, error, undo_order)
     join accepted using (execution_id)
     cross join now
     on conflict do nothing

@@ -1,0 +1,168 @@
+//! Branches: code of one execution that runs at the same time, each in a scope of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+
+use serde::{Deserialize, Serialize};
+
+use super::ambient;
+use super::run::Busy;
+use super::scope::{Scope, UnderWay};
+use super::step::BoxFuture;
+use crate::model::{Checkpoint, Outcome};
+use crate::payload;
+
+/// Code that runs beside other code of the same execution.
+pub(super) struct Branch<'a, T> {
+    /// `None` outside an execution, where nothing is journalled.
+    scope: Option<Arc<Scope>>,
+    future: BoxFuture<'a, T>,
+    /// Held while the branch goes on by itself, so that its execution is not parked.
+    busy: Option<Busy>,
+}
+
+impl<'a, T> Branch<'a, T> {
+    pub(super) fn new(scope: Option<Arc<Scope>>, future: BoxFuture<'a, T>) -> Self {
+        Self { scope, future, busy: None }
+    }
+
+    /// Polls it if anything in it was woken; `outer` is the waker of the call it is part of.
+    pub(super) fn poll(&mut self, outer: &Waker) -> Poll<T> {
+        let Some(scope) = &self.scope else { return self.future.as_mut().poll(&mut task::Context::from_waker(outer)) };
+        let polled = scope.poll(self.future.as_mut(), outer);
+        self.busy =
+            (polled.is_pending() && scope.wakers.goes_on()).then(|| self.busy.take().unwrap_or_else(|| scope.run.begin_work()));
+        polled
+    }
+
+    /// Drops it because it is no longer wanted: what it was doing is recorded as cut off.
+    pub(super) fn abandon(self) {
+        if let Some(scope) = &self.scope {
+            scope.abandon();
+        }
+    }
+}
+
+/// How a branch ended, as far as the others care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// With a value.
+    Well,
+    /// With an error.
+    Failed,
+}
+
+/// Which branch decided over the others: the winner of a race, or the first to fail.
+#[derive(Debug, Serialize, Deserialize)]
+struct Decision {
+    branch: usize,
+}
+
+/// One durable call that consists of branches: a join, a race, a map.
+pub(super) struct Fork<'a> {
+    place: Option<Place>,
+    /// The branches under way, with their numbers; a place is empty where one has ended.
+    running: Vec<Option<(usize, Branch<'a, Ended>)>>,
+    free: Vec<usize>,
+    /// Where the next look begins, so that every branch gets its turn.
+    next: usize,
+    under_way: Option<UnderWay>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    scope: Arc<Scope>,
+    key: String,
+}
+
+impl<'a> Fork<'a> {
+    /// Takes its key from the scope that the calling code runs in, if that is an execution's.
+    pub(super) fn new(kind: &str, name: &str) -> Self {
+        let place = ambient::scope().map(|scope| Place { key: scope.next_key(kind, name), scope });
+        Self { place, running: Vec::new(), free: Vec::new(), next: 0, under_way: None }
+    }
+
+    /// The scope of one branch.
+    pub(super) fn scope_of(&self, index: usize) -> Option<Arc<Scope>> {
+        self.place.as_ref().map(|place| place.scope.branch(&format!("{}/{index}/", place.key)))
+    }
+
+    /// Lets a branch run beside those that do.
+    pub(super) fn start(&mut self, index: usize, scope: Option<Arc<Scope>>, future: BoxFuture<'a, Ended>) {
+        let branch = Some((index, Branch::new(scope, future)));
+        match self.free.pop() {
+            Some(place) => self.running[place] = branch,
+            None => self.running.push(branch),
+        }
+    }
+
+    /// How many branches are under way.
+    pub(super) fn running(&self) -> usize {
+        self.running.len() - self.free.len()
+    }
+
+    /// Begins the call at its first poll.
+    pub(super) fn set_out(&mut self) {
+        if let (Some(place), None) = (&self.place, &self.under_way) {
+            self.under_way = Some(place.scope.set_out(&place.key));
+        }
+    }
+
+    /// The first branch that ends, of those that were woken.
+    pub(super) fn poll_next(&mut self, cx: &task::Context<'_>) -> Poll<(usize, Ended)> {
+        let waker = match &self.place {
+            Some(place) => place.scope.wakers.own(cx.waker()),
+            None => cx.waker().clone(),
+        };
+        let places = self.running.len();
+        for turn in 0..places {
+            let place = (self.next + turn) % places;
+            let Some((index, branch)) = &mut self.running[place] else { continue };
+            if let Poll::Ready(ended) = branch.poll(&waker) {
+                let index = *index;
+                self.running[place] = None;
+                self.free.push(place);
+                self.next = place + 1;
+                return Poll::Ready((index, ended));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The branch that decided in an earlier life of the run: only that one is run again, the others are passed over.
+    pub(super) fn recorded_decision(&self) -> Option<usize> {
+        let Place { scope, key } = self.place.as_ref()?;
+        let recorded = scope.run.take_recorded(key)?;
+        let Outcome::Output(output) = recorded.outcome else { return None };
+        let decision: Decision = payload::decode(&format!("the recorded outcome of `{key}`"), output.as_str()).ok()?;
+        scope.run.pass_over(&format!("{key}/"), Some(&format!("{}/", decision.branch)));
+        Some(decision.branch)
+    }
+
+    /// Drops every branch but this one, which is not waited for either, and records that it decided.
+    pub(super) fn decide(&mut self, branch: usize) {
+        for (_, other) in self.running.drain(..).flatten() {
+            other.abandon();
+        }
+        self.free.clear();
+        if let Some(Place { scope, key }) = &self.place
+            && let Ok(output) = payload::encode(key, &Decision { branch })
+        {
+            scope.run.leave_checkpoint(Checkpoint::of(key.clone(), Outcome::Output(output)));
+        }
+    }
+
+    /// Ends the call.
+    pub(super) fn finish(&mut self) {
+        self.running.clear();
+        self.free.clear();
+        self.under_way = None;
+    }
+}
+
+impl fmt::Debug for Fork<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fork").field("place", &self.place).field("running", &self.running()).finish_non_exhaustive()
+    }
+}

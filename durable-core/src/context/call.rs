@@ -1,0 +1,316 @@
+//! One call of a step: looked up in the journal, or attempted until it ends, and recorded.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::ambient::{self, Ambient};
+use super::panics;
+use super::result::{StepError, StepResult};
+use super::run::{Busy, Run, Verdict};
+use super::scope::Scope;
+use super::step::{BoxFuture, StepSpec};
+use super::step_handle::StepHandle;
+use crate::clock;
+use crate::error::{ErrorKind, Failure, RetryAdvice};
+use crate::model::{Checkpoint, FailedAttempt, Outcome};
+use crate::payload::{self, Payload};
+use crate::plan::divergence;
+use crate::plan::retry::{self, AfterFailure};
+
+/// An attempt that runs longer than this is recorded as under way, so that people see it and a crash is counted against it.
+const RECORDED_AS_RUNNING_AFTER: Duration = Duration::from_secs(1);
+
+/// Makes each attempt's future.
+pub(super) enum Calls<'step, R> {
+    Once(Option<Box<dyn FnOnce() -> BoxFuture<'step, R> + Send + 'step>>),
+    Each(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
+}
+
+/// One call of a step inside an execution.
+pub(super) struct Call {
+    run: Arc<Run>,
+    scope: Arc<Scope>,
+    key: String,
+    spec: StepSpec,
+    digest: Option<u64>,
+}
+
+/// How an attempt ended.
+enum Ended<R> {
+    Returned(R),
+    /// It panicked or timed out.
+    Broke(Box<Failure>),
+}
+
+/// A failed attempt: as it is recorded, whether another may follow, and as the caller gets it.
+struct Failed<E> {
+    failure: Box<Failure>,
+    advice: RetryAdvice,
+    error: E,
+}
+
+impl Call {
+    pub(super) fn new(scope: &Arc<Scope>, key: &str, spec: StepSpec, digest: Option<u64>) -> Self {
+        Self { run: scope.run.clone(), scope: scope.clone(), key: key.to_owned(), spec, digest }
+    }
+
+    pub(super) async fn outcome<'step, R: StepResult + 'step>(self, mut calls: Calls<'step, R>) -> R {
+        if let Some(recorded) = self.run.take_recorded(&self.key) {
+            return self.replay(recorded).await;
+        }
+        self.run.stop_if_draining().await;
+        let busy = self.run.begin_work();
+        self.run.commit_checkpoints().await;
+        let mut cut_off = CutOff { call: &self, attempt: 0 };
+        let mut attempt = self.attempts_so_far(busy).await;
+        loop {
+            attempt += 1;
+            let busy = self.run.begin_work();
+            self.run.await_lease().await;
+            cut_off.attempt = attempt;
+            let Some(body) = calls.next() else {
+                // Without `retry(…)` no second attempt is ever planned.
+                let failure = Failure::new(ErrorKind::Failed, format!("step `{}` has no attempt left", self.key));
+                return R::from_result(Err(R::Error::from_failure(failure)));
+            };
+            let started = Instant::now();
+            let ended = self.call(body, attempt, started).await;
+            let Failed { failure, advice, error } = match self.judge(ended) {
+                Ok((value, output)) => {
+                    cut_off.attempt = 0;
+                    self.leave(Outcome::Output(output), attempt, started.elapsed());
+                    return R::from_result(Ok(value));
+                }
+                Err(failed) => failed,
+            };
+            tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
+            let now = self.run.clock().now();
+            match retry::after_failure(self.spec.retry, attempt, advice, now, self.roll(attempt)) {
+                AfterFailure::GiveUp => {
+                    cut_off.attempt = 0;
+                    self.leave(Outcome::Error(failure), attempt, started.elapsed());
+                    return R::from_result(Err(error));
+                }
+                AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
+                    let failed = self.attempt_record(attempt, started.elapsed(), Some(failure), Some(until));
+                    self.run.record_attempt(failed).await;
+                    self.sit_out(until, busy).await;
+                }
+            }
+        }
+    }
+
+    /// Leaves the outcome of the call for the next write.
+    fn leave(&self, outcome: Outcome, attempt: u32, took: Duration) {
+        self.run.leave_checkpoint(Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) });
+    }
+
+    /// The recorded result, if this call is the one that was recorded.
+    async fn replay<R: StepResult>(&self, recorded: Checkpoint) -> R {
+        if let (Some(before), Some(now)) = (recorded.digest, self.digest)
+            && before != now
+        {
+            return self.run.stop(Verdict::Diverged(divergence::other_arguments(&self.key, before, now))).await;
+        }
+        match recorded.outcome {
+            Outcome::Error(failure) => R::from_result(Err(R::Error::from_failure(*failure))),
+            Outcome::Output(output) => {
+                match payload::decode(&format!("the recorded output of `{}`", self.key), output.as_str()) {
+                    Ok(value) => R::from_result(Ok(value)),
+                    Err(error) => {
+                        self.run.stop(Verdict::Diverged(divergence::other_type(&self.key, output.as_str(), &error))).await
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number of attempts that are spent, those included that a crash interrupted; returns when the next one may start.
+    async fn attempts_so_far(&self, busy: Busy) -> u32 {
+        let (attempts, after_crash) = self.run.take_attempts(&self.key);
+        let Some(last) = attempts.last() else { return 0 };
+        let now = self.run.clock().now();
+        let lost = match (&last.failure, last.retry_at) {
+            (None, _) => Some(last.attempt),
+            // The back-off was over when the worker was lost, so the next attempt may have begun: count it.
+            (Some(_), Some(retry_at)) if after_crash && retry_at <= now => Some(last.attempt + 1),
+            _ => None,
+        };
+        if let Some(attempt) = lost {
+            let failure = Failure::new(ErrorKind::Failed, "the worker was lost while this attempt may have been under way");
+            self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, Some(Box::new(failure)), Some(now))).await;
+        } else if let Some(retry_at) = last.retry_at {
+            self.sit_out(retry_at, busy).await;
+        }
+        lost.unwrap_or(last.attempt)
+    }
+
+    /// Waits until an attempt may start: in memory when that is soon, parked when it is not.
+    async fn sit_out(&self, until: DateTime<Utc>, busy: Busy) {
+        let mut busy = Some(busy);
+        loop {
+            match retry::rest_of_backoff(until, self.run.clock().now()) {
+                Some(AfterFailure::Park { until }) => {
+                    busy = None;
+                    let _dropped_with_us = BackOff { run: &self.run, key: &self.key };
+                    let mut registered = false;
+                    std::future::poll_fn(|cx| {
+                        if registered {
+                            return Poll::Ready(());
+                        }
+                        registered = true;
+                        self.run.register_backoff(&self.key, until, cx.waker().clone());
+                        Poll::Pending
+                    })
+                    .await;
+                }
+                Some(_) => {
+                    let _busy = busy.take().unwrap_or_else(|| self.run.begin_work());
+                    self.run.clock().reached(until).await;
+                }
+                None => break,
+            }
+        }
+        self.run.stop_if_draining().await;
+    }
+
+    /// Runs one attempt, to its end or its timeout.
+    async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant) -> Ended<R> {
+        let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
+        let mut body = InStep { handle, body };
+        // Most bodies finish soon: only one that does not gets timers.
+        if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
+            return ended;
+        }
+        let deadline = self.spec.timeout.map(|timeout| clock::after(self.run.clock().now(), timeout));
+        let timed_out = async {
+            match deadline {
+                Some(deadline) => self.run.clock().reached(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let long = async {
+            tokio::time::sleep(RECORDED_AS_RUNNING_AFTER).await;
+            self.run.record_attempt_soon(self.attempt_record(attempt, started.elapsed(), None, None));
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            biased;
+            ended = &mut body => ended,
+            () = timed_out => {
+                let timeout = self.spec.timeout.unwrap_or_default();
+                let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
+                Ended::Broke(Box::new(Failure::new(ErrorKind::TimedOut, message)))
+            }
+            never = long => match never {},
+        }
+    }
+
+    /// Whether the attempt succeeded: its value with its record, or why not.
+    fn judge<R: StepResult>(&self, ended: Ended<R>) -> Result<(R::Output, Payload), Failed<R::Error>> {
+        let returned = match ended {
+            Ended::Returned(returned) => returned,
+            Ended::Broke(failure) => return Err(Failed::of(failure, RetryAdvice::AsConfigured)),
+        };
+        let value = returned.into_result().map_err(|error| Failed {
+            failure: Box::new(error.to_failure()),
+            advice: error.advice(),
+            error,
+        })?;
+        match payload::encode_for_replay(&format!("the output of step `{}`", self.spec.name), &value) {
+            Ok(output) => Ok((value, output)),
+            Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
+        }
+    }
+
+    fn attempt_record(
+        &self,
+        attempt: u32,
+        took: Duration,
+        failure: Option<Box<Failure>>,
+        retry_at: Option<DateTime<Utc>>,
+    ) -> FailedAttempt {
+        FailedAttempt { execution_id: self.run.id, key: self.key.clone(), attempt, took, failure, retry_at }
+    }
+
+    /// A number from 0 to 1 that spreads the delays of many executions, and is the same for one attempt.
+    fn roll(&self, attempt: u32) -> f64 {
+        let (high, _) = self.run.id.derive(&format!("{} attempt {attempt}", self.key)).as_u64_pair();
+        f64::from(u32::try_from(high >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+    }
+}
+
+impl<E: StepError> Failed<E> {
+    fn of(failure: Box<Failure>, advice: RetryAdvice) -> Self {
+        Self { error: E::from_failure((*failure).clone()), failure, advice }
+    }
+}
+
+impl<'step, R> Calls<'step, R> {
+    fn next(&mut self) -> Option<BoxFuture<'step, R>> {
+        match self {
+            Self::Once(call) => call.take().map(|call| call()),
+            Self::Each(call) => Some(call()),
+        }
+    }
+}
+
+/// A back-off that the run knows of while it is sat out.
+struct BackOff<'call> {
+    run: &'call Run,
+    key: &'call str,
+}
+
+impl Drop for BackOff<'_> {
+    fn drop(&mut self) {
+        self.run.drop_backoff(self.key);
+    }
+}
+
+/// Records that a call was cut off: the branch it ran in is no longer wanted, and its future is dropped.
+struct CutOff<'call> {
+    call: &'call Call,
+    /// The attempt that is under way or was the last; 0 while there was none, or once the call has ended.
+    attempt: u32,
+}
+
+impl Drop for CutOff<'_> {
+    fn drop(&mut self) {
+        if self.attempt > 0 && self.call.scope.is_abandoned() {
+            let failure = Failure::new(ErrorKind::Cancelled, "cut off: nobody waits for it any more");
+            self.call.leave(Outcome::Error(Box::new(failure)), self.attempt, Duration::ZERO);
+        }
+    }
+}
+
+/// A step's body while it is polled: it knows its step, and its panics are caught.
+struct InStep<'step, R> {
+    handle: StepHandle,
+    body: BoxFuture<'step, R>,
+}
+
+impl<R> Drop for InStep<'_, R> {
+    fn drop(&mut self) {
+        // Whatever the body has started elsewhere, in a task or a thread, hears that nobody waits for it any more.
+        self.handle.end();
+    }
+}
+
+impl<R> Future for InStep<'_, R> {
+    type Output = Ended<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Ended<R>> {
+        let this = &mut *self;
+        let polled = ambient::enter(Ambient::Step(this.handle.clone()), || panics::catch(|| this.body.as_mut().poll(cx)));
+        match polled {
+            Ok(polled) => polled.map(Ended::Returned),
+            Err(failure) => Poll::Ready(Ended::Broke(failure)),
+        }
+    }
+}

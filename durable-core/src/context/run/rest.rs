@@ -1,0 +1,232 @@
+//! How a run comes to rest: nothing in it runs, and something waits.
+
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+
+use chrono::{DateTime, Utc};
+
+use super::super::ambient::{self, Ambient};
+use super::super::panics;
+use super::super::scope::Scope;
+use super::{Body, OpenWait, Run, State, Verdict};
+use crate::error::{Failure, Result};
+use crate::model::{NewWait, RecordedWait};
+use crate::payload::Payload;
+use crate::store::parks::{Park, ParkOutcome};
+
+/// How far one stretch of running got.
+#[derive(Debug)]
+pub(crate) enum Rest {
+    /// The workflow returned.
+    Finished(Result<Payload>),
+    /// The workflow panicked.
+    Panicked(Box<Failure>),
+    /// Checkpoints were left, and no step has begun that would write them.
+    Unwritten,
+    /// Nothing runs and something waits.
+    Waiting,
+    /// Something waits that the database does not know of, while something else runs.
+    Unregistered,
+    /// The run ends here.
+    Ended(Verdict),
+}
+
+/// While it lives, a future of the run does something else than wait.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    run: Arc<Run>,
+}
+
+impl Run {
+    /// Polls the workflow until it comes to rest.
+    pub(crate) async fn until_rest(&self, root: &Arc<Scope>, body: &mut Body) -> Rest {
+        std::future::poll_fn(|cx| self.poll_rest(root, body, cx)).await
+    }
+
+    fn poll_rest(&self, root: &Arc<Scope>, body: &mut Body, cx: &task::Context<'_>) -> Poll<Rest> {
+        root.wakers.begin_poll(cx.waker());
+        if let Some(verdict) = self.state().verdict.clone() {
+            return Poll::Ready(Rest::Ended(verdict));
+        }
+        let mut inner = task::Context::from_waker(root.wakers.counted());
+        let polled = ambient::enter(Ambient::Flow(root.clone()), || panics::catch(|| body.as_mut().poll(&mut inner)));
+        let state = self.state();
+        if let Some(verdict) = state.verdict.clone() {
+            return Poll::Ready(Rest::Ended(verdict));
+        }
+        match polled {
+            Ok(Poll::Ready(result)) => return Poll::Ready(Rest::Finished(result)),
+            Err(failure) => return Poll::Ready(Rest::Panicked(failure)),
+            Ok(Poll::Pending) => {}
+        }
+        let goes_on = state.busy > 0 || state.answered > 0 || root.wakers.goes_on();
+        let waits = !(state.waits.is_empty() && state.backoffs.is_empty());
+        let unknown = state.unregistered > 0 || !state.dropped.is_empty();
+        if !state.unwritten.is_empty() {
+            Poll::Ready(Rest::Unwritten)
+        } else if waits && !goes_on {
+            Poll::Ready(Rest::Waiting)
+        } else if unknown && !state.asking {
+            Poll::Ready(Rest::Unregistered)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// Whether something in the run does something else than wait.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.state().busy > 0
+    }
+
+    /// Counts a future as doing something until the guard is dropped.
+    pub(crate) fn begin_work(self: &Arc<Self>) -> Busy {
+        self.state().busy += 1;
+        Busy { run: self.clone() }
+    }
+
+    /// How the wait ended; until it does its future is woken when it is, and the database is told of a wait it does not know.
+    pub(in super::super) fn poll_wait(&self, key: &str, new: impl FnOnce() -> NewWait, waker: Waker) -> Poll<RecordedWait> {
+        let mut state = self.state();
+        if let Some(open) = state.waits.get_mut(key) {
+            open.waker = waker;
+            if open.over.is_none() {
+                return Poll::Pending;
+            }
+            return state.forget_wait(key).and_then(|open| open.over).map_or(Poll::Pending, Poll::Ready);
+        }
+        let new = match state.known.remove(key) {
+            Some(known) if known.outcome.is_some() => return Poll::Ready(known),
+            // It was registered in an earlier life of the run.
+            Some(_) => None,
+            None => Some(new()),
+        };
+        state.unregistered += usize::from(new.is_some());
+        state.waits.insert(key.to_owned(), OpenWait { new, over: None, waker });
+        Poll::Pending
+    }
+
+    /// Forgets a wait whose future was dropped; the database hears of it with the next parking.
+    pub(in super::super) fn drop_wait(&self, key: &str) {
+        let mut state = self.state();
+        let registered = match state.forget_wait(key) {
+            // One that is being registered right now counts as registered.
+            Some(open) => open.new.is_none() || state.asking,
+            None => state.known.remove(key).is_some(),
+        };
+        if registered {
+            state.dropped.push(key.to_owned());
+        }
+    }
+
+    /// Registers a back-off that is too long to be sat out in memory.
+    pub(in super::super) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
+        self.state().backoffs.insert(key.to_owned(), (until, waker));
+    }
+
+    pub(in super::super) fn drop_backoff(&self, key: &str) {
+        self.state().backoffs.remove(key);
+    }
+
+    /// Hands over waits that are over, and lets their futures look; those in a back-off look, too.
+    pub(crate) fn resolve(&self, resolved: Vec<RecordedWait>) {
+        let mut state = self.state();
+        let mut wakers: Vec<Waker> = Vec::new();
+        for wait in resolved {
+            // One that nobody waits for was asked for before, or dropped.
+            let Some(open) = state.waits.get_mut(&wait.key) else { continue };
+            wakers.push(open.waker.clone());
+            if open.over.replace(wait).is_none() {
+                state.answered += 1;
+            }
+        }
+        wakers.extend(state.backoffs.drain().map(|(_, (_, waker))| waker));
+        drop(state);
+        wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// What to tell the database of the waits: those it does not know, and those that were dropped.
+    pub(crate) fn to_park(&self, stays: bool) -> Park {
+        let mut state = self.state();
+        state.asking = true;
+        Park {
+            worker: state.hold.worker,
+            id: self.id,
+            epoch: state.hold.epoch,
+            stays,
+            open: state.waits.len(),
+            waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
+            dropped: std::mem::take(&mut state.dropped),
+            wake_at: state.backoffs.values().map(|(until, _)| *until).min(),
+        }
+    }
+
+    /// Takes note of what the database knows now.
+    pub(crate) fn parked(&self, park: &Park, accepted: bool) {
+        let mut state = self.state();
+        state.asking = false;
+        if !accepted {
+            return;
+        }
+        for wait in &park.waits {
+            if let Some(open) = state.waits.get_mut(&wait.key)
+                && open.new.take().is_some()
+            {
+                state.unregistered -= 1;
+            }
+        }
+    }
+
+    /// Asks the database, while the run goes on, what became of its waits; registers those that it does not know.
+    pub(crate) fn ask_soon(self: &Arc<Self>) {
+        if self.state().asking {
+            return;
+        }
+        let park = self.to_park(true);
+        let (run, busy) = (self.clone(), self.begin_work());
+        tokio::spawn(async move {
+            let outcome = run.lanes.parks.write_when_free(&park).await;
+            run.parked(&park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved(_))));
+            match outcome {
+                Ok(ParkOutcome::Parked { wake_at }) => run.state().next_due = wake_at,
+                Ok(ParkOutcome::Resolved(waits)) => run.resolve(waits),
+                Ok(ParkOutcome::Busy | ParkOutcome::Lost) => run.give_up(Verdict::Lost),
+                Err(error) => {
+                    tracing::error!(execution_id = %run.id, %error, "waits were refused");
+                    run.give_up(Verdict::Refused(Box::new(error.failure().clone())));
+                }
+            }
+            drop(busy);
+            run.nudged.notify_one();
+            run.bell.ring();
+        });
+    }
+
+    /// Whether the database should be asked about waits while the run goes on, and when the first of them is due.
+    pub(crate) fn next_due(&self) -> (bool, Option<DateTime<Utc>>) {
+        let state = self.state();
+        let backoff = state.backoffs.values().map(|(until, _)| *until).min();
+        let registered = state.waits.len() > state.unregistered;
+        let due = if registered { state.next_due.into_iter().chain(backoff).min() } else { backoff };
+        (registered, due)
+    }
+
+    /// Lets every future that sits out a back-off look whether it is over.
+    pub(crate) fn wake_backoffs(&self) {
+        self.resolve(Vec::new());
+    }
+}
+
+impl State {
+    fn forget_wait(&mut self, key: &str) -> Option<OpenWait> {
+        let open = self.waits.remove(key)?;
+        self.unregistered -= usize::from(open.new.is_some());
+        self.answered -= usize::from(open.over.is_some());
+        Some(open)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.run.state().busy -= 1;
+    }
+}

@@ -1,0 +1,126 @@
+//! A scope: workflow code whose durable calls come one after another. `run` is one, and so is each branch of a join or a map.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Waker};
+
+use super::ambient::{self, Ambient};
+use super::run::{Run, Verdict};
+use super::wakers::{Bell, Wakers};
+use crate::ids::ExecutionId;
+use crate::plan::divergence;
+use crate::plan::journal_key::KeySequence;
+
+/// Where durable calls take their journal keys from, one call at a time.
+pub(crate) struct Scope {
+    pub(super) run: Arc<Run>,
+    pub(super) wakers: Wakers,
+    around: Option<Arc<Scope>>,
+    calls: Mutex<Calls>,
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Calls {
+    keys: KeySequence,
+    /// The durable future that was polled and has not finished.
+    under_way: Option<String>,
+}
+
+impl Scope {
+    /// The scope of everything that runs in `run`; its keys begin with `prefix`.
+    pub(crate) fn root(run: &Arc<Run>, prefix: &str) -> Arc<Self> {
+        Arc::new(Self::new(run.clone(), run.bell(), None, prefix))
+    }
+
+    /// A scope inside this one, polled as part of a durable call of this one.
+    pub(super) fn branch(self: &Arc<Self>, prefix: &str) -> Arc<Self> {
+        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix))
+    }
+
+    fn new(run: Arc<Run>, bell: Arc<Bell>, around: Option<Arc<Self>>, prefix: &str) -> Self {
+        Self {
+            run,
+            wakers: Wakers::new(bell),
+            around,
+            calls: Mutex::new(Calls { keys: KeySequence::within(prefix), under_way: None }),
+            abandoned: AtomicBool::new(false),
+        }
+    }
+
+    /// The journal key of the next durable call, in the order they are written.
+    pub(super) fn next_key(&self, kind: &str, name: &str) -> String {
+        let mut calls = self.calls();
+        let key = calls.keys.next(kind, name);
+        if let Some(under_way) = &calls.under_way {
+            self.run.give_up(Verdict::Diverged(divergence::overlap(&key, under_way)));
+        }
+        key
+    }
+
+    /// Marks a durable call as polled and unfinished, until the guard is dropped.
+    pub(super) fn set_out(self: &Arc<Self>, key: &str) -> UnderWay {
+        if let Some(under_way) = self.calls().under_way.replace(key.to_owned()) {
+            self.run.give_up(Verdict::Diverged(divergence::overlap(key, &under_way)));
+        }
+        UnderWay { scope: self.clone(), key: key.to_owned() }
+    }
+
+    /// Polls a future whose durable calls belong to this scope, if anything in it was woken.
+    pub(super) fn poll<F: Future + ?Sized>(self: &Arc<Self>, future: Pin<&mut F>, outer: &Waker) -> Poll<F::Output> {
+        if !self.wakers.begin_poll(outer) {
+            return Poll::Pending;
+        }
+        let mut inner = task::Context::from_waker(self.wakers.counted());
+        ambient::enter(Ambient::Flow(self.clone()), || future.poll(&mut inner))
+    }
+
+    pub(crate) fn execution_id(&self) -> ExecutionId {
+        self.run.id
+    }
+
+    /// Whether code outside the engine holds a waker of this scope.
+    pub(crate) fn waits_for_foreign_code(&self) -> bool {
+        self.wakers.foreign_alive()
+    }
+
+    /// Says that the code in this scope is dropped because it is no longer wanted, not because its process lets go of it:
+    /// what was cut off in it is recorded as such.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this scope, or one around it, is no longer wanted.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.is_abandoned())
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        // No code that can panic runs under the lock.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A durable call that was polled and has not finished.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    scope: Arc<Scope>,
+    key: String,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut calls = self.scope.calls();
+        if calls.under_way.as_deref() == Some(&self.key) {
+            calls.under_way = None;
+        }
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("execution", &self.run.id).field("calls", &self.calls).finish_non_exhaustive()
+    }
+}

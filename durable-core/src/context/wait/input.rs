@@ -1,0 +1,212 @@
+//! Questions to people: forms, approvals, choices, texts and numbers; with a prompt, a deadline and reminders.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{Read, Schema, Sleep, TimedWait, Waiting, read_payload};
+use crate::context::branch::Branch;
+use crate::context::scope::Scope;
+use crate::error::Result;
+use crate::model::{Due, RecordedWait, WaitKind};
+use crate::payload;
+
+/// A wait for a person's answer; see [`Context::wait_for_input`](crate::context::Context::wait_for_input).
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct InputWait<'a, T> {
+    waiting: Waiting<'a>,
+    read: Read<T>,
+}
+
+/// The answer to [`Context::wait_for_approval`](crate::context::Context::wait_for_approval).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    /// Whether it was approved.
+    pub approved: bool,
+    /// Why, if the person said so.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// An answer, with who gave it and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer<T> {
+    /// What was answered.
+    pub value: T,
+    /// Who answered, if they said so.
+    pub by: Option<String>,
+    /// When, by the database's clock.
+    pub at: DateTime<Utc>,
+}
+
+impl<'a, T: DeserializeOwned> InputWait<'a, T> {
+    pub(in super::super) fn form(scope: &Arc<Scope>, name: &str) -> Self
+    where
+        T: JsonSchema,
+    {
+        Self::new(scope, name, "form", Schema::OfType(schema_of::<T>))
+    }
+
+    fn new(scope: &Arc<Scope>, name: &str, form: &'static str, schema: Schema) -> Self {
+        let mut waiting = Waiting::new(scope, WaitKind::Input, name);
+        waiting.schema = Some(schema);
+        waiting.details().form = Some(form);
+        Self { waiting, read: read_payload::<T> }
+    }
+}
+
+impl InputWait<'_, Approval> {
+    pub(in super::super) fn approval(scope: &Arc<Scope>, name: &str) -> Self {
+        Self::new(scope, name, "approval", Schema::OfType(schema_of::<Approval>))
+    }
+}
+
+impl InputWait<'_, String> {
+    pub(in super::super) fn text(scope: &Arc<Scope>, name: &str) -> Self {
+        Self::new(scope, name, "text", Schema::Given(json!({"type": "string", "minLength": 1})))
+    }
+
+    pub(in super::super) fn choice(scope: &Arc<Scope>, name: &str, choices: &[String]) -> Self {
+        let mut input = Self::new(scope, name, "choice", Schema::Given(json!({"type": "string", "enum": choices})));
+        input.refuse_without(choices);
+        input
+    }
+}
+
+impl InputWait<'_, Vec<String>> {
+    pub(in super::super) fn choices(scope: &Arc<Scope>, name: &str, choices: &[String]) -> Self {
+        let schema = json!({"type": "array", "items": {"type": "string", "enum": choices}, "uniqueItems": true});
+        let mut input = Self::new(scope, name, "choices", Schema::Given(schema));
+        input.refuse_without(choices);
+        input
+    }
+}
+
+impl InputWait<'_, f64> {
+    pub(in super::super) fn number(scope: &Arc<Scope>, name: &str) -> Self {
+        Self::new(scope, name, "number", Schema::Given(json!({"type": "number"})))
+    }
+
+    /// Only numbers in this range fit.
+    pub fn between(mut self, range: RangeInclusive<f64>) -> Self {
+        if range.is_empty() || !range.start().is_finite() || !range.end().is_finite() {
+            self.waiting.refuse(format!("no number is between {} and {}", range.start(), range.end()));
+        }
+        self.waiting.schema = Some(Schema::Given(json!({"type": "number", "minimum": range.start(), "maximum": range.end()})));
+        self
+    }
+}
+
+impl<'a, T> InputWait<'a, T> {
+    fn refuse_without(&mut self, choices: &[String]) {
+        if choices.is_empty() {
+            self.waiting.refuse(format!("input `{}` offers no choices: give at least one", self.waiting.name));
+        }
+    }
+
+    /// What to show the person who is asked.
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.waiting.prompt = Some(prompt.into());
+        self
+    }
+
+    /// What else belongs to the question, for whoever shows it: a link, an amount, who may answer.
+    pub fn metadata<M: Serialize + ?Sized>(mut self, metadata: &M) -> Self {
+        let encoded = payload::encode(&format!("the metadata of input `{}`", self.waiting.name), metadata);
+        match encoded.map(|payload| RawValue::from_string(payload.as_str().to_owned())) {
+            Ok(metadata) => self.waiting.details().metadata = metadata.ok(),
+            Err(error) => self.waiting.refused = Some(error),
+        }
+        self
+    }
+
+    /// Does something each time so long has passed without an answer: calls a step that writes to the person, for example.
+    /// A reminder that fails is logged, and the wait goes on.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Expenses;
+    /// # #[workflow] impl Expenses {
+    /// async fn run(&self, cx: &Context, amount: u64) -> Result<bool> {
+    ///     let approval = cx
+    ///         .wait_for_approval("manager")
+    ///         .prompt(format!("Approve {amount} €?"))
+    ///         .reminder(days(1), || self.remind(amount))
+    ///         .timeout(days(7))
+    ///         .or_fail()
+    ///         .await?;
+    ///     Ok(approval.approved)
+    /// }
+    ///
+    /// #[step]
+    /// async fn remind(&self, amount: u64) -> Result<()> {
+    ///     Ok(println!("{amount} € are still to be approved"))
+    /// }
+    /// # }
+    /// ```
+    pub fn reminder<F, Fut, E>(mut self, every: Duration, mut remind: F) -> Self
+    where
+        F: FnMut() -> Fut + Send + 'a,
+        Fut: Future<Output = Result<(), E>> + Send + 'a,
+        E: std::fmt::Display + Send + 'a,
+    {
+        if every.is_zero() {
+            self.waiting.refuse(format!("input `{}` reminds without a pause: give more than zero", self.waiting.name));
+        }
+        let scope = self.waiting.scope.branch(&format!("{}/", self.waiting.key));
+        let (around, name) = (scope.clone(), self.waiting.name.clone());
+        let reminder = async move {
+            loop {
+                let pause = Sleep::new(&around, Due::After(every)).await;
+                if let Err(error) = pause {
+                    tracing::debug!(input = name, %error, "a reminder's pause was cut short");
+                }
+                if let Err(error) = remind().await {
+                    tracing::warn!(input = name, %error, "a reminder failed");
+                }
+            }
+        };
+        self.waiting.reminder = Some(Branch::new(Some(scope), Box::pin(reminder)));
+        self
+    }
+
+    /// Waits at most that long by the database's clock; the answer becomes an `Option`, unless `or(…)` or `or_fail()` follows.
+    pub fn timeout(self, timeout: Duration) -> TimedWait<'a, T> {
+        TimedWait::after(self.waiting, self.read, timeout)
+    }
+
+    pub(super) fn into_parts(self) -> (Waiting<'a>, Read<T>) {
+        (self.waiting, self.read)
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.waiting.key
+    }
+}
+
+impl<'a, T: DeserializeOwned> InputWait<'a, T> {
+    /// Gives the answer with who gave it and when.
+    pub fn signed(self) -> InputWait<'a, Answer<T>> {
+        InputWait { waiting: self.waiting, read: read_signed::<T> }
+    }
+}
+
+fn read_signed<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<Answer<T>> {
+    Ok(Answer {
+        value: read_payload(what, over)?,
+        by: over.answered_by.clone(),
+        at: over.resolved_at.unwrap_or(DateTime::UNIX_EPOCH),
+    })
+}
+
+/// The JSON Schema of `T`.
+fn schema_of<T: JsonSchema>() -> Option<String> {
+    serde_json::to_string(&schemars::schema_for!(T)).ok()
+}

@@ -1,0 +1,126 @@
+//! A wait for all of several events, with a status for each when the time is over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Waiting, invalid, read_payload};
+use crate::context::scope::Scope;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, Result};
+use crate::model::{Due, WaitKind};
+
+/// A wait for all of several events; see [`Context::wait_for_all`](crate::context::Context::wait_for_all).
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct AllWait<T> {
+    scope: Arc<Scope>,
+    key: String,
+    names: Vec<String>,
+    due: Due,
+    value: std::marker::PhantomData<fn() -> T>,
+}
+
+/// A wait for all of several events that says, when its time is over, which of them came.
+#[must_use = "a wait does nothing until it is awaited"]
+pub struct TimedAllWait<T> {
+    all: AllWait<T>,
+}
+
+/// Whether one of several events came in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Received<T> {
+    /// It came, with this payload.
+    InTime(T),
+    /// The time was over first.
+    TimedOut,
+}
+
+impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
+    pub(in super::super) fn new(scope: &Arc<Scope>, names: Vec<String>) -> Self {
+        let key = scope.next_key("all", "");
+        Self { scope: scope.clone(), key, names, due: Due::Never, value: std::marker::PhantomData }
+    }
+
+    /// Waits at most that long by the database's clock, and gives a status for each name.
+    pub fn timeout(self, timeout: Duration) -> TimedAllWait<T> {
+        TimedAllWait { all: Self { due: Due::After(timeout), ..self } }
+    }
+
+    async fn statuses(self) -> Result<BTreeMap<String, Received<T>>> {
+        let distinct: std::collections::BTreeSet<&String> = self.names.iter().collect();
+        if self.names.is_empty() || distinct.len() < self.names.len() {
+            return Err(invalid("wait_for_all needs at least one name, and each once".to_owned()));
+        }
+        let _under_way = self.scope.set_out(&self.key);
+        let branch = self.scope.branch(&format!("{}/", self.key));
+        let mut waits = Vec::with_capacity(self.names.len());
+        for name in &self.names {
+            let mut waiting = Waiting::part_of(&branch, WaitKind::Event, name);
+            waiting.due = self.due;
+            waits.push(waiting.received(read_payload::<T>));
+        }
+        let received = all(waits.into_iter().map(|wait| -> BoxFuture<'static, _> { Box::pin(wait) }).collect()).await;
+        let status = |received: Option<T>| received.map_or(Received::TimedOut, Received::InTime);
+        self.names.into_iter().zip(received).map(|(name, received)| Ok((name, status(received?)))).collect()
+    }
+
+    async fn payloads(self) -> Result<BTreeMap<String, T>> {
+        let statuses = self.statuses().await?;
+        let payload = |(name, status)| match status {
+            Received::InTime(payload) => Ok((name, payload)),
+            Received::TimedOut => Err(Error::new(format!("event `{name}` timed out, though it has no timeout"))),
+        };
+        statuses.into_iter().map(payload).collect()
+    }
+}
+
+/// The outputs of all, each polled with the waker of the call they are part of: `join_all` would hand out wakers of its own, and
+/// keep ours.
+async fn all<R>(mut futures: Vec<BoxFuture<'static, R>>) -> Vec<R> {
+    let mut outputs: Vec<Option<R>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(move |cx| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                *output = Some(value);
+            }
+        }
+        if outputs.iter().any(Option::is_none) { Poll::Pending } else { Poll::Ready(outputs.drain(..).flatten().collect()) }
+    })
+    .await
+}
+
+impl<T: DeserializeOwned + Send + 'static> IntoFuture for AllWait<T> {
+    type Output = Result<BTreeMap<String, T>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.payloads())
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> IntoFuture for TimedAllWait<T> {
+    type Output = Result<BTreeMap<String, Received<T>>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.all.statuses())
+    }
+}
+
+impl<T> fmt::Debug for AllWait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AllWait").field("key", &self.key).field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for TimedAllWait<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TimedAllWait").field(&self.all).finish()
+    }
+}

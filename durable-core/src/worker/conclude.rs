@@ -1,0 +1,103 @@
+//! Ends a stretch of an execution: writes the state it goes to, and tells those who wait for it.
+
+use super::Worker;
+use crate::context::run::Run;
+use crate::error::{ErrorKind, Failure};
+use crate::ids::{Epoch, ExecutionId};
+use crate::model::{Claimed, ExecutionState};
+use crate::payload::Payload;
+use crate::plan::divergence;
+use crate::store::executions::{self, Finished};
+use crate::store::saves::{NextState, Written};
+use crate::store::{self, journal};
+
+/// How a stretch of driving ended.
+pub(super) enum Ending {
+    Completed(Payload),
+    Failed(Box<Failure>),
+    /// A person or a deployment has to help; with the report.
+    Stopped(String),
+    Released,
+    /// Another worker holds the execution, or nobody: nothing is to be written.
+    Lost,
+    /// It waits; whoever wakes it claims it anew.
+    Parked,
+}
+
+impl Ending {
+    /// The workflow returned: well, if it asked for everything that its journal has.
+    pub(super) fn returned(run: &Run, output: Payload) -> Self {
+        let unasked = run.unasked();
+        if unasked.is_empty() {
+            Self::Completed(output)
+        } else {
+            Self::Stopped(divergence::unasked(&run.id.to_string(), &unasked))
+        }
+    }
+}
+
+impl Worker {
+    /// Writes how it ended, and tells those who wait for it.
+    pub(super) async fn conclude(&self, run: &Run, claimed: &Claimed, ending: Ending) {
+        let (next, finished) = match ending {
+            Ending::Parked | Ending::Lost => return,
+            Ending::Released => (NextState::Released, None),
+            Ending::Stopped(report) => {
+                tracing::error!(execution_id = %run.id, "stopped: {report}");
+                (NextState::Stopped(failure_payload(&Failure::new(ErrorKind::Diverged, report))), None)
+            }
+            Ending::Completed(output) => (NextState::Completed(output.clone()), Some((ExecutionState::Completed, Ok(output)))),
+            Ending::Failed(failure) => {
+                tracing::warn!(execution_id = %run.id, error = %failure, "an execution failed");
+                (NextState::Failed(failure_payload(&failure)), Some((ExecutionState::Failed, Err(*failure))))
+            }
+        };
+        if run.finish(next).await == Written::Refused {
+            return;
+        }
+        match finished {
+            Some((state, Ok(output))) => {
+                self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
+            }
+            Some((state, Err(failure))) => {
+                self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) })
+            }
+            None => self.signals.queued(&claimed.queue),
+        }
+    }
+
+    pub(super) fn let_go(&self, id: ExecutionId, epoch: Epoch) {
+        let mut running = self.running();
+        // After a parking the same execution may be running here again already, under a later epoch.
+        if running.get(&id).is_some_and(|current| current.hold().epoch == epoch) {
+            running.remove(&id);
+        }
+        drop(running);
+        self.run_ended.notify_waiters();
+    }
+
+    pub(super) async fn poison(&self, claimed: &Claimed) {
+        let failure = Failure::new(
+            ErrorKind::Poisoned,
+            format!("claimed {} times without coming to rest: it seems to kill its workers", claimed.claims - 1),
+        );
+        tracing::error!(execution_id = %claimed.id, "{failure}");
+        let store = &self.store;
+        let written = store::run("fail a poisoned execution", self.options.patience, || {
+            executions::poison(store, &store.pool, self.id(), (claimed.id, claimed.epoch), &failure)
+        })
+        .await;
+        if written.is_ok() {
+            self.signals.finished(&Finished {
+                id: claimed.id,
+                state: ExecutionState::Failed,
+                output: None,
+                error: Some(failure),
+            });
+        }
+    }
+}
+
+fn failure_payload(failure: &Failure) -> Payload {
+    Payload(journal::failure_text(failure).into())
+}

@@ -1,0 +1,52 @@
+//! An execution's code in memory: the run it belongs to, the scope it begins in, and its future.
+
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::context::run::{Body, Rest, Run};
+use crate::context::scope::Scope;
+use crate::ids::Epoch;
+use crate::payload::Payload;
+use crate::registry::Registered;
+
+/// What is polled on behalf of an execution.
+pub(super) struct Flow {
+    pub(super) run: Arc<Run>,
+    root: Arc<Scope>,
+    body: Body,
+}
+
+impl Flow {
+    /// The workflow from its start; it runs over what is journalled.
+    pub(super) fn forward(run: &Arc<Run>, registered: &Registered, input: Payload) -> Self {
+        let root = Scope::root(run, "");
+        Self { run: run.clone(), body: registered.start(Context::new(root.clone()), input), root }
+    }
+
+    /// Whether nobody else can have held the execution between its parking and a claim at that epoch.
+    pub(super) fn goes_on_at(&self, claimed: Epoch) -> bool {
+        claimed.follows(self.run.hold().epoch)
+    }
+
+    /// Polls it until it comes to rest.
+    pub(super) async fn until_rest(&mut self) -> Rest {
+        self.run.until_rest(&self.root, &mut self.body).await
+    }
+
+    /// The scope it begins in.
+    pub(super) fn root(&self) -> Arc<Scope> {
+        self.root.clone()
+    }
+
+    /// Drops the code because nobody wants it any more; the steps under way in it are recorded as cut off.
+    pub(super) fn abandon(self) -> Arc<Run> {
+        self.root.abandon();
+        self.run
+    }
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flow").field("run", &self.run).finish_non_exhaustive()
+    }
+}

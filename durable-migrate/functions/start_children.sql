@@ -1,0 +1,76 @@
+-- start_children: create the children that were registered as waits just now, each once, bound to its parent.
+-- One that is not waited for, or whose key is taken, resolves its wait at once. Under lock_mailbox of the parents in `held`.
+create or replace function durable.start_children(
+    shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamptz
+) returns void
+language sql volatile
+as $$
+    with asked as materialized (
+        select
+            wait.execution_id as parent_id,
+            wait.key as parent_key,
+            (wait.details::json -> 'child' ->> 'id')::uuid as child_id,
+            wait.details::json -> 'child' as child
+        from unnest($3, $4, $5, $6) as wait (execution_id, key, kind, details)
+        join durable.waits as registered on registered.execution_id = wait.execution_id and registered.key = wait.key
+        where wait.kind = 'child'
+          and registered.shard = $1
+          and registered.execution_id = any ($2)
+          -- One that was registered before has its child.
+          and registered.child_id is null
+          and registered.outcome is null
+    ),
+    undone as materialized (
+        select executions.execution_id, workflow, version, queue, priority, input
+        from durable.executions
+        where executions.shard = $1
+          and executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
+    ),
+    created as (
+        insert into durable.executions (
+            shard, execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
+            parent_id, parent_key, parent_bond, undoes, rollback
+        )
+        select
+            $1, asked.child_id, $7,
+            coalesce(undone.version, (child ->> 'version')::int),
+            coalesce(undone.priority, (child ->> 'priority')::smallint),
+            coalesce(undone.workflow, child ->> 'workflow'),
+            coalesce(undone.queue, child ->> 'queue'),
+            child ->> 'key',
+            coalesce(undone.input, child -> 'input'),
+            'pending', 0, 0,
+            asked.parent_id, asked.parent_key, child ->> 'bond',
+            undone.execution_id,
+            case when undone.execution_id is not null then
+                json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
+            end
+        from asked
+        left join undone on undone.execution_id = (child ->> 'undoes')::uuid
+        on conflict do nothing
+        returning execution_id, parent_bond
+    )
+    update durable.waits
+    set child_id = created.execution_id,
+        outcome = case
+            when created.execution_id is null or created.parent_bond <> 'awaited' then 'received'
+        end,
+        resolved_at = case
+            when created.execution_id is null or created.parent_bond <> 'awaited' then $7
+        end,
+        payload = case
+            when created.execution_id is null then
+                json_build_object('state', 'refused', 'error', json_build_object(
+                    'kind', 'conflict',
+                    'message', format('another execution of workflow `%s` has the key `%s`', asked.child ->> 'workflow', asked.child ->> 'key')
+                ))
+            when created.parent_bond <> 'awaited' then
+                json_build_object('state', 'started', 'output', created.execution_id)
+        end
+    from asked
+    left join created on created.execution_id = asked.child_id
+    where waits.shard = $1
+      and waits.execution_id = any ($2)
+      and waits.execution_id = asked.parent_id
+      and waits.key = asked.parent_key
+$$;
