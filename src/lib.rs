@@ -77,8 +77,8 @@ pub use durable_core::__macro;
 /// Everything a file with a workflow needs.
 pub mod prelude {
     pub use crate::{
-        Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Result, days, hours, minutes, seconds,
-        step, workflow,
+        Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Result, compensation, days, hours,
+        minutes, seconds, step, workflow,
     };
 }
 

@@ -5,6 +5,10 @@ pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, Re
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
 pub use crate::context::step::{BoxFuture, Step, StepSpec, step_once, step_retried};
+pub use crate::context::undo::{
+    Compensation, CompensationArgument, CompensationResult, CompensationSpec, OptionalCompensationArgument, Recorded, Undone,
+    undone,
+};
 pub use crate::error::Result;
 pub use crate::payload::Digest;
 pub use crate::plan::retry::{Backoff, Retry};

@@ -13,6 +13,7 @@ pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod step;
 pub(crate) mod step_handle;
+pub(crate) mod undo;
 mod wait;
 mod wakers;
 

@@ -133,6 +133,10 @@ impl Error {
         Self { failure: Box::new(failure), advice: RetryAdvice::AsConfigured, source: None }
     }
 
+    pub(crate) fn advised(failure: Failure, advice: RetryAdvice) -> Self {
+        Self { advice, ..Self::from_failure(failure) }
+    }
+
     /// What went wrong, in one word.
     pub fn kind(&self) -> ErrorKind {
         self.failure.kind

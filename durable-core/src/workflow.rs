@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 use crate::context::step::{BoxFuture, StepSpec};
+use crate::context::undo::Compensation;
 use crate::error::Result;
 
 /// A workflow: what `#[workflow]` on an `impl` block makes of its type.
@@ -15,7 +16,7 @@ use crate::error::Result;
     label = "has no `#[workflow]` impl block",
     note = "put `#[workflow]` on the `impl` block that has its `async fn run`"
 )]
-pub trait Workflow: Send + Sync + 'static {
+pub trait Workflow: Sized + Send + Sync + 'static {
     /// What it is started with.
     type Input: Serialize + DeserializeOwned + Send + 'static;
 
@@ -37,6 +38,10 @@ pub trait Workflow: Send + Sync + 'static {
     /// Its steps.
     #[doc(hidden)]
     const STEPS: &'static [StepSpec];
+
+    /// What undoes its steps.
+    #[doc(hidden)]
+    const COMPENSATIONS: &'static [Compensation<Self>];
 
     /// Runs it.
     #[doc(hidden)]

@@ -2,9 +2,11 @@
 //!
 //! What needs types (is this a `Result`, can it be stored?) is left to traits of the runtime.
 
+mod compensations;
+
 use crate::errors::Errors;
 use crate::lifetimes;
-use crate::model::{Member, Step, Workflow};
+use crate::model::{Member, Retry, Step, Workflow};
 use crate::parse::Method;
 use proc_macro2::Span;
 use syn::visit::Visit;
@@ -32,19 +34,20 @@ pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
         is_plain(run, "`run`", errors);
     }
     for step in workflow.steps() {
-        step_is_async(step, errors);
-        step_borrows_self(step, errors);
+        is_async(&step.method, "a step", errors);
+        serves_every_execution(&step.method, "a step", errors);
         step_borrows_nothing_mutably(step, errors);
-        step_parameters_are_unconditional(step, errors);
+        parameters_are_unconditional(&step.method, "a step", errors);
         step_leaves_our_lifetimes_alone(step, errors);
         returns_something(&step.method, "a step", errors);
         returns_what_it_owns(&step.method, "a step", errors);
         is_plain(&step.method, "a step", errors);
         step_names_fit_into_a_key(step, errors);
-        retry_delays_can_grow(step, errors);
+        retry_delays_can_grow(step.retry.as_ref(), errors);
     }
     step_names_differ(workflow, errors);
     old_names_are_free(workflow, errors);
+    compensations::all(workflow, errors);
 }
 
 fn workflow_name_fits_into_a_key(workflow: &Workflow, errors: &mut Errors) {
@@ -117,9 +120,8 @@ fn run_borrows_self(run: &Method, errors: &mut Errors) {
     borrows_self(run, "`run`", &format!("write {RUN}"), errors);
 }
 
-fn step_borrows_self(step: &Step, errors: &mut Errors) {
-    let reason = "one workflow serves every execution, so write `&self`";
-    borrows_self(&step.method, "a step", reason, errors);
+fn serves_every_execution(method: &Method, who: &str, errors: &mut Errors) {
+    borrows_self(method, who, "one workflow serves every execution, so write `&self`", errors);
 }
 
 fn borrows_self(method: &Method, who: &str, cure: &str, errors: &mut Errors) {
@@ -142,7 +144,7 @@ fn run_takes_the_context_and_one_input(run: &Method, errors: &mut Errors) {
     let mut parameters = run.parameters();
     match parameters.next() {
         None => errors.at(run.name(), format!("`run` takes `cx: &Context` behind `&self`: write {RUN}")),
-        Some(context) if !is_context(&context.ty) => {
+        Some(context) if run.context().is_none() => {
             errors.at(&context.ty, format!("`run` takes `cx: &Context` before its input: write {RUN}"));
         }
         Some(_) => {}
@@ -150,12 +152,6 @@ fn run_takes_the_context_and_one_input(run: &Method, errors: &mut Errors) {
     if let Some(extra) = parameters.nth(1) {
         errors.at(extra, "`run` takes one input: put the values into a struct, or into a tuple");
     }
-}
-
-fn is_context(ty: &Type) -> bool {
-    let Type::Reference(reference) = ty else { return false };
-    let Type::Path(path) = &*reference.elem else { return false };
-    reference.mutability.is_none() && path.path.segments.last().is_some_and(|segment| segment.ident == "Context")
 }
 
 fn run_owns_its_input(run: &Method, errors: &mut Errors) {
@@ -218,10 +214,10 @@ fn is_plain(method: &Method, who: &str, errors: &mut Errors) {
     }
 }
 
-fn step_is_async(step: &Step, errors: &mut Errors) {
-    if step.method.signature.asyncness.is_none() {
-        let name = step.method.name();
-        errors.at(step.method.signature.fn_token, format!("a step must be async: write `async fn {name}`"));
+fn is_async(method: &Method, who: &str, errors: &mut Errors) {
+    if method.signature.asyncness.is_none() {
+        let name = method.name();
+        errors.at(method.signature.fn_token, format!("{who} must be async: write `async fn {name}`"));
     }
 }
 
@@ -255,11 +251,11 @@ impl<'ast> Visit<'ast> for MutableReferences<'ast> {
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 }
 
-fn step_parameters_are_unconditional(step: &Step, errors: &mut Errors) {
-    for input in &step.method.signature.inputs {
+fn parameters_are_unconditional(method: &Method, who: &str, errors: &mut Errors) {
+    for input in &method.signature.inputs {
         let (FnArg::Receiver(syn::Receiver { attrs, .. }) | FnArg::Typed(syn::PatType { attrs, .. })) = input;
         for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
-            errors.at(attribute, "a parameter of a step cannot depend on a `cfg`: put the attribute on the whole step");
+            errors.at(attribute, format!("a parameter of {who} cannot depend on a `cfg`: put the attribute on the whole method"));
         }
     }
 }
@@ -285,8 +281,8 @@ fn has_impl_trait(ty: &Type) -> bool {
     search.0
 }
 
-fn retry_delays_can_grow(step: &Step, errors: &mut Errors) {
-    if let Some(retry) = step.retry.as_ref().filter(|retry| retry.base > retry.max) {
+fn retry_delays_can_grow(retry: Option<&Retry>, errors: &mut Errors) {
+    if let Some(retry) = retry.filter(|retry| retry.base > retry.max) {
         let place = LitStr::new("", retry.base_or_max);
         errors.at(
             place,

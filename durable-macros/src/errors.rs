@@ -22,6 +22,11 @@ impl Errors {
         self.found.push(error);
     }
 
+    /// Whether no mistake was found so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// Records the mistake in a result, if there is one.
     pub(crate) fn unless<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()

@@ -1,5 +1,7 @@
 //! Writes the code of a correct workflow: names, literals and calls into `__macro`; what happens at run time is decided there.
 
+mod compensations;
+
 use crate::lifetimes::{self, Names};
 use crate::marker;
 use crate::model::{Member, Retry, Step, Workflow};
@@ -14,14 +16,15 @@ use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Meta, Pat, Receiver, 
 /// The user's impl block with its steps made durable, and the description the engine reads.
 pub(crate) fn workflow(workflow: &Workflow, run: &Method) -> TokenStream {
     let members = workflow.members.iter().map(|member| match member {
-        Member::Step(step) => durable_step(&workflow.durable, step),
-        Member::Run(method) | Member::Reserved(method) => method.to_token_stream(),
-        Member::Untouched(tokens) => tokens.clone(),
+        Member::Step(step) => durable_step(workflow, step),
+        Member::Compensation(compensation) => compensations::compensation(&workflow.durable, compensation),
+        Member::Run(method) | Member::Reserved(method) | Member::Plain(method) => method.to_token_stream(),
+        Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
         Member::UnreadableRun => TokenStream::new(),
     });
     let block = impl_block(workflow, members.collect());
     let description = description(workflow, run);
-    let mention = marker::mention_steps(&workflow.step_paths);
+    let mention = marker::mention(&workflow.marker_paths);
     quote! {
         #block
         #description
@@ -38,23 +41,29 @@ pub(crate) fn impl_block(workflow: &Workflow, members: TokenStream) -> TokenStre
     quote! { #(#attributes)* #unsafety #impl_token #generics #self_type #conditions #braces }
 }
 
-fn durable_step(durable: &syn::Path, step: &Step) -> TokenStream {
-    let spec = spec(durable, step);
-    let front = front(durable, step);
+fn durable_step(workflow: &Workflow, step: &Step) -> TokenStream {
+    let spec = spec(workflow, step);
+    let front = front(&workflow.durable, step);
     let body = body(step);
+    let undo = compensations::of_step(workflow, step);
     quote! {
         #spec
         #front
         #body
+        #undo
     }
 }
 
 /// The constant that describes a step to the engine.
-fn spec(durable: &syn::Path, step: &Step) -> TokenStream {
+fn spec(workflow: &Workflow, step: &Step) -> TokenStream {
+    let durable = &workflow.durable;
     let (conditions, spec_name) = (conditions(&step.method.attributes), step.spec_name());
     let (name, was) = (&step.name, &step.was);
     let retry = option(step.retry.as_ref().map(|retry| retry_literal(durable, retry)));
     let timeout = option(step.timeout.map(duration));
+    let compensation = workflow.compensations_of(step).next().map(|compensation| &compensation.name);
+    let compensation = option(compensation.map(ToTokens::to_token_stream));
+    let undo_on_failure = step.undo_on_failure.is_some();
     quote! {
         #(#conditions)*
         #[doc(hidden)]
@@ -63,6 +72,8 @@ fn spec(durable: &syn::Path, step: &Step) -> TokenStream {
             was: &[#(#was),*],
             retry: #retry,
             timeout: #timeout,
+            compensation: #compensation,
+            undo_on_failure: #undo_on_failure,
         };
     }
 }
@@ -273,6 +284,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
         let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
         quote!(#(#conditions)* Self::#spec_name)
     });
+    let compensations = compensations::list(workflow);
     let execute = execute(durable, run);
     quote! {
         #(#conditions)*
@@ -284,6 +296,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
+            #compensations
 
             #execute
         }

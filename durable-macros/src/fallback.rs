@@ -23,12 +23,14 @@ pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> Toke
     let members = workflow.members.iter().map(|member| match member {
         Member::Run(method) | Member::Reserved(method) => plain_method(method, &mut seen),
         Member::Step(step) => plain_method(&step.method, &mut seen),
-        Member::Untouched(tokens) => tokens.clone(),
+        Member::Compensation(compensation) => plain_method(&compensation.method, &mut seen),
+        Member::Plain(method) => method.to_token_stream(),
+        Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
         Member::UnreadableRun => TokenStream::new(),
     });
     let block = expand::impl_block(workflow, members.collect());
     let stand_in = stand_in(workflow);
-    let mention = marker::mention_steps(&workflow.step_paths);
+    let mention = marker::mention(&workflow.marker_paths);
     quote! {
         #errors
         #block
@@ -76,6 +78,7 @@ fn stand_in(workflow: &Workflow) -> TokenStream {
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
             const STEPS: &'static [#durable::__macro::StepSpec] = &[];
+            const COMPENSATIONS: &'static [#durable::__macro::Compensation<Self>] = &[];
 
             fn execute<'run>(
                 &'run self,

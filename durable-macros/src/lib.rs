@@ -50,6 +50,8 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// | `was = "old_name"` or `was("a", "b")` | names it had before, so that executions under way still find their checkpoints | none |
 /// | `retry(…)` | try again after a failure | one attempt |
 /// | `timeout = "30s"` | the longest an attempt may take | none |
+/// | `compensate = refund` | the method marked [`#[compensation]`](macro@compensation) that undoes it | none |
+/// | `undo_on_failure` | it is undone also when it fails or is cut off, because it may have done something all the same | only when it succeeded |
 ///
 /// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),
 /// `max` (`"1h"`) and `jitter` (the part of each delay left to chance, from 0 to 1; 0.25).
@@ -66,7 +68,27 @@ pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) ->
     marker::expand("input", &options.into(), item.into()).into()
 }
 
-/// Reserved for the methods that undo a step; a later release gives it a meaning.
+/// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled back.
+///
+/// It takes `&self`, then `cx: &Context` if it wants to wait, sleep or call steps itself, then the output of the step, by value or by
+/// `&`, or nothing. With `undo_on_failure` on the step it takes an `Option` of the output. It returns a `Result`. Several steps
+/// with the same output may name one compensation.
+///
+/// ```ignore
+/// #[step(retry(max_attempts = 3), compensate = refund)]
+/// async fn charge(&self, order: &Order) -> Result<Payment> { … }
+///
+/// #[compensation(retry(max_attempts = 5), timeout = "30s")]
+/// async fn refund(&self, payment: Payment) -> Result<()> { … }
+/// ```
+///
+/// Options, all of them optional:
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `name = "refund"` | what people see it called | the method's name |
+/// | `retry(…)` | try again after a failure, as for a step | one attempt |
+/// | `timeout = "30s"` | the longest an attempt may take | none |
 #[proc_macro_attribute]
 pub fn compensation(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     marker::expand("compensation", &options.into(), item.into()).into()

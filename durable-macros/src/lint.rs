@@ -1,10 +1,11 @@
-//! Finds what would make a replay of `run` diverge: time, chance and concurrency that the journal does not see.
+//! Finds what would make a replay diverge: time, chance and concurrency that the journal does not see.
 //!
-//! Only the body of `run` is read. It goes by paths, so an alias or a helper method hides a call; the overlap rule and
-//! the digests of the runtime are the net below.
+//! Only what is replayed is read: the bodies of `run` and of compensations that take `cx`. It goes by paths, so an alias or a
+//! helper method hides a call; the overlap rule and the digests of the runtime are the net below.
 
 use crate::errors::Errors;
 use crate::model::Workflow;
+use crate::parse::Method;
 use proc_macro2::TokenTree;
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
@@ -19,8 +20,11 @@ const CLOCK: &str = "the clock shows another time in a replay: write `cx.now()`"
 const RANDOM: &str = "chance falls differently in a replay: write `cx.random()`";
 const UUID: &str = "a replay would make another id: write `cx.uuid()`";
 const SPAWN: &str = "a task that `run` starts is outside the journal: put the work into a `#[step]`";
-const TOGETHER: &str =
-    "branches that run together take their journal keys in an order that a replay may not repeat: put them into one `#[step]`";
+const JOIN: &str =
+    "branches that the journal does not know of come in an order that a replay may not repeat: write `durable::join!`";
+const TRY_JOIN: &str =
+    "branches that the journal does not know of come in an order that a replay may not repeat: write `durable::try_join!`";
+const RACE: &str = "a branch that the journal does not know of may win in a replay: write `durable::race!`";
 
 /// Full paths and what to write instead. A path in `run` matches when it is the end of one of these, at least two words long.
 const CALLS: &[(&[&str], &str)] = &[
@@ -51,39 +55,49 @@ const CALLS: &[(&[&str], &str)] = &[
 ];
 
 const MACROS: &[(&[&str], &str)] = &[
-    (&["tokio", "join"], TOGETHER),
-    (&["tokio", "try_join"], TOGETHER),
-    (&["tokio", "select"], TOGETHER),
-    (&["futures", "join"], TOGETHER),
-    (&["futures", "try_join"], TOGETHER),
-    (&["futures", "select"], TOGETHER),
-    (&["futures", "select_biased"], TOGETHER),
-    (&["futures_util", "join"], TOGETHER),
-    (&["futures_util", "try_join"], TOGETHER),
-    (&["futures_util", "select"], TOGETHER),
-    (&["futures_util", "select_biased"], TOGETHER),
+    (&["tokio", "join"], JOIN),
+    (&["tokio", "try_join"], TRY_JOIN),
+    (&["tokio", "select"], RACE),
+    (&["futures", "join"], JOIN),
+    (&["futures", "try_join"], TRY_JOIN),
+    (&["futures", "select"], RACE),
+    (&["futures", "select_biased"], RACE),
+    (&["futures_util", "join"], JOIN),
+    (&["futures_util", "try_join"], TRY_JOIN),
+    (&["futures_util", "select"], RACE),
+    (&["futures_util", "select_biased"], RACE),
 ];
 
-/// Reports every call in `run` that a replay would not repeat.
+/// Reports every call in replayed code that a replay would not repeat.
 pub(crate) fn replay(workflow: &Workflow, errors: &mut Errors) {
     for run in workflow.runs() {
-        let TokenTree::Group(body) = &run.body else { continue };
-        // A body with a syntax error is the compiler's to report.
-        if let Ok(body) = Block::parse_within.parse2(body.stream()) {
-            let mut visitor = Replay { errors };
-            body.iter().for_each(|statement| visitor.visit_stmt(statement));
-        }
+        body(run, "`run`", errors);
+    }
+    let compensations = workflow.compensations().map(|compensation| &compensation.method);
+    for compensation in compensations.filter(|method| method.context().is_some()) {
+        body(compensation, "a compensation with `cx`", errors);
+    }
+}
+
+fn body(method: &Method, who: &'static str, errors: &mut Errors) {
+    let TokenTree::Group(body) = &method.body else { return };
+    // A body with a syntax error is the compiler's to report.
+    if let Ok(body) = Block::parse_within.parse2(body.stream()) {
+        let mut visitor = Replay { who, errors };
+        body.iter().for_each(|statement| visitor.visit_stmt(statement));
     }
 }
 
 struct Replay<'errors> {
+    /// Whose body is read.
+    who: &'static str,
     errors: &'errors mut Errors,
 }
 
 impl Replay<'_> {
     fn refuse_if_listed(&mut self, path: &Path, list: &[(&[&str], &str)]) {
         if let Some((_, cure)) = list.iter().find(|(full, _)| is_end_of(path, full)) {
-            self.errors.at(path, format!("`run` is replayed after a crash, and {cure}"));
+            self.errors.at(path, format!("{} is replayed after a crash, and {cure}", self.who));
         }
     }
 }
@@ -100,7 +114,7 @@ impl<'ast> Visit<'ast> for Replay<'_> {
         if let Ok(arguments) = call.parse_body_with(Punctuated::<Expr, Token![,]>::parse_terminated) {
             for argument in &arguments {
                 // The arguments live as long as this call, the visitor's tree longer: a visitor of their own sees them.
-                Replay { errors: self.errors }.visit_expr(argument);
+                Replay { who: self.who, errors: self.errors }.visit_expr(argument);
             }
         }
     }

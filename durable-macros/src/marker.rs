@@ -30,9 +30,9 @@ pub(crate) fn of(attribute: &Attribute, durable: &Path) -> Option<Marker> {
 /// The option of a marker whose method has been taken care of.
 const CONSUMED: &str = "__consumed";
 
-/// Tokens that use `#[step]` once more, as it was written: otherwise the compiler would call its import unused, and would accept
-/// it from whoever imported nothing.
-pub(crate) fn mention_steps(paths: &[Path]) -> TokenStream {
+/// Tokens that use the markers once more, as they were written: otherwise the compiler would call their imports unused, and would
+/// accept them from whoever imported nothing.
+pub(crate) fn mention(paths: &[Path]) -> TokenStream {
     let consumed = Ident::new(CONSUMED, Span::call_site());
     quote! {
         #(

@@ -1,4 +1,5 @@
-//! What the user meant: a workflow with its `run`, its steps and their options, each value with the place it was written at.
+//! What the user meant: a workflow with its `run`, its steps, its compensations and their options, each value with the place it
+//! was written at.
 
 use crate::errors::Errors;
 use crate::marker::{self, Marker};
@@ -13,7 +14,8 @@ use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemImpl, LitStr, Meta, Path, Type, parse_quote};
 
 const WORKFLOW: Legal = Legal { taker: "a workflow", names: &["name", "version", "queue", "timeout", "crate"] };
-const STEP: Legal = Legal { taker: "a step", names: &["name", "was", "retry", "timeout"] };
+const STEP: Legal = Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure"] };
+const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
 
 /// The database keeps versions as positive 32-bit numbers.
@@ -40,18 +42,26 @@ pub(crate) struct Workflow {
     /// The impl block without its items.
     pub(crate) head: ItemImpl,
     pub(crate) members: Vec<Member>,
-    /// The paths that `#[step]` was written as, each once.
-    pub(crate) step_paths: Vec<Path>,
+    /// The paths that the markers were written as, each once.
+    pub(crate) marker_paths: Vec<Path>,
 }
 
 /// One item of the impl block, in the order written.
 pub(crate) enum Member {
     Run(Method),
     Step(Step),
+    Compensation(Compensation),
     /// A method with a marker that has no meaning yet, without the marker.
     Reserved(Method),
+    /// A method without a marker.
+    Plain(Method),
     /// A `run` whose signature has a mistake, which is reported.
     UnreadableRun,
+    /// Another method whose signature has a mistake.
+    Unreadable {
+        name: Ident,
+        tokens: TokenStream,
+    },
     Untouched(TokenStream),
 }
 
@@ -62,9 +72,21 @@ pub(crate) struct Step {
     pub(crate) was: Vec<LitStr>,
     pub(crate) retry: Option<Retry>,
     pub(crate) timeout: Option<Duration>,
+    /// The method that undoes it.
+    pub(crate) compensate: Option<Ident>,
+    /// The option that has it undone after a failure too, if it is set.
+    pub(crate) undo_on_failure: Option<Ident>,
 }
 
-/// How a step is tried again.
+/// A method marked `#[compensation]`, without the marker.
+pub(crate) struct Compensation {
+    pub(crate) method: Method,
+    pub(crate) name: LitStr,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// How a step or a compensation is tried again.
 pub(crate) struct Retry {
     pub(crate) max_attempts: u32,
     /// The name of the kind of backoff, as the runtime spells it.
@@ -95,9 +117,34 @@ impl Workflow {
         })
     }
 
+    pub(crate) fn compensations(&self) -> impl Iterator<Item = &Compensation> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Compensation(compensation) => Some(compensation),
+            _ => None,
+        })
+    }
+
+    /// What undoes the step: more than one only where they exclude each other by `cfg`.
+    pub(crate) fn compensations_of<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a Compensation> {
+        self.compensations().filter(|compensation| step.compensate.as_ref() == Some(compensation.method.name()))
+    }
+
     /// The name of the type: `ProcessOrder`.
     pub(crate) fn type_name(&self) -> Option<&Ident> {
         last_word(&self.head.self_ty)
+    }
+}
+
+impl Member {
+    /// The method's name, if it is one.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match self {
+            Self::Run(method) | Self::Reserved(method) | Self::Plain(method) => Some(method.name()),
+            Self::Step(step) => Some(step.method.name()),
+            Self::Compensation(compensation) => Some(compensation.method.name()),
+            Self::Unreadable { name, .. } => Some(name),
+            Self::UnreadableRun | Self::Untouched(_) => None,
+        }
     }
 }
 
@@ -118,13 +165,24 @@ impl Method {
         })
     }
 
+    /// The parameter `cx: &Context`, if it comes first.
+    pub(crate) fn context(&self) -> Option<&syn::PatType> {
+        self.parameters().next().filter(|first| is_context(&first.ty))
+    }
+
     /// The type of the input that `run` takes behind `cx`.
     pub(crate) fn input(&self) -> Option<&Type> {
         self.parameters().nth(1).map(|parameter| &*parameter.ty)
     }
 }
 
-/// Reads the options of the workflow and of each step, and sorts the methods by their markers.
+fn is_context(ty: &Type) -> bool {
+    let Type::Reference(reference) = ty else { return false };
+    let Type::Path(path) = &*reference.elem else { return false };
+    reference.mutability.is_none() && path.path.segments.last().is_some_and(|segment| segment.ident == "Context")
+}
+
+/// Reads the options of the workflow and of each marked method, and sorts the methods by their markers.
 pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> Workflow {
     let mut options = Options::read(&WORKFLOW, options, errors);
     let durable = options.take("crate", |option| options::syntax(option, "a path: `crate = my::durable`"), errors);
@@ -139,21 +197,22 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
         queue: queue.unwrap_or_else(|| LitStr::new("default", Span::call_site())),
         timeout: timeout.map(|(timeout, _)| timeout),
         head: block.head,
-        step_paths: step_paths(&durable, &block.items),
+        marker_paths: marker_paths(&durable, &block.items),
         members: block.items.into_iter().map(|item| member(&durable, item, errors)).collect(),
         durable,
     }
 }
 
-fn step_paths(durable: &Path, items: &[Item]) -> Vec<Path> {
+fn marker_paths(durable: &Path, items: &[Item]) -> Vec<Path> {
     let methods = items.iter().filter_map(|item| match item {
         Item::Method(method) => Some(method),
         _ => None,
     });
     let attributes = methods.flat_map(|method| &method.attributes);
-    let steps = attributes.filter(|attribute| matches!(marker::of(attribute, durable), Some(Marker::Step)));
+    let markers =
+        attributes.filter(|attribute| matches!(marker::of(attribute, durable), Some(Marker::Step | Marker::Compensation)));
     let paths: BTreeMap<String, Path> =
-        steps.map(|step| (step.path().to_token_stream().to_string(), step.path().clone())).collect();
+        markers.map(|marker| (marker.path().to_token_stream().to_string(), marker.path().clone())).collect();
     paths.into_values().collect()
 }
 
@@ -195,7 +254,8 @@ fn member(durable: &Path, item: Item, errors: &mut Errors) -> Member {
             Member::UnreadableRun
         }
         // A marker stays where it is: should the compiler accept what we could not read, the marker reports it.
-        Item::Unreadable { tokens, .. } | Item::Other(tokens) => Member::Untouched(tokens),
+        Item::Unreadable { name, tokens, .. } => Member::Unreadable { name, tokens },
+        Item::Other(tokens) => Member::Untouched(tokens),
     }
 }
 
@@ -220,35 +280,67 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
         return Member::Run(method);
     }
     match first {
-        None => Member::Untouched(method.into_token_stream()),
+        None => Member::Plain(method),
         Some((Marker::Step, marker)) => Member::Step(step(method, marker.meta, errors)),
-        Some((Marker::Input | Marker::Compensation, marker)) => {
-            errors.at(marker, "this marker has no meaning in this release: a method of a workflow is `run`, is marked `#[step]`, or is left alone");
+        Some((Marker::Compensation, marker)) => Member::Compensation(compensation(method, marker.meta, errors)),
+        Some((Marker::Input, marker)) => {
+            errors.at(
+                marker,
+                "this marker has no meaning in this release: a method of a workflow is `run`, is marked `#[step]` or \
+                 `#[compensation]`, or is left alone",
+            );
             Member::Reserved(method)
         }
     }
 }
 
 fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
-    let tokens = match marker {
-        Meta::Path(_) => TokenStream::new(),
-        Meta::List(list) => list.tokens,
-        Meta::NameValue(pair) => {
-            errors.at(pair, "options of a step stand in parentheses: `#[step(name = \"…\")]`");
-            TokenStream::new()
-        }
-    };
-    let mut options = Options::read(&STEP, tokens, errors);
-    let ident = method.name();
+    let mut options = options_of(marker, &STEP, "step", errors);
+    let names_compensation = options.has("compensate");
+    let compensate = options.take("compensate", compensate, errors);
+    let undo_on_failure = options.take("undo_on_failure", options::flag, errors).flatten();
     Step {
-        name: options
-            .take("name", options::text, errors)
-            .unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span())),
+        name: name_of(&method, &mut options, errors),
         was: options.take("was", options::texts, errors).unwrap_or_default(),
+        timeout: options.take("timeout", options::duration, errors).map(|(timeout, _)| timeout),
+        retry: options.take("retry", retry_tokens, errors).map(|tokens| retry(tokens, errors)),
+        // A mistake in `compensate` is reported already, and once is enough.
+        undo_on_failure: undo_on_failure.filter(|_| compensate.is_some() || !names_compensation),
+        compensate,
+        method,
+    }
+}
+
+fn compensation(method: Method, marker: Meta, errors: &mut Errors) -> Compensation {
+    let mut options = options_of(marker, &COMPENSATION, "compensation", errors);
+    Compensation {
+        name: name_of(&method, &mut options, errors),
         timeout: options.take("timeout", options::duration, errors).map(|(timeout, _)| timeout),
         retry: options.take("retry", retry_tokens, errors).map(|tokens| retry(tokens, errors)),
         method,
     }
+}
+
+fn options_of(marker: Meta, legal: &Legal, name: &str, errors: &mut Errors) -> Options {
+    let tokens = match marker {
+        Meta::Path(_) => TokenStream::new(),
+        Meta::List(list) => list.tokens,
+        Meta::NameValue(pair) => {
+            errors.at(pair, format!("options of {} stand in parentheses: `#[{name}(name = \"…\")]`", legal.taker));
+            TokenStream::new()
+        }
+    };
+    Options::read(legal, tokens, errors)
+}
+
+fn name_of(method: &Method, options: &mut Options, errors: &mut Errors) -> LitStr {
+    let ident = method.name();
+    let named_after_method = || LitStr::new(&ident.unraw().to_string(), ident.span());
+    options.take("name", options::text, errors).unwrap_or_else(named_after_method)
+}
+
+fn compensate(option: &options::Written) -> syn::Result<Ident> {
+    options::syntax(option, "the name of a method marked `#[compensation]`, without quotes: `compensate = refund`")
 }
 
 fn retry_tokens(option: &options::Written) -> syn::Result<TokenStream> {
@@ -296,6 +388,24 @@ impl Step {
     pub(crate) fn spec_name(&self) -> Ident {
         let name = self.method.name().unraw().to_string().to_uppercase();
         format_ident!("__STEP_{name}", span = Span::call_site())
+    }
+
+    /// The function that hands the compensation what this step recorded: `__undo_charge`.
+    pub(crate) fn undo_name(&self) -> Ident {
+        format_ident!("__undo_{}", self.method.name().unraw(), span = Span::call_site())
+    }
+}
+
+impl Compensation {
+    /// The parameter behind `cx`: what the step has put out.
+    pub(crate) fn argument(&self) -> Option<&syn::PatType> {
+        self.method.parameters().nth(usize::from(self.method.context().is_some()))
+    }
+
+    /// The constant that describes the compensation: `__COMPENSATION_REFUND`.
+    pub(crate) fn spec_name(&self) -> Ident {
+        let name = self.method.name().unraw().to_string().to_uppercase();
+        format_ident!("__COMPENSATION_{name}", span = Span::call_site())
     }
 }
 

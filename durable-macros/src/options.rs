@@ -52,6 +52,11 @@ impl Options {
         Self { found }
     }
 
+    /// Whether the option was written, well or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.found.iter().any(|option| option.name == name)
+    }
+
     /// The value of an option as `read` understands it; `None` when it was left out or is wrong, which is then reported.
     pub(crate) fn take<T>(
         &mut self,
@@ -140,6 +145,15 @@ pub(crate) fn fraction(option: &Written) -> syn::Result<f64> {
     number.filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| option.wants(form))
 }
 
+/// An option that is set by being there: `undo_on_failure`, also `undo_on_failure = true`. Its name comes back if it is set.
+pub(crate) fn flag(option: &Written) -> syn::Result<Option<Ident>> {
+    let set = match &option.value {
+        Value::Nothing => true,
+        _ => option.assigned::<syn::LitBool>(&format!("no value: write `{}`, or leave it out", option.name))?.value,
+    };
+    Ok(set.then(|| option.name.clone()))
+}
+
 /// A duration in quotes: `timeout = "30s"`. The tokens come back too, so that later rules can point at them.
 pub(crate) fn duration(option: &Written) -> syn::Result<(Duration, Span)> {
     let form = format!("a duration in quotes: {}", duration::EXAMPLES);
@@ -182,13 +196,16 @@ fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
 
 fn unknown(legal: &Legal, name: &Ident) -> String {
     let list = legal.names.join(", ");
-    let did_you_mean =
-        closest(&name.to_string(), legal.names).map_or(String::new(), |legal| format!("; did you mean `{legal}`?"));
-    format!("unknown option `{name}`: {} takes {list}{did_you_mean}", legal.taker)
+    format!("unknown option `{name}`: {} takes {list}{}", legal.taker, did_you_mean(&name.to_string(), legal.names))
+}
+
+/// The end of a message about a name that is not among the legal ones: the one that was meant, if that can be told.
+pub(crate) fn did_you_mean(written: &str, legal: &[&str]) -> String {
+    closest(written, legal).map_or(String::new(), |legal| format!("; did you mean `{legal}`?"))
 }
 
 /// The legal name that `written` most likely stands for: at most half of its letters may differ.
-pub(crate) fn closest<'name>(written: &str, legal: &[&'name str]) -> Option<&'name str> {
+fn closest<'name>(written: &str, legal: &[&'name str]) -> Option<&'name str> {
     let distances = legal.iter().map(|name| (edits_between(written, name), *name));
     let (edits, name) = distances.min_by_key(|(edits, _)| *edits)?;
     (edits * 2 <= written.len().max(name.len())).then_some(name)

@@ -1,4 +1,4 @@
-//! `#[input]` and `#[compensation]` have no meaning yet.
+//! `#[input]` has no meaning yet.
 use durable::prelude::*;
 
 struct Flow;
@@ -16,16 +16,10 @@ impl Flow {
 
     #[input]
     fn name(&self) -> String;
-
-    #[compensation(retry(max_attempts = 5))]
-    async fn undo(&self, _n: u32) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn start<W: durable::Workflow>(_: W::Input) {}
 
 fn main() {
     start::<Flow>(1);
-    let _ = Flow.undo(1);
 }

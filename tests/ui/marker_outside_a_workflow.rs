@@ -1,5 +1,5 @@
 //! The markers stand in an impl block that is no workflow, or on a function.
-use durable::{compensation, input, prelude::*};
+use durable::{input, prelude::*};
 
 struct Flow;
 

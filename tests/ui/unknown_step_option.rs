@@ -1,4 +1,4 @@
-//! A step has options that do not exist, or belong to a later release.
+//! A step has options that do not exist.
 use durable::prelude::*;
 
 struct Flow;
@@ -9,7 +9,7 @@ impl Flow {
         self.twice(n).await
     }
 
-    #[step(retries = 3, compensate = undo, transaction, queue = "fast")]
+    #[step(retries = 3, compensates = undo, priority = 2, queue = "fast")]
     async fn twice(&self, n: u32) -> Result<u32> {
         Ok(2 * n)
     }

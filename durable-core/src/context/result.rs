@@ -8,7 +8,7 @@ use crate::error::{Error, Failure, Result, RetryAdvice};
 /// A value that a step returns: it is recorded as JSON and comes back at a replay.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be checkpointed",
-    label = "is the output of a step, which must be recorded and read back",
+    label = "is an output, which must be recorded and read back",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it, or return what can be recorded"
 )]
 pub trait StepOutput: Serialize + DeserializeOwned + Send {}

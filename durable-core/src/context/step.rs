@@ -34,6 +34,10 @@ pub struct StepSpec {
     pub retry: Option<Retry>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
+    /// The name of what undoes it.
+    pub compensation: Option<&'static str>,
+    /// Whether it is undone also when it failed or was cut off.
+    pub undo_on_failure: bool,
 }
 
 /// A call of a step. It takes its journal key when it is made, runs when it is awaited, and is recorded when it has finished.

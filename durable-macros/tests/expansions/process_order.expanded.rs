@@ -15,6 +15,8 @@ impl ProcessOrder {
             jitter: 0.5,
         }),
         timeout: ::core::option::Option::Some(::core::time::Duration::from_secs(30)),
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     /// Takes the money.
     #[allow(clippy::unused_async, reason = "a stand-in")]
@@ -64,6 +66,7 @@ impl ::durable::__macro::Workflow for ProcessOrder {
         ::core::time::Duration::from_secs(7200),
     );
     const STEPS: &'static [::durable::__macro::StepSpec] = &[Self::__STEP_CHARGE];
+    const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

@@ -11,6 +11,8 @@ where
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     fn no_arguments<'step, 'l0>(&'l0 self) -> ::durable::__macro::Step<'step, Result<()>>
     where
@@ -37,6 +39,8 @@ where
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     #[cfg(unix)]
     fn conditional<'step, 'l0, 'l1, 'a>(
@@ -84,6 +88,8 @@ where
             jitter: 0.25,
         }),
         timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     fn generic<'step, 'l0, T: Serialize + Send, const N: usize>(
         &'l0 self,
@@ -130,6 +136,8 @@ where
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     fn opaque<'step, 'l0, 'l1>(
         &'l0 self,
@@ -171,6 +179,8 @@ where
         was: &["a", "b"],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::None,
+        undo_on_failure: false,
     };
     fn r#match<'step, 'l0>(
         &'l0 self,
@@ -229,6 +239,7 @@ where
         Self::__STEP_OPAQUE,
         Self::__STEP_MATCH,
     ];
+    const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

@@ -36,6 +36,7 @@ impl ::durable::__macro::Workflow for Mistaken {
     const QUEUE: &'static str = "default";
     const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
     const STEPS: &'static [::durable::__macro::StepSpec] = &[];
+    const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
     fn execute<'run>(
         &'run self,
         _: &'run ::durable::__macro::Context,

@@ -11,6 +11,7 @@ impl ::durable::__macro::Workflow for Nothing {
     const QUEUE: &'static str = "default";
     const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
     const STEPS: &'static [::durable::__macro::StepSpec] = &[];
+    const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

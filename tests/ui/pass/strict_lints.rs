@@ -27,14 +27,31 @@ impl Parcels {
     ///
     /// # Errors
     /// When there is nothing to pack.
-    #[step(retry(max_attempts = 5, backoff = constant), timeout = "250ms")]
+    #[step(retry(max_attempts = 5, backoff = constant), timeout = "250ms", compensate = unpack)]
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
     pub(crate) async fn pack(&self, count: u32) -> Result<Vec<u32>> {
         Ok((0..count).collect())
     }
 
+    /// Unpacks.
+    ///
+    /// # Errors
+    /// When nothing was packed.
+    #[compensation(retry(max_attempts = 2))]
+    #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
+    async fn unpack(&self, packed: &[u32]) -> Result<usize> {
+        Ok(packed.len())
+    }
+
+    /// Takes the parcel back, the next day.
+    #[compensation]
+    async fn take_back(&self, cx: &Context, parcel: Option<String>) -> Result<bool> {
+        cx.sleep(days(1)).await?;
+        Ok(parcel.is_some())
+    }
+
     /// Sends.
-    #[step]
+    #[step(compensate = take_back, undo_on_failure)]
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
     async fn send(&self, packed: &[u32], sender: &str, mut bonus: u32) -> Result<String> {
         bonus += 1;

@@ -1,0 +1,188 @@
+impl BookTrip {
+    async fn run(&self, cx: &Context, trip: Trip) -> Result<Booking> {
+        self.charge(&trip).await
+    }
+    #[doc(hidden)]
+    const __STEP_CHARGE: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        name: "charge",
+        was: &[],
+        retry: ::core::option::Option::None,
+        timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::Some("give-back"),
+        undo_on_failure: false,
+    };
+    fn charge<'step, 'l0, 'l1>(
+        &'l0 self,
+        trip: &'l1 Trip,
+    ) -> ::durable::__macro::Step<'step, Result<Booking>>
+    where
+        'l0: 'step,
+        'l1: 'step,
+    {
+        let digest = ::durable::__macro::digest(|digest| {
+            use ::durable::__macro::{DigestOpaque as _, DigestSerialized as _};
+            (&::durable::__macro::Argument(&trip)).add_to(digest);
+        });
+        ::durable::__macro::step_once::<
+            Result<Booking>,
+            _,
+        >(
+            &Self::__STEP_CHARGE,
+            digest,
+            move || ::std::boxed::Box::pin(self.__step_charge(trip)),
+        )
+    }
+    #[doc(hidden)]
+    async fn __step_charge(&self, trip: &Trip) -> Result<Booking> {
+        Ok(Booking)
+    }
+    #[cfg(unix)]
+    #[doc(hidden)]
+    fn __undo_charge<'run>(
+        &'run self,
+        _: &'run ::durable::__macro::Context,
+        recorded: ::durable::__macro::Recorded,
+    ) -> ::durable::__macro::BoxFuture<
+        'run,
+        ::durable::__macro::Result<::durable::__macro::Undone>,
+    > {
+        ::std::boxed::Box::pin(async move {
+            ::durable::__macro::undone::<
+                Result<()>,
+            >(
+                Self::refund(
+                        self,
+                        &<Booking as ::durable::__macro::CompensationArgument<
+                            <Result<Booking> as ::durable::__macro::StepResult>::Output,
+                        >>::read(&recorded)?,
+                    )
+                    .await,
+            )
+        })
+    }
+    #[doc(hidden)]
+    const __STEP_BOOK: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        name: "book-flight",
+        was: &[],
+        retry: ::core::option::Option::None,
+        timeout: ::core::option::Option::None,
+        compensation: ::core::option::Option::Some("cancel"),
+        undo_on_failure: true,
+    };
+    fn book<'step, 'l0>(
+        &'l0 self,
+    ) -> ::durable::__macro::Step<'step, Result<Booking, BookingError>>
+    where
+        'l0: 'step,
+    {
+        let digest = ::durable::__macro::digest(|_| {});
+        ::durable::__macro::step_once::<
+            Result<Booking, BookingError>,
+            _,
+        >(&Self::__STEP_BOOK, digest, move || ::std::boxed::Box::pin(self.__step_book()))
+    }
+    #[doc(hidden)]
+    async fn __step_book(&self) -> Result<Booking, BookingError> {
+        Ok(Booking)
+    }
+    #[doc(hidden)]
+    fn __undo_book<'run>(
+        &'run self,
+        cx: &'run ::durable::__macro::Context,
+        recorded: ::durable::__macro::Recorded,
+    ) -> ::durable::__macro::BoxFuture<
+        'run,
+        ::durable::__macro::Result<::durable::__macro::Undone>,
+    > {
+        ::std::boxed::Box::pin(async move {
+            ::durable::__macro::undone::<
+                Result<()>,
+            >(
+                Self::cancel(
+                        self,
+                        cx,
+                        <Option<
+                            Booking,
+                        > as ::durable::__macro::OptionalCompensationArgument<
+                            <Result<
+                                Booking,
+                                BookingError,
+                            > as ::durable::__macro::StepResult>::Output,
+                        >>::read_if_there(&recorded)?,
+                    )
+                    .await,
+            )
+        })
+    }
+    #[cfg(unix)]
+    #[doc(hidden)]
+    const __COMPENSATION_REFUND: ::durable::__macro::CompensationSpec = ::durable::__macro::CompensationSpec {
+        name: "give-back",
+        retry: ::core::option::Option::Some(::durable::__macro::Retry {
+            max_attempts: 5,
+            backoff: ::durable::__macro::Backoff::Exponential,
+            base: ::core::time::Duration::from_secs(1),
+            max: ::core::time::Duration::from_secs(3600),
+            jitter: 0.25,
+        }),
+        timeout: ::core::option::Option::Some(::core::time::Duration::from_secs(30)),
+    };
+    /// Gives the money back.
+    #[cfg(unix)]
+    async fn refund(&self, booking: &Booking) -> Result<()> {
+        Ok(())
+    }
+    #[doc(hidden)]
+    const __COMPENSATION_CANCEL: ::durable::__macro::CompensationSpec = ::durable::__macro::CompensationSpec {
+        name: "cancel",
+        retry: ::core::option::Option::None,
+        timeout: ::core::option::Option::None,
+    };
+    async fn cancel(&self, cx: &Context, booking: Option<Booking>) -> Result<()> {
+        cx.sleep(hours(1)).await
+    }
+}
+impl ::durable::__macro::Workflow for BookTrip {
+    type Input = Trip;
+    type Output = <Result<Booking> as ::durable::__macro::RunResult>::Output;
+    const NAME: &'static str = "book_trip";
+    const VERSION: u32 = 1;
+    const QUEUE: &'static str = "default";
+    const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
+    const STEPS: &'static [::durable::__macro::StepSpec] = &[
+        Self::__STEP_CHARGE,
+        Self::__STEP_BOOK,
+    ];
+    const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[
+        #[cfg(unix)]
+        ::durable::__macro::Compensation {
+            step: "charge",
+            spec: &Self::__COMPENSATION_REFUND,
+            undo_on_failure: false,
+            call: Self::__undo_charge,
+        },
+        ::durable::__macro::Compensation {
+            step: "book-flight",
+            spec: &Self::__COMPENSATION_CANCEL,
+            undo_on_failure: true,
+            call: Self::__undo_book,
+        },
+    ];
+    fn execute<'run>(
+        &'run self,
+        cx: &'run ::durable::__macro::Context,
+        input: Self::Input,
+    ) -> ::durable::__macro::BoxFuture<'run, ::durable::__macro::Result<Self::Output>> {
+        ::std::boxed::Box::pin(async move {
+            <Result<
+                Booking,
+            > as ::durable::__macro::RunResult>::into_result(
+                Self::run(self, cx, input).await,
+            )
+        })
+    }
+}
+#[compensation(__consumed)]
+const _: () = ();
+#[step(__consumed)]
+const _: () = ();

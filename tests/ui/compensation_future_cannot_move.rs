@@ -1,0 +1,30 @@
+//! A compensation holds across an `.await` what cannot move between threads.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step(compensate = undo)]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+
+    #[compensation]
+    async fn undo(&self, twice: u32) -> Result<()> {
+        let shared = std::rc::Rc::new(twice);
+        std::future::ready(()).await;
+        drop(shared);
+        Ok(())
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

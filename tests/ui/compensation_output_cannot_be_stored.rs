@@ -1,0 +1,29 @@
+//! A compensation returns what cannot be recorded.
+use durable::prelude::*;
+
+struct Receipt;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step(compensate = undo)]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+
+    #[compensation]
+    async fn undo(&self, _twice: u32) -> Result<Receipt> {
+        Ok(Receipt)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}

@@ -1,0 +1,28 @@
+//! A compensation that is replayed reads the clock.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step(compensate = undo)]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+
+    #[compensation]
+    async fn undo(&self, cx: &Context) -> Result<()> {
+        let now = std::time::SystemTime::now();
+        cx.sleep_until(now.into()).await
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}
