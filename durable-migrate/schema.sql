@@ -173,6 +173,9 @@ create view durable.present as
  SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
    FROM durable.clock;
 
+-- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
+--     returns boolean, volatile
+
 -- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text)
 --     returns void, volatile
 

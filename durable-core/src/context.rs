@@ -9,6 +9,7 @@ mod macros;
 mod map;
 pub(crate) mod panics;
 pub(crate) mod result;
+pub(crate) mod rollback;
 pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod step;

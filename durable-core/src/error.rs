@@ -25,6 +25,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The execution was cancelled.
     Cancelled,
+    /// The execution was rolled back by request.
+    RolledBack,
     /// The workflow's code no longer asks for what its journal recorded.
     Diverged,
     /// The execution was claimed too often without coming to rest: it kills its workers.

@@ -8,5 +8,5 @@ pub use execution::{Attempt, AttemptOutcome, Execution, ExecutionDetails, Execut
 pub use wait::{Bond, PendingInput, Wait, WaitKind, WaitOutcome};
 
 pub(crate) use execution::Claimed;
-pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome};
+pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, WaitDetails};

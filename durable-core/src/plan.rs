@@ -3,3 +3,4 @@
 pub(crate) mod divergence;
 pub(crate) mod journal_key;
 pub(crate) mod retry;
+pub(crate) mod rollback;

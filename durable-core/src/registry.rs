@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::context::rollback;
 use crate::context::run::Body;
+use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::Undoable;
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
+use crate::plan::rollback::KnownCompensation;
 use crate::store::executions::KnownWorkflows;
 use crate::workflow::Workflow;
 
@@ -21,8 +25,10 @@ pub(crate) struct Registry {
 /// One workflow, its type forgotten.
 pub(crate) struct Registered {
     pub(crate) steps: Vec<KnownStep>,
+    pub(crate) compensations: Vec<KnownCompensation>,
     pub(crate) timeout: Option<Duration>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
+    roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
 
 impl Registry {
@@ -30,8 +36,18 @@ impl Registry {
         let workflow = Arc::new(workflow);
         let registered = Registered {
             steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
+            compensations: W::COMPENSATIONS
+                .iter()
+                .map(|known| KnownCompensation { step: known.step, undo_on_failure: known.undo_on_failure })
+                .collect(),
             timeout: W::TIMEOUT,
-            start: Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input))),
+            start: {
+                let workflow = workflow.clone();
+                Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input)))
+            },
+            roll_back: Box::new(move |root, chain| {
+                Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))
+            }),
         };
         match self.workflows.insert((W::NAME, W::VERSION), registered) {
             None => Ok(()),
@@ -77,6 +93,11 @@ impl Registered {
     /// The workflow's future; nothing runs before it is polled.
     pub(crate) fn start(&self, cx: Context, input: Payload) -> Body {
         (self.start)(cx, input)
+    }
+
+    /// The future that undoes what is in the chain.
+    pub(crate) fn roll_back(&self, root: Arc<Scope>, chain: Vec<Undoable>) -> Body {
+        (self.roll_back)(root, chain)
     }
 }
 

@@ -22,6 +22,7 @@ static MIGRATIONS: &[Migration] = &[
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
 static FUNCTIONS: &[Function] = &[
+    function("begin_rollback", include_str!("../functions/begin_rollback.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("deliver", include_str!("../functions/deliver.sql")),

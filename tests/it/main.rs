@@ -11,6 +11,7 @@ mod cancelling;
 mod claiming;
 #[cfg(test)]
 mod committing;
+mod compensating;
 #[cfg(test)]
 mod compile_errors;
 #[cfg(test)]

@@ -42,10 +42,11 @@ pub(super) fn scope() -> Option<Arc<Scope>> {
     })
 }
 
-/// The step whose body is being polled, if any.
+/// The attempt whose body is being polled, if any.
 pub(super) fn step() -> Option<StepHandle> {
     CURRENT.with(|current| match &*current.borrow() {
         Some(Ambient::Step(step)) => Some(step.clone()),
-        _ => None,
+        Some(Ambient::Flow(scope)) => scope.attempt.clone(),
+        None => None,
     })
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::ambient::{self, Ambient};
+use super::branch::Branch;
 use super::panics;
 use super::result::{StepError, StepResult};
 use super::run::{Busy, Run, Verdict};
@@ -30,6 +31,8 @@ const RECORDED_AS_RUNNING_AFTER: Duration = Duration::from_secs(1);
 pub(super) enum Calls<'step, R> {
     Once(Option<Box<dyn FnOnce() -> BoxFuture<'step, R> + Send + 'step>>),
     Each(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
+    /// As `Each`, for bodies that may make durable calls of their own.
+    Flow(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
 }
 
 /// One call of a step inside an execution.
@@ -71,8 +74,12 @@ impl Call {
         let mut attempt = self.attempts_so_far(busy).await;
         loop {
             attempt += 1;
-            let busy = self.run.begin_work();
+            let mut busy = Some(self.run.begin_work());
             self.run.await_lease().await;
+            if self.spec.undo_on_failure {
+                // Known before it runs, so that it is undone even if nobody hears how it ended.
+                self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, None, None)).await;
+            }
             cut_off.attempt = attempt;
             let Some(body) = calls.next() else {
                 // Without `retry(…)` no second attempt is ever planned.
@@ -80,7 +87,15 @@ impl Call {
                 return R::from_result(Err(R::Error::from_failure(failure)));
             };
             let started = Instant::now();
-            let ended = self.call(body, attempt, started).await;
+            let ended = match &calls {
+                Calls::Flow(_) => {
+                    // It may wait, and then its execution is parked; unless it is timed, which only a process can do.
+                    busy = busy.filter(|_| self.spec.timeout.is_some());
+                    self.call_flow(body, attempt).await
+                }
+                _ => self.call(body, attempt, started).await,
+            };
+            let busy = busy.unwrap_or_else(|| self.run.begin_work());
             let Failed { failure, advice, error } = match self.judge(ended) {
                 Ok((value, output)) => {
                     cut_off.attempt = 0;
@@ -108,7 +123,13 @@ impl Call {
 
     /// Leaves the outcome of the call for the next write.
     fn leave(&self, outcome: Outcome, attempt: u32, took: Duration) {
-        self.run.leave_checkpoint(Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) });
+        let succeeded = matches!(outcome, Outcome::Output(_));
+        let checkpoint = Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) };
+        if self.spec.compensation.is_some() && (succeeded || self.spec.undo_on_failure) {
+            self.run.leave_undoable(checkpoint);
+        } else {
+            self.run.leave_checkpoint(checkpoint);
+        }
     }
 
     /// The recorded result, if this call is the one that was recorded.
@@ -188,13 +209,7 @@ impl Call {
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
             return ended;
         }
-        let deadline = self.spec.timeout.map(|timeout| clock::after(self.run.clock().now(), timeout));
-        let timed_out = async {
-            match deadline {
-                Some(deadline) => self.run.clock().reached(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let timed_out = self.timed_out();
         let long = async {
             tokio::time::sleep(RECORDED_AS_RUNNING_AFTER).await;
             self.run.record_attempt_soon(self.attempt_record(attempt, started.elapsed(), None, None));
@@ -203,13 +218,35 @@ impl Call {
         tokio::select! {
             biased;
             ended = &mut body => ended,
-            () = timed_out => {
-                let timeout = self.spec.timeout.unwrap_or_default();
-                let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
-                Ended::Broke(Box::new(Failure::new(ErrorKind::TimedOut, message)))
-            }
+            failure = timed_out => Ended::Broke(failure),
             never = long => match never {},
         }
+    }
+
+    /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
+    async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32) -> Ended<R> {
+        let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
+        let prefix = if attempt == 1 { format!("{}/", self.key) } else { format!("{}/attempt {attempt}/", self.key) };
+        let scope = self.scope.attempt(&prefix, handle);
+        let mut branch = Branch::new(Some(scope), body);
+        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {
+            Ok(polled) => polled.map(Ended::Returned),
+            Err(failure) => Poll::Ready(Ended::Broke(failure)),
+        });
+        tokio::select! {
+            biased;
+            ended = body => ended,
+            failure = self.timed_out() => Ended::Broke(failure),
+        }
+    }
+
+    /// Returns when the attempt that begins now has taken too long.
+    async fn timed_out(&self) -> Box<Failure> {
+        let Some(timeout) = self.spec.timeout else { return std::future::pending().await };
+        let clock = self.run.clock();
+        clock.reached(clock::after(clock.now(), timeout)).await;
+        let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
+        Box::new(Failure::new(ErrorKind::TimedOut, message))
     }
 
     /// Whether the attempt succeeded: its value with its record, or why not.
@@ -256,7 +293,7 @@ impl<'step, R> Calls<'step, R> {
     fn next(&mut self) -> Option<BoxFuture<'step, R>> {
         match self {
             Self::Once(call) => call.take().map(|call| call()),
-            Self::Each(call) => Some(call()),
+            Self::Each(call) | Self::Flow(call) => Some(call()),
         }
     }
 }

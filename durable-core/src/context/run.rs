@@ -16,7 +16,7 @@ use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait};
+use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
 use crate::payload::Payload;
 use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
@@ -116,14 +116,6 @@ struct OpenWait {
     /// How it ended, until its future looks.
     over: Option<RecordedWait>,
     waker: Waker,
-}
-
-/// A step that was completed, or may have left something behind, and can be undone.
-#[derive(Debug, Clone)]
-pub(crate) struct Undoable {
-    pub(crate) key: String,
-    /// What it returned; `None` where it failed or was cut off.
-    pub(crate) output: Option<Payload>,
 }
 
 impl Run {
@@ -247,10 +239,14 @@ impl Run {
         state.unwritten.push(checkpoint);
     }
 
-    /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step that a rollback undoes.
+    /// As [`leave_checkpoint`](Self::leave_checkpoint), for what a rollback undoes.
     pub(super) fn leave_undoable(&self, checkpoint: Checkpoint) {
         let order = {
             let mut state = self.state();
+            if state.rollback.is_some() {
+                drop(state);
+                return self.leave_checkpoint(checkpoint);
+            }
             let order = state.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
             state.undoable.insert(order, Undoable::of(&checkpoint));
             order
@@ -377,7 +373,7 @@ impl Run {
         self.state().undoable.values().rev().cloned().collect()
     }
 
-    /// The steps that have attempts and no outcome: they were cut off.
+    /// The steps that have attempts and no outcome: they were cut off, by a crash or from outside.
     pub(crate) fn cut_off(&self) -> Vec<String> {
         let state = self.state();
         state.attempts.keys().filter(|key| !state.recorded.contains_key(*key)).cloned().collect()
@@ -396,13 +392,6 @@ impl Run {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Undoable {
-    fn of(checkpoint: &Checkpoint) -> Self {
-        let output = if let Outcome::Output(output) = &checkpoint.outcome { Some(output.clone()) } else { None };
-        Self { key: checkpoint.key.clone(), output }
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{self, Poll, Waker};
 
 use super::ambient::{self, Ambient};
 use super::run::{Run, Verdict};
+use super::step_handle::StepHandle;
 use super::wakers::{Bell, Wakers};
 use crate::ids::ExecutionId;
 use crate::plan::divergence;
@@ -18,6 +19,8 @@ pub(crate) struct Scope {
     pub(super) run: Arc<Run>,
     pub(super) wakers: Wakers,
     around: Option<Arc<Scope>>,
+    /// What the code in it may know of itself, where it is an attempt at something.
+    pub(super) attempt: Option<StepHandle>,
     calls: Mutex<Calls>,
     abandoned: AtomicBool,
 }
@@ -32,19 +35,25 @@ struct Calls {
 impl Scope {
     /// The scope of everything that runs in `run`; its keys begin with `prefix`.
     pub(crate) fn root(run: &Arc<Run>, prefix: &str) -> Arc<Self> {
-        Arc::new(Self::new(run.clone(), run.bell(), None, prefix))
+        Arc::new(Self::new(run.clone(), run.bell(), None, prefix, None))
     }
 
     /// A scope inside this one, polled as part of a durable call of this one.
     pub(super) fn branch(self: &Arc<Self>, prefix: &str) -> Arc<Self> {
-        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix))
+        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix, None))
     }
 
-    fn new(run: Arc<Run>, bell: Arc<Bell>, around: Option<Arc<Self>>, prefix: &str) -> Self {
+    /// As [`branch`](Self::branch), for code that is an attempt and may make durable calls.
+    pub(super) fn attempt(self: &Arc<Self>, prefix: &str, handle: StepHandle) -> Arc<Self> {
+        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix, Some(handle)))
+    }
+
+    fn new(run: Arc<Run>, bell: Arc<Bell>, around: Option<Arc<Self>>, prefix: &str, attempt: Option<StepHandle>) -> Self {
         Self {
             run,
             wakers: Wakers::new(bell),
             around,
+            attempt,
             calls: Mutex::new(Calls { keys: KeySequence::within(prefix), under_way: None }),
             abandoned: AtomicBool::new(false),
         }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::Context;
 use super::result::{StepError, StepOutput};
@@ -17,8 +18,9 @@ use crate::plan::retry::Retry;
 pub struct Recorded(Option<Payload>);
 
 /// What a compensation returned, as it is recorded.
-#[derive(Debug, Clone)]
-pub struct Undone(Payload);
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Undone(serde_json::Value);
 
 /// A compensation as its attribute describes it.
 #[derive(Debug, Clone, Copy)]
@@ -57,17 +59,9 @@ impl<W> fmt::Debug for Compensation<W> {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine that rolls back is the caller"))]
 impl Recorded {
     pub(crate) fn new(output: Option<Payload>) -> Self {
         Self(output)
-    }
-}
-
-#[expect(dead_code, reason = "the engine that rolls back is the caller")]
-impl Undone {
-    pub(crate) fn into_payload(self) -> Payload {
-        self.0
     }
 }
 
@@ -85,7 +79,8 @@ pub trait CompensationResult {
 impl<T: StepOutput, E: StepError> CompensationResult for Result<T, E> {
     fn undone(self) -> Result<Undone> {
         let value = self.map_err(|error| Error::advised(error.to_failure(), error.advice()))?;
-        payload::encode_for_replay("the output of the compensation", &value).map(Undone)
+        let output = payload::encode_for_replay("the output of the compensation", &value)?;
+        payload::decode("the output of the compensation", output.as_str()).map(Undone)
     }
 }
 

@@ -29,6 +29,21 @@ pub(crate) struct Checkpoint {
     pub(crate) undo_order: Option<i32>,
 }
 
+/// A step or child that was completed, or may have left something behind, and can be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undoable {
+    pub(crate) key: String,
+    /// What it returned; `None` where it failed or was cut off.
+    pub(crate) output: Option<Payload>,
+}
+
+impl Undoable {
+    pub(crate) fn of(checkpoint: &Checkpoint) -> Self {
+        let output = if let Outcome::Output(output) = &checkpoint.outcome { Some(output.clone()) } else { None };
+        Self { key: checkpoint.key.clone(), output }
+    }
+}
+
 impl Checkpoint {
     /// A first attempt that took no time.
     pub(crate) fn of(key: String, outcome: Outcome) -> Self {

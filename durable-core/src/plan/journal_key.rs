@@ -27,6 +27,14 @@ impl KeySequence {
     }
 }
 
+/// The scope of everything that undoes something.
+pub(crate) const UNDO: &str = "undo/";
+
+/// The key of what undoes the entry of that key.
+pub(crate) fn undo(key: &str) -> String {
+    format!("{UNDO}{key}")
+}
+
 /// The name of the step that a key belongs to; `None` where it is no step's.
 pub(crate) fn step_name(key: &str) -> Option<&str> {
     let entry = key.rsplit_once('/').map_or(key, |(_, entry)| entry);

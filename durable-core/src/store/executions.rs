@@ -124,6 +124,25 @@ pub(crate) async fn poison(
     Ok(())
 }
 
+/// Turns an execution round, if it is still held: its waits end, its deadline no longer counts.
+pub(crate) async fn begin_rollback(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    (id, worker, epoch): (ExecutionId, WorkerId, Epoch),
+    cause: &Failure,
+) -> Result<bool, sqlx::Error> {
+    store
+        .query(Statement::BeginRollback)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(id.as_uuid())
+        .bind(epoch.0)
+        .bind(super::journal::failure_text(cause))
+        .fetch_one(executor)
+        .await?
+        .try_get(0)
+}
+
 /// An execution that a lost worker held.
 #[derive(Debug)]
 pub(crate) struct Rescued {

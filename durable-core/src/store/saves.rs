@@ -30,6 +30,8 @@ pub(crate) enum NextState {
     Stopped(Payload),
     /// Back into its queue.
     Released,
+    /// The rollback is over: how it ended, and why there was one, as JSON.
+    RolledBack(ExecutionState, Payload),
 }
 
 impl NextState {
@@ -39,6 +41,7 @@ impl NextState {
             Self::Failed(_) => ExecutionState::Failed,
             Self::Stopped(_) => ExecutionState::Waiting,
             Self::Released => ExecutionState::Pending,
+            Self::RolledBack(state, _) => *state,
         }
     }
 
@@ -47,7 +50,11 @@ impl NextState {
     }
 
     fn error(&self) -> Option<&str> {
-        if let Self::Failed(error) | Self::Stopped(error) = self { Some(error.as_str()) } else { None }
+        if let Self::Failed(error) | Self::Stopped(error) | Self::RolledBack(_, error) = self {
+            Some(error.as_str())
+        } else {
+            None
+        }
     }
 }
 

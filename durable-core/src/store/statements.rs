@@ -21,6 +21,7 @@ statements! {
     RecordAttempts = "attempts/record",
     LoadJournals = "checkpoints/load",
     ReadClock = "clock/read",
+    BeginRollback = "executions/begin_rollback",
     CancelExecution = "executions/cancel",
     ClaimExecutions = "executions/claim",
     FinishExecution = "executions/finish",

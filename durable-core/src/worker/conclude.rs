@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::context::run::Run;
-use crate::error::{ErrorKind, Failure};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
@@ -15,6 +15,8 @@ use crate::store::{self, journal};
 pub(super) enum Ending {
     Completed(Payload),
     Failed(Box<Failure>),
+    /// The rollback is over, with how and why.
+    RolledBack(ExecutionState, Box<Failure>),
     /// A person or a deployment has to help; with the report.
     Stopped(String),
     Released,
@@ -25,6 +27,27 @@ pub(super) enum Ending {
 }
 
 impl Ending {
+    /// What had to be undone was, or could not be.
+    pub(super) fn undone(mut cause: Box<Failure>, undone: Result<Payload>) -> Self {
+        match undone {
+            Ok(_) => Self::RolledBack(ExecutionState::Compensated, cause),
+            Err(error) => {
+                cause.causes.push(error.to_string());
+                Self::RolledBack(ExecutionState::CompensationFailed, cause)
+            }
+        }
+    }
+
+    /// There was nothing to undo.
+    pub(super) fn nothing_undone(cause: Box<Failure>) -> Self {
+        let state = match cause.kind {
+            ErrorKind::Cancelled => ExecutionState::Cancelled,
+            ErrorKind::RolledBack => ExecutionState::Compensated,
+            _ => ExecutionState::Failed,
+        };
+        Self::RolledBack(state, cause)
+    }
+
     /// The workflow returned: well, if it asked for everything that its journal has.
     pub(super) fn returned(run: &Run, output: Payload) -> Self {
         let unasked = run.unasked();
@@ -50,6 +73,10 @@ impl Worker {
             Ending::Failed(failure) => {
                 tracing::warn!(execution_id = %run.id, error = %failure, "an execution failed");
                 (NextState::Failed(failure_payload(&failure)), Some((ExecutionState::Failed, Err(*failure))))
+            }
+            Ending::RolledBack(state, cause) => {
+                tracing::warn!(execution_id = %run.id, %state, error = %cause, "an execution was rolled back");
+                (NextState::RolledBack(state, failure_payload(&cause)), Some((state, Err(*cause))))
             }
         };
         if run.finish(next).await == Written::Refused {

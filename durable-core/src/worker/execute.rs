@@ -15,11 +15,12 @@ use crate::context::scope::Scope;
 use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
 use crate::model::{Claimed, JournalRecords};
-use crate::plan::divergence;
+use crate::plan::{divergence, rollback};
 use crate::registry::Registered;
 use crate::signals::Slot;
 use crate::store::parks::ParkOutcome;
 use crate::store::saves::Written;
+use crate::store::{self, Patience, executions};
 
 /// How long foreign code may keep an execution from parking before that is worth a log line.
 const FOREIGN_WAIT_WARNING: Duration = Duration::from_secs(60);
@@ -53,8 +54,8 @@ impl Worker {
         }
         tokio::spawn(async move {
             let ending = match flow {
-                Ok(flow) => worker.drive(flow, claimed.deadline_at).await,
-                Err(report) => Ending::Stopped(report),
+                Ok(flow) => worker.drive(flow, &claimed).await,
+                Err(ending) => ending,
             };
             worker.conclude(&run, &claimed, ending).await;
             worker.let_go(run.id, claimed.epoch);
@@ -62,7 +63,7 @@ impl Worker {
         });
     }
 
-    fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, String>) {
+    fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
         let hold = Hold { worker: self.id(), epoch: claimed.epoch };
         match begin {
             Begin::Cached(flow) => {
@@ -81,19 +82,42 @@ impl Worker {
         claimed: &Claimed,
         hold: Hold,
         journal: Option<JournalRecords>,
-    ) -> (Arc<Run>, Result<Flow, String>) {
+    ) -> (Arc<Run>, Result<Flow, Ending>) {
         let run = Run::new(claimed.id, hold, self.lanes.clone(), self.clock.clone());
+        if let Some(cause) = &claimed.rollback {
+            run.turn_back(cause.clone());
+        }
         if let Some(journal) = journal {
             match under_current_names(&claimed.workflow, registered, journal) {
                 Ok(journal) => run.load(journal, claimed.claims > 1),
-                Err(report) => return (run, Err(report)),
+                Err(report) => return (run, Err(Ending::Stopped(report))),
             }
         }
-        let flow = Flow::forward(&run, registered, claimed.input.clone());
-        (run, Ok(flow))
+        let flow = match &claimed.rollback {
+            Some(cause) => back(&run, registered, &claimed.workflow, Box::new(cause.clone()), Ending::nothing_undone),
+            None => Ok(Flow::forward(&run, registered, claimed.input.clone())),
+        };
+        (run, flow)
     }
 
-    async fn drive(self: &Arc<Self>, mut flow: Flow, deadline: Option<DateTime<Utc>>) -> Ending {
+    /// Runs the workflow to its end or its rest; when it fails, turns round and undoes what it has done.
+    async fn drive(&self, flow: Flow, claimed: &Claimed) -> Ending {
+        let run = flow.run.clone();
+        let failure = match self.advance(flow, claimed.deadline_at).await {
+            Ending::Failed(failure) if run.rollback().is_none() => failure,
+            ending => return ending,
+        };
+        match self.turn_back(&run, claimed, failure).await {
+            Ok(flow) => self.advance(flow, None).await,
+            Err(ending) => ending,
+        }
+    }
+
+    /// Runs to the end or the rest of one direction.
+    async fn advance(&self, mut flow: Flow, deadline: Option<DateTime<Utc>>) -> Ending {
+        let cause = flow.run.rollback().map(Box::new);
+        // A rollback takes as long as it takes.
+        let deadline = deadline.filter(|_| cause.is_none());
         loop {
             let rest = match self.run_until(&mut flow, deadline).await {
                 Stretch::Rests(rest) => rest,
@@ -104,34 +128,60 @@ impl Worker {
                 }
                 Stretch::Overtime => {
                     flow.abandon();
-                    return Ending::Failed(Box::new(Failure::new(
-                        ErrorKind::TimedOut,
-                        "the execution took longer than its workflow's timeout",
-                    )));
+                    let message = "the execution took longer than its workflow's timeout";
+                    return Ending::Failed(Box::new(Failure::new(ErrorKind::TimedOut, message)));
                 }
             };
-            match rest {
-                Rest::Finished(Ok(output)) => return Ending::returned(&flow.run, output),
-                Rest::Finished(Err(error)) => return Ending::Failed(Box::new(error.failure().clone())),
-                Rest::Panicked(failure) => return Ending::Failed(failure),
-                Rest::Ended(Verdict::Diverged(report)) => return Ending::Stopped(report),
-                Rest::Ended(Verdict::Released) => return Ending::Released,
-                Rest::Ended(Verdict::Lost) => return Ending::Lost,
-                Rest::Ended(Verdict::Refused(failure)) => {
+            match (rest, &cause) {
+                (Rest::Finished(undone), Some(cause)) => return Ending::undone(cause.clone(), undone),
+                (Rest::Finished(Ok(output)), None) => return Ending::returned(&flow.run, output),
+                (Rest::Finished(Err(error)), None) => return Ending::Failed(Box::new(error.failure().clone())),
+                (Rest::Panicked(failure), _) => return Ending::Failed(failure),
+                (Rest::Ended(Verdict::Diverged(report)), _) => return Ending::Stopped(report),
+                (Rest::Ended(Verdict::Released), _) => return Ending::Released,
+                (Rest::Ended(Verdict::Lost), _) => return Ending::Lost,
+                (Rest::Ended(Verdict::Refused(failure)), _) => {
                     flow.abandon();
                     return Ending::Failed(failure);
                 }
-                Rest::Unregistered => flow.run.ask_soon(),
-                Rest::Unwritten if flow.run.is_busy() => flow.run.write_checkpoints_soon(),
-                Rest::Unwritten => {
+                (Rest::Unregistered, _) => flow.run.ask_soon(),
+                (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.write_checkpoints_soon(),
+                (Rest::Unwritten, _) => {
                     if flow.run.write_checkpoints().await == Written::Refused {
                         return Ending::Lost;
                     }
                 }
-                Rest::Waiting => match self.park(flow).await {
+                (Rest::Waiting, _) => match self.park(flow).await {
                     Ok(resumed) => flow = resumed,
                     Err(ending) => return ending,
                 },
+            }
+        }
+    }
+
+    /// Begins the rollback of an execution that has failed; where there is nothing to undo, it just fails.
+    async fn turn_back(&self, run: &Arc<Run>, claimed: &Claimed, failure: Box<Failure>) -> Result<Flow, Ending> {
+        let Some(registered) = self.registry.find(&claimed.workflow, claimed.version) else {
+            return Err(Ending::Failed(failure));
+        };
+        let cause = (*failure).clone();
+        let flow = back(run, registered, &claimed.workflow, failure, Ending::Failed)?;
+        if run.write_checkpoints().await == Written::Refused {
+            return Err(Ending::Lost);
+        }
+        let hold = run.hold();
+        let (store, fence) = (&self.store, (run.id, hold.worker, hold.epoch));
+        let begun =
+            store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, &cause));
+        match begun.await {
+            Ok(true) => {
+                run.turn_back(cause);
+                Ok(flow)
+            }
+            Ok(false) => Err(Ending::Lost),
+            Err(error) => {
+                tracing::error!(execution_id = %run.id, %error, "cannot begin a rollback");
+                Err(Ending::Lost)
             }
         }
     }
@@ -224,6 +274,21 @@ impl Worker {
     /// Drops an execution that was kept parked in memory: it has ended.
     pub(crate) fn forget(&self, id: ExecutionId) {
         self.parked().take(id);
+    }
+}
+
+/// The code of a rollback; `Err` where there is nothing to undo, or nobody knows how.
+fn back(
+    run: &Arc<Run>,
+    registered: &Registered,
+    workflow: &str,
+    cause: Box<Failure>,
+    nothing: impl FnOnce(Box<Failure>) -> Ending,
+) -> Result<Flow, Ending> {
+    match rollback::chain(workflow, &registered.compensations, run.cut_off(), run.undoable()) {
+        Ok(chain) if chain.is_empty() => Err(nothing(cause)),
+        Ok(chain) => Ok(Flow::back(run, registered, chain)),
+        Err(report) => Err(Ending::Stopped(report)),
     }
 }
 

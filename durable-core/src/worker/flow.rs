@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::context::run::{Body, Rest, Run};
 use crate::context::scope::Scope;
 use crate::ids::Epoch;
+use crate::model::Undoable;
 use crate::payload::Payload;
+use crate::plan::journal_key;
 use crate::registry::Registered;
 
 /// What is polled on behalf of an execution.
@@ -21,6 +23,12 @@ impl Flow {
     pub(super) fn forward(run: &Arc<Run>, registered: &Registered, input: Payload) -> Self {
         let root = Scope::root(run, "");
         Self { run: run.clone(), body: registered.start(Context::new(root.clone()), input), root }
+    }
+
+    /// The rollback from its start; it runs over what is journalled of it.
+    pub(super) fn back(run: &Arc<Run>, registered: &Registered, chain: Vec<Undoable>) -> Self {
+        let root = Scope::root(run, journal_key::UNDO);
+        Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
     }
 
     /// Whether nobody else can have held the execution between its parking and a claim at that epoch.

@@ -1,0 +1,59 @@
+//! The rollback of an execution: undoes what was completed, the last first, and keeps what became of each.
+
+use std::sync::Arc;
+
+use super::Context;
+use super::call::{Call, Calls};
+use super::scope::Scope;
+use super::step::StepSpec;
+use super::undo::{Compensation, Recorded, Undone};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Undoable;
+use crate::payload::Payload;
+use crate::plan::journal_key;
+
+/// Undoes everything in `chain`, in this order; one that cannot be undone does not stop the others. Fails in the end if any did.
+pub(crate) async fn roll_back<W: Send + Sync + 'static>(
+    workflow: Arc<W>,
+    compensations: &'static [Compensation<W>],
+    root: Arc<Scope>,
+    chain: Vec<Undoable>,
+) -> Result<Payload> {
+    let cx = Context::new(root.clone());
+    let mut failed = Vec::new();
+    for undoable in &chain {
+        let undone = match journal_key::step_name(&undoable.key) {
+            Some(step) => undo_step(&*workflow, compensations, &cx, step, undoable).await,
+            None => Err(Error::of_kind(ErrorKind::Invalid, "nothing undoes it")),
+        };
+        if let Err(error) = undone {
+            failed.push(format!("`{}` could not be undone: {error}", undoable.key));
+        }
+    }
+    if failed.is_empty() { Ok(Payload::null()) } else { Err(Error::new(failed.join("; "))) }
+}
+
+async fn undo_step<W: Send + Sync + 'static>(
+    workflow: &W,
+    compensations: &'static [Compensation<W>],
+    cx: &Context,
+    step: &str,
+    undoable: &Undoable,
+) -> Result<Undone> {
+    let Some(compensation) = compensations.iter().find(|compensation| compensation.step == step) else {
+        return Err(Error::of_kind(ErrorKind::Diverged, format!("step `{step}` has no compensation any more")));
+    };
+    let spec = StepSpec {
+        name: compensation.spec.name,
+        was: &[],
+        retry: compensation.spec.retry,
+        timeout: compensation.spec.timeout,
+        compensation: None,
+        undo_on_failure: false,
+    };
+    let key = journal_key::undo(&undoable.key);
+    let recorded = Recorded::new(undoable.output.clone());
+    let _under_way = cx.root.set_out(&key);
+    let calls = Calls::Flow(Box::new(|| (compensation.call)(workflow, cx, recorded.clone())));
+    Call::new(&cx.root, &key, spec, None).outcome(calls).await
+}

@@ -1,0 +1,2 @@
+-- executions/begin_rollback: turn execution $3 round, which worker $2 holds at epoch $4, because of $5; says whether it was.
+select durable.begin_rollback($1, $2, $3, $4, $5::json)
