@@ -47,9 +47,11 @@
 //!
 //! - [`Context`] is what workflow code may ask for: sleeps, events, inputs, the time.
 //! - [`step()`] is what a step's body may know of itself: its attempt, its idempotency key, its cancellation.
+//! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: start, send, answer, cancel, look.
 //! - [`migrate`] keeps the schema.
 
+pub use durable_core::calendar;
 pub use durable_core::client::{Builder, Durable, ExecutionHandle, ExecutionList, ExecutionPage, Start, StartMany};
 pub use durable_core::context::{
     AllWait, Answer, Approval, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach, Sleep,

@@ -6,6 +6,7 @@ pub mod duration;
 pub mod error;
 pub mod ids;
 
+pub mod calendar;
 mod clock;
 pub mod payload;
 
