@@ -6,6 +6,8 @@ mod support;
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod calendars;
+#[cfg(test)]
 mod cancelling;
 #[cfg(test)]
 mod claiming;
