@@ -49,6 +49,7 @@
 //! - [`step()`] is what a step's body may know of itself: its attempt, its idempotency key, its cancellation.
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: start, send, answer, cancel, look.
+//! - [`observer`] is for those who look on, and may refuse a step.
 //! - [`migrate`] keeps the schema.
 
 pub use durable_core::calendar;
@@ -63,6 +64,8 @@ pub use durable_core::ids::ExecutionId;
 pub use durable_core::model::{
     Attempt, AttemptOutcome, Bond, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait, WaitKind, WaitOutcome,
 };
+pub use durable_core::observer;
+pub use durable_core::observer::{Consent, LogObserver, Observer};
 pub use durable_core::payload::PAYLOAD_LIMIT;
 pub use durable_core::workflow::Workflow;
 pub use durable_core::{join, race, try_join};

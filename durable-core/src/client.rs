@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Execution, ExecutionDetails, PendingInput};
+use crate::observer::Observers;
 use crate::payload;
 use crate::signals::Signals;
 use crate::store::messages::{self, Message};
@@ -31,6 +32,9 @@ pub use start::{Start, StartMany};
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long [`Durable::shutdown`] waits for observers to be told what just ended; only one that hangs takes so long.
+const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Most pending inputs returned by one call.
 const PENDING_INPUTS_LIMIT: i64 = 1000;
@@ -75,6 +79,7 @@ struct Engine {
     starts: Lane<Starts>,
     patience: Patience,
     worker: Option<Arc<Worker>>,
+    observers: Observers,
     /// Ends with the last clone, unless `shutdown` ended it before.
     tasks: tokio::sync::Mutex<Option<Tasks>>,
 }
@@ -203,10 +208,12 @@ impl Durable {
         }
         tasks.claims.shutdown().await;
         tasks.duties.shutdown().await;
-        match tasks.heart.take() {
+        let stopped = match tasks.heart.take() {
             Some(heart) => heart.stop().await,
             None => Ok(()),
-        }
+        };
+        self.engine.observers.drain(LAST_NEWS_LIMIT).await;
+        stopped
     }
 
     /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order.

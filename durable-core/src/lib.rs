@@ -12,6 +12,9 @@ pub mod payload;
 
 pub mod model;
 mod plan;
+
+pub mod observer;
+
 mod store;
 
 pub mod context;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::context::panics;
 use crate::context::run::Lanes;
 use crate::error::{Error, ErrorKind, Result};
+use crate::observer::{self, Observer};
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
@@ -33,6 +34,7 @@ use crate::workflow::Workflow;
 /// | `database_url` or `connect_options` | required |
 /// | `schema` | `durable` |
 /// | `register` | no workflow: a pure client |
+/// | `observe` | nobody looks on |
 /// | `queue` | the queues of the registered workflows, 100 slots each |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
@@ -48,6 +50,7 @@ pub struct Builder {
     queues: Vec<(String, usize)>,
     workflow_queues: Vec<&'static str>,
     registry: Registry,
+    observers: observer::Registered,
     refused: Option<Error>,
     lease: Duration,
     poll_interval: Duration,
@@ -78,6 +81,7 @@ impl Default for Builder {
             queues: Vec::new(),
             workflow_queues: Vec::new(),
             registry: Registry::default(),
+            observers: observer::Registered::default(),
             refused: None,
             lease: Duration::from_secs(15),
             poll_interval: Duration::from_secs(1),
@@ -127,6 +131,13 @@ impl Builder {
             self.refused.get_or_insert(error);
         }
         self.workflow_queues.push(W::QUEUE);
+        self
+    }
+
+    /// Tells an observer what executions do in this process; see [`observer`](crate::observer). Several are told, and asked
+    /// for consent, in the order of these calls.
+    pub fn observe(mut self, observer: impl Observer) -> Self {
+        self.observers.add(observer);
         self
     }
 
@@ -188,6 +199,7 @@ impl Builder {
             queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
         let signals = Arc::new(Signals::new(slots, outgoing, ended));
 
+        let observers = self.observers.start()?;
         let starts = Lane::open(Arc::new(Starts), session());
         let mut tasks = Tasks { heart: None, claims: JoinSet::new(), duties: JoinSet::new() };
         let mut working = None;
@@ -219,7 +231,8 @@ impl Builder {
         tasks.duties.spawn(signals::tell(session(), notices));
         tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
         tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
-        let engine = Engine { store, signals, starts, patience, worker: working, tasks: tokio::sync::Mutex::new(Some(tasks)) };
+        let tasks = tokio::sync::Mutex::new(Some(tasks));
+        let engine = Engine { store, signals, starts, patience, worker: working, observers, tasks };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

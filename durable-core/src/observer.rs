@@ -1,0 +1,302 @@
+//! Observers: code of the application that is told what executions do, and may refuse a step.
+//!
+//! ```no_run
+//! # use durable::prelude::*;
+//! use durable::observer::{Consent, ExecutionFailed, LogObserver, Observer, StepBegins};
+//!
+//! struct Audit {
+//!     read_only: bool,
+//! }
+//!
+//! impl Observer for Audit {
+//!     fn before_step(&self, step: &StepBegins) -> Consent {
+//!         if self.read_only { Consent::refuse("the shop is read-only") } else { Consent::Proceed }
+//!     }
+//!
+//!     fn on_failure(&self, execution: &ExecutionFailed) {
+//!         eprintln!("{} {} ended as {}", execution.execution.workflow, execution.execution.id, execution.state);
+//!     }
+//! }
+//!
+//! # async fn example(url: &str) -> Result<()> {
+//! let durable = Durable::builder().database_url(url).observe(Audit { read_only: false }).observe(LogObserver).start().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Each observer has a thread of its own, which calls its methods one at a time, in the order in which things happened in this
+//! process. So whatever an observer does, no execution is disturbed by it:
+//!
+//! - One that is slow delays only itself. What it has not been told yet waits in a queue; when that is full, news are dropped.
+//! - A step waits for [`before_step`](Observer::before_step), one second at most; after that it begins without consent, and so
+//!   do the steps after it until the observer has caught up. An observer that is to refuse steps should therefore be quick, and
+//!   leave the slow part to another observer: several may be registered, and are asked in that order.
+//! - One that panics is called again for the next thing. A panic in `before_step` refuses nothing.
+//!
+//! All three are logged as warnings, with numbers, at most every ten seconds.
+//!
+//! Observers are for looking on, not for bookkeeping: what a process had not told yet when it died is told by nobody, and what
+//! happens again after a crash (an attempt that was interrupted) is told again. What must happen belongs in a step.
+
+mod complaints;
+mod log;
+mod news;
+mod watcher;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use crate::error::{ErrorKind, Failure, Result};
+use crate::ids::ExecutionId;
+use crate::model::{ExecutionState, WaitKind};
+
+use news::News;
+use watcher::{Limits, Watcher};
+
+pub use log::LogObserver;
+pub use news::{
+    Direction, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ObservedExecution, RollbackBegan, StepBegins, StepEnded,
+    WaitBegan,
+};
+
+/// Is told what executions do; see the [module](self). Every method has an empty body by default.
+///
+/// The methods are called on a thread where blocking is fine and `tokio::spawn` works.
+pub trait Observer: Send + Sync + 'static {
+    /// An execution begins: a worker of this process has claimed it, and none has before.
+    fn on_start(&self, execution: &ExecutionStarted) {
+        let _ = execution;
+    }
+
+    /// An attempt at a step is about to begin, and does so if every observer consents. If one refuses, the step's body is not
+    /// called, and the execution is rolled back. Not called for what a replay finds in the journal.
+    fn before_step(&self, step: &StepBegins) -> Consent {
+        let _ = step;
+        Consent::Proceed
+    }
+
+    /// An attempt has ended. What it left is not committed yet: should the process die now, the attempt is made again.
+    fn after_step(&self, step: &StepEnded) {
+        let _ = step;
+    }
+
+    /// An execution begins to wait: for a time, an event, an answer.
+    fn on_wait(&self, wait: &WaitBegan) {
+        let _ = wait;
+    }
+
+    /// An execution begins to undo what it did.
+    fn on_rollback(&self, rollback: &RollbackBegan) {
+        let _ = rollback;
+    }
+
+    /// An execution has completed, and that is committed.
+    fn on_complete(&self, execution: &ExecutionCompleted) {
+        let _ = execution;
+    }
+
+    /// An execution has ended in another way than by completing, and that is committed.
+    fn on_failure(&self, execution: &ExecutionFailed) {
+        let _ = execution;
+    }
+}
+
+/// Whether a step may begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Consent {
+    /// It may.
+    Proceed,
+    /// It may not, for this reason; the execution is rolled back.
+    Refuse(String),
+}
+
+impl Consent {
+    /// The step may not begin, for this reason.
+    pub fn refuse(reason: impl Into<String>) -> Self {
+        Self::Refuse(reason.into())
+    }
+}
+
+/// Observers that were registered, and are not running yet.
+#[derive(Default)]
+pub(crate) struct Registered {
+    each: Vec<(&'static str, Arc<dyn Observer>)>,
+}
+
+/// The observers of a process; nothing is made or sent when there are none.
+#[derive(Debug, Clone)]
+pub(crate) struct Observers {
+    watchers: Arc<[Watcher]>,
+}
+
+/// One execution, and who is told of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    /// `None` when nobody looks.
+    told: Option<Arc<Told>>,
+}
+
+#[derive(Debug)]
+struct Told {
+    observers: Observers,
+    execution: ObservedExecution,
+}
+
+impl Registered {
+    pub(crate) fn add<O: Observer>(&mut self, observer: O) {
+        self.each.push((std::any::type_name::<O>(), Arc::new(observer)));
+    }
+
+    /// Gives each its thread; on a runtime of tokio.
+    pub(crate) fn start(self) -> Result<Observers> {
+        let watchers: Result<Arc<[Watcher]>, std::io::Error> =
+            self.each.into_iter().map(|(name, observer)| Watcher::start(name, observer, Limits::USUAL)).collect();
+        Ok(Observers { watchers: watchers? })
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.each.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Observers {
+    /// What happens to this execution is told to them.
+    pub(crate) fn of(&self, id: ExecutionId, workflow: &str, version: u32) -> Observed {
+        if self.watchers.is_empty() {
+            return Observed { told: None };
+        }
+        let execution = ObservedExecution { id, workflow: workflow.to_owned(), version };
+        Observed { told: Some(Arc::new(Told { observers: self.clone(), execution })) }
+    }
+
+    /// Waits until everything so far has been told, at most for `limit`.
+    pub(crate) async fn drain(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        for watcher in self.watchers.iter() {
+            watcher.drain(deadline).await;
+        }
+    }
+}
+
+impl Observed {
+    pub(crate) fn started(&self) {
+        self.tell(|execution| News::Started(ExecutionStarted { execution }));
+    }
+
+    /// Asks every observer whether an attempt may begin; the failure says who refused it, and why.
+    pub(crate) async fn consent(&self, key: &str, attempt: u32, direction: Direction) -> Result<(), Failure> {
+        let Some(told) = &self.told else { return Ok(()) };
+        let step = StepBegins { execution: told.execution.clone(), key: key.to_owned(), attempt, direction };
+        for watcher in told.observers.watchers.iter() {
+            if let Consent::Refuse(reason) = watcher.ask(step.clone()).await {
+                let message = format!("`{}` refused step `{key}`: {reason}", watcher.name());
+                return Err(Failure::new(ErrorKind::Failed, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt ended, with this failure or well.
+    pub(crate) fn step_ended(&self, key: &str, attempt: u32, direction: Direction, took: Duration, error: Option<&Failure>) {
+        self.tell(|execution| {
+            News::StepEnded(StepEnded { execution, key: key.to_owned(), attempt, direction, took, error: error.cloned() })
+        });
+    }
+
+    pub(crate) fn waits(&self, key: &str, kind: WaitKind, name: &str, due_at: Option<DateTime<Utc>>) {
+        self.tell(|execution| News::WaitBegan(WaitBegan { execution, key: key.to_owned(), kind, name: name.to_owned(), due_at }));
+    }
+
+    pub(crate) fn rolls_back(&self, reason: &Failure) {
+        self.tell(|execution| News::RollbackBegan(RollbackBegan { execution, reason: reason.clone() }));
+    }
+
+    pub(crate) fn completed(&self) {
+        self.tell(|execution| News::Completed(ExecutionCompleted { execution }));
+    }
+
+    /// It ended in this state, which is not `completed`.
+    pub(crate) fn failed(&self, state: ExecutionState, error: &Failure) {
+        self.tell(|execution| News::Failed(ExecutionFailed { execution, state, error: error.clone() }));
+    }
+
+    fn tell(&self, news: impl Fn(ObservedExecution) -> News) {
+        let Some(told) = &self.told else { return };
+        for watcher in told.observers.watchers.iter() {
+            watcher.tell(news(told.execution.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Notes which steps it was asked about, and refuses those of one name.
+    struct Gatekeeper {
+        refuses: &'static str,
+        asked: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Observer for Gatekeeper {
+        fn before_step(&self, step: &StepBegins) -> Consent {
+            self.asked.lock().unwrap().push(format!("{} by who refuses {}", step.key, self.refuses));
+            if step.key == self.refuses { Consent::refuse("not today") } else { Consent::Proceed }
+        }
+    }
+
+    fn watched(refusing: &[&'static str]) -> (Observed, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::default();
+        let mut registered = Registered::default();
+        refusing.iter().for_each(|refuses| registered.add(Gatekeeper { refuses, asked: Arc::clone(&asked) }));
+        (registered.start().unwrap().of(ExecutionId::new(), "order", 2), asked)
+    }
+
+    #[tokio::test]
+    async fn observers_are_asked_in_order_until_one_refuses() {
+        let (observed, asked) = watched(&["pay", "ship"]);
+        assert!(observed.consent("pack", 1, Direction::Forward).await.is_ok());
+        let refused = observed.consent("pay", 1, Direction::Forward).await.unwrap_err();
+        assert!(refused.message.contains("Gatekeeper` refused step `pay`: not today"), "{refused}");
+        assert!(observed.consent("ship", 1, Direction::Forward).await.is_err());
+        let expected = [
+            "pack by who refuses pay",
+            "pack by who refuses ship",
+            "pay by who refuses pay",
+            "ship by who refuses pay",
+            "ship by who refuses ship",
+        ];
+        assert_eq!(*asked.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_when_nobody_looks() {
+        let (observed, _) = watched(&[]);
+        assert!(observed.told.is_none());
+        observed.tell(|_| unreachable!("nobody is told"));
+        assert!(observed.consent("pay", 1, Direction::Forward).await.is_ok());
+    }
+
+    #[test]
+    fn what_is_told_reads_well_as_json() {
+        let execution = ObservedExecution { id: ExecutionId::new(), workflow: "order".to_owned(), version: 2 };
+        let took = Duration::from_millis(1500);
+        let error = Some(Failure::new(ErrorKind::Failed, "no"));
+        let (key, direction) = ("undo/step pay".to_owned(), Direction::Rollback);
+        let id = execution.id;
+        let told = serde_json::to_value(StepEnded { execution, key, attempt: 3, direction, took, error }).unwrap();
+        let expected = serde_json::json!({
+            "execution_id": id, "workflow": "order", "version": 2, "key": "undo/step pay", "attempt": 3,
+            "direction": "rollback", "took": 1.5, "error": {"kind": "failed", "message": "no"},
+        });
+        assert_eq!(told, expected);
+    }
+}

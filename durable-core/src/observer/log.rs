@@ -1,0 +1,150 @@
+//! The observer that logs.
+
+use super::{
+    Consent, ExecutionCompleted, ExecutionFailed, ExecutionStarted, Observer, RollbackBegan, StepBegins, StepEnded, WaitBegan,
+};
+
+/// Logs everything through `tracing`: the beginning and completion of an execution at level `INFO`, steps and waits at `DEBUG`,
+/// failures and rollbacks at `WARN`.
+///
+/// ```no_run
+/// # async fn example(url: &str) -> durable::Result<()> {
+/// let durable = durable::Durable::builder().database_url(url).observe(durable::LogObserver).start().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LogObserver;
+
+/// Logs with the fields of the execution before the others.
+macro_rules! log {
+    ($level:ident, $about:expr, $($rest:tt)+) => {
+        tracing::$level!(
+            execution_id = %$about.execution.id,
+            workflow = $about.execution.workflow,
+            version = $about.execution.version,
+            $($rest)+
+        )
+    };
+}
+
+impl Observer for LogObserver {
+    fn on_start(&self, started: &ExecutionStarted) {
+        log!(info, started, "an execution begins");
+    }
+
+    fn before_step(&self, step: &StepBegins) -> Consent {
+        log!(debug, step, step = step.key, attempt = step.attempt, direction = %step.direction, "a step begins");
+        Consent::Proceed
+    }
+
+    fn after_step(&self, step: &StepEnded) {
+        let StepEnded { key, attempt, direction, took, .. } = step;
+        match &step.error {
+            None => log!(debug, step, step = key, attempt, %direction, ?took, "a step succeeded"),
+            Some(error) => {
+                log!(warn, step, step = key, attempt, %direction, ?took, error = format!("{error:#}"), "a step failed")
+            }
+        }
+    }
+
+    fn on_wait(&self, wait: &WaitBegan) {
+        let due_at = wait.due_at.map(tracing::field::display);
+        log!(debug, wait, wait = wait.key, kind = wait.kind.as_str(), name = wait.name, due_at, "an execution waits");
+    }
+
+    fn on_rollback(&self, rollback: &RollbackBegan) {
+        log!(warn, rollback, reason = format!("{:#}", rollback.reason), "an execution is rolled back");
+    }
+
+    fn on_complete(&self, completed: &ExecutionCompleted) {
+        log!(info, completed, "an execution completed");
+    }
+
+    fn on_failure(&self, failed: &ExecutionFailed) {
+        log!(warn, failed, state = %failed.state, error = format!("{:#}", failed.error), "an execution failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::super::{Direction, ObservedExecution};
+    use super::*;
+    use crate::error::Error;
+    use crate::ids::ExecutionId;
+    use crate::model::{ExecutionState, WaitKind};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Log {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// The lines that are logged, without their times, targets and executions.
+    fn logged(call: impl FnOnce()) -> Vec<String> {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(log.clone())
+            .without_time()
+            .with_target(false)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, call);
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn everything_is_logged_with_its_fields_at_its_level() {
+        let execution = ObservedExecution { id: ExecutionId::new(), workflow: "order".to_owned(), version: 2 };
+        let of = format!("execution_id={} workflow=\"order\" version=2", execution.id);
+        let error = || Error::new("no").failure().clone();
+        let (key, direction, took) = ("step pay".to_owned(), Direction::Forward, Duration::from_secs(1));
+        let ended = |error| StepEnded { execution: execution.clone(), key: key.clone(), attempt: 1, direction, took, error };
+        let lines = logged(|| {
+            LogObserver.on_start(&ExecutionStarted { execution: execution.clone() });
+            let step = StepBegins { execution: execution.clone(), key: key.clone(), attempt: 1, direction };
+            assert_eq!(LogObserver.before_step(&step), Consent::Proceed);
+            LogObserver.after_step(&ended(None));
+            LogObserver.after_step(&ended(Some(error())));
+            let (key, kind, name) = ("event paid".to_owned(), WaitKind::Event, "paid".to_owned());
+            LogObserver.on_wait(&WaitBegan { execution: execution.clone(), key, kind, name, due_at: None });
+            LogObserver.on_rollback(&RollbackBegan { execution: execution.clone(), reason: error() });
+            LogObserver.on_complete(&ExecutionCompleted { execution: execution.clone() });
+            let state = ExecutionState::Failed;
+            LogObserver.on_failure(&ExecutionFailed { execution: execution.clone(), state, error: error() });
+        });
+        let expected = [
+            format!("INFO an execution begins {of}"),
+            format!("DEBUG a step begins {of} step=\"step pay\" attempt=1 direction=forward"),
+            format!("DEBUG a step succeeded {of} step=\"step pay\" attempt=1 direction=forward took=1s"),
+            format!("WARN a step failed {of} step=\"step pay\" attempt=1 direction=forward took=1s error=\"no\""),
+            format!("DEBUG an execution waits {of} wait=\"event paid\" kind=\"event\" name=\"paid\""),
+            format!("WARN an execution is rolled back {of} reason=\"no\""),
+            format!("INFO an execution completed {of}"),
+            format!("WARN an execution failed {of} state=failed error=\"no\""),
+        ];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,186 @@
+//! What observers are told: a small record for each kind of news.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use tokio::sync::oneshot;
+
+use super::{Consent, Observer};
+use crate::error::Failure;
+use crate::ids::ExecutionId;
+use crate::model::{ExecutionState, WaitKind};
+
+/// The execution that something happened to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ObservedExecution {
+    /// Its id.
+    #[serde(rename = "execution_id")]
+    pub id: ExecutionId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// The version of its workflow.
+    pub version: u32,
+}
+
+/// Whether an execution does its steps, or undoes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// It does them.
+    Forward,
+    /// It undoes them: the step is a compensation.
+    Rollback,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
+/// An execution was claimed for the first time.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ExecutionStarted {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+}
+
+/// An attempt at a step is about to begin.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StepBegins {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// The step's journal key, such as `step charge#2`.
+    pub key: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Whether it does or undoes something.
+    pub direction: Direction,
+}
+
+/// An attempt at a step has ended.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StepEnded {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// The step's journal key, such as `step charge#2`.
+    pub key: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Whether it does or undoes something.
+    pub direction: Direction,
+    /// How long it took; seconds in JSON.
+    #[serde(serialize_with = "in_seconds")]
+    pub took: Duration,
+    /// Why it failed, if it did.
+    pub error: Option<Failure>,
+}
+
+/// An execution begins to wait.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct WaitBegan {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// The wait's journal key, such as `event payment_confirmed`.
+    pub key: String,
+    /// What it is for.
+    pub kind: WaitKind,
+    /// The name of what it waits for; empty for a sleep.
+    pub name: String,
+    /// When it ends by itself, if ever.
+    pub due_at: Option<DateTime<Utc>>,
+}
+
+/// An execution begins to undo what it did.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct RollbackBegan {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// Why.
+    pub reason: Failure,
+}
+
+/// An execution has completed.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ExecutionCompleted {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+}
+
+/// An execution has ended in another way than by completing.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ExecutionFailed {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// The state it ended in.
+    pub state: ExecutionState,
+    /// Why.
+    pub error: Failure,
+}
+
+/// Something that one observer is to be told.
+#[derive(Debug)]
+pub(super) enum News {
+    Started(ExecutionStarted),
+    /// With the way back for its consent.
+    StepBegins(StepBegins, oneshot::Sender<Consent>),
+    StepEnded(StepEnded),
+    WaitBegan(WaitBegan),
+    RollbackBegan(RollbackBegan),
+    Completed(ExecutionCompleted),
+    Failed(ExecutionFailed),
+}
+
+/// Whether an answer reached the one who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    InTime,
+    /// The step it refused has begun already.
+    RefusedTooLate,
+}
+
+impl News {
+    /// Calls the observer.
+    pub(super) fn tell(self, observer: &dyn Observer) -> Answer {
+        match self {
+            Self::Started(execution) => observer.on_start(&execution),
+            Self::StepBegins(step, reply) => {
+                let unheard = reply.send(observer.before_step(&step));
+                if let Err(Consent::Refuse(_)) = unheard {
+                    return Answer::RefusedTooLate;
+                }
+            }
+            Self::StepEnded(step) => observer.after_step(&step),
+            Self::WaitBegan(wait) => observer.on_wait(&wait),
+            Self::RollbackBegan(rollback) => observer.on_rollback(&rollback),
+            Self::Completed(execution) => observer.on_complete(&execution),
+            Self::Failed(execution) => observer.on_failure(&execution),
+        }
+        Answer::InTime
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
