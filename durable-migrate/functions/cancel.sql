@@ -1,35 +1,43 @@
--- cancel: end an execution that is not finished; what it waits for is cancelled with it.
-create or replace function durable.cancel(execution_id uuid, reason text default 'cancelled by request') returns void
+-- cancel: end an execution that is not finished, and the children that it waits for or started; one row for each of them.
+-- What they wait for is cancelled with them. With `compensate` what they did is undone first, as by `rollback`.
+create or replace function durable.cancel(
+    execution_id uuid,
+    reason text default 'cancelled by request',
+    compensate boolean default false
+) returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
-    state_before text;
+    target record;
 begin
-    perform durable.lock_mailbox(cancel.execution_id);
-    select state into state_before
+    return query
+    select called_off.*
+    from durable.call_off(
+        array[cancel.execution_id],
+        durable.failure('cancelled', coalesce(cancel.reason, 'cancelled by request')),
+        cancel.compensate,
+        wait => true
+    ) as called_off;
+    if found then
+        return;
+    end if;
+
+    select state, finished_at, rollback ->> 'kind' as rolled_back_for into target
     from durable.executions
-    where shard = 0 and execution_id = cancel.execution_id
-    for no key update;
-    if state_before is null then
+    where shard = 0 and execution_id = cancel.execution_id;
+    if target is null then
         raise exception 'there is no execution %', cancel.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';
     end if;
-    if state_before = 'cancelled' then
+    if target.state = 'cancelled' or (cancel.compensate and target.rolled_back_for = 'cancelled') then
         return;
     end if;
-    if state_before not in ('pending', 'running', 'waiting') then
-        raise exception 'execution % is already %: cancel came too late', cancel.execution_id, state_before
-        using errcode = 'UD410';
+    if target.finished_at is null then
+        raise exception 'execution % is being rolled back: cancel came too late', cancel.execution_id
+        using errcode = 'UD410', hint = 'its compensations must finish; wait for them';
     end if;
-    update durable.executions
-    set state = 'cancelled',
-        wake_at = null,
-        finished_at = durable.now(),
-        error = json_build_object('kind', 'cancelled', 'message', left(cancel.reason, 65536))
-    where shard = 0 and execution_id = cancel.execution_id;
-    update durable.waits
-    set outcome = 'cancelled', resolved_at = durable.now()
-    where shard = 0 and execution_id = cancel.execution_id and outcome is null;
+    raise exception 'execution % is already %: cancel came too late', cancel.execution_id, target.state
+    using errcode = 'UD410';
 end
 $$;

@@ -1,13 +1,26 @@
--- deliver: resolve the oldest open wait of that kind and name, or put the message into the mailbox. Under lock_mailbox.
+-- deliver: resolve the oldest open wait for that kind and name, or put the message into the mailbox. Under lock_mailbox.
+-- A wait for any of several events is given the name too. A message that was in the mailbox before keeps its arrival.
 create or replace function durable.deliver(
-    execution_id uuid, kind text, name text, payload json, message_id uuid
+    execution_id uuid, kind text, name text, payload json, message_id uuid,
+    sent_by text default null, arrival bigint default null
 ) returns text
 language plpgsql volatile
 as $$
 #variable_conflict use_column
+declare
+    -- A wait that is dropped gives its message back to this place.
+    place bigint := coalesce(deliver.arrival, nextval('durable.mailbox_arrival_seq'));
 begin
     update durable.waits
-    set outcome = 'received', payload = deliver.payload, message_id = deliver.message_id, resolved_at = durable.now()
+    set outcome = 'received',
+        payload = case
+            when names is null then deliver.payload
+            else json_build_object('name', deliver.name, 'payload', deliver.payload)
+        end,
+        message_id = deliver.message_id,
+        arrival = place,
+        answered_by = deliver.sent_by,
+        resolved_at = durable.now()
     where shard = 0
       and execution_id = deliver.execution_id
       and outcome is null
@@ -17,7 +30,7 @@ begin
         where open.shard = 0
           and open.execution_id = deliver.execution_id
           and open.kind = deliver.kind
-          and open.name = deliver.name
+          and (open.name = deliver.name or deliver.name = any (open.names))
           and open.outcome is null
         order by open.started_at, open.key
         limit 1
@@ -25,8 +38,12 @@ begin
     if found then
         return 'delivered';
     end if;
-    insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload)
-    values (0, deliver.execution_id, deliver.message_id, durable.now(), deliver.kind, deliver.name, deliver.payload);
+    insert into durable.mailbox (shard, execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
+    overriding system value
+    values (
+        0, deliver.execution_id, place, deliver.message_id, durable.now(),
+        deliver.kind, deliver.name, deliver.payload, deliver.sent_by
+    );
     return 'buffered';
 end
 $$;

@@ -4,6 +4,7 @@ create or replace function durable.provide_input(
     name text,
     value json,
     message_id uuid default gen_random_uuid(),
+    answered_by text default null,
     out outcome text,
     out woken_queue text
 )
@@ -20,6 +21,10 @@ begin
     end if;
     value := coalesce(provide_input.value, 'null');
     perform durable.check_payload(format('input `%s`', provide_input.name), provide_input.value::text);
+    if octet_length(provide_input.answered_by) > 1000 then
+        raise exception 'the name of who answered input `%` has over 1000 bytes', provide_input.name
+        using errcode = 'UD422', hint = 'give a short name or an address';
+    end if;
     perform durable.lock_mailbox(provide_input.execution_id);
 
     select state into target
@@ -38,10 +43,11 @@ begin
         using errcode = 'UD410';
     end if;
 
+    -- Of several open ones the oldest, to which the answer will be delivered.
     select schema, waits.outcome as decided into asked
     from durable.waits
     where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
-    order by waits.outcome is null desc, started_at desc
+    order by waits.outcome is null desc, resolved_at desc, started_at, key
     limit 1;
     if asked.decided is not null then
         raise exception 'input `%` of execution % is decided already (%)', provide_input.name, provide_input.execution_id, asked.decided
@@ -60,7 +66,9 @@ begin
         using errcode = 'UD422', hint = 'the wait stands; answer again with a value that fits its schema';
     end if;
 
-    outcome := durable.deliver(provide_input.execution_id, 'input', provide_input.name, provide_input.value, provide_input.message_id);
+    outcome := durable.deliver(
+        provide_input.execution_id, 'input', provide_input.name, provide_input.value, provide_input.message_id, provide_input.answered_by
+    );
     if outcome = 'delivered' then
         woken_queue := durable.wake_for_message(provide_input.execution_id);
     end if;

@@ -14,7 +14,7 @@ begin
     if found then
         return target.queue;
     end if;
-    select state into target
+    select case when finished_at is null and rollback is not null then 'compensating' else state end as state into target
     from durable.executions
     where shard = 0 and execution_id = resume.execution_id;
     if target is null then

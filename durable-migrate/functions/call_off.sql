@@ -1,0 +1,62 @@
+-- call_off: cancel executions, or have what they did undone, with the children that end with them; one row for each of them.
+-- `awaited_by` is the parent that is still to be told. The verbs are `cancel` and `rollback`.
+create or replace function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
+returns table (id uuid, state text, queue text, awaited_by uuid)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    -- All mailboxes before the first row: no flush may wait for a row behind a caller who waits for a mailbox.
+    families uuid[] := durable.lock_families(execution_ids, call_off.wait);
+    at timestamptz := durable.now();
+    called_off uuid[];
+begin
+    with recursive living as materialized (
+        select execution_id, parent_id
+        from durable.executions
+        where shard = 0 and execution_id = any (families) and finished_at is null and rollback is null
+        for no key update
+    ),
+    -- The children of one that ended meanwhile go on.
+    member as (
+        select execution_id
+        from living
+        where execution_id = any (execution_ids)
+        union
+        select living.execution_id
+        from living
+        join member on member.execution_id = living.parent_id
+    )
+    select coalesce(array_agg(execution_id), '{}') into called_off
+    from member;
+
+    update durable.waits
+    set outcome = 'cancelled', resolved_at = at
+    where shard = 0 and execution_id = any (called_off) and outcome is null;
+
+    if compensate then
+        -- Under a new epoch, whoever runs it now writes nothing more; the next claim runs its compensations.
+        return query
+        update durable.executions
+        set rollback = call_off.failure,
+            state = 'pending',
+            epoch = epoch + 1,
+            claims = 0,
+            wake_at = null,
+            deadline_at = null,
+            error = null
+        where shard = 0 and execution_id = any (called_off)
+        returning execution_id, 'compensating', queue, null::uuid;
+    else
+        return query
+        update durable.executions
+        set state = 'cancelled',
+            wake_at = null,
+            finished_at = at,
+            error = call_off.failure,
+            parent_bond = case when parent_bond = 'awaited' and parent_id = any (called_off) then 'told' else parent_bond end
+        where shard = 0 and execution_id = any (called_off)
+        returning execution_id, state, queue, case when parent_bond = 'awaited' then parent_id end;
+    end if;
+end
+$$;

@@ -1,0 +1,122 @@
+-- publish: give a payload to every execution that waits on the topic with this correlation; nobody gets it twice under a key.
+-- Takes up to 500 executions a call; while `more` is true, call it again with the same key and payload.
+-- A wait with a correlation gets only what is published with the same one, a wait without only what is published without.
+create or replace function durable.publish(
+    topic text,
+    payload json default 'null',
+    correlation text default null,
+    key text default null,
+    out reached int,
+    out more boolean,
+    out woken_queues text[],
+    out running uuid[]
+)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    -- Each takes an entry in the server's lock table, which has room for some thousands.
+    most constant int := 500;
+    publication record;
+    listeners uuid[];
+    locked uuid[];
+    at timestamptz;
+begin
+    if publish.topic is null or publish.topic = '' then
+        raise exception 'a publication without a topic' using errcode = 'UD422', hint = 'give the topic that workflows wait on';
+    end if;
+    if octet_length(publish.topic) > 1000 or octet_length(publish.correlation) > 1000 or octet_length(publish.key) > 1000 then
+        raise exception 'the topic, the correlation or the key of a publication has over 1000 bytes'
+        using errcode = 'UD422', hint = 'put what is long into the payload';
+    end if;
+    payload := coalesce(publish.payload, 'null');
+    perform durable.check_payload(format('the publication to `%s`', publish.topic), publish.payload::text);
+
+    -- Whoever publishes it again goes on with this one: it is for those who waited when it was first published.
+    key := coalesce(publish.key, gen_random_uuid()::text);
+    insert into durable.publications (shard, topic, key, published_at, message_id)
+    values (0, publish.topic, publish.key, durable.now(), gen_random_uuid())
+    on conflict do nothing;
+    select published_at, message_id into strict publication
+    from durable.publications
+    where shard = 0 and topic = publish.topic and key = publish.key;
+
+    select coalesce(array_agg(distinct listener.execution_id), '{}'), count(*) = most into listeners, more
+    from (
+        select open.execution_id
+        from (
+            select execution_id, started_at
+            from durable.waits
+            where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
+              and correlation = publish.correlation
+            union all
+            select execution_id, started_at
+            from durable.waits
+            where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
+              and correlation is null and publish.correlation is null
+        ) as open
+        cross join lateral (
+            select finished_at
+            from durable.executions
+            where shard = 0 and execution_id = open.execution_id
+            limit 1
+        ) as execution
+        where open.started_at <= publication.published_at
+          and execution.finished_at is null
+          -- A clock that was set back may date a later wait before the publication.
+          and (
+            select served.key
+            from durable.waits as served
+            where served.shard = 0
+              and served.execution_id = open.execution_id
+              and served.message_id = publication.message_id
+            limit 1
+          ) is null
+        limit most
+    ) as listener;
+
+    select coalesce(array_agg(listener.id), '{}') into locked
+    from unnest(listeners) as listener (id)
+    where durable.try_lock_mailbox(listener.id);
+    -- Waits for one mailbox only while it holds no other, so that a caller who keeps one blocks nobody else.
+    if locked = '{}' and listeners <> '{}' then
+        perform durable.lock_mailbox(listeners [1]);
+        locked := listeners [1:1];
+    end if;
+    at := durable.now();
+    more := more or cardinality(locked) < cardinality(listeners);
+
+    with given as (
+        update durable.waits
+        set outcome = 'received',
+            payload = publish.payload,
+            message_id = publication.message_id,
+            resolved_at = at
+        where shard = 0
+          and execution_id = any (locked)
+          and kind = 'topic'
+          and name = publish.topic
+          and correlation is not distinct from publish.correlation
+          -- So that the index of topics does not fit, in which all who wait on this one would be read.
+          and coalesce(outcome, 'open') = 'open'
+          and started_at <= publication.published_at
+        returning execution_id
+    ),
+    woken as (
+        update durable.executions
+        set state = 'pending', wake_at = null
+        where shard = 0
+          and execution_id = any (array(select execution_id from given))
+          and state = 'waiting'
+          and error is null
+        returning execution_id, queue
+    )
+    select
+        count(distinct given.execution_id),
+        coalesce(array_agg(distinct woken.queue) filter (where woken.execution_id is not null), '{}'),
+        coalesce(array_agg(distinct given.execution_id) filter (where woken.execution_id is null), '{}')
+    into reached, woken_queues, running
+    from given
+    left join woken using (execution_id);
+end
+$$;

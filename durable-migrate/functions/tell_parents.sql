@@ -1,0 +1,52 @@
+-- tell_parents: give the ends of children to the waits of their parents, each once; one row for each end that was untold.
+-- `told` (the parent was woken, or runs), `unheard` (it waits no longer) or `busy` (a message is on its way to it: ask again).
+create or replace function durable.tell_parents(shard smallint, child_ids uuid[])
+returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    child record;
+begin
+    for child in
+        select execution_id, executions.parent_id, parent_key, state, output, error
+        from durable.executions
+        where executions.shard = tell_parents.shard
+          and execution_id = any (child_ids)
+          and parent_bond = 'awaited'
+          and finished_at is not null
+    loop
+        child_id := child.execution_id;
+        parent_id := child.parent_id;
+        woken_queue := null;
+        if not durable.try_lock_mailbox(child.parent_id) then
+            outcome := 'busy';
+            return next;
+            continue;
+        end if;
+        update durable.waits
+        set outcome = 'received',
+            resolved_at = durable.now(),
+            payload = json_build_object(
+                'state', child.state,
+                'output', child.output,
+                'error', child.error,
+                'undoable', durable.undoable(tell_parents.shard, child.execution_id)
+            )
+        where waits.shard = tell_parents.shard
+          and execution_id = child.parent_id
+          and key = child.parent_key
+          and waits.outcome is null;
+        if found then
+            outcome := 'told';
+            woken_queue := durable.wake_for_message(child.parent_id);
+        else
+            outcome := 'unheard';
+        end if;
+        update durable.executions
+        set parent_bond = 'told'
+        where executions.shard = tell_parents.shard and execution_id = child.execution_id and parent_bond = 'awaited';
+        return next;
+    end loop;
+end
+$$;
