@@ -175,6 +175,9 @@ create view durable.present as
  SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
    FROM durable.clock;
 
+-- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
+--     returns boolean, volatile
+
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
@@ -193,6 +196,9 @@ create view durable.present as
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
 --     returns boolean, stable
 
+-- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
+--     returns void, volatile
+
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
 
@@ -208,7 +214,7 @@ create view durable.present as
 -- function durable.now()
 --     returns timestamp with time zone, volatile
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[])
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
@@ -231,6 +237,9 @@ create view durable.present as
 
 -- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1)
 --     returns uuid, volatile
+
+-- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid)
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile

@@ -48,12 +48,15 @@
 //! - [`Context`] is what workflow code may ask for: sleeps, events, inputs, the time.
 //! - [`step()`] is what a step's body may know of itself: its attempt, its idempotency key, its cancellation.
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
-//! - [`Durable`] is the client: start, send, answer, cancel, look.
+//! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, look.
 //! - [`observer`] is for those who look on, and may refuse a step.
 //! - [`migrate`] keeps the schema.
 
 pub use durable_core::calendar;
-pub use durable_core::client::{Builder, Durable, ExecutionHandle, ExecutionList, ExecutionPage, Start, StartMany};
+pub use durable_core::client::{
+    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, PendingInputs, ProvideInput, Publish, Start,
+    StartMany,
+};
 pub use durable_core::context::{
     AllWait, Answer, Approval, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach, Sleep,
     StepHandle, TimedAllWait, TimedWait, WaitOr, WaitOrFail, step,
@@ -62,7 +65,8 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::ExecutionId;
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Bond, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait, WaitKind, WaitOutcome,
+    Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, InputForm, Parent,
+    PendingInput, Step, Wait, WaitKind, WaitOutcome,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

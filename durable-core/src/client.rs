@@ -1,8 +1,11 @@
 //! What an application does with the engine: start executions, send them events, answer them, look at them.
 
+mod answer;
 mod builder;
+mod cancel;
 mod handle;
 mod list;
+mod publish;
 mod start;
 mod transaction;
 
@@ -15,19 +18,23 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Execution, ExecutionDetails, PendingInput};
+use crate::model::{Execution, ExecutionDetails};
 use crate::observer::Observers;
 use crate::payload;
 use crate::signals::Signals;
 use crate::store::messages::{self, Message};
+use crate::store::parents::Tells;
 use crate::store::starts::Starts;
 use crate::store::{self, Lane, Patience, Store, executions, look};
 use crate::worker::{Heart, Worker};
 use crate::workflow::Workflow;
 
+pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
+pub use cancel::Cancel;
 pub use handle::ExecutionHandle;
 pub use list::{ExecutionList, ExecutionPage};
+pub use publish::Publish;
 pub use start::{Start, StartMany};
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
@@ -35,9 +42,6 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long [`Durable::shutdown`] waits for observers to be told what just ended; only one that hangs takes so long.
 const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
-
-/// Most pending inputs returned by one call.
-const PENDING_INPUTS_LIMIT: i64 = 1000;
 
 /// The engine in this process: a client always, a worker too where workflows are registered. Clones share it.
 ///
@@ -77,6 +81,7 @@ struct Engine {
     store: Store,
     signals: Arc<Signals>,
     starts: Lane<Starts>,
+    tells: Lane<Tells>,
     patience: Patience,
     worker: Option<Arc<Worker>>,
     observers: Observers,
@@ -134,34 +139,8 @@ impl Durable {
     pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<()> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
-        let woken = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
-        self.woken(woken);
-        Ok(())
-    }
-
-    /// Answers an input that an execution asks for, or will ask for.
-    ///
-    /// # Errors
-    /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
-    /// its time is over, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
-    pub async fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> Result<()> {
-        let payload = payload::encode(&format!("input `{name}`"), value)?;
-        let message = Message::new(id, name, payload);
-        let woken = self.run("provide an input", |pool| messages::provide_input(self.store(), pool, &message)).await?;
-        self.woken(woken);
-        Ok(())
-    }
-
-    /// Cancels an execution: it ends at once, whatever it is doing. Cancelling twice is no error.
-    ///
-    /// # Errors
-    /// `Finished` when it came too late, `NotFound` for an unknown execution.
-    pub async fn cancel(&self, id: ExecutionId, reason: &str) -> Result<()> {
-        self.run("cancel an execution", |pool| executions::cancel(self.store(), pool, id, reason)).await?;
-        if let Some(worker) = &self.engine.worker {
-            worker.forget(id);
-        }
-        self.engine.signals.cancelled(id);
+        let effect = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
+        self.engine.signals.affected(&effect);
         Ok(())
     }
 
@@ -175,7 +154,7 @@ impl Durable {
         Ok(())
     }
 
-    /// An execution with its steps, their attempts, and its waits.
+    /// An execution with its steps, their attempts, what undid them, its waits and its children.
     ///
     /// # Errors
     /// `NotFound` for an unknown execution.
@@ -187,11 +166,6 @@ impl Durable {
     /// Lists executions, newest first; await the returned builder after filters such as `.workflow("process_order")`.
     pub fn list_executions(&self) -> ExecutionList<'_> {
         ExecutionList::new(self)
-    }
-
-    /// Inputs that nobody has given yet, those with the nearest deadline first; at most 1000.
-    pub async fn pending_inputs(&self) -> Result<Vec<PendingInput>> {
-        self.run("list pending inputs", |pool| look::pending_inputs(self.store(), pool, PENDING_INPUTS_LIMIT)).await
     }
 
     /// Shuts down in order: claims nothing more, gives steps under way 30 seconds to end, and returns the rest to their queues,
@@ -241,12 +215,6 @@ impl Durable {
         F: Future<Output = Result<T, sqlx::Error>>,
     {
         store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await
-    }
-
-    fn woken(&self, queue: Option<String>) {
-        if let Some(queue) = queue {
-            self.engine.signals.queued(&queue);
-        }
     }
 
     /// The execution without its journal.

@@ -4,8 +4,8 @@ mod execution;
 mod journal;
 mod wait;
 
-pub use execution::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionState, Step};
-pub use wait::{Bond, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
+pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
 
 pub(crate) use execution::Claimed;
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};

@@ -2,12 +2,13 @@
 //!
 //! Signals only save time. Whoever waits for one also looks for itself, at every poll interval.
 
+mod families;
 mod hear;
 mod results;
 mod slots;
 mod tell;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -15,8 +16,11 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::ids::ExecutionId;
 use crate::store::executions::Finished;
+use crate::store::families::CalledOff;
+use crate::store::messages::Effect;
 use crate::store::notify::Notice;
 
+pub(crate) use families::{cancel_children, tell_parent};
 pub(crate) use hear::hear;
 pub(crate) use results::Results;
 pub(crate) use slots::{Slot, Slots};
@@ -35,15 +39,20 @@ pub(crate) struct Signals {
     /// It was read again: whatever waits for a time should look.
     pub(crate) clock_turned: Notify,
     pub(crate) results: Results,
+    /// Executions were rolled back: what this process holds should be compared with the database.
+    pub(crate) taken_back: Notify,
     ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
+    nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
 }
 
 impl Signals {
-    /// Signals for these queues; notices leave by `outgoing`, executions that ended are reported to `ended`.
+    /// Signals for these queues; notices leave by `outgoing`, executions that ended are reported to `ended`, those whose waits
+    /// are over while they may be running to `nudges`.
     pub(crate) fn new(
         queues: HashMap<String, Arc<Slots>>,
         outgoing: mpsc::UnboundedSender<Notice>,
         ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
+        nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
     ) -> Self {
         Self {
             outgoing,
@@ -53,7 +62,9 @@ impl Signals {
             clock_read: Notify::new(),
             clock_turned: Notify::new(),
             results: Results::default(),
+            taken_back: Notify::new(),
             ended,
+            nudges,
         }
     }
 
@@ -98,16 +109,53 @@ impl Signals {
         self.tell(Notice::Finished(vec![finished.id]));
     }
 
-    /// An execution was ended by a client: whoever runs it should stop.
-    pub(crate) fn cancelled(&self, id: ExecutionId) {
-        self.tell(Notice::Finished(vec![id]));
-        self.ended(vec![id]);
+    /// Executions were ended from outside: whoever runs them should stop.
+    pub(crate) fn cancelled(&self, ids: Vec<ExecutionId>) {
+        self.tell(Notice::Finished(ids.clone()));
+        self.ended(ids);
     }
 
     fn ended(&self, ids: Vec<ExecutionId>) {
         self.results.look_for(&ids);
         // A pure client has nobody who listens.
         let _ = self.ended.send(ids);
+    }
+
+    /// A wait of the execution is over, and it may be running: whoever runs it should look.
+    pub(crate) fn resolved(&self, id: ExecutionId) {
+        self.tell(Notice::Resolved(vec![id]));
+        self.nudge(vec![id]);
+    }
+
+    fn nudge(&self, ids: Vec<ExecutionId>) {
+        // A pure client has nobody who listens.
+        let _ = self.nudges.send(ids);
+    }
+
+    /// A message arrived: for whoever claims the execution, or runs it.
+    pub(crate) fn affected(&self, effect: &Effect) {
+        match effect {
+            Effect::Woke(queue) => self.queued(queue),
+            Effect::Resolved(id) => self.resolved(*id),
+            Effect::Kept => {}
+        }
+    }
+
+    /// Executions were called off: for those who run them, those who wait for them, and those who undo what they did.
+    pub(crate) fn called_off(&self, called_off: &[CalledOff]) {
+        let ended: Vec<ExecutionId> =
+            called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
+        if !ended.is_empty() {
+            self.cancelled(ended);
+        }
+        let undone = called_off.iter().filter(|execution| !execution.ended);
+        let queues: BTreeSet<&str> = undone.map(|execution| execution.queue.as_str()).collect();
+        if !queues.is_empty() {
+            // Not by id: by the time this is heard, the same process may have claimed them anew.
+            self.taken_back.notify_one();
+            self.tell(Notice::RolledBack);
+            queues.into_iter().for_each(|queue| self.queued(queue));
+        }
     }
 
     /// Something is due then.

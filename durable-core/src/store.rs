@@ -3,17 +3,21 @@
 pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod executions;
+pub(crate) mod families;
 pub(crate) mod journal;
 mod lane;
 pub(crate) mod look;
 pub(crate) mod messages;
 pub(crate) mod notify;
 mod outage;
+pub(crate) mod parents;
 pub(crate) mod parks;
+pub(crate) mod publications;
 pub(crate) mod saves;
 mod session;
 pub(crate) mod starts;
 mod statements;
+pub(crate) mod waits;
 pub(crate) mod workers;
 
 use std::time::Duration;

@@ -1,26 +1,35 @@
 //! Periodic duties that keep executions moving, one per file. Every worker does them all; the database lets one win.
 
+mod cancel_orphans;
 mod deliver;
 mod follow_clock;
 mod look_for_results;
+mod nudge;
 mod reconcile;
 mod rescue;
+mod tell_parents;
 mod wake;
 
 use std::sync::Arc;
 
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::ids::ExecutionId;
 use crate::store::Session;
 use crate::worker::Worker;
 
 pub(crate) use look_for_results::look_for_results;
 
 /// Starts every duty; they end when the set is dropped.
-pub(crate) fn start(worker: &Arc<Worker>, timers: Session) -> JoinSet<()> {
+pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::UnboundedReceiver<Vec<ExecutionId>>) -> JoinSet<()> {
     let mut duties = JoinSet::new();
+    let workers_lost = Arc::new(Notify::new());
     duties.spawn(wake::wake(worker.clone(), timers));
-    duties.spawn(rescue::rescue(worker.clone()));
+    duties.spawn(rescue::rescue(worker.clone(), workers_lost.clone()));
+    duties.spawn(cancel_orphans::cancel_orphans(worker.clone(), workers_lost));
+    duties.spawn(tell_parents::tell_parents(worker.clone()));
+    duties.spawn(nudge::nudge(worker.clone(), nudges));
     duties.spawn(reconcile::reconcile(worker.clone()));
     duties.spawn(deliver::deliver(worker.clone()));
     duties.spawn(follow_clock::follow_clock(worker.clone()));

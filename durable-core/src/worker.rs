@@ -153,6 +153,12 @@ impl Worker {
         self.running().contains_key(&id)
     }
 
+    /// Has those of the executions that run here look at their waits.
+    pub(crate) fn nudge(&self, ids: &[ExecutionId]) {
+        let running = self.running();
+        ids.iter().filter_map(|id| running.get(id)).for_each(|run| run.nudged.notify_one());
+    }
+
     /// Everything this process believes to hold, and at which epoch.
     pub(crate) fn held(&self) -> Vec<(ExecutionId, Epoch)> {
         self.running().iter().map(|(id, run)| (*id, run.hold().epoch)).collect()

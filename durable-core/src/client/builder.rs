@@ -19,6 +19,7 @@ use crate::observer::{self, Observer};
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
+use crate::store::parents::Tells;
 use crate::store::parks::Parks;
 use crate::store::saves::Saves;
 use crate::store::starts::Starts;
@@ -195,12 +196,14 @@ impl Builder {
         let mut session = || sessions.next().unwrap_or_else(|| Session::new(store.clone(), u32::MAX));
         let (outgoing, notices) = mpsc::unbounded_channel();
         let (ended, endings) = mpsc::unbounded_channel();
+        let (nudges, nudged) = mpsc::unbounded_channel();
         let slots: HashMap<String, Arc<Slots>> =
             queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, ended));
+        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges));
 
         let observers = self.observers.start()?;
         let starts = Lane::open(Arc::new(Starts), session());
+        let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
         let mut tasks = Tasks { heart: None, claims: JoinSet::new(), duties: JoinSet::new() };
         let mut working = None;
         if !self.registry.is_empty() {
@@ -221,7 +224,7 @@ impl Builder {
             let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes);
             worker.register().await?;
             tasks.heart = Some(Heart::start(&worker, until)?);
-            tasks.duties = upkeep::start(&worker, session());
+            tasks.duties = upkeep::start(&worker, session(), nudged);
             tasks.duties.spawn(worker.clone().stop_ended(endings));
             for slots in signals.queues() {
                 tasks.claims.spawn(worker.clone().claim_from(slots.clone(), session()));
@@ -232,7 +235,7 @@ impl Builder {
         tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
         tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
         let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let engine = Engine { store, signals, starts, patience, worker: working, observers, tasks };
+        let engine = Engine { store, signals, starts, tells, patience, worker: working, observers, tasks };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

@@ -74,6 +74,12 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
+    /// Only the children of this execution.
+    pub fn parent(mut self, id: ExecutionId) -> Self {
+        self.filter.parent = Some(id);
+        self
+    }
+
     /// Only those started by a client at this time or later.
     pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_from = Some(time);
@@ -105,15 +111,9 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            if !(1..=HIGHEST_LIMIT).contains(&self.limit) {
-                return Err(Error::of_kind(
-                    ErrorKind::Invalid,
-                    format!("a limit of {} is not between 1 and {HIGHEST_LIMIT}", self.limit),
-                ));
-            }
-            let limit = self.limit as usize;
             // One more than asked tells whether there is another page.
-            self.filter.limit = i64::from(self.limit) + 1;
+            self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
+            let limit = self.limit as usize;
             let durable = self.durable;
             let mut executions = durable.run("list executions", |pool| look::list(durable.store(), pool, &self.filter)).await?;
             let more = executions.len() > limit;
@@ -122,4 +122,12 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
             Ok(ExecutionPage { executions, next })
         })
     }
+}
+
+/// The limit, if it is one that a list may have.
+pub(super) fn checked_limit(limit: u32, highest: u32) -> Result<i64> {
+    if (1..=highest).contains(&limit) {
+        return Ok(i64::from(limit));
+    }
+    Err(Error::of_kind(ErrorKind::Invalid, format!("a limit of {limit} is not between 1 and {highest}")))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::wait::Wait;
+use super::wait::{Bond, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId};
 use crate::payload::Payload;
@@ -72,10 +72,13 @@ impl ExecutionState {
     /// Whether an execution in this state may go to `next`.
     pub fn can_become(self, next: Self) -> bool {
         match self {
-            Self::Pending => matches!(next, Self::Running | Self::Cancelled | Self::Failed),
+            Self::Pending => matches!(next, Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
             Self::Running => next != Self::Running,
             Self::Waiting => matches!(next, Self::Pending | Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
-            Self::Compensating => matches!(next, Self::Compensated | Self::CompensationFailed),
+            // Failed or cancelled where there was nothing to undo.
+            Self::Compensating => {
+                matches!(next, Self::Compensated | Self::CompensationFailed | Self::Failed | Self::Cancelled)
+            }
             _ => false,
         }
     }
@@ -124,6 +127,8 @@ pub struct Execution {
     pub output: Option<serde_json::Value>,
     /// Why it failed, was cancelled, or was stopped.
     pub error: Option<Failure>,
+    /// Why its completed steps are or were undone.
+    pub rollback: Option<Failure>,
     /// When it was started by a client.
     pub created_at: DateTime<Utc>,
     /// When a worker first claimed it.
@@ -134,6 +139,22 @@ pub struct Execution {
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// The execution that started it, where one did.
+    pub parent: Option<Parent>,
+    /// The execution whose steps it undoes, where it was started for that.
+    pub undoes: Option<ExecutionId>,
+}
+
+/// The execution that started another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Parent {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The journal key of the call, in the parent's journal.
+    pub key: String,
+    /// What binds it to its parent.
+    pub bond: Bond,
 }
 
 /// An execution with everything its journal says.
@@ -146,6 +167,42 @@ pub struct ExecutionDetails {
     pub steps: Vec<Step>,
     /// Its waits, in the order in which they began.
     pub waits: Vec<Wait>,
+    /// The executions it started, in that order.
+    pub children: Vec<Child>,
+    /// What was done to undo its steps, in that order.
+    pub compensations: Vec<Compensation>,
+}
+
+/// An execution that another one started.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Child {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The name of its workflow.
+    pub workflow: String,
+    /// The journal key of the call, in the parent's journal.
+    pub key: String,
+    /// What binds it to its parent.
+    pub bond: Bond,
+    /// Its state.
+    pub state: ExecutionState,
+}
+
+/// The undoing of one step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Compensation {
+    /// The journal key of the step that is undone.
+    pub step: String,
+    /// What it was given: the step's recorded output, as JSON; `None` for a step that had failed.
+    pub input: Option<serde_json::Value>,
+    /// Its output, as JSON, once it succeeded.
+    pub output: Option<serde_json::Value>,
+    /// Why it failed, once no attempt is left.
+    pub error: Option<Failure>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
 }
 
 /// A step of an execution.

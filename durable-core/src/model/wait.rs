@@ -38,17 +38,50 @@ impl WaitKind {
     }
 }
 
+/// How a person is asked. The SQL `CHECK` named `form_is_known` lists the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputForm {
+    /// Yes or no.
+    Approval,
+    /// One of several options.
+    Choice,
+    /// Any number of several options.
+    Choices,
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// Whatever the JSON Schema says.
+    #[default]
+    Form,
+}
+
+impl InputForm {
+    /// The word used in SQL and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approval => "approval",
+            Self::Choice => "choice",
+            Self::Choices => "choices",
+            Self::Text => "text",
+            Self::Number => "number",
+            Self::Form => "form",
+        }
+    }
+}
+
 /// How a wait ended; exactly one is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitOutcome {
     /// A sleep is over.
     Elapsed,
-    /// The event or input came.
+    /// What was waited for came.
     Received,
-    /// The event or input did not come in time.
+    /// What was waited for did not come in time.
     TimedOut,
-    /// The execution was cancelled.
+    /// The wait was cancelled, alone or with its execution.
     Cancelled,
 }
 
@@ -60,8 +93,20 @@ pub struct Wait {
     pub key: String,
     /// What it is for.
     pub kind: WaitKind,
-    /// The name of the event or input.
+    /// The name of the event, input or topic.
     pub name: String,
+    /// The names of the events any of which ends it; empty where it waits for one.
+    pub names: Vec<String>,
+    /// What a publication on the topic must be about, where that matters.
+    pub correlation: Option<String>,
+    /// The child it waits for.
+    pub child_id: Option<ExecutionId>,
+    /// How a person is asked.
+    pub form: Option<InputForm>,
+    /// What the person is shown.
+    pub prompt: Option<String>,
+    /// What the workflow says about the question, for whoever shows it.
+    pub metadata: Option<serde_json::Value>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ends by itself, if ever.
@@ -70,6 +115,8 @@ pub struct Wait {
     pub outcome: Option<WaitOutcome>,
     /// What was received.
     pub payload: Option<serde_json::Value>,
+    /// Who answered, as they were named by whoever gave the answer.
+    pub answered_by: Option<String>,
     /// When it ended.
     pub resolved_at: Option<DateTime<Utc>>,
 }
@@ -82,12 +129,18 @@ pub struct PendingInput {
     pub execution_id: ExecutionId,
     /// The name of its workflow.
     pub workflow: String,
+    /// The journal key of the wait, which tells questions of one name apart.
+    pub key: String,
     /// The name to answer under.
     pub name: String,
+    /// How to ask.
+    pub form: InputForm,
     /// What to show the person who is asked.
     pub prompt: Option<String>,
     /// The JSON Schema that an answer must fit.
     pub schema: Option<serde_json::Value>,
+    /// What the workflow says about the question, for whoever shows it.
+    pub metadata: Option<serde_json::Value>,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.
@@ -138,7 +191,7 @@ pub(crate) struct NewChild {
     pub(crate) undoes: Option<ExecutionId>,
 }
 
-/// What binds a child to its parent.
+/// What binds a child to its parent. The SQL `CHECK` named `parent_bond_is_known` lists the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bond {

@@ -48,6 +48,8 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
         match listener.hear().await? {
             Notice::Queued(queue) => drop(signals.poke(&queue)),
             Notice::Finished(ids) => signals.ended(ids),
+            Notice::Resolved(ids) => signals.nudge(ids),
+            Notice::RolledBack => signals.taken_back.notify_one(),
             Notice::ClockTurned => signals.clock_read.notify_one(),
             Notice::SelfTest(_) => {}
         }

@@ -32,21 +32,27 @@ async fn send(session: &mut Session, notices: &[Notice]) -> Result<(), sqlx::Err
     session.give_back(connection, sent)
 }
 
-/// Each queue once, and all ids in one notice.
+/// Each queue once, and all ids of a kind in one notice.
 fn merge(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
     let mut queues = BTreeSet::new();
     let mut finished = Vec::new();
+    let mut resolved = Vec::new();
     let mut merged = Vec::new();
     for notice in notices {
         match notice {
             Notice::Queued(queue) => drop(queues.insert(queue)),
             Notice::Finished(ids) => finished.extend(ids),
+            Notice::Resolved(ids) => resolved.extend(ids),
+            other if merged.contains(&other) => {}
             other => merged.push(other),
         }
     }
     merged.extend(queues.into_iter().map(Notice::Queued));
     if !finished.is_empty() {
         merged.push(Notice::Finished(finished));
+    }
+    if !resolved.is_empty() {
+        merged.push(Notice::Resolved(resolved));
     }
     merged
 }

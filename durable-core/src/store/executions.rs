@@ -205,17 +205,6 @@ pub(crate) async fn finished(
         .collect()
 }
 
-/// Ends an execution.
-pub(crate) async fn cancel(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    id: ExecutionId,
-    reason: &str,
-) -> Result<(), sqlx::Error> {
-    store.query(Statement::CancelExecution).bind(id.as_uuid()).bind(reason).execute(executor).await?;
-    Ok(())
-}
-
 /// Puts a stopped execution back into its queue, and says which.
 pub(crate) async fn resume(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<String, sqlx::Error> {
     store.query(Statement::ResumeExecution).bind(id.as_uuid()).fetch_one(executor).await?.try_get(0)

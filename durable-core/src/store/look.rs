@@ -1,6 +1,6 @@
 //! Reads executions for people: details, lists, pending inputs.
 
-use std::collections::BTreeMap;
+mod steps;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, SHARD};
-use crate::model::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionState, PendingInput, Step, Wait};
+use crate::model::{Child, Execution, ExecutionDetails, ExecutionState, Parent, PendingInput, Wait};
 
 /// Filters of a list; those left out let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,7 @@ pub(crate) struct ListFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) key: Option<String>,
+    pub(crate) parent: Option<ExecutionId>,
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
     pub(crate) after: Option<ExecutionId>,
@@ -36,15 +37,23 @@ pub(crate) async fn execution(
 
 pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Result<Option<ExecutionDetails>, sqlx::Error> {
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
-    let steps = store.query(Statement::GetSteps).bind(SHARD).bind(id.as_uuid()).fetch_all(pool).await?;
-    let waits = store.query(Statement::GetWaits).bind(SHARD).bind(id.as_uuid()).fetch_all(pool).await?;
-    let waits = waits.iter().map(read_wait).collect::<Result<_, _>>()?;
-    Ok(Some(ExecutionDetails { execution, steps: read_steps(&steps)?, waits }))
+    let about = |statement, id: ExecutionId| store.query(statement).bind(SHARD).bind(id.as_uuid()).fetch_all(pool);
+    let journal = steps::read(&about(Statement::GetSteps, id).await?)?;
+    let undone = match execution.undoes {
+        Some(other) => Some(steps::read(&about(Statement::GetSteps, other).await?)?),
+        None => None,
+    };
+    let waits = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect::<Result<_, _>>()?;
+    let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<_, _>>()?;
+    let compensations = steps::compensations(&journal, undone.as_ref().unwrap_or(&journal));
+    Ok(Some(ExecutionDetails { execution, steps: steps::forward(journal), waits, children, compensations }))
 }
 
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
-    let rows = store
-        .query(Statement::ListExecutions)
+    // The children of one parent are found by an index of their own.
+    let statement = if filter.parent.is_some() { Statement::ListChildren } else { Statement::ListExecutions };
+    let mut query = store
+        .query(statement)
         .bind(SHARD)
         .bind(&filter.states)
         .bind(&filter.workflow)
@@ -53,27 +62,25 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(filter.created_from)
         .bind(filter.created_before)
         .bind(filter.after.map(ExecutionId::as_uuid))
-        .bind(filter.limit)
-        .fetch_all(pool)
-        .await?;
-    rows.iter().map(read_execution).collect()
+        .bind(filter.limit);
+    if let Some(parent) = filter.parent {
+        query = query.bind(parent.as_uuid());
+    }
+    query.fetch_all(pool).await?.iter().map(read_execution).collect()
 }
 
-pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<PendingInput>, sqlx::Error> {
-    let rows = store.query(Statement::PendingInputs).bind(SHARD).bind(limit).fetch_all(pool).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(PendingInput {
-                execution_id: row.try_get::<Uuid, _>("execution_id")?.into(),
-                workflow: row.try_get("workflow")?,
-                name: row.try_get("name")?,
-                prompt: row.try_get("prompt")?,
-                schema: json(row.try_get("schema")?)?,
-                asked_at: row.try_get("asked_at")?,
-                due_at: row.try_get("due_at")?,
-            })
-        })
-        .collect()
+/// Filters of pending inputs; those left out let everything pass.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InputFilter {
+    pub(crate) workflow: Option<String>,
+    pub(crate) due_before: Option<DateTime<Utc>>,
+    pub(crate) limit: i64,
+}
+
+pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputFilter) -> Result<Vec<PendingInput>, sqlx::Error> {
+    let query =
+        store.query(Statement::PendingInputs).bind(SHARD).bind(&filter.workflow).bind(filter.due_before).bind(filter.limit);
+    query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
 /// A state by its word.
@@ -94,11 +101,29 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         input: json(row.try_get("input")?)?.unwrap_or_default(),
         output: json(row.try_get("output")?)?,
         error: row.try_get::<Option<&str>, _>("error")?.map(super::journal::failure),
+        rollback: row.try_get::<Option<&str>, _>("rollback")?.map(super::journal::failure),
         created_at: row.try_get("created_at")?,
         started_at: row.try_get("started_at")?,
         wake_at: row.try_get("wake_at")?,
         deadline_at: row.try_get("deadline_at")?,
         finished_at: row.try_get("finished_at")?,
+        parent: read_parent(row)?,
+        undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
+    })
+}
+
+fn read_parent(row: &PgRow) -> Result<Option<Parent>, sqlx::Error> {
+    let Some(id) = row.try_get::<Option<Uuid>, _>("parent_id")? else { return Ok(None) };
+    Ok(Some(Parent { id: id.into(), key: row.try_get("parent_key")?, bond: word(row.try_get("parent_bond")?)? }))
+}
+
+fn read_child(row: &PgRow) -> Result<Child, sqlx::Error> {
+    Ok(Child {
+        id: row.try_get::<Uuid, _>("execution_id")?.into(),
+        workflow: row.try_get("workflow")?,
+        key: row.try_get("parent_key")?,
+        bond: word(row.try_get("parent_bond")?)?,
+        state: state(row.try_get("state")?)?,
     })
 }
 
@@ -107,48 +132,34 @@ fn read_wait(row: &PgRow) -> Result<Wait, sqlx::Error> {
         key: row.try_get("key")?,
         kind: word(row.try_get("kind")?)?,
         name: row.try_get("name")?,
+        names: row.try_get::<Option<_>, _>("names")?.unwrap_or_default(),
+        correlation: row.try_get("correlation")?,
+        child_id: row.try_get::<Option<Uuid>, _>("child_id")?.map(ExecutionId::from),
+        form: row.try_get::<Option<&str>, _>("form")?.map(word).transpose()?,
+        prompt: row.try_get("prompt")?,
+        metadata: json(row.try_get("metadata")?)?,
         started_at: row.try_get("started_at")?,
         due_at: row.try_get("due_at")?,
         outcome: row.try_get::<Option<&str>, _>("outcome")?.map(word).transpose()?,
         payload: json(row.try_get("payload")?)?,
+        answered_by: row.try_get("answered_by")?,
         resolved_at: row.try_get("resolved_at")?,
     })
 }
 
-/// Gathers the rows of attempts into steps, keeping the order in which the steps first appear.
-fn read_steps(rows: &[PgRow]) -> Result<Vec<Step>, sqlx::Error> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for row in rows {
-        let key: String = row.try_get("key")?;
-        let place = *places.entry(key.clone()).or_insert_with(|| {
-            steps.push(Step { key, output: None, error: None, attempts: Vec::new() });
-            steps.len() - 1
-        });
-        let step = &mut steps[place];
-        let ended: bool = row.try_get("ended")?;
-        let error = row.try_get::<Option<&str>, _>("error")?.map(super::journal::failure);
-        let finished_at: Option<DateTime<Utc>> = row.try_get("finished_at")?;
-        let outcome = match (&error, finished_at) {
-            (Some(_), _) => AttemptOutcome::Failed,
-            (None, Some(_)) => AttemptOutcome::Completed,
-            (None, None) => AttemptOutcome::Running,
-        };
-        if ended {
-            step.output = json(row.try_get("output")?)?;
-            step.error.clone_from(&error);
-        }
-        let number = u32::from(row.try_get::<i16, _>("attempt")?.unsigned_abs());
-        // An attempt that was recorded as under way and then ended its step stands in both tables.
-        step.attempts.retain(|attempt| attempt.number != number || attempt.outcome != AttemptOutcome::Running);
-        if !step.attempts.iter().any(|attempt| attempt.number == number) {
-            step.attempts.push(Attempt { number, outcome, started_at: row.try_get("started_at")?, finished_at, error });
-        }
-    }
-    for step in &mut steps {
-        step.attempts.sort_by_key(|attempt| attempt.number);
-    }
-    Ok(steps)
+fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
+    Ok(PendingInput {
+        execution_id: row.try_get::<Uuid, _>("execution_id")?.into(),
+        workflow: row.try_get("workflow")?,
+        key: row.try_get("key")?,
+        name: row.try_get("name")?,
+        form: row.try_get::<Option<&str>, _>("form")?.map(word).transpose()?.unwrap_or_default(),
+        prompt: row.try_get("prompt")?,
+        schema: json(row.try_get("schema")?)?,
+        metadata: json(row.try_get("metadata")?)?,
+        asked_at: row.try_get("asked_at")?,
+        due_at: row.try_get("due_at")?,
+    })
 }
 
 fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {

@@ -1,5 +1,6 @@
 //! Sends events and answers inputs.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
@@ -23,49 +24,67 @@ impl Message {
     }
 }
 
-/// The queue that holds the execution now, if the message woke it.
-pub(crate) type WokenQueue = Option<String>;
+/// What a message, or whatever else ends a wait, did to the execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It was parked, and is in this queue now.
+    Woke(String),
+    /// One of its waits is over, and it may be running: whoever runs it should look.
+    Resolved(ExecutionId),
+    /// Nothing yet: the message is kept until something waits for it.
+    Kept,
+}
 
-pub(crate) async fn send_event(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    message: &Message,
-) -> Result<WokenQueue, sqlx::Error> {
-    send(store, Statement::SendEvent, executor, message).await
+impl Effect {
+    pub(super) fn on(execution_id: ExecutionId, woken_queue: Option<String>) -> Self {
+        woken_queue.map_or(Self::Resolved(execution_id), Self::Woke)
+    }
+}
+
+pub(crate) async fn send_event(store: &Store, executor: impl PgExecutor<'_>, message: &Message) -> Result<Effect, sqlx::Error> {
+    let row = store
+        .query(Statement::SendEvent)
+        .bind(message.execution_id.as_uuid())
+        .bind(&message.name)
+        .bind(message.payload.as_str())
+        .bind(message.message_id)
+        .fetch_one(executor)
+        .await?;
+    effect(&row, message.execution_id)
 }
 
 pub(crate) async fn provide_input(
     store: &Store,
     executor: impl PgExecutor<'_>,
     message: &Message,
-) -> Result<WokenQueue, sqlx::Error> {
-    send(store, Statement::ProvideInput, executor, message).await
-}
-
-async fn send(
-    store: &Store,
-    verb: Statement,
-    executor: impl PgExecutor<'_>,
-    message: &Message,
-) -> Result<WokenQueue, sqlx::Error> {
-    store
-        .query(verb)
+    answered_by: Option<&str>,
+) -> Result<Effect, sqlx::Error> {
+    let row = store
+        .query(Statement::ProvideInput)
         .bind(message.execution_id.as_uuid())
         .bind(&message.name)
         .bind(message.payload.as_str())
         .bind(message.message_id)
+        .bind(answered_by)
         .fetch_one(executor)
-        .await?
-        .try_get("woken_queue")
+        .await?;
+    effect(&row, message.execution_id)
 }
 
-/// Delivers up to `limit` buffered messages to waits that missed them; returns the queues of those that woke.
+/// Delivers up to `limit` buffered messages to waits that missed them.
 pub(crate) async fn deliver_stragglers(
     store: &Store,
     executor: impl PgExecutor<'_>,
     limit: i64,
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Vec<Effect>, sqlx::Error> {
     let rows = store.query(Statement::DeliverStragglers).bind(SHARD).bind(limit).fetch_all(executor).await?;
-    let queues = rows.iter().map(|row| row.try_get::<Option<String>, _>("queue")).collect::<Result<Vec<_>, _>>()?;
-    Ok(queues.into_iter().flatten().collect())
+    rows.iter().map(|row| effect(row, row.try_get::<Uuid, _>("execution_id")?.into())).collect()
+}
+
+fn effect(row: &PgRow, execution_id: ExecutionId) -> Result<Effect, sqlx::Error> {
+    Ok(match row.try_get("outcome")? {
+        "buffered" => Effect::Kept,
+        // Also where an earlier try delivered it, whose answer was lost.
+        _ => Effect::on(execution_id, row.try_get("woken_queue")?),
+    })
 }

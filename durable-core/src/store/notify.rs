@@ -22,6 +22,10 @@ pub(crate) enum Notice {
     Queued(String),
     /// These executions have ended.
     Finished(Vec<ExecutionId>),
+    /// Waits of these executions are over, which may be running.
+    Resolved(Vec<ExecutionId>),
+    /// Executions were taken back from whoever ran them, to be rolled back.
+    RolledBack,
     /// A test turned the clock.
     ClockTurned,
     /// A process tells itself that notifications arrive.
@@ -33,18 +37,9 @@ impl Notice {
     fn messages(&self) -> Vec<String> {
         match self {
             Self::Queued(queue) => vec![format!("queued {queue}")],
-            Self::Finished(ids) => {
-                let mut messages = Vec::new();
-                for ids in ids.chunks((LONGEST_MESSAGE - "finished".len()) / " 0123456789abcdef0123456789abcdef".len()) {
-                    let mut message = "finished".to_owned();
-                    for id in ids {
-                        message.push(' ');
-                        message.push_str(id.as_uuid().simple().encode_lower(&mut Uuid::encode_buffer()));
-                    }
-                    messages.push(message);
-                }
-                messages
-            }
+            Self::Finished(ids) => in_messages("finished", ids),
+            Self::Resolved(ids) => in_messages("resolved", ids),
+            Self::RolledBack => vec!["rolled_back".to_owned()],
             Self::ClockTurned => vec!["clock".to_owned()],
             Self::SelfTest(id) => vec![format!("self_test {id}")],
         }
@@ -55,12 +50,32 @@ impl Notice {
         let (word, rest) = message.split_once(' ').unwrap_or((message, ""));
         match word {
             "queued" => Some(Self::Queued(rest.to_owned())),
-            "finished" => rest.split(' ').map(|id| id.parse().ok()).collect::<Option<Vec<_>>>().map(Self::Finished),
+            "finished" => ids(rest).map(Self::Finished),
+            "resolved" => ids(rest).map(Self::Resolved),
+            "rolled_back" => Some(Self::RolledBack),
             "clock" => Some(Self::ClockTurned),
             "self_test" => rest.parse().ok().map(Self::SelfTest),
             _ => None,
         }
     }
+}
+
+/// The word and the ids, as many in each message as fit.
+fn in_messages(word: &str, ids: &[ExecutionId]) -> Vec<String> {
+    let chunks = ids.chunks((LONGEST_MESSAGE - word.len()) / " 0123456789abcdef0123456789abcdef".len());
+    let message = |ids: &[ExecutionId]| {
+        let mut message = word.to_owned();
+        for id in ids {
+            message.push(' ');
+            message.push_str(id.as_uuid().simple().encode_lower(&mut Uuid::encode_buffer()));
+        }
+        message
+    };
+    chunks.map(message).collect()
+}
+
+fn ids(text: &str) -> Option<Vec<ExecutionId>> {
+    text.split(' ').map(|id| id.parse().ok()).collect()
 }
 
 /// Sends notices in a transaction of their own; a queue name too long for a message is left to polling.
@@ -134,7 +149,10 @@ mod tests {
         }
         assert_eq!(heard, ids);
         let queued = Notice::Queued("night shift".to_owned());
-        assert_eq!(Notice::parse(&queued.messages()[0]), Some(queued));
+        let resolved = Notice::Resolved(ids[..2].to_vec());
+        for notice in [queued, resolved, Notice::RolledBack] {
+            assert_eq!(Notice::parse(&notice.messages()[0]), Some(notice));
+        }
         assert_eq!(Notice::parse("from the future"), None);
     }
 }

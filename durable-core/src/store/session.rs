@@ -24,6 +24,11 @@ impl Session {
         Self { store, keeps, kept: None }
     }
 
+    /// A session that gives its connection back after every statement: for what is rare.
+    pub(crate) fn passing(store: Store) -> Self {
+        Self { store, keeps: false, kept: None }
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) async fn deliver(worker: Arc<Worker>) {
     loop {
         match store::messages::deliver_stragglers(&worker.store, &worker.store.pool, BATCH).await {
-            Ok(queues) => queues.iter().for_each(|queue| worker.signals.queued(queue)),
+            Ok(effects) => effects.iter().for_each(|effect| worker.signals.affected(effect)),
             Err(error) => tracing::debug!(%error, "cannot look for undelivered messages; trying again soon"),
         }
         tokio::time::sleep(PAUSE).await;

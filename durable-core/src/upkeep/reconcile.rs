@@ -13,6 +13,7 @@ pub(super) async fn reconcile(worker: Arc<Worker>) {
         let answer_lost = tokio::select! {
             () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => false,
             () = worker.claim_lost.notified() => true,
+            () = worker.signals.taken_back.notified() => false,
         };
         let reconciled = async {
             stop_strays(&worker, &worker.store).await?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::store;
 use crate::worker::Worker;
 
@@ -12,9 +14,9 @@ const BATCH: i64 = 1000;
 const LOOKS_PER_LEASE: u32 = 3;
 
 /// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a crash.
-pub(super) async fn rescue(worker: Arc<Worker>) {
+pub(super) async fn rescue(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
     loop {
-        if let Err(error) = rescue_once(&worker).await {
+        if let Err(error) = rescue_once(&worker, &workers_lost).await {
             tracing::debug!(%error, "cannot look for lost workers; trying again soon");
         }
         tokio::select! {
@@ -24,9 +26,10 @@ pub(super) async fn rescue(worker: Arc<Worker>) {
     }
 }
 
-async fn rescue_once(worker: &Worker) -> Result<(), sqlx::Error> {
+async fn rescue_once(worker: &Worker, workers_lost: &Notify) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     for lost in store::workers::expire(store, &store.pool).await? {
+        workers_lost.notify_one();
         tracing::warn!(worker_id = %lost.id, host = %lost.host, process_id = lost.process_id, "a worker was lost: its lease has run out");
     }
     loop {

@@ -1,7 +1,9 @@
 -- executions/get: one execution, whole.
 select
-    execution_id, workflow, version, queue, priority, key, state, epoch,
-    input::text as input, output::text as output, error::text as error,
-    created_at, started_at, wake_at, deadline_at, finished_at
+    execution_id, workflow, version, queue, priority, key, epoch,
+    case when finished_at is null and rollback is not null then 'compensating' else state end as state,
+    input::text as input, output::text as output, error::text as error, rollback::text as rollback,
+    created_at, started_at, wake_at, deadline_at, finished_at,
+    parent_id, parent_key, parent_bond, undoes
 from durable.executions
 where shard = $1 and execution_id = $2

@@ -8,7 +8,7 @@ with missed as (
         where waits.shard = $1
           and waits.execution_id = mailbox.execution_id
           and waits.kind = mailbox.kind
-          and waits.name = mailbox.name
+          and (waits.name = mailbox.name or mailbox.name = any (waits.names))
           and waits.outcome is null
           and durable.schema_mismatch(waits.schema::jsonb, mailbox.payload::jsonb, 'value', waits.schema::jsonb) is null
         limit 1
@@ -30,6 +30,9 @@ taken as (
     returning mailbox.*
 )
 select
-    durable.deliver(taken.execution_id, taken.kind, taken.name, taken.payload, taken.message_id) as outcome,
-    durable.wake_for_message(taken.execution_id) as queue
+    taken.execution_id,
+    durable.deliver(
+        taken.execution_id, taken.kind, taken.name, taken.payload, taken.message_id, taken.sent_by, taken.arrival
+    ) as outcome,
+    durable.wake_for_message(taken.execution_id) as woken_queue
 from taken

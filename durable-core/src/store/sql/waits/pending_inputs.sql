@@ -1,6 +1,7 @@
--- waits/pending_inputs: up to $2 inputs that nobody has given yet, those with the nearest deadline first.
+-- waits/pending_inputs: up to $4 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
 select
-    waits.execution_id, execution.workflow, waits.name, waits.prompt, waits.schema::text as schema,
+    waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
+    waits.schema::text as schema, waits.metadata::text as metadata,
     waits.started_at as asked_at, waits.due_at
 from durable.waits
 cross join lateral (
@@ -12,6 +13,8 @@ cross join lateral (
 where waits.shard = $1
   and waits.kind = 'input'
   and waits.outcome is null
+  and ($2::text is null or execution.workflow = $2)
+  and ($3::timestamptz is null or waits.due_at < $3)
   and execution.state in ('pending', 'running', 'waiting')
 order by waits.due_at nulls last, waits.execution_id
-limit $2
+limit $4

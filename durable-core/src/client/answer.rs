@@ -1,0 +1,128 @@
+//! Answers what workflows ask people, and lists what they ask.
+
+use std::future::IntoFuture;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Durable;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::PendingInput;
+use crate::payload;
+use crate::store::look::{self, InputFilter};
+use crate::store::messages::{self, Message};
+
+/// Most inputs returned by one call, and how many unless `.limit(…)` says otherwise.
+const HIGHEST_LIMIT: u32 = 1000;
+
+/// Longest name of a person who answers, in bytes; as in `provide_input.sql`.
+const LONGEST_NAME: usize = 1000;
+
+/// An answer; await it. See [`Durable::provide_input`].
+#[derive(Debug)]
+#[must_use = "an answer is not given until it is awaited"]
+pub struct ProvideInput<'durable> {
+    durable: &'durable Durable,
+    message: Result<Message>,
+    answered_by: Option<String>,
+}
+
+impl ProvideInput<'_> {
+    /// Who answers, for the record: a name, an address, an account.
+    pub fn by(mut self, person: impl Into<String>) -> Self {
+        self.answered_by = Some(person.into());
+        self
+    }
+}
+
+impl<'durable> IntoFuture for ProvideInput<'durable> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'durable, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { durable, message, answered_by } = self;
+            let message = message?;
+            let person = answered_by.as_deref();
+            if person.is_some_and(|person| person.is_empty() || person.len() > LONGEST_NAME || person.contains('\0')) {
+                let problem = format!(
+                    "who answers input `{}` is named with 1 to {LONGEST_NAME} bytes and no \\u0000; leave `.by(…)` out where \
+                     nobody is known",
+                    message.name
+                );
+                return Err(Error::of_kind(ErrorKind::Invalid, problem));
+            }
+            let store = durable.store();
+            let effect = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
+            durable.engine.signals.affected(&effect);
+            Ok(())
+        })
+    }
+}
+
+/// A list of inputs that nobody has given yet; await it. See [`Durable::pending_inputs`].
+#[derive(Debug)]
+#[must_use = "a list does nothing until it is awaited"]
+pub struct PendingInputs<'durable> {
+    durable: &'durable Durable,
+    filter: InputFilter,
+    limit: u32,
+}
+
+impl PendingInputs<'_> {
+    /// Only those of the workflow with this name.
+    pub fn workflow(mut self, name: impl Into<String>) -> Self {
+        self.filter.workflow = Some(name.into());
+        self
+    }
+
+    /// Only those with a deadline before this time.
+    pub fn due_before(mut self, time: DateTime<Utc>) -> Self {
+        self.filter.due_before = Some(time);
+        self
+    }
+
+    /// At most this many, 1 to 1000; 1000 by default.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<'durable> IntoFuture for PendingInputs<'durable> {
+    type Output = Result<Vec<PendingInput>>;
+    type IntoFuture = BoxFuture<'durable, Result<Vec<PendingInput>>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.filter.limit = super::list::checked_limit(self.limit, HIGHEST_LIMIT)?;
+            let (durable, filter) = (self.durable, &self.filter);
+            durable.run("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await
+        })
+    }
+}
+
+impl Durable {
+    /// Answers an input that an execution asks for, or will ask for. Of several open questions of that name the oldest is
+    /// answered. Await the returned builder, after `.by("ada@example.com")` where it should be on record who answered.
+    ///
+    /// # Errors
+    /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
+    /// its time is over, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
+    pub fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> ProvideInput<'_> {
+        let payload = payload::encode(&format!("input `{name}`"), value);
+        let message = payload.map(|payload| Message::new(id, name, payload));
+        ProvideInput { durable: self, message, answered_by: None }
+    }
+
+    /// Inputs that nobody has given yet, those with the nearest deadline first; await the returned builder after filters such
+    /// as `.workflow("approve_expense")`.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit that is not between 1 and 1000.
+    pub fn pending_inputs(&self) -> PendingInputs<'_> {
+        PendingInputs { durable: self, filter: InputFilter::default(), limit: HIGHEST_LIMIT }
+    }
+}

@@ -1,0 +1,121 @@
+//! Cancels executions, or has them rolled back, with the children that end with them; and cancels single waits.
+
+use std::future::IntoFuture;
+
+use super::Durable;
+use crate::context::step::BoxFuture;
+use crate::error::Result;
+use crate::ids::ExecutionId;
+use crate::signals;
+use crate::store::families::{self, CalledOff, Done, LARGEST_FAMILY};
+use crate::store::waits;
+
+/// Most orphans called off by one statement.
+const ORPHANS: i64 = 500;
+
+/// A cancel; await it. See [`Durable::cancel`].
+#[derive(Debug)]
+#[must_use = "a cancel does nothing until it is awaited"]
+pub struct Cancel<'durable> {
+    durable: &'durable Durable,
+    id: ExecutionId,
+    reason: String,
+    done: Done,
+}
+
+impl Cancel<'_> {
+    /// Undoes what was done: the compensations of completed steps run, the latest step's first, and then the execution ends.
+    /// Its state is `compensating` until then.
+    pub fn compensate(mut self) -> Self {
+        self.done = Done::Undone;
+        self
+    }
+}
+
+impl<'durable> IntoFuture for Cancel<'durable> {
+    type Output = Result<()>;
+    type IntoFuture = BoxFuture<'durable, Result<()>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { durable, id, reason, done } = self;
+            let store = durable.store();
+            let called_off = durable.run("cancel an execution", |pool| families::cancel(store, pool, id, &reason, done)).await?;
+            durable.called_off(called_off).await
+        })
+    }
+}
+
+impl Durable {
+    /// Cancels an execution: it ends at once, whatever it is doing, and with it the children that it waits for or started,
+    /// unless they are detached. Cancelling twice is no error.
+    ///
+    /// Await the returned builder, after `.compensate()` where what was done is to be undone first.
+    ///
+    /// # Errors
+    /// `Finished` when it came too late or the execution is being rolled back, `NotFound` for an unknown execution.
+    pub fn cancel(&self, id: ExecutionId, reason: impl Into<String>) -> Cancel<'_> {
+        Cancel { durable: self, id, reason: reason.into(), done: Done::Kept }
+    }
+
+    /// Rolls an execution back, at whatever step it is: it goes no further, and the compensations of its completed steps run,
+    /// the latest step's first; so do those of the children that it waits for or started, unless they are detached.
+    /// It ends as `compensated`, or as `compensation_failed` where a step could not be undone. Asking twice is no error.
+    ///
+    /// # Errors
+    /// `Finished` when it came too late, `NotFound` for an unknown execution.
+    pub async fn rollback(&self, id: ExecutionId, reason: &str) -> Result<()> {
+        let store = self.store();
+        let called_off = self.run("roll an execution back", |pool| families::roll_back(store, pool, id, reason)).await?;
+        self.called_off(called_off).await
+    }
+
+    /// Ends one open wait of an execution, which goes on with an error of the kind `Cancelled` from that wait. The wait is
+    /// given by its journal key, as [`get_execution`](Self::get_execution) shows it, or by the name of its event, input or
+    /// topic where only one wait has it. Cancelling it twice is no error.
+    ///
+    /// # Errors
+    /// `NotFound` where the execution has no such wait, with those it has; `Conflict` where several waits have the name, or
+    /// where it is decided already; `Finished` where the execution has ended.
+    pub async fn cancel_wait(&self, id: ExecutionId, wait: &str) -> Result<()> {
+        let cancelled = self.run("cancel a wait", |pool| waits::cancel(self.store(), pool, id, wait)).await?;
+        self.engine.signals.affected(&cancelled.effect);
+        if !cancelled.children.is_empty() {
+            self.forget(&cancelled.children);
+            self.engine.signals.cancelled(cancelled.children);
+        }
+        Ok(())
+    }
+
+    /// Has everyone act on it: who runs them stops, who is to undo them begins, parents are told.
+    async fn called_off(&self, called_off: Vec<CalledOff>) -> Result<()> {
+        self.pass_on(&called_off).await;
+        if called_off.len() < LARGEST_FAMILY {
+            return Ok(());
+        }
+        // More children than one call ends are orphans now.
+        loop {
+            let orphans = self.run("call off children", |pool| families::cancel_orphans(self.store(), pool, ORPHANS)).await?;
+            if orphans.is_empty() {
+                return Ok(());
+            }
+            self.pass_on(&orphans).await;
+        }
+    }
+
+    async fn pass_on(&self, called_off: &[CalledOff]) {
+        let ids: Vec<ExecutionId> = called_off.iter().map(|execution| execution.id).collect();
+        self.forget(&ids);
+        self.engine.signals.called_off(called_off);
+        for child in called_off.iter().filter(|execution| execution.awaited) {
+            signals::tell_parent(&self.engine.tells, &self.engine.signals, child.id).await;
+        }
+    }
+
+    /// Drops what this process keeps of parked executions.
+    fn forget(&self, ids: &[ExecutionId]) {
+        if let Some(worker) = &self.engine.worker {
+            ids.iter().for_each(|id| worker.forget(*id));
+        }
+    }
+}

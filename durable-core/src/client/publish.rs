@@ -1,0 +1,100 @@
+//! Publishes to every execution that waits on a topic.
+
+use std::future::IntoFuture;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Durable;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::payload::{self, Payload};
+use crate::store::publications::{self, Publication};
+
+/// Longest topic, correlation or key, in bytes: they stand in indexes, whose rows are limited to a third of a page.
+const LONGEST: usize = 1000;
+
+/// A publication; await it. See [`Durable::publish`].
+#[derive(Debug)]
+#[must_use = "nothing is published until it is awaited"]
+pub struct Publish<'durable> {
+    durable: &'durable Durable,
+    topic: String,
+    payload: Result<Payload>,
+    correlation: Option<String>,
+    key: Option<String>,
+}
+
+impl Publish<'_> {
+    /// What it is about, such as `order-42`: it reaches the waits with this correlation, and no others. Without it, it reaches
+    /// those that wait without one.
+    pub fn correlation(mut self, correlation: impl Into<String>) -> Self {
+        self.correlation = Some(correlation.into());
+        self
+    }
+
+    /// Publishes once, however often this is called with this topic and key: whoever got it does not get it again, and nobody
+    /// gets it who began to wait after the first call. A publication that was interrupted is completed by the next call.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What is published, once it is found to make sense.
+    fn check(self) -> Result<Publication> {
+        if self.topic.is_empty() {
+            return Err(Error::of_kind(ErrorKind::Invalid, "a publication needs a topic; give the one that workflows wait on"));
+        }
+        let key = self.key.unwrap_or_else(|| Uuid::now_v7().to_string());
+        for (what, text) in [("topic", Some(&self.topic)), ("correlation", self.correlation.as_ref()), ("key", Some(&key))] {
+            if text.is_some_and(|text| text.is_empty() || text.len() > LONGEST || text.contains('\0')) {
+                let problem = format!(
+                    "the {what} of a publication to `{}` has 1 to {LONGEST} bytes and no \\u0000; put what is long into the payload",
+                    self.topic.escape_debug().take(80).collect::<String>()
+                );
+                return Err(Error::of_kind(ErrorKind::Invalid, problem));
+            }
+        }
+        Ok(Publication { topic: self.topic, payload: self.payload?, correlation: self.correlation, key })
+    }
+}
+
+impl<'durable> IntoFuture for Publish<'durable> {
+    type Output = Result<u64>;
+    type IntoFuture = BoxFuture<'durable, Result<u64>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let durable = self.durable;
+        let publication = self.check();
+        Box::pin(async move { durable.publish_to_all(&publication?).await })
+    }
+}
+
+impl Durable {
+    /// Gives a payload to every execution that waits on the topic now; says how many got it. Nothing is kept for later waits.
+    /// Await the returned builder, after options such as `.correlation("order-42")` and `.key("msg-7")`.
+    ///
+    /// # Errors
+    /// `Invalid` without a topic, `Payload` for a payload that cannot be stored. After `Unavailable` some may have got it and
+    /// others not: publish it again under the same key.
+    pub fn publish<T: Serialize + ?Sized>(&self, topic: impl Into<String>, payload: &T) -> Publish<'_> {
+        let topic = topic.into();
+        let payload = payload::encode(&format!("the publication to `{topic}`"), payload);
+        Publish { durable: self, topic, payload, correlation: None, key: None }
+    }
+
+    /// Batch after batch, until nobody is left.
+    async fn publish_to_all(&self, publication: &Publication) -> Result<u64> {
+        let mut count = 0;
+        loop {
+            let reached = self.run("publish", |pool| publications::publish(self.store(), pool, publication)).await?;
+            let signals = &self.engine.signals;
+            reached.queues.iter().for_each(|queue| signals.queued(queue));
+            reached.running.iter().for_each(|id| signals.resolved(*id));
+            count += u64::from(reached.count);
+            if !reached.more {
+                return Ok(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Calls executions off, with the children that end with them: cancels them, or has what they did undone.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row};
+use uuid::Uuid;
+
+use super::{Statement, Store};
+use crate::ids::{ExecutionId, SHARD};
+
+/// Most executions that one call ends; as in `lock_families`. Children beyond it are orphans.
+pub(crate) const LARGEST_FAMILY: usize = 1000;
+
+/// An execution that was called off.
+#[derive(Debug, Clone)]
+pub(crate) struct CalledOff {
+    pub(crate) id: ExecutionId,
+    /// Whether it has ended; otherwise what it did is undone first, by whoever claims it.
+    pub(crate) ended: bool,
+    pub(crate) queue: String,
+    /// Whether its parent waits for it and is to be told.
+    pub(crate) awaited: bool,
+}
+
+/// What is to become of what an execution did before it was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    Kept,
+    Undone,
+}
+
+/// Cancels an execution and its children.
+pub(crate) async fn cancel(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    reason: &str,
+    done: Done,
+) -> Result<Vec<CalledOff>, sqlx::Error> {
+    let query = store.query(Statement::CancelExecution).bind(id.as_uuid()).bind(reason).bind(done == Done::Undone);
+    read_all(&query.fetch_all(executor).await?)
+}
+
+/// Has what an execution and its children did undone.
+pub(crate) async fn roll_back(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    reason: &str,
+) -> Result<Vec<CalledOff>, sqlx::Error> {
+    read_all(&store.query(Statement::RollBackExecution).bind(id.as_uuid()).bind(reason).fetch_all(executor).await?)
+}
+
+/// Which of the children were cancelled, and which are busy.
+#[derive(Debug, Default)]
+pub(crate) struct CancelledChildren {
+    pub(crate) called_off: Vec<CalledOff>,
+    /// A message is on its way to them: ask again for these.
+    pub(crate) busy: Vec<ExecutionId>,
+}
+
+/// Cancels children that their parent gave up, with their own children; those that have ended are left alone.
+pub(crate) async fn cancel_children(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    ids: &[ExecutionId],
+    reason: &str,
+) -> Result<CancelledChildren, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = store.query(Statement::CancelChildren).bind(SHARD).bind(ids).bind(reason).fetch_all(executor).await?;
+    let mut cancelled = CancelledChildren::default();
+    for row in &rows {
+        match row.try_get("state")? {
+            "busy" => cancelled.busy.push(row.try_get::<Uuid, _>("id")?.into()),
+            _ => cancelled.called_off.push(read(row)?),
+        }
+    }
+    Ok(cancelled)
+}
+
+/// Calls off up to `limit` children whom no parent will hear of.
+pub(crate) async fn cancel_orphans(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    limit: i64,
+) -> Result<Vec<CalledOff>, sqlx::Error> {
+    read_all(&store.query(Statement::CancelOrphans).bind(SHARD).bind(limit).fetch_all(executor).await?)
+}
+
+fn read_all(rows: &[PgRow]) -> Result<Vec<CalledOff>, sqlx::Error> {
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<CalledOff, sqlx::Error> {
+    Ok(CalledOff {
+        id: row.try_get::<Uuid, _>("id")?.into(),
+        ended: row.try_get::<&str, _>("state")? == "cancelled",
+        queue: row.try_get("queue")?,
+        awaited: row.try_get::<Option<Uuid>, _>("awaited_by")?.is_some(),
+    })
+}

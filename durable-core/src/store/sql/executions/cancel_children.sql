@@ -1,0 +1,16 @@
+-- executions/cancel_children: cancel those of $2 that go on, and their own children, for the reason $3; says who is busy now.
+with called_off as materialized (
+    select id, state, queue, awaited_by
+    from durable.call_off($2, durable.failure('cancelled', $3), compensate => false, wait => false)
+)
+select id, state, queue, awaited_by
+from called_off
+union all
+-- Seen as before the call: one that has ended in between is said to be busy, and found ended when asked for again.
+select execution_id, 'busy', queue, null
+from durable.executions
+where shard = $1
+  and execution_id = any ($2)
+  and finished_at is null
+  and rollback is null
+  and execution_id <> all (array(select id from called_off))

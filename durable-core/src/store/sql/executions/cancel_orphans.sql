@@ -1,0 +1,47 @@
+-- executions/cancel_orphans: call off up to $2 unfinished children that no parent will hear of: it has ended, or gave them up.
+with orphan as materialized (
+    select
+        child.execution_id,
+        -- What a compensation started is no part of what is undone.
+        parent.rollback is not null and child.parent_key not like 'undo/%' as undone
+    from durable.executions as child
+    cross join lateral (
+        select state, finished_at, rollback
+        from durable.executions as parent
+        where parent.shard = $1 and parent.execution_id = child.parent_id
+        limit 1
+    ) as parent
+    where child.shard = $1
+      and child.parent_id is not null
+      and child.finished_at is null
+      and child.rollback is null
+      and case child.parent_bond
+        when 'awaited' then parent.finished_at is not null or (
+            select waits.outcome
+            from durable.waits
+            where waits.shard = $1 and waits.execution_id = child.parent_id and waits.key = child.parent_key
+            limit 1
+        ) in ('timed_out', 'cancelled')
+        -- Those beyond the number that one call ends.
+        when 'started' then parent.state = 'cancelled' or (
+            parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.parent_key not like 'undo/%'
+        )
+        else false
+      end
+    limit $2
+)
+select id, state, queue, awaited_by
+from durable.call_off(
+    array(select execution_id from orphan where not undone),
+    durable.failure('cancelled', 'its parent no longer waits for it'),
+    compensate => false,
+    wait => false
+)
+union all
+select id, state, queue, awaited_by
+from durable.call_off(
+    array(select execution_id from orphan where undone),
+    durable.failure('rolled_back', 'its parent was rolled back'),
+    compensate => true,
+    wait => false
+)

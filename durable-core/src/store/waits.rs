@@ -1,0 +1,30 @@
+//! Ends waits without what they are for.
+
+use sqlx::{PgExecutor, Row};
+use uuid::Uuid;
+
+use super::messages::Effect;
+use super::{Statement, Store};
+use crate::ids::ExecutionId;
+
+/// What cancelling a wait did.
+#[derive(Debug)]
+pub(crate) struct CancelledWait {
+    pub(crate) effect: Effect,
+    /// The child that was waited for, and its own, which ended with the wait.
+    pub(crate) children: Vec<ExecutionId>,
+}
+
+/// Cancels an open wait, given by its key or its name.
+pub(crate) async fn cancel(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    wait: &str,
+) -> Result<CancelledWait, sqlx::Error> {
+    let row = store.query(Statement::CancelWait).bind(id.as_uuid()).bind(wait).fetch_one(executor).await?;
+    Ok(CancelledWait {
+        effect: Effect::on(id, row.try_get("woken_queue")?),
+        children: row.try_get::<Vec<Uuid>, _>("cancelled")?.into_iter().map(ExecutionId::from).collect(),
+    })
+}

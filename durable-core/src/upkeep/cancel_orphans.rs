@@ -1,0 +1,43 @@
+//! Calls off children whom no parent will hear of: it ended, or gave them up, in a process that died before it could say so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::store::families;
+use crate::worker::Worker;
+
+/// Most orphans in one statement; each, and each of their children, takes an entry in the server's lock table.
+const BATCH: i64 = 100;
+
+/// Pause between two looks; only what a crash left behind ever depends on it.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Looks after workers were lost, and now and then.
+pub(super) async fn cancel_orphans(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
+    loop {
+        if let Err(error) = cancel_all(&worker).await {
+            tracing::debug!(%error, "cannot look for orphaned children; trying again soon");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = workers_lost.notified() => {}
+        }
+    }
+}
+
+async fn cancel_all(worker: &Worker) -> Result<(), sqlx::Error> {
+    let store = &worker.store;
+    loop {
+        let called_off = families::cancel_orphans(store, &store.pool, BATCH).await?;
+        if called_off.is_empty() {
+            return Ok(());
+        }
+        for orphan in &called_off {
+            tracing::info!(execution_id = %orphan.id, "called off: its parent no longer waits for it");
+            worker.forget(orphan.id);
+        }
+        worker.signals.called_off(&called_off);
+    }
+}
