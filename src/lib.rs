@@ -58,8 +58,8 @@ pub use durable_core::client::{
     StartMany,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach, Sleep,
-    StepHandle, TimedAllWait, TimedWait, WaitOr, WaitOrFail, step,
+    AllWait, Answer, Approval, ChildWait, ChildWaitOr, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled,
+    SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedChildWait, TimedWait, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
@@ -71,7 +71,6 @@ pub use durable_core::model::{
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
 pub use durable_core::payload::PAYLOAD_LIMIT;
-pub use durable_core::workflow::Workflow;
 pub use durable_core::{join, race, try_join};
 pub use durable_macros::{compensation, input, step, workflow};
 

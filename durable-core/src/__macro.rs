@@ -1,6 +1,7 @@
 //! The hidden door for expansions of `#[workflow]`; nothing here is for anyone else.
 
 pub use crate::context::Context;
+pub use crate::context::Workflow;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
@@ -12,4 +13,3 @@ pub use crate::context::undo::{
 pub use crate::error::Result;
 pub use crate::payload::Digest;
 pub use crate::plan::retry::{Backoff, Retry};
-pub use crate::workflow::Workflow;

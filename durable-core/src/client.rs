@@ -16,6 +16,7 @@ use serde::Serialize;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
+use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Execution, ExecutionDetails};
@@ -27,7 +28,6 @@ use crate::store::parents::Tells;
 use crate::store::starts::Starts;
 use crate::store::{self, Lane, Patience, Store, executions, look};
 use crate::worker::{Heart, Worker};
-use crate::workflow::Workflow;
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;

@@ -4,6 +4,7 @@ mod ambient;
 pub(crate) mod arguments;
 mod branch;
 mod call;
+mod child;
 pub(crate) mod join;
 mod macros;
 mod map;
@@ -17,6 +18,7 @@ pub(crate) mod step_handle;
 pub(crate) mod undo;
 mod wait;
 mod wakers;
+mod workflow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +32,12 @@ use crate::error::Result;
 use crate::ids::ExecutionId;
 use crate::model::Due;
 
+pub use child::{ChildWait, ChildWaitOr, StartChild, TimedChildWait};
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
 pub use step_handle::{StepHandle, step};
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
+pub use workflow::Workflow;
 
 use scope::Scope;
 
@@ -184,6 +188,37 @@ impl Context {
     /// Asks a person for a number.
     pub fn wait_for_number<'a>(&self, name: &str) -> InputWait<'a, f64> {
         InputWait::number(&self.scope(), name)
+    }
+
+    /// Starts an execution of another workflow, and waits for its output. It is created together with the wait, once, however
+    /// often this execution is replayed; its end wakes this one. Cancelling this execution cancels it.
+    ///
+    /// # Errors
+    /// The child's error when it did not complete, `Conflict` when its key is taken, `Invalid` when this process works on its queue
+    /// and does not know it.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Fetch;
+    /// # #[workflow] impl Fetch { async fn run(&self, _cx: &Context, url: String) -> Result<usize> { Ok(url.len()) } }
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let size = cx.child::<Fetch>("https://example.com".to_owned()).await?;
+    /// let size = cx.child::<Fetch>("https://example.org".to_owned()).timeout(minutes(5)).or(0).await?;
+    /// # Ok(()) }
+    /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
+    pub fn child<W: Workflow>(&self, input: W::Input) -> ChildWait<W> {
+        ChildWait::new(&self.scope(), &input)
+    }
+
+    /// Starts an execution of another workflow without waiting for its end; gives its id. Cancelling this execution cancels it,
+    /// unless it is detached.
+    ///
+    /// # Errors
+    /// As for [`child`](Self::child).
+    #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
+    pub fn start_child<W: Workflow>(&self, input: W::Input) -> StartChild<W> {
+        StartChild::new(&self.scope(), &input)
     }
 
     /// Does the same with each of many items, several at a time; the results come in the order of the items.

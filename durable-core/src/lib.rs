@@ -18,7 +18,6 @@ pub mod observer;
 mod store;
 
 pub mod context;
-pub mod workflow;
 
 mod registry;
 mod signals;

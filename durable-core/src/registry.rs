@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::Context;
+use crate::context::Workflow;
 use crate::context::rollback;
 use crate::context::run::Body;
 use crate::context::scope::Scope;
@@ -14,7 +15,6 @@ use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
 use crate::store::executions::KnownWorkflows;
-use crate::workflow::Workflow;
 
 /// The workflows that a process can run.
 #[derive(Debug, Default)]
@@ -68,6 +68,11 @@ impl Registry {
 
     pub(crate) fn find(&self, name: &str, version: u32) -> Option<&Registered> {
         self.workflows.iter().find(|((known, at), _)| *known == name && *at == version).map(|(_, registered)| registered)
+    }
+
+    /// Name and version of every workflow.
+    pub(crate) fn workflows(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.workflows.keys().copied()
     }
 
     /// Name and version of every workflow, sorted.

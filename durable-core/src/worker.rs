@@ -4,6 +4,7 @@ mod cache;
 mod claim;
 mod conclude;
 mod execute;
+mod family;
 mod flow;
 mod heartbeat;
 mod shutdown;
@@ -24,7 +25,8 @@ use crate::model::Claimed;
 use crate::registry::Registry;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::KnownWorkflows;
-use crate::store::{self, Patience, Session, Store, executions, journal, workers};
+use crate::store::parents::Tells;
+use crate::store::{self, Lane, Patience, Session, Store, executions, journal, workers};
 
 use cache::Cache;
 
@@ -49,6 +51,7 @@ pub(crate) struct Worker {
     pub(crate) signals: Arc<Signals>,
     pub(crate) clock: Arc<Clock>,
     lanes: Lanes,
+    tells: Lane<Tells>,
     known: KnownWorkflows,
     /// The id under which this process holds its lease; a new one after each loss.
     life: watch::Sender<WorkerId>,
@@ -70,6 +73,7 @@ impl Worker {
         signals: Arc<Signals>,
         clock: Arc<Clock>,
         lanes: Lanes,
+        tells: Lane<Tells>,
     ) -> Arc<Self> {
         Arc::new(Self {
             known: registry.known(),
@@ -86,6 +90,7 @@ impl Worker {
             signals,
             clock,
             lanes,
+            tells,
         })
     }
 
@@ -198,12 +203,12 @@ impl Worker {
         let _alone = self.claiming.write().await;
         let known: Vec<ExecutionId> = self.running().keys().copied().collect();
         let held = executions::held(&self.store, &self.store.pool, self.id(), &known).await?;
-        let ids: Vec<ExecutionId> = held.iter().map(|claimed| claimed.id).collect();
+        let ids = claim::journals_wanted(held.iter());
         let mut journals = journal::load(&self.store, &self.store.pool, &ids).await?;
         for claimed in held {
             tracing::info!(execution_id = %claimed.id, "took up a claim whose answer was lost");
             let Some(slots) = self.signals.slots(&claimed.queue) else { continue };
-            let journal = journals.remove(&claimed.id).unwrap_or_default();
+            let journal = claim::take_journal(&mut journals, &claimed);
             self.resume(slots.take_anyway(), claimed, journal);
         }
         Ok(())

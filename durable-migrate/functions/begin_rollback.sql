@@ -1,16 +1,30 @@
--- begin_rollback: turn an execution round that its worker still holds: its waits end, and its deadline no longer counts.
+-- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
+-- children that it waits for or started are rolled back, too. One row with null if it was held, and one for each child's queue.
 create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
-returns boolean
+returns table (queue text)
 language plpgsql volatile
 as $$
 #variable_conflict use_column
+declare
+    children uuid[];
 begin
     perform durable.lock_mailbox(begin_rollback.execution_id);
+    select coalesce(array_agg(child.execution_id), '{}') into children
+    from durable.executions as child
+    where child.shard = begin_rollback.shard
+      and child.parent_id = begin_rollback.execution_id
+      and child.parent_bond in ('awaited', 'started')
+      and child.finished_at is null;
+    if cardinality(children) > 0 then
+        -- All mailboxes before the first row.
+        perform durable.lock_families(children, wait => true);
+    end if;
+
     perform from durable.workers as fence
     where fence.shard = begin_rollback.shard and fence.worker_id = begin_rollback.worker_id and fence.lost_at is null
     for key share;
     if not found then
-        return false;
+        return;
     end if;
     update durable.executions as execution
     set rollback = cause, deadline_at = null, claims = 0
@@ -18,15 +32,23 @@ begin
       and execution.execution_id = begin_rollback.execution_id
       and execution.worker_id = begin_rollback.worker_id
       and execution.epoch = begin_rollback.epoch
-      and execution.state = 'running';
+      and execution.state = 'running'
+    returning null::text into queue;
     if not found then
-        return false;
+        return;
     end if;
+    return next;
     update durable.waits as waiting
     set outcome = 'cancelled', resolved_at = durable.now()
     where waiting.shard = begin_rollback.shard
       and waiting.execution_id = begin_rollback.execution_id
       and waiting.outcome is null;
-    return true;
+    if cardinality(children) > 0 then
+        return query
+        select distinct called_off.queue
+        from durable.call_off(
+            children, durable.failure('rolled_back', 'its parent is rolled back'), compensate => true, wait => true
+        ) as called_off;
+    end if;
 end
 $$;

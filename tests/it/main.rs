@@ -33,6 +33,7 @@ mod outages;
 #[cfg(test)]
 mod panicking;
 #[cfg(test)]
+mod parenting;
 mod psql;
 #[cfg(test)]
 mod retrying;

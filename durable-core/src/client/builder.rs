@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 
 use super::{Durable, Engine, Tasks};
 use crate::clock::Clock;
+use crate::context::Workflow;
 use crate::context::panics;
-use crate::context::run::Lanes;
+use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observer::{self, Observer};
 use crate::registry::Registry;
@@ -26,7 +27,6 @@ use crate::store::starts::Starts;
 use crate::store::{self, Lane, Patience, Session, Store};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
-use crate::workflow::Workflow;
 
 /// Describes an engine; see [`Durable::builder`].
 ///
@@ -208,10 +208,16 @@ impl Builder {
         let mut working = None;
         if !self.registry.is_empty() {
             let until = worker::no_lease();
+            let (news, family_news) = mpsc::unbounded_channel();
+            let here = Here {
+                workflows: self.registry.workflows().collect(),
+                queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
+            };
             let lanes = Lanes {
                 saves: Lane::open(Arc::new(Saves), session()),
                 parks: Lane::open(Arc::new(Parks), session()),
                 attempts: Lane::open(Arc::new(Attempts), session()),
+                family: Family { news, here: Arc::new(here) },
                 lease: until.subscribe(),
             };
             let options = WorkerOptions {
@@ -221,11 +227,12 @@ impl Builder {
                 cached_executions: self.cached_executions,
                 patience,
             };
-            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes);
+            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
             worker.register().await?;
             tasks.heart = Some(Heart::start(&worker, until)?);
             tasks.duties = upkeep::start(&worker, session(), nudged);
             tasks.duties.spawn(worker.clone().stop_ended(endings));
+            tasks.duties.spawn(worker.clone().look_after_children(family_news));
             for slots in signals.queues() {
                 tasks.claims.spawn(worker.clone().claim_from(slots.clone(), session()));
             }

@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Durable;
+use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Execution, ExecutionState};
 use crate::payload;
 use crate::store::executions::{self, Finished};
-use crate::workflow::Workflow;
 
 /// An execution of `W`.
 pub struct ExecutionHandle<W> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Durable, ExecutionHandle};
+use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
@@ -16,7 +17,6 @@ use crate::payload::{self, Payload};
 use crate::signals::Slot;
 use crate::store::Patience;
 use crate::store::starts::{NewExecution, StartOutcome, Started};
-use crate::workflow::Workflow;
 
 /// A start of `W`; await it. See [`Durable::start`].
 #[must_use = "a start does nothing until it is awaited"]

@@ -4,13 +4,13 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{Durable, ExecutionHandle, Start};
+use crate::context::Workflow;
 use crate::error::{Error, Result};
 use crate::ids::ExecutionId;
 use crate::payload;
 use crate::store;
 use crate::store::messages::{self, Message};
 use crate::store::starts;
-use crate::workflow::Workflow;
 
 impl<W: Workflow> Start<'_, W> {
     /// Starts the execution inside the caller's transaction: a rollback leaves no trace of it. Workers find it at their next

@@ -72,12 +72,12 @@ impl<I: Iterator> Map<I> {
     pub fn each<'a, F, Fut>(self, mut work: F) -> Each<'a, I, Fut::Output>
     where
         F: FnMut(I::Item) -> Fut + Send + 'a,
-        Fut: Future<Output: BranchResult> + Send + 'a,
+        Fut: IntoFuture<Output: BranchResult, IntoFuture: Send + 'a>,
     {
         Each {
             fork: Fork::new("map", &self.name),
             items: self.items,
-            begin: Box::new(move |item| Box::pin(work(item))),
+            begin: Box::new(move |item| Box::pin(work(item).into_future())),
             concurrency: self.concurrency,
             results: Results(Arc::default()),
             begun: 0,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::Context;
 use super::call::{Call, Calls};
+use super::child::{self, UndoableChild};
 use super::scope::Scope;
 use super::step::StepSpec;
 use super::undo::{Compensation, Recorded, Undone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
 use crate::plan::journal_key;
 
 /// Undoes everything in `chain`, in this order; one that cannot be undone does not stop the others. Fails in the end if any did.
@@ -24,7 +25,7 @@ pub(crate) async fn roll_back<W: Send + Sync + 'static>(
     for undoable in &chain {
         let undone = match journal_key::step_name(&undoable.key) {
             Some(step) => undo_step(&*workflow, compensations, &cx, step, undoable).await,
-            None => Err(Error::of_kind(ErrorKind::Invalid, "nothing undoes it")),
+            None => undo_child(&root, undoable).await,
         };
         if let Err(error) = undone {
             failed.push(format!("`{}` could not be undone: {error}", undoable.key));
@@ -33,13 +34,19 @@ pub(crate) async fn roll_back<W: Send + Sync + 'static>(
     if failed.is_empty() { Ok(Payload::null()) } else { Err(Error::new(failed.join("; "))) }
 }
 
+async fn undo_child(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
+    let output = undoable.output.as_ref().map_or("null", Payload::as_str);
+    let child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
+    child::undo_child(root, &journal_key::undo(&undoable.key), child).await
+}
+
 async fn undo_step<W: Send + Sync + 'static>(
     workflow: &W,
     compensations: &'static [Compensation<W>],
     cx: &Context,
     step: &str,
     undoable: &Undoable,
-) -> Result<Undone> {
+) -> Result<()> {
     let Some(compensation) = compensations.iter().find(|compensation| compensation.step == step) else {
         return Err(Error::of_kind(ErrorKind::Diverged, format!("step `{step}` has no compensation any more")));
     };
@@ -55,5 +62,6 @@ async fn undo_step<W: Send + Sync + 'static>(
     let recorded = Recorded::new(undoable.output.clone());
     let _under_way = cx.root.set_out(&key);
     let calls = Calls::Flow(Box::new(|| (compensation.call)(workflow, cx, recorded.clone())));
-    Call::new(&cx.root, &key, spec, None).outcome(calls).await
+    let undone: Result<Undone> = Call::new(&cx.root, &key, spec, None).outcome(calls).await;
+    undone.map(drop)
 }

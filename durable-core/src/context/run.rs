@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::wakers::Bell;
@@ -34,8 +34,33 @@ pub(crate) struct Lanes {
     pub(crate) saves: Lane<Saves>,
     pub(crate) parks: Lane<Parks>,
     pub(crate) attempts: Lane<Attempts>,
+    pub(crate) family: Family,
     /// Until when this process's lease holds, as far as it knows.
     pub(crate) lease: watch::Receiver<Instant>,
+}
+
+/// What a run tells its process of its children.
+#[derive(Debug, Clone)]
+pub(crate) struct Family {
+    pub(crate) news: mpsc::UnboundedSender<FamilyNews>,
+    /// The workflows that this process knows, and the queues that it works on.
+    pub(crate) here: Arc<Here>,
+}
+
+/// Something that became of children.
+#[derive(Debug)]
+pub(crate) enum FamilyNews {
+    /// One was started in this queue.
+    Started(String),
+    /// Their parent gave them up; answered once they are cancelled.
+    Orphaned(Vec<ExecutionId>, oneshot::Sender<()>),
+}
+
+/// What this process can run.
+#[derive(Debug, Default)]
+pub(crate) struct Here {
+    pub(crate) workflows: Vec<(&'static str, u32)>,
+    pub(crate) queues: Vec<String>,
 }
 
 /// Under which worker and epoch this process holds the execution.
@@ -100,6 +125,8 @@ struct State {
     answered: usize,
     /// Waits that were dropped, and that the database takes for open.
     dropped: Vec<String>,
+    /// The children that dropped waits were for.
+    orphaned: Vec<ExecutionId>,
     /// When the first of the registered waits is due.
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
@@ -116,6 +143,8 @@ struct OpenWait {
     /// How it ended, until its future looks.
     over: Option<RecordedWait>,
     waker: Waker,
+    /// The child that is waited for.
+    child: Option<ExecutionId>,
 }
 
 impl Run {
@@ -139,6 +168,7 @@ impl Run {
                 unregistered: 0,
                 answered: 0,
                 dropped: Vec::new(),
+                orphaned: Vec::new(),
                 next_due: None,
                 asking: false,
                 backoffs: HashMap::new(),
@@ -229,7 +259,10 @@ impl Run {
         forget_below(&mut state.attempts, path, lost);
         let waits = forget_below(&mut state.known, path, lost);
         // The process that dropped these branches may have died before it said so.
-        state.dropped.extend(waits.into_iter().filter(|wait| !wait.is_cancelled()).map(|wait| wait.key));
+        for wait in waits.into_iter().filter(|wait| !wait.is_cancelled()) {
+            state.orphaned.extend(wait.child_id.filter(|_| wait.outcome.is_none()));
+            state.dropped.push(wait.key);
+        }
     }
 
     /// Leaves a checkpoint for the next write: the one before the next step begins, or the one that ends the execution.
@@ -356,6 +389,35 @@ impl Run {
         if lease.wait_for(|until| *until > Instant::now()).await.is_err() {
             self.stop::<()>(Verdict::Released).await;
         }
+    }
+
+    /// Why a child cannot be started: this process works on its queue, and does not know it.
+    pub(super) fn refuses_child(&self, workflow: &str, version: u32, queue: &str) -> Option<String> {
+        let here = &self.lanes.family.here;
+        let known = here.workflows.iter().any(|known| *known == (workflow, version));
+        if known || !here.queues.iter().any(|worked_on| worked_on == queue) {
+            return None;
+        }
+        let registered = here.workflows.iter().map(|(name, version)| format!("{name} version {version}"));
+        Some(format!(
+            "workflow `{workflow}` version {version} is not registered where its queue `{queue}` is worked on (registered: {}); \
+             register it on the builder, or start it in a queue of workers that know it",
+            registered.collect::<Vec<_>>().join(", ")
+        ))
+    }
+
+    /// Has a child cancelled that nobody waits for any more; returns once it is, or once nobody can tell.
+    pub(super) async fn cancel_child(&self, child: Option<ExecutionId>) {
+        let Some(child) = child else { return };
+        let (done, cancelled) = oneshot::channel();
+        // An engine that shuts down leaves it to the others: they look for orphans.
+        let _ = self.lanes.family.news.send(FamilyNews::Orphaned(vec![child], done));
+        let _ = cancelled.await;
+    }
+
+    /// The children that were waited for when their waits were dropped.
+    pub(crate) fn take_orphaned(&self) -> Vec<ExecutionId> {
+        std::mem::take(&mut self.state().orphaned)
     }
 
     /// Why the execution is being rolled back, if it is.

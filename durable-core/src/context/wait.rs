@@ -68,12 +68,18 @@ impl<'a> Waiting<'a> {
             }
             _ => None,
         };
+        let mut waiting = Self::with(scope, kind, name, scope.next_key(kind.as_str(), name));
+        waiting.refused = refused.map(invalid);
+        waiting
+    }
+
+    fn with(scope: &Arc<Scope>, kind: WaitKind, name: &str, key: String) -> Self {
         Self {
             scope: scope.clone(),
             under_way: None,
             is_part: false,
             open: false,
-            key: scope.next_key(kind.as_str(), name),
+            key,
             kind,
             name: name.to_owned(),
             due: Due::Never,
@@ -81,8 +87,13 @@ impl<'a> Waiting<'a> {
             schema: None,
             details: None,
             reminder: None,
-            refused: refused.map(invalid),
+            refused: None,
         }
+    }
+
+    /// A wait under a key that is not taken from the scope.
+    pub(super) fn under_key(scope: &Arc<Scope>, kind: WaitKind, key: &str) -> Self {
+        Self::with(scope, kind, "", key.to_owned())
     }
 
     /// One of several waits of a call that is under way itself.
@@ -92,12 +103,32 @@ impl<'a> Waiting<'a> {
         waiting
     }
 
-    fn details(&mut self) -> &mut WaitDetails {
+    pub(super) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    pub(super) fn set_due(&mut self, due: Due) {
+        self.due = due;
+    }
+
+    pub(super) fn details(&mut self) -> &mut WaitDetails {
         self.details.get_or_insert_default()
     }
 
-    fn refuse(&mut self, message: impl Into<String>) {
-        self.refused.get_or_insert_with(|| invalid(message.into()));
+    pub(super) fn refuse(&mut self, message: impl Into<String>) {
+        self.refuse_with(invalid(message.into()));
+    }
+
+    pub(super) fn refuse_with(&mut self, error: Error) {
+        self.refused.get_or_insert(error);
+    }
+
+    pub(super) fn take_refusal(&mut self) -> Option<Error> {
+        self.refused.take()
     }
 
     fn to_register(&self) -> NewWait {

@@ -124,23 +124,28 @@ pub(crate) async fn poison(
     Ok(())
 }
 
-/// Turns an execution round, if it is still held: its waits end, its deadline no longer counts.
+/// Turns an execution round, if it is still held: its waits end, its deadline no longer counts, its children are rolled back.
+/// Returns the queues that the children are in now; `None` if it is not held.
 pub(crate) async fn begin_rollback(
     store: &Store,
     executor: impl PgExecutor<'_>,
     (id, worker, epoch): (ExecutionId, WorkerId, Epoch),
     cause: &Failure,
-) -> Result<bool, sqlx::Error> {
-    store
+) -> Result<Option<Vec<String>>, sqlx::Error> {
+    let rows = store
         .query(Statement::BeginRollback)
         .bind(SHARD)
         .bind(worker.0)
         .bind(id.as_uuid())
         .bind(epoch.0)
         .bind(super::journal::failure_text(cause))
-        .fetch_one(executor)
-        .await?
-        .try_get(0)
+        .fetch_all(executor)
+        .await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let queues = rows.iter().map(|row| row.try_get::<Option<String>, _>(0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some(queues.into_iter().flatten().collect()))
 }
 
 /// An execution that a lost worker held.

@@ -26,6 +26,8 @@ pub(crate) struct Park {
     pub(crate) waits: Vec<NewWait>,
     /// Keys of waits that nobody wants any more.
     pub(crate) dropped: Vec<String>,
+    /// The children that those were for; to be cancelled once the waits are dropped.
+    pub(crate) orphaned: Vec<ExecutionId>,
     /// When a retry is due, if one is.
     pub(crate) wake_at: Option<DateTime<Utc>>,
 }

@@ -1,5 +1,6 @@
 //! Claims due executions of one queue, a batch at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,12 +96,12 @@ pub(super) enum Begin {
 
 /// Loads journals, in one statement, and runs their executions.
 async fn load_and_resume(worker: Arc<Worker>, resumed: Vec<(Slot, Claimed)>, _claiming: OwnedRwLockReadGuard<()>) {
-    let ids: Vec<ExecutionId> = resumed.iter().map(|(_, claimed)| claimed.id).collect();
+    let ids = journals_wanted(resumed.iter().map(|(_, claimed)| claimed));
     let store = &worker.store;
     match store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await {
         Ok(mut journals) => {
             for (slot, claimed) in resumed {
-                let journal = journals.remove(&claimed.id).unwrap_or_default();
+                let journal = take_journal(&mut journals, &claimed);
                 worker.resume(slot, claimed, journal);
             }
         }
@@ -109,6 +110,20 @@ async fn load_and_resume(worker: Arc<Worker>, resumed: Vec<(Slot, Claimed)>, _cl
             worker.claim_lost.notify_one();
         }
     }
+}
+
+/// The executions whose journals are needed to run these: their own, and those of completed ones that they undo.
+pub(super) fn journals_wanted<'claimed>(claimed: impl Iterator<Item = &'claimed Claimed>) -> Vec<ExecutionId> {
+    claimed.flat_map(|claimed| [Some(claimed.id), claimed.undoes]).flatten().collect()
+}
+
+/// The journal that an execution runs over.
+pub(super) fn take_journal(journals: &mut HashMap<ExecutionId, JournalRecords>, claimed: &Claimed) -> JournalRecords {
+    let mut journal = journals.remove(&claimed.id).unwrap_or_default();
+    if let Some(undone) = claimed.undoes.and_then(|undone| journals.remove(&undone)) {
+        journal.checkpoints.extend(undone.checkpoints.into_iter().filter(|checkpoint| checkpoint.undo_order.is_some()));
+    }
+    journal
 }
 
 impl Worker {

@@ -1,5 +1,7 @@
 //! Ends a stretch of an execution: writes the state it goes to, and tells those who wait for it.
 
+use std::sync::Arc;
+
 use super::Worker;
 use crate::context::run::Run;
 use crate::error::{ErrorKind, Failure, Result};
@@ -61,7 +63,7 @@ impl Ending {
 
 impl Worker {
     /// Writes how it ended, and tells those who wait for it.
-    pub(super) async fn conclude(&self, run: &Run, claimed: &Claimed, ending: Ending) {
+    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) {
         let (next, finished) = match ending {
             Ending::Parked | Ending::Lost => return,
             Ending::Released => (NextState::Released, None),
@@ -81,6 +83,9 @@ impl Worker {
         };
         if run.finish(next).await == Written::Refused {
             return;
+        }
+        if finished.is_some() {
+            self.settle_family(run, claimed.awaited);
         }
         match finished {
             Some((state, Ok(output))) => {

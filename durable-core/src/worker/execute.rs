@@ -174,11 +174,12 @@ impl Worker {
         let begun =
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, &cause));
         match begun.await {
-            Ok(true) => {
+            Ok(Some(queues)) => {
+                queues.iter().for_each(|queue| self.signals.queued(queue));
                 run.turn_back(cause);
                 Ok(flow)
             }
-            Ok(false) => Err(Ending::Lost),
+            Ok(None) => Err(Ending::Lost),
             Err(error) => {
                 tracing::error!(execution_id = %run.id, %error, "cannot begin a rollback");
                 Err(Ending::Lost)

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
 
 use super::super::ambient::{self, Ambient};
 use super::super::panics;
 use super::super::scope::Scope;
-use super::{Body, OpenWait, Run, State, Verdict};
+use super::{Body, FamilyNews, OpenWait, Run, State, Verdict};
 use crate::error::{Failure, Result};
 use crate::model::{NewWait, RecordedWait};
 use crate::payload::Payload;
@@ -94,27 +95,29 @@ impl Run {
             }
             return state.forget_wait(key).and_then(|open| open.over).map_or(Poll::Pending, Poll::Ready);
         }
-        let new = match state.known.remove(key) {
+        let (new, child) = match state.known.remove(key) {
             Some(known) if known.outcome.is_some() => return Poll::Ready(known),
             // It was registered in an earlier life of the run.
-            Some(_) => None,
-            None => Some(new()),
+            Some(known) => (None, known.child_id),
+            None => {
+                let new = new();
+                let child = new.details.as_ref().and_then(|details| details.child.as_ref()).map(|child| child.id);
+                (Some(new), child)
+            }
         };
         state.unregistered += usize::from(new.is_some());
-        state.waits.insert(key.to_owned(), OpenWait { new, over: None, waker });
+        state.waits.insert(key.to_owned(), OpenWait { new, over: None, waker, child });
         Poll::Pending
     }
 
     /// Forgets a wait whose future was dropped; the database hears of it with the next parking.
     pub(in super::super) fn drop_wait(&self, key: &str) {
         let mut state = self.state();
-        let registered = match state.forget_wait(key) {
-            // One that is being registered right now counts as registered.
-            Some(open) => open.new.is_none() || state.asking,
-            None => state.known.remove(key).is_some(),
-        };
-        if registered {
+        let Some(open) = state.forget_wait(key) else { return };
+        // One that is being registered right now counts as registered.
+        if open.new.is_none() || state.asking {
             state.dropped.push(key.to_owned());
+            state.orphaned.extend(open.child);
         }
     }
 
@@ -156,6 +159,7 @@ impl Run {
             open: state.waits.len(),
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
             dropped: std::mem::take(&mut state.dropped),
+            orphaned: std::mem::take(&mut state.orphaned),
             wake_at: state.backoffs.values().map(|(until, _)| *until).min(),
         }
     }
@@ -166,6 +170,15 @@ impl Run {
         state.asking = false;
         if !accepted {
             return;
+        }
+        let news = &self.lanes.family.news;
+        let children = park.waits.iter().filter_map(|wait| wait.details.as_ref()?.child.as_ref());
+        for child in children {
+            // Nobody listens in an engine that shuts down; polling finds the child.
+            let _ = news.send(FamilyNews::Started(child.queue.clone()));
+        }
+        if !park.orphaned.is_empty() {
+            let _ = news.send(FamilyNews::Orphaned(park.orphaned.clone(), oneshot::channel().0));
         }
         for wait in &park.waits {
             if let Some(open) = state.waits.get_mut(&wait.key)

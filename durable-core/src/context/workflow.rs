@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::Context;
-use crate::context::step::{BoxFuture, StepSpec};
-use crate::context::undo::Compensation;
+use super::Context;
+use super::step::{BoxFuture, StepSpec};
+use super::undo::Compensation;
 use crate::error::Result;
 
 /// A workflow: what `#[workflow]` on an `impl` block makes of its type.

@@ -1,0 +1,317 @@
+//! Children: executions that an execution starts, and waits for or leaves to themselves.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::scope::Scope;
+use super::step::BoxFuture;
+use super::wait::{Waiting, read_payload};
+use super::workflow::Workflow;
+use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome};
+use crate::payload;
+
+/// A child that is started and waited for; see [`Context::child`](super::Context::child).
+#[must_use = "a child is not started before it is awaited"]
+pub struct ChildWait<W: Workflow> {
+    call: ChildCall<W>,
+}
+
+/// A child that is waited for until a time is over; then it is cancelled, and the output is `None`.
+#[must_use = "a child is not started before it is awaited"]
+pub struct TimedChildWait<W: Workflow> {
+    call: ChildCall<W>,
+}
+
+/// A child that is waited for until a time is over; then it is cancelled, and this output takes the place of its own.
+#[must_use = "a child is not started before it is awaited"]
+pub struct ChildWaitOr<W: Workflow> {
+    call: ChildCall<W>,
+    otherwise: W::Output,
+}
+
+/// A child that is started and not waited for; see [`Context::start_child`](super::Context::start_child).
+#[must_use = "a child is not started before it is awaited"]
+pub struct StartChild<W: Workflow> {
+    call: ChildCall<W>,
+}
+
+/// What all of these have in common.
+struct ChildCall<W> {
+    waiting: Waiting<'static>,
+    workflow: PhantomData<fn() -> W>,
+}
+
+/// How a child ended, as its parent is told. `durable.tell_parents` and `durable.start_children` write it.
+#[derive(Deserialize)]
+struct End {
+    state: String,
+    #[serde(default)]
+    output: Option<Box<RawValue>>,
+    #[serde(default)]
+    error: Option<Failure>,
+    /// Whether it did something that can be undone.
+    #[serde(default)]
+    undoable: bool,
+}
+
+/// What a rollback has to know of a child.
+#[derive(Serialize, Deserialize)]
+pub(super) struct UndoableChild {
+    execution_id: ExecutionId,
+    queue: String,
+}
+
+impl<W: Workflow> ChildCall<W> {
+    fn new(scope: &Arc<Scope>, input: &W::Input, bond: Bond) -> Self {
+        let mut waiting = Waiting::new(scope, WaitKind::Child, W::NAME);
+        match encode_input::<W>(input) {
+            Ok(input) => {
+                waiting.details().child = Some(NewChild {
+                    id: ExecutionId::new(),
+                    workflow: W::NAME.to_owned(),
+                    version: W::VERSION,
+                    queue: W::QUEUE.to_owned(),
+                    priority: 0,
+                    key: None,
+                    input,
+                    bond,
+                    undoes: None,
+                });
+            }
+            Err(error) => waiting.refuse_with(error),
+        }
+        Self { waiting, workflow: PhantomData }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut NewChild)) {
+        if let Some(child) = &mut self.waiting.details().child {
+            change(child);
+        }
+    }
+
+    /// How the child ended, unless it could not be started.
+    async fn end(mut self) -> Result<(Place, RecordedWait)> {
+        let queue = self.waiting.details().child.as_ref().map(|child| child.queue.clone()).unwrap_or_default();
+        let scope = self.waiting.scope().clone();
+        if let Some(refusal) = scope.run.refuses_child(W::NAME, W::VERSION, &queue) {
+            self.waiting.refuse(refusal);
+        }
+        if let Some(refused) = self.waiting.take_refusal() {
+            return Err(refused);
+        }
+        let place = Place { scope, key: self.waiting.key().to_owned(), queue };
+        Ok((place, self.waiting.await))
+    }
+
+    /// The child's output; `None` when the time was over first, and the child is cancelled.
+    async fn output(self) -> Result<Option<W::Output>> {
+        let (place, over) = self.end().await?;
+        match over.outcome {
+            Some(WaitOutcome::Received) => place.read_end(&over).map(Some),
+            Some(WaitOutcome::Cancelled) => {
+                Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for `{}` was cancelled", place.key)))
+            }
+            _ => {
+                let busy = place.scope.run.begin_work();
+                place.scope.run.cancel_child(over.child_id).await;
+                drop(busy);
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn encode_input<W: Workflow>(input: &W::Input) -> Result<Box<RawValue>> {
+    let input = payload::encode(&format!("the input of child `{}`", W::NAME), input)?;
+    Ok(RawValue::from_string(input.as_str().to_owned())?)
+}
+
+/// Where a child was called.
+struct Place {
+    scope: Arc<Scope>,
+    key: String,
+    queue: String,
+}
+
+impl Place {
+    /// The output of a child that completed, or the error of one that did not.
+    fn read_end<T: DeserializeOwned>(&self, over: &RecordedWait) -> Result<T> {
+        let Self { scope, key, queue } = self;
+        let end: End = read_payload(&format!("the end of `{key}`"), over)?;
+        let recorded = scope.run.take_recorded(key).is_some();
+        if end.state == "completed" {
+            if let (true, false, Some(execution_id)) = (end.undoable, recorded, over.child_id) {
+                let child = UndoableChild { execution_id, queue: queue.clone() };
+                let output = payload::encode(&format!("what undoes `{key}`"), &child)?;
+                scope.run.leave_undoable(Checkpoint::of(key.clone(), Outcome::Output(output)));
+            }
+            let output = end.output.as_ref().map_or("null", |output| output.get());
+            return payload::decode(&format!("the output of `{key}`"), output);
+        }
+        let failure = end.error.unwrap_or_else(|| Failure::new(ErrorKind::Failed, "it says no more"));
+        let message = match over.child_id {
+            Some(id) => format!("`{key}` (execution {id}) is {}: {}", end.state, failure.message),
+            None => format!("`{key}` was not started: {}", failure.message),
+        };
+        Err(Error::from_failure(Failure { message, ..failure }))
+    }
+}
+
+impl<W: Workflow> ChildWait<W> {
+    pub(super) fn new(scope: &Arc<Scope>, input: &W::Input) -> Self {
+        Self { call: ChildCall::new(scope, input, Bond::Awaited) }
+    }
+
+    /// The child's key: unique among all executions of its workflow. Where it is taken by another execution, the call fails with
+    /// a conflict. Without a key the child is still started once, however often its parent is replayed.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.call.change(|child| child.key = Some(key.into()));
+        self
+    }
+
+    /// The queue to start in, instead of the workflow's own.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.call.change(|child| child.queue = queue.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.call.change(|child| child.priority = priority);
+        self
+    }
+
+    /// Waits at most that long by the database's clock, then cancels the child; the output becomes an `Option`.
+    pub fn timeout(mut self, timeout: Duration) -> TimedChildWait<W> {
+        self.call.waiting.set_due(Due::After(timeout));
+        TimedChildWait { call: self.call }
+    }
+}
+
+impl<W: Workflow> TimedChildWait<W> {
+    /// Goes on with this output when the time is over.
+    pub fn or(self, otherwise: W::Output) -> ChildWaitOr<W> {
+        ChildWaitOr { call: self.call, otherwise }
+    }
+}
+
+impl<W: Workflow> StartChild<W> {
+    pub(super) fn new(scope: &Arc<Scope>, input: &W::Input) -> Self {
+        Self { call: ChildCall::new(scope, input, Bond::Started) }
+    }
+
+    /// The child's key; see [`ChildWait::key`].
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.call.change(|child| child.key = Some(key.into()));
+        self
+    }
+
+    /// The queue to start in, instead of the workflow's own.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.call.change(|child| child.queue = queue.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.call.change(|child| child.priority = priority);
+        self
+    }
+
+    /// Lets it go on when its parent is cancelled or rolled back.
+    pub fn detach(mut self) -> Self {
+        self.call.change(|child| child.bond = Bond::Detached);
+        self
+    }
+
+    async fn started(self) -> Result<ExecutionId> {
+        let (place, over) = self.call.end().await?;
+        match over.child_id {
+            Some(id) => Ok(id),
+            None => place.read_end(&over),
+        }
+    }
+}
+
+impl<W: Workflow> IntoFuture for ChildWait<W> {
+    type Output = Result<W::Output>;
+    type IntoFuture = BoxFuture<'static, Result<W::Output>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let ended = self.call.output().await?;
+            ended.ok_or_else(|| Error::of_kind(ErrorKind::TimedOut, "a child without a timeout timed out"))
+        })
+    }
+}
+
+impl<W: Workflow> IntoFuture for TimedChildWait<W> {
+    type Output = Result<Option<W::Output>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.call.output())
+    }
+}
+
+impl<W: Workflow> IntoFuture for ChildWaitOr<W> {
+    type Output = Result<W::Output>;
+    type IntoFuture = BoxFuture<'static, Result<W::Output>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.call.output().await?.unwrap_or(self.otherwise)) })
+    }
+}
+
+impl<W: Workflow> IntoFuture for StartChild<W> {
+    type Output = Result<ExecutionId>;
+    type IntoFuture = BoxFuture<'static, Result<ExecutionId>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.started())
+    }
+}
+
+/// Starts an execution that undoes what a completed child did, and waits for its end.
+pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChild) -> Result<()> {
+    let mut waiting = Waiting::under_key(scope, WaitKind::Child, key);
+    waiting.details().child = Some(NewChild {
+        id: ExecutionId::new(),
+        // These are the child's own.
+        workflow: String::new(),
+        version: 1,
+        priority: 0,
+        input: RawValue::NULL.to_owned(),
+        queue: child.queue,
+        key: None,
+        bond: Bond::Awaited,
+        undoes: Some(child.execution_id),
+    });
+    let over = waiting.await;
+    let end: End = read_payload(&format!("the end of `{key}`"), &over)?;
+    if end.state == "compensated" {
+        return Ok(());
+    }
+    let failure = end.error.unwrap_or_else(|| Failure::new(ErrorKind::Failed, format!("its rollback is {}", end.state)));
+    Err(Error::from_failure(failure))
+}
+
+macro_rules! debug {
+    ($($type:ident),*) => {
+        $(impl<W: Workflow> fmt::Debug for $type<W> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($type)).field(&self.call.waiting.key()).finish()
+            }
+        })*
+    };
+}
+
+debug!(ChildWait, TimedChildWait, ChildWaitOr, StartChild);
