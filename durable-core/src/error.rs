@@ -25,6 +25,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The execution was cancelled.
     Cancelled,
+    /// An observer refused a step.
+    Refused,
     /// The execution was rolled back by request.
     RolledBack,
     /// The workflow's code no longer asks for what its journal recorded.

@@ -49,9 +49,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{ExecutionState, WaitKind};
+use crate::model::{Due, ExecutionState, NewWait};
 
 use news::News;
 use watcher::{Limits, Watcher};
@@ -72,18 +73,19 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// An attempt at a step is about to begin, and does so if every observer consents. If one refuses, the step's body is not
-    /// called, and the execution is rolled back. Not called for what a replay finds in the journal.
+    /// called, and the execution is rolled back. What undoes a step ([`Direction::Rollback`]) cannot be refused: the answer is
+    /// ignored then. Not called for what a replay finds in the journal.
     fn before_step(&self, step: &StepBegins) -> Consent {
         let _ = step;
         Consent::Proceed
     }
 
-    /// An attempt has ended. What it left is not committed yet: should the process die now, the attempt is made again.
+    /// An attempt has ended, or was cut off because nobody waits for it any more. What it left is not committed yet: should the process die now, the attempt is made again.
     fn after_step(&self, step: &StepEnded) {
         let _ = step;
     }
 
-    /// An execution begins to wait: for a time, an event, an answer.
+    /// An execution begins to wait, for a time, an event, an answer, a child; called once for each wait.
     fn on_wait(&self, wait: &WaitBegan) {
         let _ = wait;
     }
@@ -185,32 +187,59 @@ impl Observers {
 }
 
 impl Observed {
+    /// Whether anyone looks.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.told.is_some()
+    }
+
     pub(crate) fn started(&self) {
         self.tell(|execution| News::Started(ExecutionStarted { execution }));
     }
 
     /// Asks every observer whether an attempt may begin; the failure says who refused it, and why.
-    pub(crate) async fn consent(&self, key: &str, attempt: u32, direction: Direction) -> Result<(), Failure> {
+    pub(crate) async fn consent(&self, key: &str, attempt: u32) -> Result<(), Failure> {
         let Some(told) = &self.told else { return Ok(()) };
+        let direction = Direction::of(key);
         let step = StepBegins { execution: told.execution.clone(), key: key.to_owned(), attempt, direction };
         for watcher in told.observers.watchers.iter() {
-            if let Consent::Refuse(reason) = watcher.ask(step.clone()).await {
-                let message = format!("`{}` refused step `{key}`: {reason}", watcher.name());
-                return Err(Failure::new(ErrorKind::Failed, message));
+            if direction == Direction::Rollback {
+                watcher.tell(News::StepBegins(step.clone(), None));
+            } else if let Consent::Refuse(reason) = watcher.ask(step.clone()).await {
+                let message = format!("`{}` refused `{key}`: {reason}", watcher.name());
+                return Err(Failure::new(ErrorKind::Refused, message));
             }
         }
         Ok(())
     }
 
-    /// An attempt ended, with this failure or well.
-    pub(crate) fn step_ended(&self, key: &str, attempt: u32, direction: Direction, took: Duration, error: Option<&Failure>) {
+    /// An attempt ended well.
+    pub(crate) fn step_succeeded(&self, key: &str, attempt: u32, took: Duration) {
+        self.step_ended(key, attempt, took, None, None);
+    }
+
+    /// An attempt failed; another follows at `retry_at`, if one does.
+    pub(crate) fn step_failed(&self, key: &str, attempt: u32, took: Duration, error: &Failure, retry_at: Option<DateTime<Utc>>) {
+        self.step_ended(key, attempt, took, Some(error), retry_at);
+    }
+
+    fn step_ended(&self, key: &str, attempt: u32, took: Duration, error: Option<&Failure>, retry_at: Option<DateTime<Utc>>) {
         self.tell(|execution| {
-            News::StepEnded(StepEnded { execution, key: key.to_owned(), attempt, direction, took, error: error.cloned() })
+            let direction = Direction::of(key);
+            let (key, error) = (key.to_owned(), error.cloned());
+            News::StepEnded(StepEnded { execution, key, attempt, direction, took, error, retry_at })
         });
     }
 
-    pub(crate) fn waits(&self, key: &str, kind: WaitKind, name: &str, due_at: Option<DateTime<Utc>>) {
-        self.tell(|execution| News::WaitBegan(WaitBegan { execution, key: key.to_owned(), kind, name: name.to_owned(), due_at }));
+    /// It waits since `now`.
+    pub(crate) fn waits(&self, wait: &NewWait, now: DateTime<Utc>) {
+        self.tell(|execution| {
+            let due_at = match wait.due {
+                Due::Never => None,
+                Due::After(delay) => Some(clock::after(now, delay)),
+                Due::At(time) => Some(time),
+            };
+            News::WaitBegan(WaitBegan { execution, key: wait.key.clone(), kind: wait.kind, names: names(wait), due_at })
+        });
     }
 
     pub(crate) fn rolls_back(&self, reason: &Failure) {
@@ -232,6 +261,12 @@ impl Observed {
             watcher.tell(news(told.execution.clone()));
         }
     }
+}
+
+/// The names of what ends the wait.
+fn names(wait: &NewWait) -> Vec<String> {
+    let any = wait.details.as_ref().and_then(|details| details.names.clone());
+    any.unwrap_or_else(|| Some(&wait.name).filter(|name| !name.is_empty()).cloned().into_iter().collect())
 }
 
 #[cfg(test)]
@@ -263,10 +298,10 @@ mod tests {
     #[tokio::test]
     async fn observers_are_asked_in_order_until_one_refuses() {
         let (observed, asked) = watched(&["pay", "ship"]);
-        assert!(observed.consent("pack", 1, Direction::Forward).await.is_ok());
-        let refused = observed.consent("pay", 1, Direction::Forward).await.unwrap_err();
-        assert!(refused.message.contains("Gatekeeper` refused step `pay`: not today"), "{refused}");
-        assert!(observed.consent("ship", 1, Direction::Forward).await.is_err());
+        assert!(observed.consent("pack", 1).await.is_ok());
+        let refused = observed.consent("pay", 1).await.unwrap_err();
+        assert!(refused.message.contains("Gatekeeper` refused `pay`: not today"), "{refused}");
+        assert!(observed.consent("ship", 1).await.is_err());
         let expected = [
             "pack by who refuses pay",
             "pack by who refuses ship",
@@ -278,11 +313,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_undoes_a_step_cannot_be_refused() {
+        let (observed, asked) = watched(&["undo/step pay"]);
+        assert!(observed.consent("undo/step pay", 1).await.is_ok());
+        observed.told.as_ref().unwrap().observers.drain(Duration::from_secs(30)).await;
+        assert_eq!(asked.lock().unwrap().len(), 1, "it is told all the same");
+    }
+
+    #[tokio::test]
     async fn nothing_is_made_when_nobody_looks() {
         let (observed, _) = watched(&[]);
         assert!(observed.told.is_none());
         observed.tell(|_| unreachable!("nobody is told"));
-        assert!(observed.consent("pay", 1, Direction::Forward).await.is_ok());
+        assert!(observed.consent("pay", 1).await.is_ok());
     }
 
     #[test]
@@ -292,10 +335,11 @@ mod tests {
         let error = Some(Failure::new(ErrorKind::Failed, "no"));
         let (key, direction) = ("undo/step pay".to_owned(), Direction::Rollback);
         let id = execution.id;
-        let told = serde_json::to_value(StepEnded { execution, key, attempt: 3, direction, took, error }).unwrap();
+        let told =
+            serde_json::to_value(StepEnded { execution, key, attempt: 3, direction, took, error, retry_at: None }).unwrap();
         let expected = serde_json::json!({
             "execution_id": id, "workflow": "order", "version": 2, "key": "undo/step pay", "attempt": 3,
-            "direction": "rollback", "took": 1.5, "error": {"kind": "failed", "message": "no"},
+            "direction": "rollback", "took": 1.5, "error": {"kind": "failed", "message": "no"}, "retry_at": null,
         });
         assert_eq!(told, expected);
     }

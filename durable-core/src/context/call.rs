@@ -70,11 +70,12 @@ impl Call {
         self.run.stop_if_draining().await;
         let busy = self.run.begin_work();
         self.run.commit_checkpoints().await;
-        let mut cut_off = CutOff { call: &self, attempt: 0 };
+        let mut cut_off = CutOff { call: &self, attempt: 0, began: None };
         let mut attempt = self.attempts_so_far(busy).await;
         loop {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
+            self.ask_for_consent(attempt).await;
             self.run.await_lease().await;
             if self.spec.undo_on_failure {
                 // Known before it runs, so that it is undone even if nobody hears how it ended.
@@ -87,6 +88,7 @@ impl Call {
                 return R::from_result(Err(R::Error::from_failure(failure)));
             };
             let started = Instant::now();
+            cut_off.began = Some(started);
             let ended = match &calls {
                 Calls::Flow(_) => {
                     // It may wait, and then its execution is parked; unless it is timed, which only a process can do.
@@ -95,11 +97,13 @@ impl Call {
                 }
                 _ => self.call(body, attempt, started).await,
             };
-            let busy = busy.unwrap_or_else(|| self.run.begin_work());
+            let (took, busy) = (started.elapsed(), busy.unwrap_or_else(|| self.run.begin_work()));
+            cut_off.began = None;
             let Failed { failure, advice, error } = match self.judge(ended) {
                 Ok((value, output)) => {
                     cut_off.attempt = 0;
-                    self.leave(Outcome::Output(output), attempt, started.elapsed());
+                    self.leave(Outcome::Output(output), attempt, took);
+                    self.run.observed.step_succeeded(&self.key, attempt, took);
                     return R::from_result(Ok(value));
                 }
                 Err(failed) => failed,
@@ -109,16 +113,34 @@ impl Call {
             match retry::after_failure(self.spec.retry, attempt, advice, now, self.roll(attempt)) {
                 AfterFailure::GiveUp => {
                     cut_off.attempt = 0;
-                    self.leave(Outcome::Error(failure), attempt, started.elapsed());
+                    self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
+                    self.leave(Outcome::Error(failure), attempt, took);
                     return R::from_result(Err(error));
                 }
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
-                    let failed = self.attempt_record(attempt, started.elapsed(), Some(failure), Some(until));
+                    self.run.observed.step_failed(&self.key, attempt, took, &failure, Some(until));
+                    let failed = self.attempt_record(attempt, took, Some(failure), Some(until));
                     self.run.record_attempt(failed).await;
                     self.sit_out(until, busy).await;
                 }
             }
         }
+    }
+
+    /// Tells the observers that an attempt is about to begin. Does not return when one of them refuses it.
+    async fn ask_for_consent(&self, attempt: u32) {
+        // An attempt that has made durable calls has begun before, and goes on after a wait.
+        if !self.run.observed.is_watched() || self.run.is_recorded_below(&self.path(attempt)) {
+            return;
+        }
+        if let Err(refused) = self.run.observed.consent(&self.key, attempt).await {
+            self.run.stop::<()>(Verdict::Refused(Box::new(refused))).await;
+        }
+    }
+
+    /// Where the durable calls of an attempt are journalled.
+    fn path(&self, attempt: u32) -> String {
+        if attempt == 1 { format!("{}/", self.key) } else { format!("{}/attempt {attempt}/", self.key) }
     }
 
     /// Leaves the outcome of the call for the next write.
@@ -226,8 +248,7 @@ impl Call {
     /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
     async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32) -> Ended<R> {
         let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
-        let prefix = if attempt == 1 { format!("{}/", self.key) } else { format!("{}/attempt {attempt}/", self.key) };
-        let scope = self.scope.attempt(&prefix, handle);
+        let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
         let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {
             Ok(polled) => polled.map(Ended::Returned),
@@ -315,12 +336,17 @@ struct CutOff<'call> {
     call: &'call Call,
     /// The attempt that is under way or was the last; 0 while there was none, or once the call has ended.
     attempt: u32,
+    /// When that attempt began, while it is under way.
+    began: Option<Instant>,
 }
 
 impl Drop for CutOff<'_> {
     fn drop(&mut self) {
         if self.attempt > 0 && self.call.scope.is_abandoned() {
             let failure = Failure::new(ErrorKind::Cancelled, "cut off: nobody waits for it any more");
+            if let Some(began) = self.began {
+                self.call.run.observed.step_failed(&self.call.key, self.attempt, began.elapsed(), &failure, None);
+            }
             self.call.leave(Outcome::Error(Box::new(failure)), self.attempt, Duration::ZERO);
         }
     }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
+use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
@@ -86,6 +87,8 @@ pub(crate) enum Verdict {
 /// One execution in memory.
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
+    /// Who is told of it.
+    pub(crate) observed: Observed,
     lanes: Lanes,
     clock: Arc<Clock>,
     state: Mutex<State>,
@@ -148,9 +151,10 @@ struct OpenWait {
 }
 
 impl Run {
-    pub(crate) fn new(id: ExecutionId, hold: Hold, lanes: Lanes, clock: Arc<Clock>) -> Arc<Self> {
+    pub(crate) fn new(id: ExecutionId, hold: Hold, lanes: Lanes, clock: Arc<Clock>, observed: Observed) -> Arc<Self> {
         Arc::new(Self {
             id,
+            observed,
             lanes,
             clock,
             state: Mutex::new(State {
@@ -441,6 +445,12 @@ impl Run {
         state.attempts.keys().filter(|key| !state.recorded.contains_key(*key)).cloned().collect()
     }
 
+    /// Whether anything is recorded below `path` that nobody has asked for yet.
+    pub(crate) fn is_recorded_below(&self, path: &str) -> bool {
+        let state = self.state();
+        has_below(&state.recorded, path) || has_below(&state.attempts, path) || has_below(&state.known, path)
+    }
+
     /// Keys that were recorded and never asked for.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let state = self.state();
@@ -455,6 +465,10 @@ impl Run {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_below<T>(entries: &BTreeMap<String, T>, path: &str) -> bool {
+    entries.range(path.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(path))
 }
 
 /// Takes out what stands below the path and is lost.

@@ -13,8 +13,8 @@ pub(super) enum Complaint {
     Dropped,
     /// A step began without its consent: it did not answer in time.
     Unanswered,
-    /// It refused a step that had begun without its consent.
-    RefusedTooLate,
+    /// It refused a step that had begun without its consent, or that cannot be refused.
+    RefusedInVain,
     /// It panicked.
     Panicked,
 }
@@ -30,7 +30,7 @@ pub(super) struct Complaints {
 struct Counts {
     dropped: u64,
     unanswered: u64,
-    refused_too_late: u64,
+    refused_in_vain: u64,
     panicked: u64,
     /// When the last warning was logged.
     warned: Option<Instant>,
@@ -61,12 +61,12 @@ impl Complaints {
     }
 
     fn warn(&self, counted: &Counts) {
-        let Counts { dropped, unanswered, refused_too_late, panicked, .. } = counted;
+        let Counts { dropped, unanswered, refused_in_vain, panicked, .. } = counted;
         tracing::warn!(
             observer = self.observer,
             dropped,
             unanswered,
-            refused_too_late,
+            refused_in_vain,
             panicked,
             "an observer is too slow, or panics; executions go on without it"
         );
@@ -82,14 +82,14 @@ impl Counts {
         let count = match complaint {
             Complaint::Dropped => &mut self.dropped,
             Complaint::Unanswered => &mut self.unanswered,
-            Complaint::RefusedTooLate => &mut self.refused_too_late,
+            Complaint::RefusedInVain => &mut self.refused_in_vain,
             Complaint::Panicked => &mut self.panicked,
         };
         *count += 1;
     }
 
     fn any(&self) -> bool {
-        self.dropped + self.unanswered + self.refused_too_late + self.panicked > 0
+        self.dropped + self.unanswered + self.refused_in_vain + self.panicked > 0
     }
 
     /// The counts so far, which are about to be logged.

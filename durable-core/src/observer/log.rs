@@ -39,17 +39,19 @@ impl Observer for LogObserver {
 
     fn after_step(&self, step: &StepEnded) {
         let StepEnded { key, attempt, direction, took, .. } = step;
+        let retry_at = step.retry_at.map(tracing::field::display);
         match &step.error {
             None => log!(debug, step, step = key, attempt, %direction, ?took, "a step succeeded"),
             Some(error) => {
-                log!(warn, step, step = key, attempt, %direction, ?took, error = format!("{error:#}"), "a step failed")
+                let error = format!("{error:#}");
+                log!(warn, step, step = key, attempt, %direction, ?took, error, retry_at, "a step failed");
             }
         }
     }
 
     fn on_wait(&self, wait: &WaitBegan) {
         let due_at = wait.due_at.map(tracing::field::display);
-        log!(debug, wait, wait = wait.key, kind = wait.kind.as_str(), name = wait.name, due_at, "an execution waits");
+        log!(debug, wait, wait = wait.key, kind = wait.kind.as_str(), names = ?wait.names, due_at, "an execution waits");
     }
 
     fn on_rollback(&self, rollback: &RollbackBegan) {
@@ -121,15 +123,23 @@ mod tests {
         let of = format!("execution_id={} workflow=\"order\" version=2", execution.id);
         let error = || Error::new("no").failure().clone();
         let (key, direction, took) = ("step pay".to_owned(), Direction::Forward, Duration::from_secs(1));
-        let ended = |error| StepEnded { execution: execution.clone(), key: key.clone(), attempt: 1, direction, took, error };
+        let ended = |error| StepEnded {
+            execution: execution.clone(),
+            key: key.clone(),
+            attempt: 1,
+            direction,
+            took,
+            error,
+            retry_at: None,
+        };
         let lines = logged(|| {
             LogObserver.on_start(&ExecutionStarted { execution: execution.clone() });
             let step = StepBegins { execution: execution.clone(), key: key.clone(), attempt: 1, direction };
             assert_eq!(LogObserver.before_step(&step), Consent::Proceed);
             LogObserver.after_step(&ended(None));
             LogObserver.after_step(&ended(Some(error())));
-            let (key, kind, name) = ("event paid".to_owned(), WaitKind::Event, "paid".to_owned());
-            LogObserver.on_wait(&WaitBegan { execution: execution.clone(), key, kind, name, due_at: None });
+            let (key, kind, names) = ("event paid".to_owned(), WaitKind::Event, vec!["paid".to_owned()]);
+            LogObserver.on_wait(&WaitBegan { execution: execution.clone(), key, kind, names, due_at: None });
             LogObserver.on_rollback(&RollbackBegan { execution: execution.clone(), reason: error() });
             LogObserver.on_complete(&ExecutionCompleted { execution: execution.clone() });
             let state = ExecutionState::Failed;
@@ -140,7 +150,7 @@ mod tests {
             format!("DEBUG a step begins {of} step=\"step pay\" attempt=1 direction=forward"),
             format!("DEBUG a step succeeded {of} step=\"step pay\" attempt=1 direction=forward took=1s"),
             format!("WARN a step failed {of} step=\"step pay\" attempt=1 direction=forward took=1s error=\"no\""),
-            format!("DEBUG an execution waits {of} wait=\"event paid\" kind=\"event\" name=\"paid\""),
+            format!("DEBUG an execution waits {of} wait=\"event paid\" kind=\"event\" names=[\"paid\"]"),
             format!("WARN an execution is rolled back {of} reason=\"no\""),
             format!("INFO an execution completed {of}"),
             format!("WARN an execution failed {of} state=failed error=\"no\""),

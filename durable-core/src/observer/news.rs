@@ -11,6 +11,7 @@ use super::{Consent, Observer};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
 use crate::model::{ExecutionState, WaitKind};
+use crate::plan::journal_key;
 
 /// The execution that something happened to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +34,13 @@ pub enum Direction {
     Forward,
     /// It undoes them: the step is a compensation.
     Rollback,
+}
+
+impl Direction {
+    /// The direction of what is journalled under that key.
+    pub(super) fn of(key: &str) -> Self {
+        if key.starts_with(journal_key::UNDO) { Self::Rollback } else { Self::Forward }
+    }
 }
 
 impl fmt::Display for Direction {
@@ -86,6 +94,8 @@ pub struct StepEnded {
     pub took: Duration,
     /// Why it failed, if it did.
     pub error: Option<Failure>,
+    /// When it is tried again, if it failed and is.
+    pub retry_at: Option<DateTime<Utc>>,
 }
 
 /// An execution begins to wait.
@@ -99,8 +109,8 @@ pub struct WaitBegan {
     pub key: String,
     /// What it is for.
     pub kind: WaitKind,
-    /// The name of what it waits for; empty for a sleep.
-    pub name: String,
+    /// The names of what it waits for, any of which ends the wait; none for a sleep.
+    pub names: Vec<String>,
     /// When it ends by itself, if ever.
     pub due_at: Option<DateTime<Utc>>,
 }
@@ -142,8 +152,8 @@ pub struct ExecutionFailed {
 #[derive(Debug)]
 pub(super) enum News {
     Started(ExecutionStarted),
-    /// With the way back for its consent.
-    StepBegins(StepBegins, oneshot::Sender<Consent>),
+    /// With the way back for its consent, where that is asked for.
+    StepBegins(StepBegins, Option<oneshot::Sender<Consent>>),
     StepEnded(StepEnded),
     WaitBegan(WaitBegan),
     RollbackBegan(RollbackBegan),
@@ -151,12 +161,12 @@ pub(super) enum News {
     Failed(ExecutionFailed),
 }
 
-/// Whether an answer reached the one who asked.
+/// What became of the observer's answer, if it was asked for any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
-    InTime,
-    /// The step it refused has begun already.
-    RefusedTooLate,
+    Heard,
+    /// It refused what cannot be refused, or what has begun already.
+    RefusedInVain,
 }
 
 impl News {
@@ -165,9 +175,13 @@ impl News {
         match self {
             Self::Started(execution) => observer.on_start(&execution),
             Self::StepBegins(step, reply) => {
-                let unheard = reply.send(observer.before_step(&step));
-                if let Err(Consent::Refuse(_)) = unheard {
-                    return Answer::RefusedTooLate;
+                let consent = observer.before_step(&step);
+                let unheard = match reply {
+                    Some(reply) => reply.send(consent).err(),
+                    None => Some(consent),
+                };
+                if let Some(Consent::Refuse(_)) = unheard {
+                    return Answer::RefusedInVain;
                 }
             }
             Self::StepEnded(step) => observer.after_step(&step),
@@ -176,11 +190,10 @@ impl News {
             Self::Completed(execution) => observer.on_complete(&execution),
             Self::Failed(execution) => observer.on_failure(&execution),
         }
-        Answer::InTime
+        Answer::Heard
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn in_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }

@@ -88,7 +88,7 @@ impl Watcher {
     /// Asks the observer in its turn, and waits for the answer as long as that makes sense.
     pub(super) async fn ask(&self, step: StepBegins) -> Consent {
         let (reply, answer) = oneshot::channel();
-        self.tell(News::StepBegins(step, reply));
+        self.tell(News::StepBegins(step, Some(reply)));
         if !self.progress.behind.load(Ordering::Acquire) {
             match timeout(self.consent_limit, answer).await {
                 Ok(Ok(consent)) => return consent,
@@ -122,8 +122,8 @@ impl Progress {
     fn tell_all(&self, observer: &dyn Observer, news: &Receiver<News>) {
         while let Ok(news) = news.recv() {
             match panic::catch_unwind(AssertUnwindSafe(|| news.tell(observer))) {
-                Ok(Answer::InTime) => {}
-                Ok(Answer::RefusedTooLate) => self.complaints.note(Complaint::RefusedTooLate),
+                Ok(Answer::Heard) => {}
+                Ok(Answer::RefusedInVain) => self.complaints.note(Complaint::RefusedInVain),
                 Err(_) => self.complaints.note(Complaint::Panicked),
             }
             self.one_less();
@@ -219,7 +219,15 @@ mod tests {
 
     fn ended(key: &str) -> News {
         let (key, direction) = (key.to_owned(), Direction::Forward);
-        News::StepEnded(StepEnded { execution: execution("any"), key, attempt: 1, direction, took: Duration::ZERO, error: None })
+        News::StepEnded(StepEnded {
+            execution: execution("any"),
+            key,
+            attempt: 1,
+            direction,
+            took: Duration::ZERO,
+            error: None,
+            retry_at: None,
+        })
     }
 
     async fn drain(watcher: &Watcher) {

@@ -89,9 +89,11 @@ impl Worker {
         }
         match finished {
             Some((state, Ok(output))) => {
+                run.observed.completed();
                 self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
             }
             Some((state, Err(failure))) => {
+                run.observed.failed(state, &failure);
                 self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) })
             }
             None => self.signals.queued(&claimed.queue),
@@ -120,6 +122,8 @@ impl Worker {
         })
         .await;
         if written.is_ok() {
+            let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
+            observed.failed(ExecutionState::Failed, &failure);
             self.signals.finished(&Finished {
                 id: claimed.id,
                 state: ExecutionState::Failed,

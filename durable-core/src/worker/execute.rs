@@ -13,9 +13,9 @@ use super::flow::Flow;
 use crate::context::run::{Hold, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{ErrorKind, Failure};
-use crate::ids::ExecutionId;
+use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
-use crate::plan::{divergence, rollback};
+use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
 use crate::signals::Slot;
 use crate::store::parks::ParkOutcome;
@@ -83,7 +83,11 @@ impl Worker {
         hold: Hold,
         journal: Option<JournalRecords>,
     ) -> (Arc<Run>, Result<Flow, Ending>) {
-        let run = Run::new(claimed.id, hold, self.lanes.clone(), self.clock.clone());
+        let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
+        let run = Run::new(claimed.id, hold, self.lanes.clone(), self.clock.clone(), observed);
+        if claimed.epoch == Epoch::FIRST {
+            run.observed.started();
+        }
         if let Some(cause) = &claimed.rollback {
             run.turn_back(cause.clone());
         }
@@ -94,7 +98,13 @@ impl Worker {
             }
         }
         let flow = match &claimed.rollback {
-            Some(cause) => back(&run, registered, &claimed.workflow, Box::new(cause.clone()), Ending::nothing_undone),
+            Some(cause) => {
+                // Of a rollback that has left no trace yet, the observers have not heard.
+                if !run.is_recorded_below(journal_key::UNDO) {
+                    run.observed.rolls_back(cause);
+                }
+                back(&run, registered, &claimed.workflow, Box::new(cause.clone()), Ending::nothing_undone)
+            }
             None => Ok(Flow::forward(&run, registered, claimed.input.clone())),
         };
         (run, flow)
@@ -176,6 +186,7 @@ impl Worker {
         match begun.await {
             Ok(Some(queues)) => {
                 queues.iter().for_each(|queue| self.signals.queued(queue));
+                run.observed.rolls_back(&cause);
                 run.turn_back(cause);
                 Ok(flow)
             }

@@ -180,13 +180,17 @@ impl Run {
         if !park.orphaned.is_empty() {
             let _ = news.send(FamilyNews::Orphaned(park.orphaned.clone(), oneshot::channel().0));
         }
+        let mut registered = Vec::new();
         for wait in &park.waits {
             if let Some(open) = state.waits.get_mut(&wait.key)
                 && open.new.take().is_some()
             {
                 state.unregistered -= 1;
+                registered.push(wait);
             }
         }
+        drop(state);
+        registered.into_iter().for_each(|wait| self.observed.waits(wait, self.clock.now()));
     }
 
     /// Asks the database, while the run goes on, what became of its waits; registers those that it does not know.
