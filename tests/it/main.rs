@@ -29,6 +29,8 @@ mod looking;
 #[cfg(test)]
 mod migrating;
 #[cfg(test)]
+mod observing;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod panicking;

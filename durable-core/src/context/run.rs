@@ -429,9 +429,11 @@ impl Run {
         self.state().rollback.clone()
     }
 
-    /// Turns the execution round: from here on its completed steps are undone.
+    /// Turns the execution round: from here on its completed steps are undone. That it must not go on does not hold it up.
     pub(crate) fn turn_back(&self, cause: Failure) {
-        self.state().rollback = Some(cause);
+        let mut state = self.state();
+        state.rollback = Some(cause);
+        state.verdict.take_if(|verdict| matches!(verdict, Verdict::Refused(_)));
     }
 
     /// What a rollback undoes, last completed first.
