@@ -40,6 +40,8 @@ mod psql;
 #[cfg(test)]
 mod retrying;
 #[cfg(test)]
+mod rolling_back;
+#[cfg(test)]
 mod shutting_down;
 #[cfg(test)]
 mod starting;
