@@ -38,6 +38,8 @@ mod panicking;
 mod parenting;
 mod psql;
 #[cfg(test)]
+mod publishing;
+#[cfg(test)]
 mod retrying;
 #[cfg(test)]
 mod rolling_back;
