@@ -6,7 +6,7 @@ mod compensations;
 
 use crate::errors::Errors;
 use crate::lifetimes;
-use crate::model::{Member, Retry, Step, Workflow};
+use crate::model::{self, Member, Retry, Step, Workflow};
 use crate::parse::Method;
 use proc_macro2::Span;
 use syn::visit::Visit;
@@ -36,6 +36,7 @@ pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
     for step in workflow.steps() {
         is_async(&step.method, "a step", errors);
         serves_every_execution(&step.method, "a step", errors);
+        step_has_its_transaction(step, errors);
         step_borrows_nothing_mutably(step, errors);
         parameters_are_unconditional(&step.method, "a step", errors);
         step_leaves_our_lifetimes_alone(step, errors);
@@ -221,8 +222,28 @@ fn is_async(method: &Method, who: &str, errors: &mut Errors) {
     }
 }
 
+fn step_has_its_transaction(step: &Step, errors: &mut Errors) {
+    let transactions = step.method.parameters().enumerate().filter(|(_, parameter)| model::is_transaction(&parameter.ty));
+    let mut found = false;
+    for (place, parameter) in transactions {
+        found = true;
+        if place > 0 {
+            errors.at(parameter, "a step is given one transaction, right behind `&self`: write `&self, tx: &mut Transaction, …`");
+        } else if !step.transaction {
+            errors.at(&parameter.ty, "only a transactional step is given a transaction: write `#[step(transaction)]`");
+        }
+    }
+    if step.transaction && !found {
+        errors.at(
+            step.method.name(),
+            "`transaction` without `tx`: a transactional step takes `tx: &mut Transaction` behind `&self`",
+        );
+    }
+}
+
 fn step_borrows_nothing_mutably(step: &Step, errors: &mut Errors) {
-    for parameter in step.method.parameters() {
+    // Transactions are another rule's.
+    for parameter in step.method.parameters().filter(|parameter| !model::is_transaction(&parameter.ty)) {
         let mut mutable = MutableReferences::default();
         mutable.visit_type(&parameter.ty);
         for reference in mutable.found {

@@ -102,7 +102,7 @@ fn front(durable: &syn::Path, step: &Step) -> TokenStream {
     let mut names = Names::default();
     let receiver = signature.receiver().map(|receiver| named_receiver(receiver, &mut names));
     let parameters: Vec<Parameter> =
-        method.parameters().enumerate().map(|(place, parameter)| Parameter::of(place, parameter, &mut names)).collect();
+        step.arguments().enumerate().map(|(place, parameter)| Parameter::of(place, parameter, &mut names)).collect();
     let (generics, conditions) = front_generics(&signature.generics, &names);
     let (idents, types): (Vec<_>, Vec<_>) = parameters.iter().map(|parameter| (&parameter.ident, &parameter.ty)).unzip();
     let digest = digest(durable, &parameters);
@@ -201,26 +201,57 @@ fn digest_variable() -> Ident {
 /// The call that hands the step to the engine.
 fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
     let signature = &step.method.signature;
-    let (spec_name, body_name, digest) = (step.spec_name(), step.body_name(), digest_variable());
+    let (spec_name, digest) = (step.spec_name(), digest_variable());
     let output = output(&signature.output);
-    let receiver = signature.receiver().map(|receiver| receiver.self_token);
-    let arguments = parameters.iter().map(|parameter| &parameter.ident);
-    let turbofish = turbofish(&signature.generics);
-    // The compiler points here when the body's future cannot move between threads.
-    let future =
-        quote_spanned!(signature.ident.span()=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
+    let transaction = step.transaction_parameter().map(|_| transaction_variable());
+    let future = call(step, parameters);
     let (function, body) = if step.retry.is_some() {
         let copies = parameters.iter().map(|Parameter { ident, place, .. }| {
             let copy = quote_spanned!(*place=> #durable::__macro::RetryArgument::again(&#ident));
             quote!(let #ident = #copy;)
         });
-        (quote!(step_retried), quote!(move || { #(#copies)* #future }))
+        ("step_retried", quote!(move |#transaction| { #(#copies)* #future }))
     } else {
-        (quote!(step_once), quote!(move || #future))
+        ("step_once", quote!(move |#transaction| #future))
+    };
+    let function = match transaction {
+        Some(_) => format_ident!("{function}_in_transaction"),
+        None => Ident::new(function, Span::call_site()),
     };
     // An output that is no `Result`, or cannot be stored, is reported at the type that the user wrote.
     let function = quote_spanned!(output.span()=> #durable::__macro::#function::<#output, _>);
     quote!(#function(&Self::#spec_name, #digest, #body))
+}
+
+/// The future of one call of the body; one in a transaction gives it back with the result, to be committed or not.
+fn call(step: &Step, parameters: &[Parameter]) -> TokenStream {
+    let signature = &step.method.signature;
+    let body_name = step.body_name();
+    let receiver = signature.receiver().map(|receiver| receiver.self_token);
+    let arguments = parameters.iter().map(|parameter| &parameter.ident);
+    let turbofish = turbofish(&signature.generics);
+    // The compiler points at the step's name when the body's future cannot move between threads.
+    let place = signature.ident.span();
+    let Some(parameter) = step.transaction_parameter() else {
+        return quote_spanned!(place=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
+    };
+    let (transaction, result) = (transaction_variable(), Ident::new("result", Span::mixed_site()));
+    // Another type than ours is reported where it was written.
+    let place_of_type = parameter.ty.span();
+    let lent = Ident::new("transaction", Span::mixed_site().located_at(place_of_type));
+    let lent = quote_spanned!(place_of_type=> &mut #lent);
+    quote_spanned! {place=>
+        ::std::boxed::Box::pin(async move {
+            let mut #transaction = #transaction;
+            let #result = #receiver.#body_name #turbofish (#lent, #(#arguments),*).await;
+            (#transaction, #result)
+        })
+    }
+}
+
+/// A name which no argument of the user's can mean, as `digest` is.
+fn transaction_variable() -> Ident {
+    Ident::new("transaction", Span::mixed_site())
 }
 
 /// The type and const arguments, which the parameters alone may not determine.

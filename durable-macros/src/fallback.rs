@@ -4,11 +4,12 @@
 use crate::check;
 use crate::expand;
 use crate::marker;
-use crate::model::{Member, Workflow};
+use crate::model::{self, Member, Workflow};
 use crate::parse::Method;
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
-use syn::{Ident, ReturnType};
+use std::borrow::Cow;
+use syn::{FnArg, Ident, ReturnType};
 
 /// The mistake, and the item exactly as it was written.
 pub(crate) fn leave_alone(item: TokenStream, mistake: &syn::Error) -> TokenStream {
@@ -22,7 +23,7 @@ pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> Toke
     let mut seen = Vec::new();
     let members = workflow.members.iter().map(|member| match member {
         Member::Run(method) | Member::Reserved(method) => plain_method(method, &mut seen),
-        Member::Step(step) => plain_method(&step.method, &mut seen),
+        Member::Step(step) => plain_method(&without_transaction(&step.method), &mut seen),
         Member::Compensation(compensation) => plain_method(&compensation.method, &mut seen),
         Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
@@ -40,11 +41,30 @@ pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> Toke
 }
 
 /// The method as written, unless the compiler would report what we have reported already: a second one of its name, or a missing body.
-fn plain_method<'a>(method: &'a Method, seen: &mut Vec<&'a Ident>) -> TokenStream {
-    let repeated = !method.is_conditional() && seen.contains(&method.name());
+fn plain_method(method: &Method, seen: &mut Vec<Ident>) -> TokenStream {
+    let repeated = !method.is_conditional() && seen.contains(method.name());
     let bodiless = matches!(method.body, TokenTree::Punct(_));
-    seen.push(method.name());
+    seen.push(method.name().clone());
     if repeated || bodiless { TokenStream::new() } else { method.to_token_stream() }
+}
+
+/// The method as its callers see it: they give it no transaction.
+fn without_transaction(method: &Method) -> Cow<'_, Method> {
+    let is_transaction = |input: &FnArg| matches!(input, FnArg::Typed(parameter) if model::is_transaction(&parameter.ty));
+    let TokenTree::Group(body) = &method.body else { return Cow::Borrowed(method) };
+    if !method.signature.inputs.iter().any(is_transaction) {
+        return Cow::Borrowed(method);
+    }
+    let (transactions, others): (Vec<FnArg>, Vec<FnArg>) = method.signature.inputs.iter().cloned().partition(is_transaction);
+    // It is never run, and must not look as if what follows could not be.
+    let nothing = quote!(::core::option::Option::None.unwrap());
+    let statements = body.stream();
+    let mut without = Group::new(Delimiter::Brace, quote!(#(let #transactions = #nothing;)* #statements));
+    without.set_span(body.span());
+    let mut plain = method.clone();
+    plain.signature.inputs = others.into_iter().collect();
+    plain.body = without.into();
+    Cow::Owned(plain)
 }
 
 fn stand_in(workflow: &Workflow) -> TokenStream {

@@ -51,6 +51,7 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// | `retry(…)` | try again after a failure | one attempt |
 /// | `timeout = "30s"` | the longest an attempt may take | none |
 /// | `compensate = refund` | the method marked [`#[compensation]`](macro@compensation) that undoes it | none |
+/// | `transaction` | it takes `tx: &mut Transaction` behind `&self`: what it writes with `tx` and its outcome are committed together, exactly once | no transaction |
 /// | `undo_on_failure` | it is undone also when it fails or is cut off, because it may have done something all the same | only when it succeeded |
 ///
 /// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),

@@ -14,7 +14,8 @@ use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemImpl, LitStr, Meta, Path, Type, parse_quote};
 
 const WORKFLOW: Legal = Legal { taker: "a workflow", names: &["name", "version", "queue", "timeout", "crate"] };
-const STEP: Legal = Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure"] };
+const STEP: Legal =
+    Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure", "transaction"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
 
@@ -76,6 +77,8 @@ pub(crate) struct Step {
     pub(crate) compensate: Option<Ident>,
     /// The option that has it undone after a failure too, if it is set.
     pub(crate) undo_on_failure: Option<Ident>,
+    /// Whether its SQL is committed together with its outcome.
+    pub(crate) transaction: bool,
 }
 
 /// A method marked `#[compensation]`, without the marker.
@@ -170,6 +173,11 @@ impl Method {
         self.parameters().next().filter(|first| is_context(&first.ty))
     }
 
+    /// The parameter `tx: &mut Transaction`, if it comes first.
+    pub(crate) fn transaction(&self) -> Option<&syn::PatType> {
+        self.parameters().next().filter(|first| is_transaction(&first.ty))
+    }
+
     /// The type of the input that `run` takes behind `cx`.
     pub(crate) fn input(&self) -> Option<&Type> {
         self.parameters().nth(1).map(|parameter| &*parameter.ty)
@@ -177,9 +185,14 @@ impl Method {
 }
 
 fn is_context(ty: &Type) -> bool {
-    let Type::Reference(reference) = ty else { return false };
-    let Type::Path(path) = &*reference.elem else { return false };
-    reference.mutability.is_none() && path.path.segments.last().is_some_and(|segment| segment.ident == "Context")
+    matches!(ty, Type::Reference(reference)
+        if reference.mutability.is_none() && last_word(&reference.elem).is_some_and(|word| word == "Context"))
+}
+
+/// Whether the type is `&mut Transaction`, by its looks.
+pub(crate) fn is_transaction(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(reference)
+        if reference.mutability.is_some() && last_word(&reference.elem).is_some_and(|word| word == "Transaction"))
 }
 
 /// Reads the options of the workflow and of each marked method, and sorts the methods by their markers.
@@ -299,6 +312,8 @@ fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
     let names_compensation = options.has("compensate");
     let compensate = options.take("compensate", compensate, errors);
     let undo_on_failure = options.take("undo_on_failure", options::flag, errors).flatten();
+    let transaction = options.has("transaction");
+    let not_in_one = matches!(options.take("transaction", options::flag, errors), Some(None));
     Step {
         name: name_of(&method, &mut options, errors),
         was: options.take("was", options::texts, errors).unwrap_or_default(),
@@ -307,6 +322,8 @@ fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
         // A mistake in `compensate` is reported already, and once is enough.
         undo_on_failure: undo_on_failure.filter(|_| compensate.is_some() || !names_compensation),
         compensate,
+        // Also where the option has a mistake, which is reported already.
+        transaction: transaction && !not_in_one,
         method,
     }
 }
@@ -382,6 +399,16 @@ impl Step {
     /// The method that holds the user's body: `__step_charge`.
     pub(crate) fn body_name(&self) -> Ident {
         format_ident!("__step_{}", self.method.name().unraw(), span = Span::call_site())
+    }
+
+    /// The parameters that callers give: all but the transaction.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &syn::PatType> {
+        self.method.parameters().skip(usize::from(self.transaction_parameter().is_some()))
+    }
+
+    /// The parameter that takes the transaction, if the step asks for one.
+    pub(crate) fn transaction_parameter(&self) -> Option<&syn::PatType> {
+        self.method.transaction().filter(|_| self.transaction)
     }
 
     /// The constant that describes the step: `__STEP_CHARGE`.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::errors::Errors;
 use crate::lifetimes;
-use crate::model::{Compensation, Member, Step, Workflow};
+use crate::model::{self, Compensation, Member, Step, Workflow};
 use crate::options;
 use syn::visit::Visit;
 use syn::{GenericParam, Ident, ReturnType, Type};
@@ -22,8 +22,10 @@ pub(super) fn all(workflow: &Workflow, errors: &mut Errors) {
         let method = &compensation.method;
         is_async(method, WHO, errors);
         serves_every_execution(method, WHO, errors);
-        takes_one_output(compensation, errors);
-        output_can_be_handed_over(compensation, errors);
+        if takes_no_transaction(compensation, errors) {
+            takes_one_output(compensation, errors);
+            output_can_be_handed_over(compensation, errors);
+        }
         parameters_are_unconditional(method, WHO, errors);
         is_not_generic(compensation, errors);
         returns_something(method, WHO, errors);
@@ -39,6 +41,14 @@ pub(super) fn all(workflow: &Workflow, errors: &mut Errors) {
     }
     names_differ(workflow, errors);
     each_is_named(workflow, errors);
+}
+
+fn takes_no_transaction(compensation: &Compensation, errors: &mut Errors) -> bool {
+    let transaction = compensation.method.parameters().find(|parameter| model::is_transaction(&parameter.ty));
+    if let Some(parameter) = transaction {
+        errors.at(parameter, "a compensation is given no transaction: begin one on a pool of the workflow's own");
+    }
+    transaction.is_none()
 }
 
 fn takes_one_output(compensation: &Compensation, errors: &mut Errors) {
