@@ -267,7 +267,7 @@ async fn everything_is_told_once_in_order_and_with_its_content() {
         after("step charge", 1, json!({"kind": "failed", "message": "declined"})),
         before("step charge", 2),
         after("step charge", 2, json!(null)),
-        wait("any", "event", json!(["picked_up", "lost"])),
+        wait("event any of", "event", json!(["picked_up", "lost"])),
         wait("sleep", "sleep", json!([])),
         before("step notify", 1),
         after("step notify", 1, json!(null)),

@@ -227,8 +227,16 @@ impl Builder {
                 cached_executions: self.cached_executions,
                 patience,
             };
-            let worker =
-                Worker::new(store.clone(), options, self.registry, signals.clone(), clock, observers.clone(), lanes, tells.clone());
+            let worker = Worker::new(
+                store.clone(),
+                options,
+                self.registry,
+                signals.clone(),
+                clock,
+                observers.clone(),
+                lanes,
+                tells.clone(),
+            );
             worker.register().await?;
             tasks.heart = Some(Heart::start(&worker, until)?);
             tasks.duties = upkeep::start(&worker, session(), nudged);

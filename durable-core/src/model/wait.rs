@@ -159,6 +159,14 @@ pub(crate) struct NewWait {
     pub(crate) details: Option<Box<WaitDetails>>,
 }
 
+impl NewWait {
+    /// Whether anything waits for it: a child that is only started is registered in the same way.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let child = self.details.as_ref().and_then(|details| details.child.as_ref());
+        child.is_none_or(|child| child.bond == Bond::Awaited)
+    }
+}
+
 /// What only some waits have. `durable.park` reads it by these names.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct WaitDetails {

@@ -18,6 +18,8 @@ pub(crate) struct Park {
     pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
+    /// Since when it waits, by this process's reading of the clock; the database has the last word.
+    pub(crate) since: DateTime<Utc>,
     /// Whether it goes on running, and only wants to know of its waits.
     pub(crate) stays: bool,
     /// How many waits it takes for open, these new ones included: fewer in the database means that some are over.

@@ -155,6 +155,7 @@ impl Run {
             worker: state.hold.worker,
             id: self.id,
             epoch: state.hold.epoch,
+            since: self.clock.now(),
             stays,
             open: state.waits.len(),
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
@@ -180,17 +181,15 @@ impl Run {
         if !park.orphaned.is_empty() {
             let _ = news.send(FamilyNews::Orphaned(park.orphaned.clone(), oneshot::channel().0));
         }
-        let mut registered = Vec::new();
         for wait in &park.waits {
             if let Some(open) = state.waits.get_mut(&wait.key)
                 && open.new.take().is_some()
             {
                 state.unregistered -= 1;
-                registered.push(wait);
             }
         }
         drop(state);
-        registered.into_iter().for_each(|wait| self.observed.waits(wait, self.clock.now()));
+        park.waits.iter().filter(|wait| wait.is_awaited()).for_each(|wait| self.observed.waits(wait, park.since));
     }
 
     /// Asks the database, while the run goes on, what became of its waits; registers those that it does not know.
