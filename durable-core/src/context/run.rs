@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
+use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable, WaitOutcome};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::store::Lane;
@@ -24,7 +25,7 @@ use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::Parks;
 use crate::store::saves::{NextState, Save, Saves, Written};
 
-pub(crate) use rest::{Busy, Rest};
+pub(crate) use rest::{Busy, Look, Rest};
 
 /// The workflow's future, with its output encoded.
 pub(crate) type Body = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
@@ -94,12 +95,13 @@ pub(crate) struct Run {
     state: Mutex<State>,
     /// Rung when the execution should be polled.
     bell: Arc<Bell>,
-    /// Up to which checkpoint everything is committed, by the number in which they were left.
-    committed: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
     cancelled: watch::Sender<bool>,
     draining: AtomicBool,
     /// Told when something may have answered a wait of this execution while it runs.
     pub(crate) nudged: Notify,
+    /// Told when the database has been asked about the waits.
+    pub(crate) asked: Notify,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,8 @@ struct State {
     attempts: BTreeMap<String, Vec<FailedAttempt>>,
     /// Waits in the journal that nobody has asked for yet: over, or still open.
     known: BTreeMap<String, RecordedWait>,
+    /// How many of them are open.
+    known_open: usize,
     /// Checkpoints of steps that have returned; they travel with the next write.
     unwritten: Vec<Checkpoint>,
     /// How many checkpoints were left so far.
@@ -134,9 +138,29 @@ struct State {
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
     asking: bool,
+    /// Whether somebody said, since it was last asked, that a wait may be over.
+    nudged: bool,
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
     verdict: Option<Verdict>,
 }
+
+/// How much of what the run has left is committed.
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    /// Everything up to this checkpoint, by the number in which they were left.
+    UpTo(u64),
+    /// No more than now: a write was refused.
+    Refused,
+}
+
+/// A write that somebody waits for; seen to its end also when they no longer do.
+struct Writing {
+    run: Arc<Run>,
+    left: u64,
+    saved: Option<Saved>,
+}
+
+type Saved = Pin<Box<dyn Future<Output = Result<Written>> + Send>>;
 
 /// A wait that a future of this run is polled for.
 #[derive(Debug)]
@@ -163,6 +187,7 @@ impl Run {
                 recorded: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 known: BTreeMap::new(),
+                known_open: 0,
                 unwritten: Vec::new(),
                 left: 0,
                 undoable: BTreeMap::new(),
@@ -175,14 +200,16 @@ impl Run {
                 orphaned: Vec::new(),
                 next_due: None,
                 asking: false,
+                nudged: false,
                 backoffs: HashMap::new(),
                 verdict: None,
             }),
             bell: Arc::default(),
-            committed: watch::Sender::new(0),
+            progress: watch::Sender::new(Progress::UpTo(0)),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             nudged: Notify::new(),
+            asked: Notify::new(),
         })
     }
 
@@ -199,6 +226,7 @@ impl Run {
         for attempt in journal.attempts {
             state.attempts.entry(attempt.key.clone()).or_default().push(attempt);
         }
+        state.known_open = journal.waits.iter().filter(|wait| wait.outcome.is_none()).count();
         state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
@@ -262,8 +290,9 @@ impl Run {
         forget_below(&mut state.recorded, path, lost);
         forget_below(&mut state.attempts, path, lost);
         let waits = forget_below(&mut state.known, path, lost);
+        state.known_open -= waits.iter().filter(|wait| wait.outcome.is_none()).count();
         // The process that dropped these branches may have died before it said so.
-        for wait in waits.into_iter().filter(|wait| !wait.is_cancelled()) {
+        for wait in waits.into_iter().filter(|wait| matches!(wait.outcome, None | Some(WaitOutcome::Received))) {
             state.orphaned.extend(wait.child_id.filter(|_| wait.outcome.is_none()));
             state.dropped.push(wait.key);
         }
@@ -292,48 +321,73 @@ impl Run {
     }
 
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.
-    pub(super) async fn commit_checkpoints(&self) {
-        let target = self.state().left;
-        if *self.committed.borrow() == target {
-            return;
-        }
+    pub(super) async fn commit_checkpoints(self: &Arc<Self>) {
         if self.write_checkpoints().await == Written::Refused {
             self.stop::<()>(Verdict::Lost).await;
         }
-        if *self.committed.borrow() < target {
-            // Another branch has taken our checkpoint along, in a write that is still under way.
-            let mut committed = self.committed.subscribe();
-            drop(committed.wait_for(|committed| *committed >= target).await);
-        }
     }
 
-    /// Writes every checkpoint that no other write has taken along.
-    pub(crate) async fn write_checkpoints(&self) -> Written {
-        let (saved, left) = {
-            let mut state = self.state();
-            if state.unwritten.is_empty() {
-                return Written::Accepted;
-            }
-            // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
-            (self.save(&mut state, None), state.left)
-        };
-        let written = self.written(saved.await);
-        if written == Written::Accepted {
-            self.committed.send_modify(|committed| *committed = left.max(*committed));
+    /// Waits until every checkpoint so far is committed, or one was refused.
+    pub(crate) async fn write_checkpoints(self: &Arc<Self>) -> Written {
+        match self.begin_writing() {
+            Some((left, saved)) => Writing { run: self.clone(), left, saved: Some(saved) }.written().await,
+            // What there was another branch has taken along, in a write that may be under way still.
+            None => self.until_written().await,
         }
-        written
     }
 
     /// Writes the checkpoints while the run goes on.
     pub(crate) fn write_checkpoints_soon(self: &Arc<Self>) {
+        // Sent off before this returns, or the run would find them unwritten again and again.
+        if let Some((left, saved)) = self.begin_writing() {
+            self.write_on(left, saved);
+        }
+    }
+
+    /// Sends off every checkpoint that was left, with the number up to which everything is committed once they are.
+    fn begin_writing(&self) -> Option<(u64, Saved)> {
+        let mut state = self.state();
+        if state.unwritten.is_empty() {
+            return None;
+        }
+        // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
+        let saved = self.save(&mut state, None);
+        Some((state.left, Box::pin(saved)))
+    }
+
+    /// Sees a write to its end while the run goes on.
+    fn write_on(self: &Arc<Self>, left: u64, saved: Saved) {
+        // A runtime that is gone has taken the whole run with it.
+        let Ok(runtime) = Handle::try_current() else { return };
         let (run, busy) = (self.clone(), self.begin_work());
-        tokio::spawn(async move {
-            if run.write_checkpoints().await == Written::Refused {
+        runtime.spawn(async move {
+            let saved = saved.await;
+            if run.wrote(left, saved) == Written::Refused {
                 run.give_up(Verdict::Lost);
             }
             drop(busy);
             run.bell.ring();
         });
+    }
+
+    /// Takes note of what became of a write.
+    fn wrote(&self, left: u64, saved: Result<Written>) -> Written {
+        let written = self.written(saved);
+        self.progress.send_modify(|progress| match (written, &progress) {
+            (Written::Accepted, Progress::UpTo(committed)) => *progress = Progress::UpTo(left.max(*committed)),
+            (Written::Accepted, Progress::Refused) => {}
+            (Written::Refused, _) => *progress = Progress::Refused,
+        });
+        written
+    }
+
+    /// Returns when everything that was sent off so far is committed, or one of it was refused.
+    pub(super) async fn until_written(&self) -> Written {
+        let left = self.state().left;
+        let mut progress = self.progress.subscribe();
+        let reached = progress.wait_for(|progress| progress.covers(left)).await;
+        // The sender is this run's own.
+        reached.map_or(Written::Refused, |progress| progress.written())
     }
 
     /// Writes the state the execution goes to, together with the checkpoints that were left.
@@ -478,6 +532,38 @@ fn forget_below<T>(entries: &mut BTreeMap<String, T>, path: &str, lost: impl Fn(
     let below = entries.range(path.to_owned()..).map(|(key, _)| key).take_while(|key| key.starts_with(path));
     let keys: Vec<String> = below.filter(|key| lost(key)).cloned().collect();
     keys.iter().filter_map(|key| entries.remove(key)).collect()
+}
+
+impl Progress {
+    fn covers(self, left: u64) -> bool {
+        match self {
+            Self::UpTo(committed) => committed >= left,
+            Self::Refused => true,
+        }
+    }
+
+    fn written(self) -> Written {
+        if let Self::Refused = self { Written::Refused } else { Written::Accepted }
+    }
+}
+
+impl Writing {
+    /// Waits for the commit.
+    async fn written(mut self) -> Written {
+        let Some(saved) = &mut self.saved else { return Written::Refused };
+        let written = saved.await;
+        self.saved = None;
+        self.run.wrote(self.left, written)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // The branch that wrote is gone, and others count on its write.
+        if let Some(saved) = self.saved.take() {
+            self.run.write_on(self.left, saved);
+        }
+    }
 }
 
 impl std::fmt::Debug for Run {

@@ -39,8 +39,8 @@ pub(crate) struct Park {
 pub(crate) enum ParkOutcome {
     /// It waits, and slot and lease are given back, unless it stays. With the time when the first of its waits is due.
     Parked { wake_at: Option<DateTime<Utc>> },
-    /// It goes on at once: these waits are over.
-    Resolved(Vec<RecordedWait>),
+    /// It goes on at once: these waits are over. With the time when the first of the others is due, if it was to stay.
+    Resolved { waits: Vec<RecordedWait>, wake_at: Option<DateTime<Utc>> },
     /// A message is on its way to it: ask again.
     Busy,
     /// Another worker holds it, or nobody.
@@ -112,7 +112,9 @@ impl Batch for Parks {
         for row in &rows {
             let outcome = match row.try_get::<&str, _>(1)? {
                 "parked" => ParkOutcome::Parked { wake_at: row.try_get(3)? },
-                "resolved" => ParkOutcome::Resolved(super::journal::recorded_waits(row.try_get(2)?)?),
+                "resolved" => {
+                    ParkOutcome::Resolved { waits: super::journal::recorded_waits(row.try_get(2)?)?, wake_at: row.try_get(3)? }
+                }
                 "busy" => ParkOutcome::Busy,
                 _ => ParkOutcome::Lost,
             };

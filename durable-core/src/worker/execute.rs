@@ -10,7 +10,7 @@ use super::Worker;
 use super::claim::Begin;
 use super::conclude::Ending;
 use super::flow::Flow;
-use crate::context::run::{Hold, Rest, Run, Verdict};
+use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId};
@@ -229,20 +229,17 @@ impl Worker {
     /// looked for a poll interval.
     async fn look_at_waits(&self, run: &Run) {
         loop {
-            let (registered, due_at) = run.next_due();
+            let Look::Later { registered, due } = run.next_look() else { return };
             let due = async {
-                match due_at {
+                match due {
                     Some(due) => self.clock.reached(due).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
                 () = due => return,
-                () = run.nudged.notified() => {
-                    if run.next_due().0 {
-                        return;
-                    }
-                }
+                () = run.nudged.notified() => run.note_nudge(),
+                () = run.asked.notified() => {}
                 () = tokio::time::sleep(self.options.poll_interval), if registered => return,
             }
         }
@@ -257,7 +254,7 @@ impl Worker {
         let evicted = self.parked().put(run.id, flow);
         drop(evicted);
         let parked = self.lanes.parks.write_when_free(&park).await;
-        run.parked(&park, matches!(parked, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved(_))));
+        run.parked(&park, matches!(parked, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
         match parked {
             Ok(ParkOutcome::Parked { wake_at }) => {
                 if let Some(wake_at) = wake_at {
@@ -265,7 +262,7 @@ impl Worker {
                 }
                 Err(Ending::Parked)
             }
-            Ok(ParkOutcome::Resolved(waits)) => {
+            Ok(ParkOutcome::Resolved { waits, .. }) => {
                 // Without room in the cache the execution is run anew from its journal.
                 let flow = self.parked().take(run.id).ok_or(Ending::Released)?;
                 run.resolve(waits);

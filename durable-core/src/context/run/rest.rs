@@ -14,6 +14,7 @@ use crate::error::{Failure, Result};
 use crate::model::{NewWait, RecordedWait};
 use crate::payload::Payload;
 use crate::store::parks::{Park, ParkOutcome};
+use crate::store::saves::Written;
 
 /// How far one stretch of running got.
 #[derive(Debug)]
@@ -30,6 +31,15 @@ pub(crate) enum Rest {
     Unregistered,
     /// The run ends here.
     Ended(Verdict),
+}
+
+/// When to look what became of the waits of a run that goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Look {
+    /// Somebody said that one may be over.
+    Now,
+    /// When the first is due; and now and then if the database knows of any, whose messages nobody may have heard.
+    Later { registered: bool, due: Option<DateTime<Utc>> },
 }
 
 /// While it lives, a future of the run does something else than wait.
@@ -95,7 +105,7 @@ impl Run {
             }
             return state.forget_wait(key).and_then(|open| open.over).map_or(Poll::Pending, Poll::Ready);
         }
-        let (new, child) = match state.known.remove(key) {
+        let (new, child) = match state.take_known(key) {
             Some(known) if known.outcome.is_some() => return Poll::Ready(known),
             // It was registered in an earlier life of the run.
             Some(known) => (None, known.child_id),
@@ -135,8 +145,10 @@ impl Run {
         let mut state = self.state();
         let mut wakers: Vec<Waker> = Vec::new();
         for wait in resolved {
-            // One that nobody waits for was asked for before, or dropped.
-            let Some(open) = state.waits.get_mut(&wait.key) else { continue };
+            let Some(open) = state.waits.get_mut(&wait.key) else {
+                state.resolve_known(wait);
+                continue;
+            };
             wakers.push(open.waker.clone());
             if open.over.replace(wait).is_none() {
                 state.answered += 1;
@@ -151,13 +163,14 @@ impl Run {
     pub(crate) fn to_park(&self, stays: bool) -> Park {
         let mut state = self.state();
         state.asking = true;
+        state.nudged = false;
         Park {
             worker: state.hold.worker,
             id: self.id,
             epoch: state.hold.epoch,
             since: self.clock.now(),
             stays,
-            open: state.waits.len(),
+            open: state.waits.len() + state.known_open,
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
             dropped: std::mem::take(&mut state.dropped),
             orphaned: std::mem::take(&mut state.orphaned),
@@ -200,30 +213,50 @@ impl Run {
         let park = self.to_park(true);
         let (run, busy) = (self.clone(), self.begin_work());
         tokio::spawn(async move {
-            let outcome = run.lanes.parks.write_when_free(&park).await;
-            run.parked(&park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved(_))));
-            match outcome {
-                Ok(ParkOutcome::Parked { wake_at }) => run.state().next_due = wake_at,
-                Ok(ParkOutcome::Resolved(waits)) => run.resolve(waits),
-                Ok(ParkOutcome::Busy | ParkOutcome::Lost) => run.give_up(Verdict::Lost),
-                Err(error) => {
-                    tracing::error!(execution_id = %run.id, %error, "waits were refused");
-                    run.give_up(Verdict::Refused(Box::new(error.failure().clone())));
-                }
-            }
+            run.ask(&park).await;
             drop(busy);
-            run.nudged.notify_one();
+            run.asked.notify_one();
             run.bell.ring();
         });
     }
 
-    /// Whether the database should be asked about waits while the run goes on, and when the first of them is due.
-    pub(crate) fn next_due(&self) -> (bool, Option<DateTime<Utc>>) {
+    async fn ask(&self, park: &Park) {
+        // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
+        if self.until_written().await == Written::Refused {
+            return self.give_up(Verdict::Lost);
+        }
+        let outcome = self.lanes.parks.write_when_free(park).await;
+        self.parked(park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
+        match outcome {
+            Ok(ParkOutcome::Parked { wake_at }) => self.state().next_due = wake_at,
+            Ok(ParkOutcome::Resolved { waits, wake_at }) => {
+                self.state().next_due = wake_at;
+                self.resolve(waits);
+            }
+            Ok(ParkOutcome::Busy | ParkOutcome::Lost) => self.give_up(Verdict::Lost),
+            Err(error) => {
+                tracing::error!(execution_id = %self.id, %error, "waits were refused");
+                self.give_up(Verdict::Refused(Box::new(error.failure().clone())));
+            }
+        }
+    }
+
+    /// Somebody says that a wait may be over.
+    pub(crate) fn note_nudge(&self) {
+        self.state().nudged = true;
+    }
+
+    /// When the waits of a run that goes on are worth a look.
+    pub(crate) fn next_look(&self) -> Look {
         let state = self.state();
         let backoff = state.backoffs.values().map(|(until, _)| *until).min();
-        let registered = state.waits.len() > state.unregistered;
+        // While the database is being asked, only what is sat out in memory is looked at.
+        let registered = !state.asking && state.waits.len() > state.unregistered;
+        if registered && state.nudged {
+            return Look::Now;
+        }
         let due = if registered { state.next_due.into_iter().chain(backoff).min() } else { backoff };
-        (registered, due)
+        Look::Later { registered, due }
     }
 
     /// Lets every future that sits out a back-off look whether it is over.
@@ -233,6 +266,23 @@ impl Run {
 }
 
 impl State {
+    /// Takes a wait of the journal out, as it is asked for once.
+    pub(super) fn take_known(&mut self, key: &str) -> Option<RecordedWait> {
+        let known = self.known.remove(key)?;
+        self.known_open -= usize::from(known.outcome.is_none());
+        Some(known)
+    }
+
+    /// Takes note of how a wait ended that nobody has asked for yet; any other was asked for before, or dropped.
+    fn resolve_known(&mut self, wait: RecordedWait) {
+        if let Some(known) = self.known.get_mut(&wait.key)
+            && known.outcome.is_none()
+        {
+            self.known_open -= 1;
+            *known = wait;
+        }
+    }
+
     fn forget_wait(&mut self, key: &str) -> Option<OpenWait> {
         let open = self.waits.remove(key)?;
         self.unregistered -= usize::from(open.new.is_some());
