@@ -76,6 +76,12 @@ struct Place {
     key: String,
 }
 
+impl Place {
+    fn pass_over_all_but(&self, branch: usize) {
+        self.scope.run.pass_over(&format!("{}/", self.key), Some(&format!("{branch}/")));
+    }
+}
+
 impl<'a> Fork<'a> {
     /// Takes its key from the scope that the calling code runs in, if that is an execution's.
     pub(super) fn new(kind: &str, name: &str) -> Self {
@@ -136,20 +142,25 @@ impl<'a> Fork<'a> {
         let recorded = scope.run.take_recorded(key)?;
         let Outcome::Output(output) = recorded.outcome else { return None };
         let decision: Decision = payload::decode(&format!("the recorded outcome of `{key}`"), output.as_str()).ok()?;
-        scope.run.pass_over(&format!("{key}/"), Some(&format!("{}/", decision.branch)));
+        self.place.as_ref()?.pass_over_all_but(decision.branch);
         Some(decision.branch)
     }
 
-    /// Drops every branch but this one, which is not waited for either, and records that it decided.
+    /// Records that this branch decided, which is not waited for any more, and drops the others.
     pub(super) fn decide(&mut self, branch: usize) {
-        for (_, other) in self.running.drain(..).flatten() {
-            other.abandon();
-        }
-        self.free.clear();
+        // Before anything is cut off: a replay that finds a step cut off must know that its branch has lost.
         if let Some(Place { scope, key }) = &self.place
             && let Ok(output) = payload::encode(key, &Decision { branch })
         {
             scope.run.leave_checkpoint(Checkpoint::of(key.clone(), Outcome::Output(output)));
+        }
+        for (_, other) in self.running.drain(..).flatten() {
+            other.abandon();
+        }
+        self.free.clear();
+        if let Some(place) = &self.place {
+            // After a crash the others may not have come as far as their journals.
+            place.pass_over_all_but(branch);
         }
     }
 
