@@ -59,17 +59,8 @@ pub(super) type Read<T> = fn(&str, &RecordedWait) -> Result<T>;
 
 impl<'a> Waiting<'a> {
     pub(super) fn new(scope: &Arc<Scope>, kind: WaitKind, name: &str) -> Self {
-        let refused = match (kind, name.len()) {
-            (WaitKind::Event | WaitKind::Input | WaitKind::Topic, 0) => {
-                Some(format!("a wait for an {} without a name", kind.as_str()))
-            }
-            (_, length) if length > LONGEST_NAME => {
-                Some(format!("the name of an {} has {length} bytes, over the limit of {LONGEST_NAME}", kind.as_str()))
-            }
-            _ => None,
-        };
         let mut waiting = Self::with(scope, kind, name, scope.next_key(kind.as_str(), name));
-        waiting.refused = refused.map(invalid);
+        waiting.refused = unfit(kind, name).map(invalid);
         waiting
     }
 
@@ -215,6 +206,18 @@ impl Schema {
     }
 }
 
+/// Why nothing of this name can be waited for.
+fn unfit(kind: WaitKind, name: &str) -> Option<String> {
+    let named = matches!(kind, WaitKind::Event | WaitKind::Input | WaitKind::Topic);
+    match name.len() {
+        0 if named => Some(format!("this wait needs the name of its {}", kind.as_str())),
+        length if length > LONGEST_NAME => {
+            Some(format!("the name of this {} has {length} bytes, over the limit of {LONGEST_NAME}", kind.as_str()))
+        }
+        _ => None,
+    }
+}
+
 fn invalid(message: String) -> Error {
     Error::of_kind(ErrorKind::Invalid, message).into_permanent()
 }
@@ -294,8 +297,11 @@ impl<T: DeserializeOwned> EventWait<(String, T)> {
         // The names stand in the row: its own would only be one of them.
         let mut waiting = Waiting::new(scope, WaitKind::Event, "any of");
         waiting.name.clear();
-        if names.is_empty() || names.iter().any(String::is_empty) {
-            waiting.refuse("wait_for_any needs at least one name, and none that is empty");
+        if names.is_empty() {
+            waiting.refuse("wait_for_any needs at least one name");
+        }
+        if let Some(problem) = names.iter().find_map(|name| unfit(WaitKind::Event, name)) {
+            waiting.refuse(problem);
         }
         waiting.details().names = Some(names);
         Self { waiting, read: read_named::<T> }

@@ -1,6 +1,6 @@
 //! A wait for all of several events, with a status for each when the time is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Waiting, invalid, read_payload};
+use super::{Waiting, invalid, read_payload, unfit};
 use crate::context::scope::Scope;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, Result};
@@ -53,10 +53,7 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
     }
 
     async fn statuses(self) -> Result<BTreeMap<String, Received<T>>> {
-        let distinct: std::collections::BTreeSet<&String> = self.names.iter().collect();
-        if self.names.is_empty() || distinct.len() < self.names.len() {
-            return Err(invalid("wait_for_all needs at least one name, and each once".to_owned()));
-        }
+        self.check()?;
         let _under_way = self.scope.set_out(&self.key);
         let branch = self.scope.branch(&format!("{}/", self.key));
         let mut waits = Vec::with_capacity(self.names.len());
@@ -65,9 +62,19 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
             waiting.due = self.due;
             waits.push(waiting.received(read_payload::<T>));
         }
-        let received = all(waits.into_iter().map(|wait| -> BoxFuture<'static, _> { Box::pin(wait) }).collect()).await;
+        let mut all = std::pin::pin!(all(waits.into_iter().map(|wait| -> BoxFuture<'static, _> { Box::pin(wait) }).collect()));
+        let received = std::future::poll_fn(|cx| branch.poll(all.as_mut(), &self.scope.wakers.own(cx.waker()))).await;
         let status = |received: Option<T>| received.map_or(Received::TimedOut, Received::InTime);
         self.names.into_iter().zip(received).map(|(name, received)| Ok((name, status(received?)))).collect()
+    }
+
+    /// Whether it can be waited for; asked first, or the others would be waited for before one is refused.
+    fn check(&self) -> Result<()> {
+        let distinct: BTreeSet<&String> = self.names.iter().collect();
+        if self.names.is_empty() || distinct.len() < self.names.len() {
+            return Err(invalid("wait_for_all needs at least one name, and each once".to_owned()));
+        }
+        self.names.iter().find_map(|name| unfit(WaitKind::Event, name)).map_or(Ok(()), |problem| Err(invalid(problem)))
     }
 
     async fn payloads(self) -> Result<BTreeMap<String, T>> {
@@ -80,8 +87,7 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
     }
 }
 
-/// The outputs of all, each polled with the waker of the call they are part of: `join_all` would hand out wakers of its own, and
-/// keep ours.
+/// The outputs of all, each polled with the waker of their scope: `join_all` would hand out wakers of its own, and keep ours.
 async fn all<R>(mut futures: Vec<BoxFuture<'static, R>>) -> Vec<R> {
     let mut outputs: Vec<Option<R>> = futures.iter().map(|_| None).collect();
     std::future::poll_fn(move |cx| {
