@@ -1,5 +1,6 @@
 //! Journal keys: a kind, a name and an occurrence inside a scope, such as `step charge` or `step charge#2`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The kind of a step's key; kinds keep a step named `sleep` apart from `cx.sleep`.
@@ -20,10 +21,20 @@ impl KeySequence {
 
     /// The next key of that kind and name.
     pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
-        let base = if name.is_empty() { format!("{}{kind}", self.prefix) } else { format!("{}{kind} {name}", self.prefix) };
+        let prefix = &self.prefix;
+        let base = if name.is_empty() { format!("{prefix}{kind}") } else { format!("{prefix}{kind} {}", escaped(name)) };
         let occurrence = self.taken.entry(base.clone()).or_default();
         *occurrence += 1;
         if *occurrence == 1 { base } else { format!("{base}#{occurrence}") }
+    }
+}
+
+/// A name as it stands in a key: no name of an event or a map reads like a scope or an occurrence.
+fn escaped(name: &str) -> Cow<'_, str> {
+    if name.contains(['%', '#', '/']) {
+        name.replace('%', "%25").replace('#', "%23").replace('/', "%2F").into()
+    } else {
+        name.into()
     }
 }
 
@@ -62,6 +73,13 @@ mod tests {
         assert_eq!(keys.next(STEP, "charge"), "step charge#2");
         assert_eq!(keys.next(STEP, "sleep"), "step sleep");
         assert_eq!(keys.next("sleep", ""), "sleep#2");
+    }
+
+    #[test]
+    fn no_name_reads_like_another_key() {
+        let mut keys = KeySequence::default();
+        let taken = ["paid", "paid", "paid#2", "paid%232", "1/step charge"].map(|name| keys.next("event", name));
+        assert_eq!(taken, ["event paid", "event paid#2", "event paid%232", "event paid%25232", "event 1%2Fstep charge"]);
     }
 
     #[test]
