@@ -6,6 +6,8 @@ mod support;
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod branching;
+#[cfg(test)]
 mod calendars;
 #[cfg(test)]
 mod cancelling;

@@ -1,5 +1,6 @@
 //! What the tests stand on: a server for the whole run, a database for each test, and ways to wait for facts instead of time.
 
+pub(crate) mod bodies;
 pub(crate) mod clock;
 pub(crate) mod process;
 pub(crate) mod proxy;
