@@ -15,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod scope;
 pub(crate) mod step;
 pub(crate) mod step_handle;
+pub(crate) mod transaction;
 pub(crate) mod undo;
 mod wait;
 mod wakers;
@@ -36,6 +37,7 @@ pub use child::{ChildWait, ChildWaitOr, StartChild, TimedChildWait};
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
 pub use step_handle::{StepHandle, step};
+pub use transaction::Transaction;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
 pub use workflow::Workflow;
 

@@ -17,6 +17,7 @@ pub(crate) mod saves;
 mod session;
 pub(crate) mod starts;
 mod statements;
+pub(crate) mod transactions;
 pub(crate) mod waits;
 pub(crate) mod workers;
 

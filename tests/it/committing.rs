@@ -116,7 +116,7 @@ async fn an_event_or_answer_sent_twice_by_the_network_counts_once() {
 }
 
 /// Polls a future so many times at most, then drops it; whether it had finished by then.
-async fn polled<T>(future: impl Future<Output = T>, mut times: usize) -> bool {
+pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut times: usize) -> bool {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(move |cx| {
         if times == 0 {

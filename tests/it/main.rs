@@ -56,4 +56,6 @@ mod tidy;
 #[cfg(test)]
 mod timing_out;
 #[cfg(test)]
+mod transacting;
+#[cfg(test)]
 mod waiting;

@@ -24,6 +24,7 @@ use crate::store::parents::Tells;
 use crate::store::parks::Parks;
 use crate::store::saves::Saves;
 use crate::store::starts::Starts;
+use crate::store::transactions::Transactions;
 use crate::store::{self, Lane, Patience, Session, Store};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
@@ -40,6 +41,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
 /// | `max_connections` | 10, plus one that listens and one for the heartbeat |
+/// | `transaction_connections` | 5, opened when a transactional step needs them |
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
 /// | `operation_timeout` | 30 s |
@@ -56,6 +58,7 @@ pub struct Builder {
     lease: Duration,
     poll_interval: Duration,
     max_connections: u32,
+    transaction_connections: u32,
     max_claims: i16,
     cached_executions: usize,
     operation_timeout: Duration,
@@ -87,6 +90,7 @@ impl Default for Builder {
             lease: Duration::from_secs(15),
             poll_interval: Duration::from_secs(1),
             max_connections: 10,
+            transaction_connections: 5,
             max_claims: 10,
             cached_executions: 1000,
             operation_timeout: Duration::from_secs(30),
@@ -160,6 +164,13 @@ impl Builder {
         self
     }
 
+    /// Most connections for transactional steps, 1 or more: each holds one from its beginning to its commit, and others wait.
+    /// They are opened when they are needed, beside those of the pool, and with the database's own settings.
+    pub fn transaction_connections(mut self, connections: u32) -> Self {
+        self.transaction_connections = connections;
+        self
+    }
+
     /// How often an execution may be claimed without coming to rest before it counts as one that kills its workers, and fails.
     pub fn max_claims(mut self, claims: u16) -> Self {
         self.max_claims = i16::try_from(claims).unwrap_or(i16::MAX);
@@ -218,6 +229,7 @@ impl Builder {
                 parks: Lane::open(Arc::new(Parks), session()),
                 attempts: Lane::open(Arc::new(Attempts), session()),
                 family: Family { news, here: Arc::new(here) },
+                transactions: Transactions::new(store.clone(), self.transaction_connections),
                 lease: until.subscribe(),
             };
             let options = WorkerOptions {
@@ -292,6 +304,11 @@ impl Builder {
         }
         if self.max_connections == 0 {
             return invalid("a pool of 0 connections reaches no database; give at least 1".to_owned());
+        }
+        if self.transaction_connections == 0 {
+            return invalid(
+                "transactional steps run on no connection with transaction_connections of 0; give at least 1".to_owned(),
+            );
         }
         if self.max_claims < 1 {
             return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());

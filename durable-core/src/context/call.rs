@@ -17,12 +17,14 @@ use super::run::{Busy, Run, Verdict};
 use super::scope::Scope;
 use super::step::{BoxFuture, StepSpec};
 use super::step_handle::StepHandle;
+use super::transaction::{Transaction, TransactionCalls};
 use crate::clock;
 use crate::error::{ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
 use crate::payload::{self, Payload};
 use crate::plan::divergence;
 use crate::plan::retry::{self, AfterFailure};
+use crate::store::transactions::Committed;
 
 /// An attempt that runs longer than this is recorded as under way, so that people see it and a crash is counted against it.
 const RECORDED_AS_RUNNING_AFTER: Duration = Duration::from_secs(1);
@@ -33,6 +35,7 @@ pub(super) enum Calls<'step, R> {
     Each(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
     /// As `Each`, for bodies that may make durable calls of their own.
     Flow(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
+    InTransaction(TransactionCalls<'step, R>),
 }
 
 /// One call of a step inside an execution.
@@ -82,29 +85,35 @@ impl Call {
                 self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, None, None)).await;
             }
             cut_off.attempt = attempt;
-            let Some(body) = calls.next() else {
+            if let Calls::Flow(_) = calls {
+                // It may wait, and then its execution is parked; unless it is timed, which only a process can do.
+                busy = busy.filter(|_| self.spec.timeout.is_some());
+            }
+            let started = Instant::now();
+            cut_off.began = Some(started);
+            let Some((ended, transaction)) = self.attempt(&mut calls, attempt, started).await else {
                 // Without `retry(…)` no second attempt is ever planned.
                 let failure = Failure::new(ErrorKind::Failed, format!("step `{}` has no attempt left", self.key));
                 return R::from_result(Err(R::Error::from_failure(failure)));
             };
-            let started = Instant::now();
-            cut_off.began = Some(started);
-            let ended = match &calls {
-                Calls::Flow(_) => {
-                    // It may wait, and then its execution is parked; unless it is timed, which only a process can do.
-                    busy = busy.filter(|_| self.spec.timeout.is_some());
-                    self.call_flow(body, attempt).await
-                }
-                _ => self.call(body, attempt, started).await,
-            };
             let (took, busy) = (started.elapsed(), busy.unwrap_or_else(|| self.run.begin_work()));
             cut_off.began = None;
-            let Failed { failure, advice, error } = match self.judge(ended) {
+            let ended = match self.judge(ended) {
                 Ok((value, output)) => {
                     cut_off.attempt = 0;
-                    self.leave(Outcome::Output(output), attempt, took);
+                    self.keep(value, self.checkpoint(Outcome::Output(output), attempt, took), transaction).await
+                }
+                Err(failed) => {
+                    if let Some(transaction) = transaction {
+                        transaction.roll_back().await;
+                    }
+                    Err(failed)
+                }
+            };
+            let Failed { failure, advice, error } = match ended {
+                Ok(result) => {
                     self.run.observed.step_succeeded(&self.key, attempt, took);
-                    return R::from_result(Ok(value));
+                    return result;
                 }
                 Err(failed) => failed,
             };
@@ -114,7 +123,7 @@ impl Call {
                 AfterFailure::GiveUp => {
                     cut_off.attempt = 0;
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
-                    self.leave(Outcome::Error(failure), attempt, took);
+                    self.leave(self.checkpoint(Outcome::Error(failure), attempt, took));
                     return R::from_result(Err(error));
                 }
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
@@ -143,14 +152,40 @@ impl Call {
         if attempt == 1 { format!("{}/", self.key) } else { format!("{}/attempt {attempt}/", self.key) }
     }
 
+    fn checkpoint(&self, outcome: Outcome, attempt: u32, took: Duration) -> Checkpoint {
+        Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) }
+    }
+
     /// Leaves the outcome of the call for the next write.
-    fn leave(&self, outcome: Outcome, attempt: u32, took: Duration) {
-        let succeeded = matches!(outcome, Outcome::Output(_));
-        let checkpoint = Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) };
-        if self.spec.compensation.is_some() && (succeeded || self.spec.undo_on_failure) {
+    fn leave(&self, checkpoint: Checkpoint) {
+        if self.is_undone_after(&checkpoint.outcome) {
             self.run.leave_undoable(checkpoint);
         } else {
             self.run.leave_checkpoint(checkpoint);
+        }
+    }
+
+    fn is_undone_after(&self, outcome: &Outcome) -> bool {
+        self.spec.compensation.is_some() && (self.spec.undo_on_failure || matches!(outcome, Outcome::Output(_)))
+    }
+
+    /// Makes the outcome of an attempt that succeeded the outcome of the call; in a transaction the attempt may still fail.
+    async fn keep<R: StepResult>(
+        &self,
+        value: R::Output,
+        checkpoint: Checkpoint,
+        transaction: Option<Transaction>,
+    ) -> Result<R, Failed<R::Error>> {
+        let Some(transaction) = transaction else {
+            self.leave(checkpoint);
+            return Ok(R::from_result(Ok(value)));
+        };
+        let undoable = self.is_undone_after(&checkpoint.outcome);
+        match self.run.commit(transaction.into_open(), checkpoint.clone(), undoable).await {
+            Ok(Committed::Written) => Ok(R::from_result(Ok(value))),
+            Ok(Committed::Before(outcome)) => Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await),
+            Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
+            Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
         }
     }
 
@@ -221,6 +256,29 @@ impl Call {
             }
         }
         self.run.stop_if_draining().await;
+    }
+
+    /// Begins one attempt and runs it; `None` when there is no other. One in a transaction gives it back, unless it broke.
+    async fn attempt<'step, R>(
+        &self,
+        calls: &mut Calls<'step, R>,
+        attempt: u32,
+        started: Instant,
+    ) -> Option<(Ended<R>, Option<Transaction>)> {
+        let calls = match calls {
+            Calls::Once(call) => return Some((self.call(call.take()?(), attempt, started).await, None)),
+            Calls::Each(call) => return Some((self.call(call(), attempt, started).await, None)),
+            Calls::Flow(call) => return Some((self.call_flow(call(), attempt).await, None)),
+            Calls::InTransaction(calls) => calls,
+        };
+        let transaction = match self.run.begin_transaction().await {
+            Ok(open) => Transaction::new(open),
+            Err(error) => return Some((Ended::Broke(Box::new(error.failure().clone())), None)),
+        };
+        Some(match self.call(calls(transaction)?, attempt, started).await {
+            Ended::Returned((transaction, returned)) => (Ended::Returned(returned), Some(transaction)),
+            Ended::Broke(failure) => (Ended::Broke(failure), None),
+        })
     }
 
     /// Runs one attempt, to its end or its timeout.
@@ -310,15 +368,6 @@ impl<E: StepError> Failed<E> {
     }
 }
 
-impl<'step, R> Calls<'step, R> {
-    fn next(&mut self) -> Option<BoxFuture<'step, R>> {
-        match self {
-            Self::Once(call) => call.take().map(|call| call()),
-            Self::Each(call) | Self::Flow(call) => Some(call()),
-        }
-    }
-}
-
 /// A back-off that the run knows of while it is sat out.
 struct BackOff<'call> {
     run: &'call Run,
@@ -347,7 +396,7 @@ impl Drop for CutOff<'_> {
             if let Some(began) = self.began {
                 self.call.run.observed.step_failed(&self.call.key, self.attempt, began.elapsed(), &failure, None);
             }
-            self.call.leave(Outcome::Error(Box::new(failure)), self.attempt, Duration::ZERO);
+            self.call.leave(self.call.checkpoint(Outcome::Error(Box::new(failure)), self.attempt, Duration::ZERO));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One execution as it runs in memory: its journal, what it has written, and what it waits for.
 
+mod commits;
 mod rest;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +25,7 @@ use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::Parks;
 use crate::store::saves::{NextState, Save, Saves, Written};
+use crate::store::transactions::Transactions;
 
 pub(crate) use rest::{Busy, Look, Rest};
 
@@ -37,6 +39,7 @@ pub(crate) struct Lanes {
     pub(crate) parks: Lane<Parks>,
     pub(crate) attempts: Lane<Attempts>,
     pub(crate) family: Family,
+    pub(crate) transactions: Transactions,
     /// Until when this process's lease holds, as far as it knows.
     pub(crate) lease: watch::Receiver<Instant>,
 }
@@ -96,6 +99,8 @@ pub(crate) struct Run {
     /// Rung when the execution should be polled.
     bell: Arc<Bell>,
     progress: watch::Sender<Progress>,
+    /// How many transactions of steps are being committed.
+    committing: watch::Sender<usize>,
     cancelled: watch::Sender<bool>,
     draining: AtomicBool,
     /// Told when something may have answered a wait of this execution while it runs.
@@ -206,6 +211,7 @@ impl Run {
             }),
             bell: Arc::default(),
             progress: watch::Sender::new(Progress::UpTo(0)),
+            committing: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             nudged: Notify::new(),
@@ -307,17 +313,19 @@ impl Run {
 
     /// As [`leave_checkpoint`](Self::leave_checkpoint), for what a rollback undoes.
     pub(super) fn leave_undoable(&self, checkpoint: Checkpoint) {
-        let order = {
-            let mut state = self.state();
-            if state.rollback.is_some() {
-                drop(state);
-                return self.leave_checkpoint(checkpoint);
-            }
-            let order = state.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
-            state.undoable.insert(order, Undoable::of(&checkpoint));
-            order
-        };
+        let Some(order) = self.enlist(&checkpoint) else { return self.leave_checkpoint(checkpoint) };
         self.leave_checkpoint(Checkpoint { undo_order: Some(order), ..checkpoint });
+    }
+
+    /// The place of a step among those that a rollback undoes, behind the others; none for what a rollback itself does.
+    fn enlist(&self, checkpoint: &Checkpoint) -> Option<i32> {
+        let mut state = self.state();
+        if state.rollback.is_some() {
+            return None;
+        }
+        let order = state.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
+        state.undoable.insert(order, Undoable::of(checkpoint));
+        Some(order)
     }
 
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.
@@ -392,6 +400,7 @@ impl Run {
 
     /// Writes the state the execution goes to, together with the checkpoints that were left.
     pub(crate) async fn finish(&self, next: NextState) -> Written {
+        self.commits_settled().await;
         let saved = self.save(&mut self.state(), Some(next));
         self.written(saved.await)
     }

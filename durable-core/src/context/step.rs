@@ -56,7 +56,7 @@ where
     F: FnOnce() -> BoxFuture<'step, R> + Send + 'step,
 {
     match ambient::scope() {
-        None => Step { place: None, under_way: None, future: body() },
+        None => Step::plain(body()),
         Some(scope) => Step::journalled(scope, spec, digest, Calls::Once(Some(Box::new(body)))),
     }
 }
@@ -68,13 +68,18 @@ where
     F: FnMut() -> BoxFuture<'step, R> + Send + 'step,
 {
     match ambient::scope() {
-        None => Step { place: None, under_way: None, future: body() },
+        None => Step::plain(body()),
         Some(scope) => Step::journalled(scope, spec, digest, Calls::Each(Box::new(body))),
     }
 }
 
 impl<'step, R: StepResult + 'step> Step<'step, R> {
-    fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
+    /// Outside an execution: what happens when it is awaited is all there is.
+    pub(super) fn plain(future: BoxFuture<'step, R>) -> Self {
+        Self { place: None, under_way: None, future }
+    }
+
+    pub(super) fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let key = scope.next_key(journal_key::STEP, spec.name);
         let call = Call::new(&scope, &key, *spec, digest);
         Self { place: Some((scope, key)), under_way: None, future: Box::pin(call.outcome(calls)) }

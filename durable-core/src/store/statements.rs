@@ -19,6 +19,8 @@ macro_rules! statements {
 
 statements! {
     RecordAttempts = "attempts/record",
+    CommitStep = "checkpoints/commit",
+    FindStep = "checkpoints/find",
     GetSteps = "checkpoints/get",
     LoadJournals = "checkpoints/load",
     ReadClock = "clock/read",

@@ -174,6 +174,8 @@ impl Worker {
         let Some(registered) = self.registry.find(&claimed.workflow, claimed.version) else {
             return Err(Ending::Failed(failure));
         };
+        // A step that the failure has cut off may be committed all the same; then it is undone with the others.
+        run.commits_settled().await;
         let cause = (*failure).clone();
         let flow = back(run, registered, &claimed.workflow, failure, Ending::Failed)?;
         if run.write_checkpoints().await == Written::Refused {

@@ -1,7 +1,8 @@
 //! A proxy between a worker and Postgres that knows what passes through it, and stops or cuts it at a chosen statement.
 //!
 //! Statements are known by their first line, which names them and which the engine sends with their text: a `Parse` message
-//! gives that line, and the `Bind` messages that follow it on the same connection refer to it.
+//! gives that line, and the `Bind` messages that follow it on the same connection refer to it. What is sent as a plain `Query`
+//! is known by its first word: `begin`, `commit`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -230,9 +231,13 @@ async fn upwards(
                 let (name, text) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
                 names.insert(name.to_owned(), first_line(text));
             }
-            b'B' => {
-                let name = message.body.split(|byte| *byte == 0).nth(1).unwrap_or_default();
-                let statement = names.get(name).cloned().unwrap_or_default();
+            b'B' | b'Q' => {
+                let statement = if message.kind == b'Q' {
+                    first_line(&message.body).trim_matches([';', '\0']).to_lowercase()
+                } else {
+                    let name = message.body.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+                    names.get(name).cloned().unwrap_or_default()
+                };
                 let trap = shared.see(&statement);
                 if let Some(trap) = trap.as_ref().filter(|trap| trap.moment == Moment::Before) {
                     shared.caught.send_replace(Some(statement.clone()));

@@ -4,6 +4,7 @@
 #![deny(single_use_lifetimes, unused_qualifications, unused_lifetimes, elided_lifetimes_in_paths)]
 
 use durable::prelude::*;
+use durable::sqlx;
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
@@ -20,7 +21,9 @@ impl Parcels {
     async fn run(&self, cx: &Context, count: u32) -> Result<String> {
         let _ = cx;
         let packed = self.pack(count).await?;
-        self.send(&packed, &self.sender, 0).await
+        let sent = self.send(&packed, &self.sender, 0).await?;
+        self.write_down(&sent).await?;
+        Ok(sent)
     }
 
     /// Packs.
@@ -31,6 +34,19 @@ impl Parcels {
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
     pub(crate) async fn pack(&self, count: u32) -> Result<Vec<u32>> {
         Ok((0..count).collect())
+    }
+
+    /// Writes the parcel down.
+    #[step(transaction, retry(max_attempts = 2), compensate = strike_out)]
+    async fn write_down(&self, tx: &mut Transaction, parcel: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar("select length($1)::int8").bind(parcel).fetch_one(&mut **tx).await?)
+    }
+
+    /// Strikes the parcel out.
+    #[compensation]
+    #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
+    async fn strike_out(&self, length: &i64) -> Result<bool> {
+        Ok(*length > 0)
     }
 
     /// Unpacks.

@@ -1,0 +1,71 @@
+//! Commits of transactional steps: they go on when the step that began them is dropped, and the execution ends after them.
+
+use std::sync::Arc;
+
+use super::{Busy, Run};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Checkpoint;
+use crate::store::transactions::{Commit, Committed, Open};
+
+/// A commit under way. Its execution neither parks nor ends meanwhile: whoever takes it over must find the step in the journal.
+struct Underway {
+    run: Arc<Run>,
+    busy: Option<Busy>,
+    undo_order: Option<i32>,
+}
+
+impl Run {
+    /// Begins the transaction of a step, however long the database is out.
+    pub(in super::super) async fn begin_transaction(&self) -> Result<Open> {
+        self.lanes.transactions.begin().await
+    }
+
+    /// Commits a step's transaction and its checkpoint; `undoable` says that a rollback undoes the step.
+    pub(in super::super) async fn commit(
+        self: &Arc<Self>,
+        transaction: Open,
+        checkpoint: Checkpoint,
+        undoable: bool,
+    ) -> Result<Committed> {
+        let underway = Underway::begin(self, &checkpoint, undoable);
+        let hold = self.hold();
+        let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };
+        let commit = Commit { worker: hold.worker, id: self.id, epoch: hold.epoch, checkpoint };
+        tokio::spawn(underway.carry_out(transaction, commit))
+            .await
+            .map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine ended while a step was committed"))?
+    }
+
+    /// Returns when no commit is under way, also none of a step that was dropped.
+    pub(crate) async fn commits_settled(&self) {
+        // Nobody else holds the sender.
+        let _ = self.committing.subscribe().wait_for(|commits| *commits == 0).await;
+    }
+}
+
+impl Underway {
+    fn begin(run: &Arc<Run>, checkpoint: &Checkpoint, undoable: bool) -> Self {
+        run.committing.send_modify(|commits| *commits += 1);
+        Self { run: run.clone(), busy: Some(run.begin_work()), undo_order: if undoable { run.enlist(checkpoint) } else { None } }
+    }
+
+    async fn carry_out(mut self, transaction: Open, commit: Commit) -> Result<Committed> {
+        let committed = self.run.lanes.transactions.commit(transaction, &commit).await;
+        if let Ok(Committed::Written) = committed {
+            self.undo_order = None;
+        }
+        committed
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(order) = self.undo_order {
+            // It was not committed: there is nothing to undo.
+            self.run.state().undoable.remove(&order);
+        }
+        self.busy = None;
+        self.run.committing.send_modify(|commits| *commits -= 1);
+        self.run.bell.ring();
+    }
+}

@@ -1,0 +1,115 @@
+//! Transactional steps: what they write with the transaction they are given is committed together with their outcome.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use sqlx::PgConnection;
+
+use super::ambient;
+use super::call::Calls;
+use super::result::{StepError, StepResult};
+use super::step::{BoxFuture, Step, StepSpec};
+use crate::error::{ErrorKind, Failure};
+use crate::store::transactions::{self, Open};
+
+/// The transaction of a step marked `#[step(transaction)]`, in the database that Durable's schema is in.
+///
+/// The engine begins it before the step's body, and commits it after, together with the step's outcome: both are there exactly
+/// once, or neither is, whatever happens in between. It is rolled back when the step fails, panics, takes too long, or is
+/// dropped. The step must not end it by itself.
+///
+/// It comes from a pool of its own (see [`Builder::transaction_connections`](crate::client::Builder::transaction_connections))
+/// and holds a connection as long as the step runs: keep such steps short, and call other services from steps without it.
+///
+/// ```no_run
+/// # use durable::prelude::*;
+/// # struct Transfer;
+/// # #[workflow] impl Transfer {
+/// # async fn run(&self, _cx: &Context, account: i64) -> Result<i64> { self.debit(account, 7).await }
+/// #[step(transaction, retry(max_attempts = 3))]
+/// async fn debit(&self, tx: &mut Transaction, account: i64, cents: i64) -> Result<i64> {
+///     let debit = "update accounts set cents = cents - $2 where id = $1 returning cents";
+///     Ok(durable::sqlx::query_scalar(debit).bind(account).bind(cents).fetch_one(&mut **tx).await?)
+/// }
+/// # }
+/// ```
+pub struct Transaction {
+    open: Open,
+}
+
+/// Makes each attempt's future, which gives the transaction back; `None` when there is no other attempt.
+pub(super) type TransactionCalls<'step, R> =
+    Box<dyn FnMut(Transaction) -> Option<BoxFuture<'step, (Transaction, R)>> + Send + 'step>;
+
+impl Transaction {
+    pub(super) fn new(open: Open) -> Self {
+        Self { open }
+    }
+
+    pub(super) fn into_open(self) -> Open {
+        self.open
+    }
+
+    /// Rolls back, and returns when that is done: the next attempt must not wait for the locks of this one.
+    pub(super) async fn roll_back(self) {
+        transactions::roll_back(self.open).await;
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.open
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.open
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+/// A transactional step whose body is called at most once in a process.
+pub fn step_once_in_transaction<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, body: F) -> Step<'step, R>
+where
+    R: StepResult + 'step,
+    F: FnOnce(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
+{
+    let mut body = Some(body);
+    step(spec, digest, Box::new(move |transaction| body.take().map(|body| body(transaction))))
+}
+
+/// A transactional step whose body is called once for each attempt.
+pub fn step_retried_in_transaction<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, mut body: F) -> Step<'step, R>
+where
+    R: StepResult + 'step,
+    F: FnMut(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
+{
+    step(spec, digest, Box::new(move |transaction| Some(body(transaction))))
+}
+
+fn step<'step, R: StepResult + 'step>(
+    spec: &'static StepSpec,
+    digest: Option<u64>,
+    calls: TransactionCalls<'step, R>,
+) -> Step<'step, R> {
+    match ambient::scope() {
+        None => Step::plain(Box::pin(std::future::ready(R::from_result(Err(R::Error::from_failure(no_execution(spec.name))))))),
+        Some(scope) => Step::journalled(scope, spec, digest, Calls::InTransaction(calls)),
+    }
+}
+
+fn no_execution(name: &str) -> Failure {
+    let message = format!(
+        "step `{name}` is transactional and runs only inside an execution: call it from `run`, and neither from another step nor \
+         from other code"
+    );
+    Failure::new(ErrorKind::Invalid, message)
+}
