@@ -17,15 +17,21 @@ pub(crate) enum Workload {
     W5,
     /// Starts, one by one and in batches.
     Enqueue,
+    /// Branches, items, a saga, children, a transaction.
+    Flows,
+    /// Executions with long journals.
+    Resume,
 }
 
-const ALL: [(&str, Workload); 6] = [
+const ALL: [(&str, Workload); 8] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
     ("w4", Workload::W4),
     ("w5", Workload::W5),
     ("enqueue", Workload::Enqueue),
+    ("flows", Workload::Flows),
+    ("resume", Workload::Resume),
 ];
 
 /// How large the workloads are.
@@ -51,6 +57,10 @@ pub(crate) struct Scale {
     pub(crate) starts_per_caller: usize,
     /// Batches of starts.
     pub(crate) batches: usize,
+    /// Executions with branches, sagas, transactions.
+    pub(crate) flows: usize,
+    /// Items of a map.
+    pub(crate) items: usize,
 }
 
 impl Scale {
@@ -65,6 +75,8 @@ impl Scale {
         rest_seconds: 20,
         starts_per_caller: 500,
         batches: 40,
+        flows: 500,
+        items: 10_000,
     };
 
     const QUICK: Self = Self {
@@ -78,6 +90,8 @@ impl Scale {
         rest_seconds: 3,
         starts_per_caller: 50,
         batches: 4,
+        flows: 50,
+        items: 1_000,
     };
 }
 

@@ -69,6 +69,8 @@ fn measure() -> Result<()> {
                 Workload::W4 => report.w4 = Some(workloads::waking::measure(&bench, &mut table).await?),
                 Workload::W5 => report.w5 = Some(workloads::parking::measure(&bench, &mut table).await?),
                 Workload::Enqueue => report.enqueue = Some(workloads::enqueueing::measure(&bench, &mut table).await?),
+                Workload::Flows => report.flows = Some(workloads::flows::measure(&bench, &mut table).await?),
+                Workload::Resume => report.resume = Some(workloads::resuming::measure(&bench, &mut table).await?),
             }
         }
         Ok::<(), durable::Error>(())

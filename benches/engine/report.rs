@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
-use crate::workloads::{enqueueing, parking, starting, throughput, waking};
+use crate::workloads::{enqueueing, flows, parking, resuming, starting, throughput, waking};
 
 /// What `bench.json` says; a workload that was not run is left out.
 #[derive(Debug, Default, Serialize)]
@@ -26,6 +26,10 @@ pub(crate) struct Report {
     pub(crate) w5: Option<parking::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) enqueue: Option<enqueueing::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flows: Option<flows::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resume: Option<resuming::Figures>,
 }
 
 impl Report {

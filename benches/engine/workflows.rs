@@ -1,5 +1,7 @@
 //! The workflows that are measured. Their steps do nothing, so that only the engine is.
 
+pub(crate) mod flows;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,7 +1,9 @@
 //! The workloads, a file each: what they do, what of it is measured, and what goes into the report.
 
 pub(crate) mod enqueueing;
+pub(crate) mod flows;
 pub(crate) mod parking;
+pub(crate) mod resuming;
 pub(crate) mod starting;
 pub(crate) mod throughput;
 pub(crate) mod waking;
