@@ -75,7 +75,7 @@ pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) ->
 /// `&`, or nothing. With `undo_on_failure` on the step it takes an `Option` of the output. It returns a `Result`. Several steps
 /// with the same output may name one compensation.
 ///
-/// ```ignore
+/// ```text
 /// #[step(retry(max_attempts = 3), compensate = refund)]
 /// async fn charge(&self, order: &Order) -> Result<Payment> { … }
 ///
