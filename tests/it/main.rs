@@ -23,6 +23,8 @@ mod crashing;
 #[cfg(test)]
 mod diverging;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod isolating;
 #[cfg(test)]
 mod leasing;

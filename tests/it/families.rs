@@ -1,0 +1,409 @@
+//! Families: children end with their parents, parents hear how their children ended, and nobody is forgotten after a crash.
+//!
+//! Most families here are put together by hand, out of executions that no worker runs: what counts is who is told and who ends.
+
+use std::sync::Arc;
+
+use durable::prelude::*;
+use durable::{Bond, Child, WaitOutcome};
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::support::{self, Database, PATIENCE, eventually, soon};
+
+/// Runs in no process of these tests.
+struct Member;
+
+#[workflow(queue = "nobody")]
+impl Member {
+    async fn run(&self, _cx: &Context, number: u32) -> Result<u32> {
+        Ok(number)
+    }
+}
+
+/// Runs until it is stopped; says when it runs and when it was stopped.
+#[derive(Clone)]
+struct Stubborn {
+    begun: Arc<Semaphore>,
+    stopped: Arc<Semaphore>,
+}
+
+impl Stubborn {
+    fn new() -> Self {
+        Self { begun: Arc::new(Semaphore::new(0)), stopped: Arc::new(Semaphore::new(0)) }
+    }
+}
+
+struct Stop(Arc<Semaphore>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+#[workflow]
+impl Stubborn {
+    async fn run(&self, _cx: &Context, _: ()) -> Result<()> {
+        self.stay().await
+    }
+
+    #[step]
+    async fn stay(&self) -> Result<()> {
+        let _stop = Stop(self.stopped.clone());
+        self.begun.add_permits(1);
+        std::future::pending().await
+    }
+}
+
+/// A family that is put together by hand.
+struct Family<'a> {
+    database: &'a Database,
+    client: Durable,
+}
+
+impl<'a> Family<'a> {
+    async fn on(database: &'a Database) -> Self {
+        Self { database, client: database.client().await }
+    }
+
+    /// An execution that is parked.
+    async fn member(&self) -> ExecutionId {
+        let id = self.client.start::<Member>(0).await.unwrap().id();
+        self.database.run(&format!("update durable.executions set state = 'waiting', epoch = 1 where execution_id = '{id}'")).await;
+        id
+    }
+
+    /// A child of that parent, which waits for it if their bond is that.
+    async fn child(&self, parent: ExecutionId, bond: &str) -> ExecutionId {
+        let id = self.member().await;
+        self.adopt(parent, id, bond).await;
+        id
+    }
+
+    async fn adopt(&self, parent: ExecutionId, child: ExecutionId, bond: &str) {
+        self.database
+            .run(&format!(
+                "update durable.executions set parent_id = '{parent}', parent_key = 'child {child}', parent_bond = '{bond}'
+                 where execution_id = '{child}';
+                 insert into durable.waits (shard, execution_id, started_at, key, kind, name, child_id)
+                 select 0, '{parent}', durable.now(), 'child {child}', 'child', 'member', '{child}' where '{bond}' = 'awaited'"
+            ))
+            .await;
+    }
+
+    async fn end(&self, id: ExecutionId) {
+        self.database
+            .run(&format!(
+                "update durable.executions set state = 'completed', output = '42', finished_at = durable.now() where execution_id = '{id}'"
+            ))
+            .await;
+    }
+
+    /// Makes a step of it one that can be undone.
+    async fn make_undoable(&self, id: ExecutionId) {
+        self.database
+            .run(&format!(
+                "insert into durable.checkpoints (execution_id, started_at, finished_at, shard, attempt, key, output, undo_order)
+                 values ('{id}', durable.now(), durable.now(), 0, 1, 'step pay', '1', 1)"
+            ))
+            .await;
+    }
+
+    async fn state(&self, id: ExecutionId) -> ExecutionState {
+        self.client.get_execution(id).await.unwrap().execution.state
+    }
+
+    async fn bond(&self, id: ExecutionId) -> Bond {
+        self.client.get_execution(id).await.unwrap().execution.parent.unwrap().bond
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_ends_everyone_below_but_the_detached_and_those_who_ended_before() {
+    use ExecutionState::{Cancelled, Completed, Waiting};
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let (awaited, started) = (family.child(root, "awaited").await, family.child(root, "started").await);
+    let (detached, ended) = (family.child(root, "detached").await, family.child(root, "awaited").await);
+    let below_detached = family.child(detached, "awaited").await;
+    let below_ended = family.child(ended, "started").await;
+    let below_awaited = family.child(awaited, "started").await;
+    let below_that = family.child(below_awaited, "awaited").await;
+    family.end(ended).await;
+
+    family.client.cancel(root, "enough").await.unwrap();
+
+    for (id, state) in [
+        (root, Cancelled),
+        (awaited, Cancelled),
+        (started, Cancelled),
+        (below_awaited, Cancelled),
+        (below_that, Cancelled),
+        (ended, Completed),
+        (below_ended, Waiting),
+        (detached, Waiting),
+        (below_detached, Waiting),
+    ] {
+        assert_eq!(family.state(id).await, state);
+    }
+    let error = family.client.get_execution(below_that).await.unwrap().execution.error.unwrap();
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Cancelled, "enough"));
+    let outcomes = family.client.get_execution(root).await.unwrap().waits;
+    assert!(outcomes.iter().all(|wait| wait.outcome == Some(WaitOutcome::Cancelled)));
+}
+
+#[tokio::test]
+async fn the_step_that_a_child_runs_is_stopped_with_its_parent() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let stubborn = Stubborn::new();
+    let worker = database.builder().register(stubborn.clone()).start().await.unwrap();
+    let root = family.member().await;
+    for rolled_back in [false, true] {
+        let parent = family.child(root, "detached").await;
+        let child = worker.start::<Stubborn>(()).await.unwrap();
+        soon("its step runs", stubborn.begun.acquire()).await.unwrap().forget();
+        family.adopt(parent, child.id(), "awaited").await;
+        if rolled_back {
+            family.client.rollback(parent, "enough").await.unwrap();
+        } else {
+            family.client.cancel(parent, "enough").await.unwrap();
+        }
+        soon("its step is dropped", stubborn.stopped.acquire()).await.unwrap().forget();
+        assert_eq!(child.result_within(PATIENCE).await.unwrap_err().to_string(), "enough");
+    }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rollback_turns_round_everyone_below_who_goes_on() {
+    use ExecutionState::{Cancelled, Compensating, Completed, Waiting};
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let (awaited, started) = (family.child(root, "awaited").await, family.child(root, "started").await);
+    let (detached, ended) = (family.child(root, "detached").await, family.child(root, "awaited").await);
+    let below = family.child(awaited, "awaited").await;
+    let cancelled_before = family.child(awaited, "started").await;
+    family.end(ended).await;
+    family.client.cancel(cancelled_before, "earlier").await.unwrap();
+
+    family.client.rollback(root, "all of it").await.unwrap();
+
+    for (id, state) in [
+        (root, Compensating),
+        (awaited, Compensating),
+        (started, Compensating),
+        (below, Compensating),
+        (ended, Completed),
+        (detached, Waiting),
+        (cancelled_before, Cancelled),
+    ] {
+        assert_eq!(family.state(id).await, state);
+    }
+    let turned = "select count(*) from durable.executions where rollback ->> 'message' = 'all of it' and epoch = 2 and claims = 0";
+    assert_eq!(database.count(turned).await, 4);
+    // A cancel from above leaves alone who is being rolled back.
+    family.client.cancel(detached, "enough").await.unwrap();
+    assert_eq!(family.client.cancel(below, "enough").await.unwrap_err().kind(), ErrorKind::Finished);
+}
+
+#[tokio::test]
+async fn a_family_larger_than_one_call_takes_ends_all_the_same() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let children = family.client.start_many::<Member>(vec![0; 2500]).await.unwrap();
+    database
+        .run(&format!(
+            "update durable.executions
+             set parent_id = '{root}', parent_key = 'child ' || execution_id,
+                 parent_bond = case when execution_id::text < '{}' then 'started' else 'awaited' end
+             where execution_id <> '{root}'",
+            children[1250].id()
+        ))
+        .await;
+    family.client.cancel(root, "enough").await.unwrap();
+    assert_eq!(database.count("select count(*) from durable.executions where state <> 'cancelled'").await, 0);
+}
+
+#[tokio::test]
+async fn the_end_of_a_child_wakes_its_parent_once_though_many_tell_it() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let child = family.child(root, "awaited").await;
+    family.make_undoable(child).await;
+    family.end(child).await;
+    let tell = format!("select outcome, woken_queue from durable.tell_parents(0::smallint, array['{child}']::uuid[])");
+    let told = join_all((0..4).map(|_| sqlx::query_as::<_, (String, Option<String>)>(&*tell.clone().leak()).fetch_all(database.pool()))).await;
+    let told: Vec<(String, Option<String>)> = told.into_iter().flat_map(|told| told.unwrap()).collect();
+    let woke = told.iter().filter(|(outcome, queue)| outcome == "told" && queue.as_deref() == Some("nobody")).count();
+    assert_eq!(woke, 1, "{told:?}");
+    assert_eq!(family.state(root).await, ExecutionState::Pending);
+    assert_eq!(family.bond(child).await, Bond::Told);
+    let wait = family.client.get_execution(root).await.unwrap().waits.remove(0);
+    assert_eq!((wait.outcome, wait.child_id), (Some(WaitOutcome::Received), Some(child)));
+    assert_eq!(wait.payload.unwrap(), json!({"state": "completed", "output": 42, "error": null, "undoable": true}));
+}
+
+#[tokio::test]
+async fn a_parent_that_nobody_told_is_told_by_whoever_looks_and_one_that_is_busy_a_little_later() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let (idle, busy, ended) = (family.member().await, family.member().await, family.member().await);
+    let mut children = Vec::new();
+    for parent in [idle, busy, ended] {
+        children.push(family.child(parent, "awaited").await);
+    }
+    family.end(ended).await;
+    let mut transaction = database.pool().begin().await.unwrap();
+    family.client.send_event_within(&mut transaction, busy, "other", &1).await.unwrap();
+    for child in &children {
+        family.end(*child).await;
+    }
+    let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
+    eventually("the idle parent is told", async || family.state(idle).await == ExecutionState::Pending).await;
+    eventually("and the one that has ended is not", async || family.bond(children[2]).await == Bond::Told).await;
+    assert_eq!((family.state(busy).await, family.bond(children[1]).await), (ExecutionState::Waiting, Bond::Awaited));
+    transaction.commit().await.unwrap();
+    eventually("the busy parent is told", async || family.state(busy).await == ExecutionState::Pending).await;
+    assert_eq!(family.state(ended).await, ExecutionState::Completed);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_parent_hears_at_once_that_its_child_was_cancelled_by_a_client() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let child = family.child(root, "awaited").await;
+    family.client.cancel(child, "only this one").await.unwrap();
+    assert_eq!(family.state(root).await, ExecutionState::Pending);
+    let wait = family.client.get_execution(root).await.unwrap().waits.remove(0);
+    let payload = wait.payload.unwrap();
+    assert_eq!((&payload["state"], &payload["error"]["message"]), (&json!("cancelled"), &json!("only this one")));
+}
+
+#[tokio::test]
+async fn children_whom_no_parent_will_hear_of_are_called_off() {
+    use ExecutionState::{Cancelled, Compensating, Waiting};
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let parent = async |change: &str, bond: &str| {
+        let parent = family.member().await;
+        let child = family.child(parent, bond).await;
+        let below = family.child(child, "awaited").await;
+        let wait = format!("update durable.waits set resolved_at = durable.now(), outcome = '{change}' where execution_id = '{parent}'");
+        match change {
+            "timed_out" | "cancelled" | "elapsed" => database.run(&wait).await,
+            change => database.run(&format!("update durable.executions set {change} where execution_id = '{parent}'")).await,
+        }
+        (child, below)
+    };
+    let failed = "state = 'failed', finished_at = durable.now()";
+    let undone = r#"state = 'compensated', finished_at = durable.now(), rollback = '{"kind": "failed", "message": ""}'"#;
+    let mut expected = Vec::new();
+    for (change, bond, state) in [
+        (failed, "awaited", Cancelled),
+        ("timed_out", "awaited", Cancelled),
+        ("cancelled", "awaited", Cancelled),
+        (undone, "awaited", Compensating),
+        (failed, "started", Waiting),
+        (failed, "detached", Waiting),
+        ("priority = 1", "awaited", Waiting),
+    ] {
+        expected.push((parent(change, bond).await, change, bond, state));
+    }
+    let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
+    for ((child, below), change, bond, state) in expected {
+        eventually("it is called off", async || family.state(child).await == state && family.state(below).await == state).await;
+        assert_eq!(family.state(child).await, state, "{change} {bond}");
+    }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn children_and_parents_are_listed_both_ways() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let (first, second) = (family.child(root, "awaited").await, family.child(root, "started").await);
+    family.child(first, "awaited").await;
+    let children = family.client.get_execution(root).await.unwrap().children;
+    let [Child { id, workflow, key, bond, state, .. }, other] = &children[..] else { panic!("{children:?}") };
+    assert_eq!((*id, workflow.as_str(), key.as_str()), (first, "member", format!("child {first}").as_str()));
+    assert_eq!((*bond, *state, other.id, other.bond), (Bond::Awaited, ExecutionState::Waiting, second, Bond::Started));
+    let parent = family.client.get_execution(second).await.unwrap().execution.parent.unwrap();
+    assert_eq!((parent.id, parent.key, parent.bond), (root, format!("child {second}"), Bond::Started));
+    let listed = family.client.list_executions().parent(root).limit(1).await.unwrap();
+    assert_eq!((listed.executions[0].id, listed.next), (second, Some(second)), "newest first");
+    let rest = family.client.list_executions().parent(root).after(second).workflow("member").await.unwrap();
+    assert_eq!((rest.executions.len(), rest.executions[0].id, rest.next), (1, first, None));
+    assert!(family.client.list_executions().parent(second).await.unwrap().executions.is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_wait_for_a_child_cancels_the_child() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let child = family.child(root, "awaited").await;
+    let below = family.child(child, "awaited").await;
+    family.client.cancel_wait(root, "member").await.unwrap();
+    for (id, state) in [(root, ExecutionState::Pending), (child, ExecutionState::Cancelled), (below, ExecutionState::Cancelled)] {
+        assert_eq!(family.state(id).await, state);
+    }
+}
+
+/// Every way to end, tell and reach members of the same families, all at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_cancels_rollbacks_publications_and_news_deadlocks_nobody() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        let root = family.member().await;
+        ids.push(root);
+        for _ in 0..3 {
+            let child = family.child(root, "awaited").await;
+            ids.extend([child, family.child(child, "started").await, family.child(child, "awaited").await]);
+        }
+    }
+    database
+        .run(
+            "insert into durable.waits (shard, execution_id, started_at, key, kind, name)
+             select 0, execution_id, durable.now(), 'topic', 'topic', 'news' from durable.executions",
+        )
+        .await;
+    let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
+    let refused = |outcome: Result<()>| match outcome {
+        Ok(()) => {}
+        Err(error) => assert!(matches!(error.kind(), ErrorKind::Finished | ErrorKind::Conflict), "{error}"),
+    };
+    let storm = ids.iter().rev().enumerate().map(|(number, id)| {
+        let (durable, id) = (if number % 2 == 0 { worker.clone() } else { family.client.clone() }, *id);
+        tokio::spawn(async move {
+            match number % 5 {
+                0 => refused(durable.cancel(id, "storm").await),
+                1 => refused(durable.rollback(id, "storm").await),
+                2 => drop(durable.publish("news", &number).await.unwrap()),
+                3 => refused(durable.send_event(id, "other", &number).await),
+                _ => refused(durable.cancel_wait(id, "topic").await),
+            }
+        })
+    });
+    let storm = soon("the storm is over", join_all(storm)).await;
+    storm.into_iter().for_each(|gust| gust.unwrap());
+    let deadlocks = database.count("select deadlocks from pg_stat_database where datname = current_database()").await;
+    assert_eq!(deadlocks, 0);
+    for id in &ids[..] {
+        let _ = family.client.cancel(*id, "the rest").compensate().await;
+    }
+    let left = "select count(*) from durable.executions where finished_at is null and rollback is null";
+    assert_eq!(database.count(left).await, 0);
+    worker.shutdown().await.unwrap();
+}
