@@ -71,7 +71,9 @@ impl<'a> Family<'a> {
     /// An execution that is parked.
     async fn member(&self) -> ExecutionId {
         let id = self.client.start::<Member>(0).await.unwrap().id();
-        self.database.run(&format!("update durable.executions set state = 'waiting', epoch = 1 where execution_id = '{id}'")).await;
+        self.database
+            .run(&format!("update durable.executions set state = 'waiting', epoch = 1 where execution_id = '{id}'"))
+            .await;
         id
     }
 
@@ -204,7 +206,8 @@ async fn a_rollback_turns_round_everyone_below_who_goes_on() {
     ] {
         assert_eq!(family.state(id).await, state);
     }
-    let turned = "select count(*) from durable.executions where rollback ->> 'message' = 'all of it' and epoch = 2 and claims = 0";
+    let turned =
+        "select count(*) from durable.executions where rollback ->> 'message' = 'all of it' and epoch = 2 and claims = 0";
     assert_eq!(database.count(turned).await, 4);
     // A cancel from above leaves alone who is being rolled back.
     family.client.cancel(detached, "enough").await.unwrap();
@@ -239,7 +242,9 @@ async fn the_end_of_a_child_wakes_its_parent_once_though_many_tell_it() {
     family.make_undoable(child).await;
     family.end(child).await;
     let tell = format!("select outcome, woken_queue from durable.tell_parents(0::smallint, array['{child}']::uuid[])");
-    let told = join_all((0..4).map(|_| sqlx::query_as::<_, (String, Option<String>)>(&*tell.clone().leak()).fetch_all(database.pool()))).await;
+    let told =
+        join_all((0..4).map(|_| sqlx::query_as::<_, (String, Option<String>)>(&*tell.clone().leak()).fetch_all(database.pool())))
+            .await;
     let told: Vec<(String, Option<String>)> = told.into_iter().flat_map(|told| told.unwrap()).collect();
     let woke = told.iter().filter(|(outcome, queue)| outcome == "told" && queue.as_deref() == Some("nobody")).count();
     assert_eq!(woke, 1, "{told:?}");
@@ -297,7 +302,8 @@ async fn children_whom_no_parent_will_hear_of_are_called_off() {
         let parent = family.member().await;
         let child = family.child(parent, bond).await;
         let below = family.child(child, "awaited").await;
-        let wait = format!("update durable.waits set resolved_at = durable.now(), outcome = '{change}' where execution_id = '{parent}'");
+        let wait =
+            format!("update durable.waits set resolved_at = durable.now(), outcome = '{change}' where execution_id = '{parent}'");
         match change {
             "timed_out" | "cancelled" | "elapsed" => database.run(&wait).await,
             change => database.run(&format!("update durable.executions set {change} where execution_id = '{parent}'")).await,

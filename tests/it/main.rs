@@ -20,6 +20,7 @@ mod compensating;
 mod compile_errors;
 #[cfg(test)]
 mod crashing;
+mod crashing_flows;
 #[cfg(test)]
 mod diverging;
 #[cfg(test)]

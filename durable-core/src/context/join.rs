@@ -110,10 +110,17 @@ pub fn try_join<'a, B: Branches<'a>>(branches: B) -> Join<'a, B::Slots> {
 }
 
 /// `durable::race!`: the first to end ends the others.
-pub fn race<'a, T: Send + 'a>(branches: Vec<BoxFuture<'a, T>>) -> Race<'a, T> {
-    let winner = Slot::new();
-    let waiting = branches.into_iter().map(|branch| winner.filled_by(branch, |_| Ended::Well)).collect();
-    Race { branches: Started::new("race", waiting), winner }
+pub fn race<'a, T: Send + 'a>(branch: impl Future<Output = T> + Send + 'a) -> Race<'a, T> {
+    Race { branches: Started::new("race", Vec::new()), winner: Slot::new() }.or(branch)
+}
+
+impl<'a, T: Send + 'a> Race<'a, T> {
+    /// One more branch.
+    #[doc(hidden)]
+    pub fn or(mut self, branch: impl Future<Output = T> + Send + 'a) -> Self {
+        self.branches.waiting.push(self.winner.filled_by(branch, |_| Ended::Well));
+        self
+    }
 }
 
 impl<'a, S: Slots> Join<'a, S> {

@@ -62,9 +62,7 @@ macro_rules! try_join {
 /// ```
 #[macro_export]
 macro_rules! race {
-    ($($branch:expr),+ $(,)?) => {
-        $crate::__macro::race(::std::vec![
-            $(::std::boxed::Box::pin(async { ($branch).await }) as $crate::__macro::BoxFuture<'_, _>),+
-        ])
+    ($first:expr $(, $other:expr)* $(,)?) => {
+        $crate::__macro::race(async { ($first).await })$(.or(async { ($other).await }))*
     };
 }
