@@ -1,5 +1,6 @@
 //! Rolling back from outside: at whatever step an execution is, it goes no further, and what it did is undone.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use durable::prelude::*;
@@ -14,11 +15,21 @@ use crate::support::{self, Database, PATIENCE, eventually};
 struct Trip {
     log: Arc<Mutex<Vec<String>>>,
     gate: Arc<Semaphore>,
+    /// How many bodies of steps run without an end.
+    endless: Arc<AtomicUsize>,
+}
+
+struct Endless(Arc<AtomicUsize>);
+
+impl Drop for Endless {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Trip {
     fn with_gate(passes: usize) -> Self {
-        Self { log: Arc::default(), gate: Arc::new(Semaphore::new(passes)) }
+        Self { log: Arc::default(), gate: Arc::new(Semaphore::new(passes)), endless: Arc::default() }
     }
 
     fn log(&self) -> Vec<String> {
@@ -70,6 +81,8 @@ impl Trip {
 
     #[step]
     async fn run_forever(&self) -> Result<()> {
+        self.endless.fetch_add(1, Ordering::SeqCst);
+        let _endless = Endless(self.endless.clone());
         self.log.lock().unwrap().push("runs".to_owned());
         std::future::pending().await
     }
@@ -89,7 +102,7 @@ async fn assert_ended(handle: &ExecutionHandle<Trip>, kind: ErrorKind, state: Ex
     assert_eq!((error.kind(), error.to_string().as_str()), (kind, reason));
     let execution = handle.execution().await.unwrap();
     assert_eq!(execution.state, state);
-    assert!(execution.finished_at.is_some() && execution.wake_at.is_none());
+    assert!(execution.finished_at.is_some() && execution.wake_at.is_none() && execution.deadline_at.is_none());
 }
 
 #[tokio::test]
@@ -221,5 +234,59 @@ async fn an_execution_that_never_ran_is_rolled_back_without_running() {
     let worker = database.builder().register(trip.clone()).start().await.unwrap();
     assert_ended(&handle, ErrorKind::RolledBack, ExecutionState::Compensated, "not needed").await;
     assert!(worker.get_execution(handle.id()).await.unwrap().steps.is_empty() && trip.log().is_empty());
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_execution_that_kills_its_workers_is_undone_and_one_that_kills_them_again_is_given_up() {
+    let database = support::database().await;
+    let trip = Trip::with_gate(0);
+    let worker = database.builder().max_claims(3).register(trip.clone()).start().await.unwrap();
+    let undone = worker.start::<Trip>("wait".to_owned()).await.unwrap();
+    waits(&database).await;
+    let given_up = worker.start::<Trip>("wait".to_owned()).await.unwrap();
+    eventually("both wait", async || {
+        database.count("select count(*) from durable.executions where state = 'waiting'").await == 2
+    })
+    .await;
+    let kill_workers = async |id: ExecutionId| {
+        database
+            .run(&format!(
+                "update durable.executions set state = 'pending', wake_at = null, claims = 3, epoch = epoch + 3 where execution_id = '{id}'"
+            ))
+            .await;
+    };
+    kill_workers(given_up.id()).await;
+    eventually("its hotel is cancelled", async || trip.log() == UNDONE[..1]).await;
+    worker.shutdown_within(std::time::Duration::ZERO).await.unwrap();
+    kill_workers(given_up.id()).await;
+    kill_workers(undone.id()).await;
+    trip.gate.add_permits(1);
+
+    let worker = database.builder().max_claims(3).register(trip.clone()).start().await.unwrap();
+    let poisoned = "claimed 3 times without coming to rest: it seems to kill its workers";
+    let (given_up, undone) = (worker.handle::<Trip>(given_up.id()), worker.handle::<Trip>(undone.id()));
+    assert_ended(&given_up, ErrorKind::Poisoned, ExecutionState::CompensationFailed, poisoned).await;
+    assert_eq!(given_up.execution().await.unwrap().error.unwrap().causes, [poisoned]);
+    assert_ended(&undone, ErrorKind::Poisoned, ExecutionState::Compensated, poisoned).await;
+    assert_eq!(trip.log()[1..], UNDONE);
+    assert_eq!(database.count("select count(*) from durable.waits where outcome is null").await, 0);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_of_a_process_that_claims_its_execution_anew_is_dropped_all_the_same() {
+    let database = support::database().await;
+    let trip = Trip::with_gate(100);
+    // Nothing is told and nothing is compared in time: the next claim is the first to notice.
+    let worker = database.builder().lease(std::time::Duration::from_secs(600)).register(trip.clone()).start().await.unwrap();
+    for _ in 0..20 {
+        let handle = worker.start::<Trip>("run".to_owned()).await.unwrap();
+        eventually("the step runs", async || trip.log() == ["runs"]).await;
+        database.run(&format!("select durable.rollback('{}', 'by hand')", handle.id())).await;
+        assert_ended(&handle, ErrorKind::RolledBack, ExecutionState::Compensated, "by hand").await;
+        eventually("the step is dropped", async || trip.endless.load(Ordering::SeqCst) == 0).await;
+        trip.log.lock().unwrap().clear();
+    }
     worker.shutdown().await.unwrap();
 }

@@ -104,24 +104,32 @@ pub(crate) async fn stray(
     rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
 }
 
-/// Fails an execution that was claimed too often, if it is still held.
+/// What became of an execution that was claimed too often.
+#[derive(Debug, Clone)]
+pub(crate) struct Poisoned {
+    /// Pending where what it did is undone first.
+    pub(crate) state: ExecutionState,
+    pub(crate) queue: String,
+}
+
+/// Gives up an execution that was claimed too often; `None` if it is no longer held.
 pub(crate) async fn poison(
     store: &Store,
     executor: impl PgExecutor<'_>,
     worker: WorkerId,
     execution: (ExecutionId, Epoch),
     failure: &Failure,
-) -> Result<(), sqlx::Error> {
-    store
+) -> Result<Option<Poisoned>, sqlx::Error> {
+    let row = store
         .query(Statement::PoisonedExecution)
         .bind(SHARD)
         .bind(worker.0)
         .bind(execution.0.as_uuid())
         .bind(execution.1.0)
         .bind(super::journal::failure_text(failure))
-        .execute(executor)
+        .fetch_optional(executor)
         .await?;
-    Ok(())
+    row.map(|row| Ok(Poisoned { state: super::look::state(row.try_get("state")?)?, queue: row.try_get("queue")? })).transpose()
 }
 
 /// Turns an execution round, if it is still held: its waits end, its deadline no longer counts, its children are rolled back.

@@ -9,7 +9,8 @@ use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::plan::divergence;
-use crate::store::executions::{self, Finished};
+use crate::signals;
+use crate::store::executions::{self, Finished, Poisoned};
 use crate::store::saves::{NextState, Written};
 use crate::store::{self, journal};
 
@@ -117,19 +118,20 @@ impl Worker {
         );
         tracing::error!(execution_id = %claimed.id, "{failure}");
         let store = &self.store;
-        let written = store::run("fail a poisoned execution", self.options.patience, || {
+        let given_up = store::run("give up a poisoned execution", self.options.patience, || {
             executions::poison(store, &store.pool, self.id(), (claimed.id, claimed.epoch), &failure)
-        })
-        .await;
-        if written.is_ok() {
-            let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
-            observed.failed(ExecutionState::Failed, &failure);
-            self.signals.finished(&Finished {
-                id: claimed.id,
-                state: ExecutionState::Failed,
-                output: None,
-                error: Some(failure),
-            });
+        });
+        let Ok(Some(Poisoned { state, queue })) = given_up.await else { return };
+        if !state.is_finished() {
+            return self.signals.queued(&queue);
+        }
+        // A rollback that failed keeps the reason for which it was begun.
+        let failure = claimed.rollback.clone().unwrap_or(failure);
+        let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
+        observed.failed(state, &failure);
+        self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
+        if claimed.awaited {
+            signals::tell_parent(&self.tells, &self.signals, claimed.id).await;
         }
     }
 }

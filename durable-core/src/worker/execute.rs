@@ -48,7 +48,11 @@ impl Worker {
         };
         let (run, flow) = self.prepare(registered, &claimed, begin);
         // Known as running from here on, before anyone can ask.
-        self.running().insert(run.id, run.clone());
+        let before = self.running().insert(run.id, run.clone());
+        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &run)) {
+            // It was taken away to be rolled back, and came again before this process had heard of it.
+            before.end(Verdict::Lost);
+        }
         if self.is_draining() {
             run.drain();
         }

@@ -32,7 +32,8 @@ set state = 'running',
     epoch = epoch + 1,
     claims = claims + 1,
     started_at = coalesce(started_at, now.at),
-    deadline_at = coalesce(deadline_at, now.at + make_interval(secs => known.timeout))
+    -- A rollback takes as long as it takes.
+    deadline_at = case when rollback is null then coalesce(deadline_at, now.at + make_interval(secs => known.timeout)) end
 from fence, now, known
 where executions.shard = $1
   and executions.execution_id = any (array(select execution_id from due))
