@@ -165,6 +165,8 @@ CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execut
 
 CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
 
+CREATE INDEX executions_unfinished_children ON durable.executions USING btree (shard, parent_id) WHERE ((parent_id IS NOT NULL) AND (finished_at IS NULL));
+
 CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
 CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
@@ -174,15 +176,21 @@ create view durable.present as
    FROM durable.clock;
 
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
---     returns boolean, volatile
+--     returns TABLE(queue text), volatile
 
--- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text)
---     returns void, volatile
+-- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
+-- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text, compensate boolean DEFAULT false)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
+-- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
+--     returns record, volatile
 
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable
 
--- function durable.deliver(execution_id uuid, kind text, name text, payload json, message_id uuid)
+-- function durable.deliver(execution_id uuid, kind text, name text, payload json, message_id uuid, sent_by text DEFAULT NULL::text, arrival bigint DEFAULT NULL::bigint)
 --     returns text, volatile
 
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
@@ -190,6 +198,12 @@ create view durable.present as
 
 -- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
+
+-- function durable.failure(kind text, message text)
+--     returns json, immutable
+
+-- function durable.lock_families(execution_ids uuid[], wait boolean)
+--     returns uuid[], volatile
 
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
@@ -203,11 +217,17 @@ create view durable.present as
 -- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
--- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+-- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
+--     returns record, volatile
+
+-- function durable.publish(topic text, payload json DEFAULT 'null'::json, correlation text DEFAULT NULL::text, key text DEFAULT NULL::text, OUT reached integer, OUT more boolean, OUT woken_queues text[], OUT running uuid[])
 --     returns record, volatile
 
 -- function durable.resume(execution_id uuid)
 --     returns text, volatile
+
+-- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
 --     returns text, immutable
@@ -224,8 +244,14 @@ create view durable.present as
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid)
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
+-- function durable.tell_parents(shard smallint, child_ids uuid[])
+--     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
+
 -- function durable.try_lock_mailbox(execution_id uuid)
 --     returns boolean, volatile
+
+-- function durable.undoable(shard smallint, execution_id uuid)
+--     returns boolean, stable
 
 -- function durable.wake_for_message(execution_id uuid)
 --     returns text, volatile
