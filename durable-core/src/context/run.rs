@@ -461,7 +461,7 @@ impl Run {
     /// Why a child cannot be started: this process works on its queue, and does not know it.
     pub(super) fn refuses_child(&self, workflow: &str, version: u32, queue: &str) -> Option<String> {
         let here = &self.lanes.family.here;
-        let known = here.workflows.iter().any(|known| *known == (workflow, version));
+        let known = here.workflows.contains(&(workflow, version));
         if known || !here.queues.iter().any(|worked_on| worked_on == queue) {
             return None;
         }
