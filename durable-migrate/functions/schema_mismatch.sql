@@ -90,6 +90,16 @@ begin
         if size > (schema ->> 'maxItems')::numeric then
             return format('%s has more than %s items', path, schema ->> 'maxItems');
         end if;
+        if schema -> 'uniqueItems' = 'true' then
+            select content into member
+            from jsonb_array_elements(value) as item (content)
+            group by content
+            having count(*) > 1
+            limit 1;
+            if found then
+                return format('%s holds %s more than once', path, left(member.content::text, 80));
+            end if;
+        end if;
         for member in select content, position - 1 as position from jsonb_array_elements(value) with ordinality as item (content, position) loop
             mismatch := durable.schema_mismatch(
                 coalesce(schema -> 'prefixItems' -> member.position::int, schema -> 'items'),

@@ -2,7 +2,7 @@
 
 use durable::prelude::*;
 use durable::schemars::{self, JsonSchema};
-use durable::{Wait, WaitOutcome};
+use durable::{Answer, InputForm, Wait, WaitOutcome};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -212,5 +212,136 @@ async fn an_early_answer_that_does_not_fit_is_dropped_and_the_question_is_asked(
     let answer = Approval { approved: true, ..Approval::default() };
     client.provide_input(handle.id(), "approval", &answer).await.unwrap();
     assert_eq!(handle.result_within(PATIENCE).await.unwrap(), answer);
+    worker.shutdown().await.unwrap();
+}
+
+/// Asks in every form that there is, all at once.
+struct Survey;
+
+#[workflow]
+impl Survey {
+    async fn run(&self, cx: &Context, _: ()) -> Result<String> {
+        let manager = async {
+            let asked = cx.wait_for_approval("manager").prompt("Buy it?").metadata(&json!({"amount": 90}));
+            asked.signed().timeout(days(7)).or_fail().await
+        };
+        let colour = async { cx.wait_for_choice("colour", ["red", "blue"]).timeout(days(1)).or_fail().await };
+        let extras = async { cx.wait_for_choices("extras", ["bell", "lamp"]).timeout(days(2)).or_fail().await };
+        let name = async { cx.wait_for_text("name").timeout(days(3)).or_fail().await };
+        let size = async { cx.wait_for_number("size").between(1.0..=9.0).timeout(days(4)).or_fail().await };
+        let (manager, colour, extras, name, size) = durable::try_join!(manager, colour, extras, name, size).await?;
+        let Answer { value, by, .. } = manager;
+        Ok(format!("{} by {by:?}: {colour} {extras:?} {name} {size}", value.approved))
+    }
+}
+
+#[tokio::test]
+async fn every_form_is_listed_by_its_deadline_and_refuses_what_does_not_fit_it() {
+    let database = support::database().await;
+    let now = clock::freeze(&database).await;
+    let worker = database.builder().register(Survey).register(Purchase).start().await.unwrap();
+    let handle = worker.start::<Survey>(()).await.unwrap();
+    let id = handle.id();
+    asks(&database, 1).await;
+    let pending = worker.pending_inputs().await.unwrap();
+    let shown: Vec<(&str, InputForm)> = pending.iter().map(|input| (input.name.as_str(), input.form)).collect();
+    use InputForm::{Approval as Approve, Choice, Choices, Number, Text};
+    assert_eq!(shown, [("colour", Choice), ("extras", Choices), ("name", Text), ("size", Number), ("manager", Approve)]);
+    assert_eq!(pending[4].metadata, Some(json!({"amount": 90})));
+    assert!(pending[4].key.ends_with("input manager"), "{}", pending[4].key);
+
+    for (name, value, problem) in [
+        ("colour", json!("green"), "value is \"green\", expected one of"),
+        ("extras", json!(["bell", "horn"]), "value[1] is \"horn\", expected one of"),
+        ("extras", json!(["bell", "bell"]), "value holds \"bell\" more than once"),
+        ("name", json!(""), "value is shorter than 1 characters"),
+        ("size", json!(10), "value is 10, above the maximum 9"),
+        ("manager", json!({"approved": "yes"}), "value.approved is string \"yes\", expected boolean"),
+    ] {
+        let error = worker.provide_input(id, name, &value).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Payload, "{value}: {error}");
+        assert!(error.to_string().contains(problem), "{value}: {error}");
+    }
+    let early = worker.pending_inputs().due_before(now + days(2)).await.unwrap();
+    assert_eq!(early.iter().map(|input| input.name.as_str()).collect::<Vec<_>>(), ["colour"]);
+    assert_eq!(worker.pending_inputs().workflow("survey").limit(3).await.unwrap().len(), 3);
+    assert!(worker.pending_inputs().workflow("purchase").await.unwrap().is_empty());
+    for limit in [0, 1001] {
+        let error = worker.pending_inputs().limit(limit).await.unwrap_err();
+        assert!(error.to_string().contains("between 1 and 1000"), "{error}");
+    }
+
+    for (name, value) in [("colour", json!("red")), ("extras", json!(["lamp"])), ("name", json!("Ada")), ("size", json!(7.5))] {
+        worker.provide_input(id, name, &value).await.unwrap();
+    }
+    worker.provide_input(id, "manager", &json!({"approved": true})).by("grace@example.com").await.unwrap();
+    let result = handle.result_within(PATIENCE).await.unwrap();
+    assert_eq!(result, r#"true by Some("grace@example.com"): red ["lamp"] Ada 7.5"#);
+    let waits = worker.get_execution(id).await.unwrap().waits;
+    let manager = waits.iter().find(|wait| wait.name == "manager").unwrap();
+    assert_eq!((manager.answered_by.as_deref(), manager.form), (Some("grace@example.com"), Some(Approve)));
+    assert_eq!((manager.prompt.as_deref(), manager.resolved_at), (Some("Buy it?"), Some(now)));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_answered_is_on_record_also_for_an_answer_before_the_question_and_one_from_psql() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let (early, psql) = (client.start::<Purchase>(()).await.unwrap(), client.start::<Purchase>(()).await.unwrap());
+    let answer = Approval { approved: true, ..Approval::default() };
+    client.provide_input(early.id(), "approval", &answer).by("ada").await.unwrap();
+    database
+        .run(&format!(
+            r#"select durable.provide_input('{}', 'approval', '{{"approved": true}}', answered_by => 'grace')"#,
+            psql.id()
+        ))
+        .await;
+    let worker = database.builder().register(Purchase).start().await.unwrap();
+    for (handle, person) in [(early, "ada"), (psql, "grace")] {
+        assert_eq!(handle.result_within(PATIENCE).await.unwrap(), answer);
+        assert_eq!(wait(&worker, handle.id()).await.answered_by.as_deref(), Some(person));
+    }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_by_nobody_or_by_too_long_a_name_is_refused() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let handle = client.start::<Purchase>(()).await.unwrap();
+    for person in [String::new(), "a\0b".to_owned(), "x".repeat(1001)] {
+        let error = client.provide_input(handle.id(), "approval", &true).by(person).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("who answers input `approval` is named with 1 to 1000 bytes"), "{error}");
+    }
+    assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
+}
+
+/// Asks for the same thing in two branches.
+struct TwoKeys;
+
+#[workflow]
+impl TwoKeys {
+    async fn run(&self, cx: &Context, _: ()) -> Result<(u8, u8)> {
+        let first = async { cx.wait_for_input("key").await };
+        let second = async { cx.wait_for_input("key").await };
+        durable::try_join!(first, second).await
+    }
+}
+
+#[tokio::test]
+async fn of_two_open_questions_of_one_name_each_gets_an_answer_of_its_own() {
+    let database = support::database().await;
+    let worker = database.builder().register(TwoKeys).start().await.unwrap();
+    let handle = worker.start::<TwoKeys>(()).await.unwrap();
+    asks(&database, 1).await;
+    let mut keys: Vec<String> = worker.pending_inputs().await.unwrap().into_iter().map(|input| input.key).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["try_join/0/input key", "try_join/1/input key"]);
+    for number in [1, 2] {
+        worker.provide_input(handle.id(), "key", &number).await.unwrap();
+    }
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), (1, 2));
     worker.shutdown().await.unwrap();
 }

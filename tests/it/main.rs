@@ -12,6 +12,8 @@ mod calendars;
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
+mod cancelling_waits;
+#[cfg(test)]
 mod claiming;
 #[cfg(test)]
 mod committing;
