@@ -19,6 +19,16 @@ impl Trip {
     }
 }
 
+/// Waits on a topic.
+struct Listener;
+
+#[workflow]
+impl Listener {
+    async fn run(&self, cx: &Context, _: ()) -> Result<String> {
+        cx.wait_for_topic("news").correlation("sports").await
+    }
+}
+
 struct Echo;
 
 #[workflow]
@@ -83,6 +93,34 @@ async fn a_start_by_sql_may_be_scheduled_and_cancelled() {
 }
 
 #[tokio::test]
+async fn what_is_published_cancelled_and_rolled_back_by_sql_says_whom_it_met() {
+    let database = support::database().await;
+    let worker = database.builder().register(Listener).start().await.unwrap();
+    let ids: Vec<Uuid> = database.values("select durable.start('listener') from generate_series(1, 3)").await;
+    eventually("all listen", async || {
+        database
+            .count(
+                "select count(*) from durable.waits join durable.executions using (shard, execution_id) where state = 'waiting'",
+            )
+            .await
+            == 3
+    })
+    .await;
+    database.run(&format!("select durable.cancel_wait('{}', 'news')", ids[0])).await;
+    let error = worker.handle::<Listener>(ids[0].into()).result_within(PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    let met: Vec<String> = database.values(&format!("select id || ' ' || state from durable.rollback('{}')", ids[1])).await;
+    assert_eq!(met, [format!("{} compensating", ids[1])]);
+    let reached =
+        r#"select reached || ' ' || more || ' ' || woken_queues::text from durable.publish('news', '"goal"', 'sports')"#;
+    assert_eq!(database.value::<String>(reached).await, "1 false {default}");
+    assert_eq!(worker.handle::<Listener>(ids[2].into()).result_within(PATIENCE).await.unwrap(), "goal");
+    let error = worker.handle::<Listener>(ids[1].into()).result_within(PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RolledBack);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_the_client_refuses_the_verbs_refuse_with_a_code_and_a_hint() {
     let database = support::database().await;
     let id: Uuid = database.value("select durable.start('echo', '1', key => 'taken')").await;
@@ -103,6 +141,14 @@ async fn what_the_client_refuses_the_verbs_refuse_with_a_code_and_a_hint() {
         (format!("select durable.provide_input('{id}', '', '1')"), "UD422", "without a name"),
         (format!("select durable.cancel('{nobody}')"), "UD404", "there is no execution"),
         (format!("select durable.resume('{id}')"), "UD410", "is pending and not stopped"),
+        (format!("select durable.rollback('{nobody}')"), "UD404", "there is no execution"),
+        (format!("select durable.provide_input('{id}', 'x', '1', answered_by => repeat('x', 1001))"), "UD422", "over 1000 bytes"),
+        (format!("select durable.cancel_wait('{nobody}', 'x')"), "UD404", "there is no execution"),
+        (format!("select durable.cancel_wait('{id}', 'x')"), "UD404", "has no wait `x`; it waits for nothing now"),
+        (format!("select durable.cancel_wait('{id}', '')"), "UD422", "a wait without a key or a name; list the open ones"),
+        ("select durable.publish('')".to_owned(), "UD422", "without a topic; give the topic that workflows wait on"),
+        (format!("select durable.publish('x', to_json({large}))"), "UD413", "the publication to `x` is"),
+        ("select durable.publish('x', key => repeat('x', 1001))".to_owned(), "UD422", "over 1000 bytes"),
     ] {
         let (actual, said) = refusal(&database, &sql).await;
         assert_eq!(actual, code, "{sql}: {said}");
@@ -110,6 +156,7 @@ async fn what_the_client_refuses_the_verbs_refuse_with_a_code_and_a_hint() {
     }
     assert_eq!(database.count("select count(*) from durable.executions").await, 1, "nothing is half-written");
     assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
+    assert_eq!(database.count("select count(*) from durable.publications").await, 0);
     // What only looks like the character is text like any other, and so is a bracket.
     database.run(r#"select durable.start('echo', '"a\\u0000b"')"#).await;
     database.run("select durable.start('echo', to_json(repeat('[', 200)))").await;
