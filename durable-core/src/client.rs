@@ -20,7 +20,6 @@ use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Execution, ExecutionDetails};
-use crate::observer::Observers;
 use crate::payload;
 use crate::signals::Signals;
 use crate::store::messages::{self, Message};
@@ -84,7 +83,6 @@ struct Engine {
     tells: Lane<Tells>,
     patience: Patience,
     worker: Option<Arc<Worker>>,
-    observers: Observers,
     /// Ends with the last clone, unless `shutdown` ended it before.
     tasks: tokio::sync::Mutex<Option<Tasks>>,
 }
@@ -186,7 +184,7 @@ impl Durable {
             Some(heart) => heart.stop().await,
             None => Ok(()),
         };
-        self.engine.observers.drain(LAST_NEWS_LIMIT).await;
+        self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
         stopped
     }
 

@@ -100,7 +100,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = execution;
     }
 
-    /// An execution has ended in another way than by completing, and that is committed.
+    /// An execution has ended in another way than by completing, and that is committed. It is told by the process that ended it:
+    /// that of a worker, or of the client that cancelled it.
     fn on_failure(&self, execution: &ExecutionFailed) {
         let _ = execution;
     }
@@ -168,9 +169,14 @@ impl fmt::Debug for Registered {
 }
 
 impl Observers {
+    /// Whether nobody looks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.watchers.is_empty()
+    }
+
     /// What happens to this execution is told to them.
     pub(crate) fn of(&self, id: ExecutionId, workflow: &str, version: u32) -> Observed {
-        if self.watchers.is_empty() {
+        if self.is_empty() {
             return Observed { told: None };
         }
         let execution = ObservedExecution { id, workflow: workflow.to_owned(), version };

@@ -15,6 +15,8 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc};
 
 use crate::ids::ExecutionId;
+use crate::observer::Observers;
+use crate::store::Store;
 use crate::store::executions::Finished;
 use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
@@ -43,6 +45,8 @@ pub(crate) struct Signals {
     pub(crate) taken_back: Notify,
     ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
     nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
+    /// Those of the application, who are told what executions do.
+    pub(crate) observers: Observers,
 }
 
 impl Signals {
@@ -53,6 +57,7 @@ impl Signals {
         outgoing: mpsc::UnboundedSender<Notice>,
         ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
         nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
+        observers: Observers,
     ) -> Self {
         Self {
             outgoing,
@@ -65,6 +70,7 @@ impl Signals {
             taken_back: Notify::new(),
             ended,
             nudges,
+            observers,
         }
     }
 
@@ -141,12 +147,13 @@ impl Signals {
         }
     }
 
-    /// Executions were called off: for those who run them, those who wait for them, and those who undo what they did.
-    pub(crate) fn called_off(&self, called_off: &[CalledOff]) {
+    /// Executions were called off: for those who run them, those who wait for them, and those who undo what they did; then for
+    /// observers.
+    pub(crate) async fn called_off(&self, store: &Store, called_off: &[CalledOff]) {
         let ended: Vec<ExecutionId> =
             called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
         if !ended.is_empty() {
-            self.cancelled(ended);
+            self.cancelled(ended.clone());
         }
         let undone = called_off.iter().filter(|execution| !execution.ended);
         let queues: BTreeSet<&str> = undone.map(|execution| execution.queue.as_str()).collect();
@@ -156,6 +163,7 @@ impl Signals {
             self.tell(Notice::RolledBack);
             queues.into_iter().for_each(|queue| self.queued(queue));
         }
+        families::tell_observers(store, &self.observers, &ended).await;
     }
 
     /// Something is due then.

@@ -22,7 +22,6 @@ use crate::context::run::{Lanes, Run, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
-use crate::observer::Observers;
 use crate::registry::Registry;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::KnownWorkflows;
@@ -51,7 +50,6 @@ pub(crate) struct Worker {
     pub(crate) registry: Registry,
     pub(crate) signals: Arc<Signals>,
     pub(crate) clock: Arc<Clock>,
-    observers: Observers,
     lanes: Lanes,
     tells: Lane<Tells>,
     known: KnownWorkflows,
@@ -74,7 +72,6 @@ impl Worker {
         registry: Registry,
         signals: Arc<Signals>,
         clock: Arc<Clock>,
-        observers: Observers,
         lanes: Lanes,
         tells: Lane<Tells>,
     ) -> Arc<Self> {
@@ -92,7 +89,6 @@ impl Worker {
             registry,
             signals,
             clock,
-            observers,
             lanes,
             tells,
         })

@@ -117,6 +117,39 @@ impl Late {
     }
 }
 
+/// Books, and waits for the money.
+struct PatientTrip;
+
+#[workflow(name = "patient_trip")]
+impl PatientTrip {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        self.book().await?;
+        cx.wait_for_event("pay").await
+    }
+
+    #[step(compensate = cancel)]
+    async fn book(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[compensation]
+    async fn cancel(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Has two children, and waits for one of them.
+struct Family;
+
+#[workflow(name = "family")]
+impl Family {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.start_child::<Hurry>(()).detach().await?;
+        cx.child::<Hurry>(()).await?;
+        Ok(())
+    }
+}
+
 /// Keeps everything it is told as JSON, with the name of the method; refuses the steps of one key.
 #[derive(Clone, Default)]
 struct Diary {
@@ -420,6 +453,66 @@ async fn an_execution_that_takes_too_long_is_told_to_have_failed() {
     durable.shutdown().await.unwrap();
     assert_eq!(diary.outline(), ["on_start", "on_wait sleep", "on_failure"]);
     assert_eq!(diary.entries()[2]["error"]["kind"], "timed_out");
+}
+
+/// An execution of a trip whose flight and hotel are booked, and that waits where it would pay.
+async fn booked(diary: &Diary) -> (Durable, ExecutionHandle<PatientTrip>) {
+    let database = support::database().await;
+    let durable = database.builder().observe(diary.clone()).register(PatientTrip).start().await.unwrap();
+    let handle = durable.start::<PatientTrip>(()).await.unwrap();
+    assert!(database.eventually_value::<bool>("select true from durable.executions where state = 'waiting'").await);
+    (durable, handle)
+}
+
+#[tokio::test]
+async fn a_cancel_is_told_once_by_the_client_that_asked_for_it() {
+    let diary = Diary::default();
+    let (durable, handle) = booked(&diary).await;
+    durable.cancel(handle.id(), "not needed").await.unwrap();
+    durable.cancel(handle.id(), "not needed").await.unwrap();
+    soon("its end", handle.result()).await.unwrap_err();
+    durable.shutdown().await.unwrap();
+    assert_eq!(diary.outline()[3..], ["on_wait event pay", "on_failure"]);
+    let end = &diary.entries()[4];
+    assert_eq!((&end["workflow"], &end["state"]), (&json!("patient_trip"), &json!("cancelled")));
+    assert_eq!(end["error"], json!({"kind": "cancelled", "message": "not needed"}));
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_asked_for_is_told_by_the_worker_that_runs_it() {
+    let diary = Diary::default();
+    let (durable, handle) = booked(&diary).await;
+    durable.rollback(handle.id(), "the customer called").await.unwrap();
+    soon("its end", handle.result()).await.unwrap_err();
+    durable.shutdown().await.unwrap();
+    let expected = ["on_wait event pay", "on_rollback", "before_step undo/step book", "after_step undo/step book", "on_failure"];
+    assert_eq!(diary.outline()[3..], expected);
+    assert_eq!(diary.entries()[4]["reason"], json!({"kind": "rolled_back", "message": "the customer called"}));
+    assert_eq!(diary.entries()[7]["state"], "compensated");
+}
+
+#[tokio::test]
+async fn a_child_is_told_of_as_an_execution_and_as_a_wait_of_its_parent() {
+    let diary = Diary::default();
+    let database = support::database().await;
+    let durable = database.builder().observe(diary.clone()).register(Family).register(Hurry).start().await.unwrap();
+    let handle = durable.start::<Family>(()).await.unwrap();
+    soon("the family", handle.result()).await.unwrap();
+    support::eventually("both children at their end", async || {
+        database.count("select count(*) from durable.executions where state = 'completed'").await == 3
+    })
+    .await;
+    durable.shutdown().await.unwrap();
+    let told = |method: &str, workflow: &str| {
+        diary.entries().iter().filter(|entry| entry["method"] == method && entry["workflow"] == workflow).count()
+    };
+    assert_eq!((told("on_start", "family"), told("on_complete", "family")), (1, 1));
+    assert_eq!((told("on_start", "hurry"), told("on_complete", "hurry")), (2, 2));
+    // It waits for one of them only.
+    assert_eq!(told("on_wait", "family"), 1);
+    let entries = diary.entries();
+    let wait = entries.iter().find(|entry| entry["method"] == "on_wait").unwrap();
+    assert_eq!((&wait["kind"], &wait["key"]), (&json!("child"), &json!("child hurry#2")));
 }
 
 #[tokio::test]

@@ -210,9 +210,8 @@ impl Builder {
         let (nudges, nudged) = mpsc::unbounded_channel();
         let slots: HashMap<String, Arc<Slots>> =
             queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges));
+        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges, self.observers.start()?));
 
-        let observers = self.observers.start()?;
         let starts = Lane::open(Arc::new(Starts), session());
         let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
         let mut tasks = Tasks { heart: None, claims: JoinSet::new(), duties: JoinSet::new() };
@@ -239,16 +238,7 @@ impl Builder {
                 cached_executions: self.cached_executions,
                 patience,
             };
-            let worker = Worker::new(
-                store.clone(),
-                options,
-                self.registry,
-                signals.clone(),
-                clock,
-                observers.clone(),
-                lanes,
-                tells.clone(),
-            );
+            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
             worker.register().await?;
             tasks.heart = Some(Heart::start(&worker, until)?);
             tasks.duties = upkeep::start(&worker, session(), nudged);
@@ -263,7 +253,7 @@ impl Builder {
         tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
         tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
         let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let engine = Engine { store, signals, starts, tells, patience, worker: working, observers, tasks };
+        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

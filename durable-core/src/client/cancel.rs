@@ -106,7 +106,7 @@ impl Durable {
     async fn pass_on(&self, called_off: &[CalledOff]) {
         let ids: Vec<ExecutionId> = called_off.iter().map(|execution| execution.id).collect();
         self.forget(&ids);
-        self.engine.signals.called_off(called_off);
+        self.engine.signals.called_off(self.store(), called_off).await;
         for child in called_off.iter().filter(|execution| execution.awaited) {
             signals::tell_parent(&self.engine.tells, &self.engine.signals, child.id).await;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Signals;
 use crate::ids::ExecutionId;
+use crate::observer::Observers;
 use crate::store::families::{self, CancelledChildren};
 use crate::store::parents::{Tells, Told};
 use crate::store::{Lane, Store};
@@ -26,6 +27,17 @@ pub(crate) async fn tell_parent(tells: &Lane<Tells>, signals: &Signals, child: E
     }
 }
 
+/// Tells observers of executions that were cancelled, which no worker ends.
+pub(super) async fn tell_observers(store: &Store, observers: &Observers, cancelled: &[ExecutionId]) {
+    if observers.is_empty() || cancelled.is_empty() {
+        return;
+    }
+    match families::ends(store, &store.pool, cancelled).await {
+        Ok(ends) => ends.iter().for_each(|end| observers.of(end.id, &end.workflow, end.version).failed(end.state, &end.error)),
+        Err(error) => tracing::warn!(%error, "observers are not told of {} executions that were cancelled", cancelled.len()),
+    }
+}
+
 /// Cancels children that their parent gave up, with their own children, and has whoever runs them stop; returns those that
 /// were cancelled. Those that have ended are left alone.
 pub(crate) async fn cancel_children(
@@ -39,7 +51,7 @@ pub(crate) async fn cancel_children(
     for _ in 0..TRIES {
         match families::cancel_children(store, &store.pool, &left, reason).await {
             Ok(CancelledChildren { called_off, busy }) => {
-                signals.called_off(&called_off);
+                signals.called_off(store, &called_off).await;
                 cancelled.extend(called_off.into_iter().map(|child| child.id));
                 left = busy;
             }

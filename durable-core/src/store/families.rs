@@ -5,7 +5,9 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Statement, Store};
+use crate::error::Failure;
 use crate::ids::{ExecutionId, SHARD};
+use crate::model::ExecutionState;
 
 /// Most executions that one call ends; as in `lock_families`. Children beyond it are orphans.
 pub(crate) const LARGEST_FAMILY: usize = 1000;
@@ -84,6 +86,34 @@ pub(crate) async fn cancel_orphans(
     limit: i64,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
     read_all(&store.query(Statement::CancelOrphans).bind(SHARD).bind(limit).fetch_all(executor).await?)
+}
+
+/// What an execution that was called off was, and how it ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) version: u32,
+    pub(crate) state: ExecutionState,
+    pub(crate) error: Failure,
+}
+
+/// The ends of those of `ids` that ended without an output.
+pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Vec<End>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = store.query(Statement::EndsOfExecutions).bind(SHARD).bind(ids).fetch_all(executor).await?;
+    let mut ends = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let Some(error) = row.try_get::<Option<&str>, _>("error")? else { continue };
+        ends.push(End {
+            id: row.try_get::<Uuid, _>("execution_id")?.into(),
+            workflow: row.try_get("workflow")?,
+            version: row.try_get::<i32, _>("version")?.cast_unsigned(),
+            state: super::look::state(row.try_get("state")?)?,
+            error: super::journal::failure(error),
+        });
+    }
+    Ok(ends)
 }
 
 fn read_all(rows: &[PgRow]) -> Result<Vec<CalledOff>, sqlx::Error> {

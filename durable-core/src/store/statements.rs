@@ -30,6 +30,7 @@ statements! {
     CancelOrphans = "executions/cancel_orphans",
     GetChildren = "executions/children",
     ClaimExecutions = "executions/claim",
+    EndsOfExecutions = "executions/ends",
     FinishExecution = "executions/finish",
     FinishedExecutions = "executions/finished",
     GetExecution = "executions/get",

@@ -38,6 +38,6 @@ async fn cancel_all(worker: &Worker) -> Result<(), sqlx::Error> {
             tracing::info!(execution_id = %orphan.id, "called off: its parent no longer waits for it");
             worker.forget(orphan.id);
         }
-        worker.signals.called_off(&called_off);
+        worker.signals.called_off(store, &called_off).await;
     }
 }

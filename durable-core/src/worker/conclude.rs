@@ -127,7 +127,7 @@ impl Worker {
         }
         // A rollback that failed keeps the reason for which it was begun.
         let failure = claimed.rollback.clone().unwrap_or(failure);
-        let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
+        let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         observed.failed(state, &failure);
         self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
         if claimed.awaited {

@@ -87,7 +87,7 @@ impl Worker {
         hold: Hold,
         journal: Option<JournalRecords>,
     ) -> (Arc<Run>, Result<Flow, Ending>) {
-        let observed = self.observers.of(claimed.id, &claimed.workflow, claimed.version);
+        let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let run = Run::new(claimed.id, hold, self.lanes.clone(), self.clock.clone(), observed);
         if claimed.epoch == Epoch::FIRST {
             run.observed.started();
