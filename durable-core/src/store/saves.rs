@@ -18,6 +18,8 @@ pub(crate) struct Save {
     pub(crate) epoch: Epoch,
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) next: Option<NextState>,
+    /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
+    pub(crate) leaves_waits: bool,
 }
 
 /// The state that an execution goes to.
@@ -83,6 +85,7 @@ impl Batch for Saves {
         again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
         if let ([lone], false) = (items, again)
+            && !lone.leaves_waits
             && let (Some(next), [] | [_]) = (&lone.next, lone.checkpoints.as_slice())
         {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
@@ -111,6 +114,7 @@ impl Batch for Saves {
             .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
+            .bind(current.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;

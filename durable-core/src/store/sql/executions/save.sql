@@ -28,7 +28,7 @@ moved as (
       and executions.epoch = item.epoch
       and executions.worker_id = fence.worker_id
       and executions.state = 'running'
-    returning executions.execution_id
+    returning executions.execution_id, finished_at
 ),
 -- Those that stay as they are; and, when this is tried again, those that an earlier try has moved.
 held as (
@@ -67,5 +67,25 @@ saved as (
     join accepted using (execution_id)
     cross join now
     on conflict do nothing
+),
+-- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
+open as materialized (
+    select waits.execution_id, waits.key
+    from durable.waits
+    join moved using (execution_id)
+    where waits.shard = $1
+      and waits.execution_id = any ($17)
+      and waits.outcome is null
+      and moved.finished_at is not null
+    for no key update of waits skip locked
+),
+closed as (
+    update durable.waits
+    set outcome = 'cancelled', resolved_at = now.at
+    from open, now
+    where waits.shard = $1
+      and waits.execution_id = any ($17)
+      and waits.execution_id = open.execution_id
+      and waits.key = open.key
 )
 select execution_id from accepted
