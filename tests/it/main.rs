@@ -47,6 +47,8 @@ mod psql;
 #[cfg(test)]
 mod publishing;
 #[cfg(test)]
+mod racing;
+#[cfg(test)]
 mod retrying;
 #[cfg(test)]
 mod rolling_back;

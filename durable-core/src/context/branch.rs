@@ -36,6 +36,15 @@ impl<'a, T> Branch<'a, T> {
         polled
     }
 
+    /// Lets it come as far as it came in an earlier life of the run, so that it is known which messages it used.
+    fn catch_up(&mut self) {
+        if let Some(scope) = self.scope.as_ref().filter(|scope| scope.run.is_recorded_below(scope.path())) {
+            scope.only_replay();
+            // Whether it ends or waits, it has lost.
+            let _ = scope.poll(self.future.as_mut(), Waker::noop());
+        }
+    }
+
     /// Drops it because it is no longer wanted: what it was doing is recorded as cut off.
     pub(super) fn abandon(self) {
         if let Some(scope) = &self.scope {
@@ -57,6 +66,14 @@ pub enum Ended {
 #[derive(Debug, Serialize, Deserialize)]
 struct Decision {
     branch: usize,
+    /// The waits of the others that stood open, or whose messages were not used: those go back into the mailbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unfinished: Vec<String>,
+}
+
+/// Whether anybody wants what the branch returns that is being polled; a loser may end, too, while it catches up.
+pub(super) fn is_wanted() -> bool {
+    ambient::scope().is_none_or(|scope| !scope.only_replays())
 }
 
 /// One durable call that consists of branches: a join, a race, a map.
@@ -77,8 +94,9 @@ struct Place {
 }
 
 impl Place {
-    fn pass_over_all_but(&self, branch: usize) {
-        self.scope.run.pass_over(&format!("{}/", self.key), Some(&format!("{branch}/")));
+    /// The paths of all branches, and of one within.
+    fn paths(&self, branch: usize) -> (String, String) {
+        (format!("{}/", self.key), format!("{branch}/"))
     }
 }
 
@@ -142,26 +160,37 @@ impl<'a> Fork<'a> {
         let recorded = scope.run.take_recorded(key)?;
         let Outcome::Output(output) = recorded.outcome else { return None };
         let decision: Decision = payload::decode(&format!("the recorded outcome of `{key}`"), output.as_str()).ok()?;
-        self.place.as_ref()?.pass_over_all_but(decision.branch);
+        let (path, kept) = self.place.as_ref()?.paths(decision.branch);
+        scope.run.pass_over(&path, &kept, &decision.unfinished);
         Some(decision.branch)
     }
 
     /// Records that this branch decided, which is not waited for any more, and drops the others.
     pub(super) fn decide(&mut self, branch: usize) {
-        // Before anything is cut off: a replay that finds a step cut off must know that its branch has lost.
-        if let Some(Place { scope, key }) = &self.place
-            && let Ok(output) = payload::encode(key, &Decision { branch })
-        {
-            scope.run.leave_checkpoint(Checkpoint::of(key.clone(), Outcome::Output(output)));
-        }
-        for (_, other) in self.running.drain(..).flatten() {
-            other.abandon();
+        let losers = self.running.iter_mut().flatten();
+        losers.for_each(|(_, loser)| loser.catch_up());
+        let unfinished = self.record_decision(branch);
+        for (_, loser) in self.running.drain(..).flatten() {
+            loser.abandon();
         }
         self.free.clear();
         if let Some(place) = &self.place {
-            // After a crash the others may not have come as far as their journals.
-            place.pass_over_all_but(branch);
+            let (path, kept) = place.paths(branch);
+            place.scope.run.pass_over(&path, &kept, &unfinished);
+            place.scope.run.give_back(&unfinished);
         }
+    }
+
+    /// Before anything is cut off: a replay that finds a step cut off must know that its branch has lost.
+    fn record_decision(&self, branch: usize) -> Vec<String> {
+        let Some(place) = &self.place else { return Vec::new() };
+        let (path, kept) = place.paths(branch);
+        let run = &place.scope.run;
+        let decision = Decision { branch, unfinished: run.unfinished_below(&path, &kept) };
+        if let Ok(output) = payload::encode(&place.key, &decision) {
+            run.leave_checkpoint(Checkpoint::of(place.key.clone(), Outcome::Output(output)));
+        }
+        decision.unfinished
     }
 
     /// Ends the call.

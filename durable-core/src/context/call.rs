@@ -70,6 +70,7 @@ impl Call {
         if let Some(recorded) = self.run.take_recorded(&self.key) {
             return self.replay(recorded).await;
         }
+        self.scope.stop_if_only_replaying().await;
         self.run.stop_if_draining().await;
         let busy = self.run.begin_work();
         self.run.commit_checkpoints().await;

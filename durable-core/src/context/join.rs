@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 
-use super::branch::{Ended, Fork};
+use super::branch::{Ended, Fork, is_wanted};
 use super::step::BoxFuture;
 use crate::error::{Error, Result};
 
@@ -213,7 +213,9 @@ impl<T: Send> Slot<T> {
         Box::pin(async move {
             let value = branch.await;
             let ended = ended(&value);
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            if is_wanted() {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+            }
             ended
         })
     }

@@ -41,8 +41,9 @@ macro_rules! try_join {
 
 /// Runs branches at once until one ends, with a value or with an error, and gives what it returned; all return the same type.
 ///
-/// The winner is recorded, so a replay has the same one. The others are dropped: their steps under way are recorded as cut off,
-/// and an event that only a loser has received stays for a later wait.
+/// The winner is recorded, so a replay has the same one. The others are dropped: their steps under way are recorded as cut off.
+/// An event that a loser has received stays for a later wait, unless the loser had gone on to another step or wait: then it was
+/// used.
 ///
 /// ```no_run
 /// # use durable::prelude::*;

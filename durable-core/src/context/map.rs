@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll};
 
 use super::ambient::{self, Ambient};
-use super::branch::{Ended, Fork};
+use super::branch::{Ended, Fork, is_wanted};
 use super::join::{BranchResult, ended};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -148,7 +148,7 @@ impl<'a, I: Iterator, R: BranchResult + 'a> Each<'a, I, R> {
         let future = Box::pin(async move {
             let result = work.await;
             let ended = ended(&result);
-            if let Some(place) = results.lock().get_mut(index) {
+            if let Some(place) = results.lock().get_mut(index).filter(|_| is_wanted()) {
                 *place = Some(result);
             }
             ended

@@ -1,9 +1,10 @@
 //! One execution as it runs in memory: its journal, what it has written, and what it waits for.
 
 mod commits;
+mod losing;
 mod rest;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable, WaitOutcome};
+use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::store::Lane;
@@ -124,6 +125,8 @@ struct State {
     unwritten: Vec<Checkpoint>,
     /// How many checkpoints were left so far.
     left: u64,
+    /// How many of them were sent off to be written.
+    sent: u64,
     /// What a rollback would undo, by the order in which it was completed.
     undoable: BTreeMap<i32, Undoable>,
     /// Why the execution is being rolled back, if it is.
@@ -136,7 +139,9 @@ struct State {
     /// How many of the waits are over, and their futures have not looked yet.
     answered: usize,
     /// Waits that were dropped, and that the database takes for open.
-    dropped: Vec<String>,
+    dropped: BTreeSet<String>,
+    /// Messages that code below a fork was given and has not gone on from: the keys of their waits, by the path of the scope.
+    unused: BTreeMap<String, Vec<String>>,
     /// The children that dropped waits were for.
     orphaned: Vec<ExecutionId>,
     /// When the first of the registered waits is due.
@@ -195,13 +200,15 @@ impl Run {
                 known_open: 0,
                 unwritten: Vec::new(),
                 left: 0,
+                sent: 0,
                 undoable: BTreeMap::new(),
                 rollback: None,
                 busy: 0,
                 waits: HashMap::new(),
                 unregistered: 0,
                 answered: 0,
-                dropped: Vec::new(),
+                dropped: BTreeSet::new(),
+                unused: BTreeMap::new(),
                 orphaned: Vec::new(),
                 next_due: None,
                 asking: false,
@@ -288,22 +295,6 @@ impl Run {
         (attempts, state.after_crash)
     }
 
-    /// Passes over everything recorded below `path`, except below `path` + `kept`: those branches lost, and are not run again.
-    pub(super) fn pass_over(&self, path: &str, kept: Option<&str>) {
-        let kept = kept.map(|kept| format!("{path}{kept}"));
-        let lost = |key: &str| kept.as_ref().is_none_or(|kept| !key.starts_with(kept.as_str()));
-        let mut state = self.state();
-        forget_below(&mut state.recorded, path, lost);
-        forget_below(&mut state.attempts, path, lost);
-        let waits = forget_below(&mut state.known, path, lost);
-        state.known_open -= waits.iter().filter(|wait| wait.outcome.is_none()).count();
-        // The process that dropped these branches may have died before it said so.
-        for wait in waits.into_iter().filter(|wait| matches!(wait.outcome, None | Some(WaitOutcome::Received))) {
-            state.orphaned.extend(wait.child_id.filter(|_| wait.outcome.is_none()));
-            state.dropped.push(wait.key);
-        }
-    }
-
     /// Leaves a checkpoint for the next write: the one before the next step begins, or the one that ends the execution.
     pub(super) fn leave_checkpoint(&self, checkpoint: Checkpoint) {
         let mut state = self.state();
@@ -360,7 +351,8 @@ impl Run {
         }
         // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
         let saved = self.save(&mut state, None);
-        Some((state.left, Box::pin(saved)))
+        state.sent = state.left;
+        Some((state.sent, Box::pin(saved)))
     }
 
     /// Sees a write to its end while the run goes on.
@@ -391,9 +383,9 @@ impl Run {
 
     /// Returns when everything that was sent off so far is committed, or one of it was refused.
     pub(super) async fn until_written(&self) -> Written {
-        let left = self.state().left;
+        let sent = self.state().sent;
         let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.covers(left)).await;
+        let reached = progress.wait_for(|progress| progress.covers(sent)).await;
         // The sender is this run's own.
         reached.map_or(Written::Refused, |progress| progress.written())
     }
@@ -408,7 +400,8 @@ impl Run {
     fn save(&self, state: &mut State, next: Option<NextState>) -> impl Future<Output = Result<Written>> + use<> {
         let Hold { worker, epoch } = state.hold;
         let checkpoints = std::mem::take(&mut state.unwritten);
-        self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next })
+        let leaves_waits = !state.dropped.is_empty() || state.known_open > 0;
+        self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits })
     }
 
     fn written(&self, saved: Result<Written>) -> Written {
@@ -510,12 +503,6 @@ impl Run {
         state.attempts.keys().filter(|key| !state.recorded.contains_key(*key)).cloned().collect()
     }
 
-    /// Whether anything is recorded below `path` that nobody has asked for yet.
-    pub(crate) fn is_recorded_below(&self, path: &str) -> bool {
-        let state = self.state();
-        has_below(&state.recorded, path) || has_below(&state.attempts, path) || has_below(&state.known, path)
-    }
-
     /// Keys that were recorded and never asked for.
     pub(crate) fn unasked(&self) -> Vec<String> {
         let state = self.state();
@@ -530,17 +517,6 @@ impl Run {
         // No code that can panic runs under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn has_below<T>(entries: &BTreeMap<String, T>, path: &str) -> bool {
-    entries.range(path.to_owned()..).next().is_some_and(|(key, _)| key.starts_with(path))
-}
-
-/// Takes out what stands below the path and is lost.
-fn forget_below<T>(entries: &mut BTreeMap<String, T>, path: &str, lost: impl Fn(&str) -> bool) -> Vec<T> {
-    let below = entries.range(path.to_owned()..).map(|(key, _)| key).take_while(|key| key.starts_with(path));
-    let keys: Vec<String> = below.filter(|key| lost(key)).cloned().collect();
-    keys.iter().filter_map(|key| entries.remove(key)).collect()
 }
 
 impl Progress {

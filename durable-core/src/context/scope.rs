@@ -19,10 +19,13 @@ pub(crate) struct Scope {
     pub(super) run: Arc<Run>,
     pub(super) wakers: Wakers,
     around: Option<Arc<Scope>>,
+    /// What its keys begin with.
+    path: String,
     /// What the code in it may know of itself, where it is an attempt at something.
     pub(super) attempt: Option<StepHandle>,
     calls: Mutex<Calls>,
     abandoned: AtomicBool,
+    only_replays: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -33,29 +36,31 @@ struct Calls {
 }
 
 impl Scope {
-    /// The scope of everything that runs in `run`; its keys begin with `prefix`.
-    pub(crate) fn root(run: &Arc<Run>, prefix: &str) -> Arc<Self> {
-        Arc::new(Self::new(run.clone(), run.bell(), None, prefix, None))
+    /// The scope of everything that runs in `run`; its keys begin with `path`.
+    pub(crate) fn root(run: &Arc<Run>, path: &str) -> Arc<Self> {
+        Arc::new(Self::new(run.clone(), run.bell(), None, path, None))
     }
 
     /// A scope inside this one, polled as part of a durable call of this one.
-    pub(super) fn branch(self: &Arc<Self>, prefix: &str) -> Arc<Self> {
-        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix, None))
+    pub(super) fn branch(self: &Arc<Self>, path: &str) -> Arc<Self> {
+        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), path, None))
     }
 
     /// As [`branch`](Self::branch), for code that is an attempt and may make durable calls.
-    pub(super) fn attempt(self: &Arc<Self>, prefix: &str, handle: StepHandle) -> Arc<Self> {
-        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), prefix, Some(handle)))
+    pub(super) fn attempt(self: &Arc<Self>, path: &str, handle: StepHandle) -> Arc<Self> {
+        Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), path, Some(handle)))
     }
 
-    fn new(run: Arc<Run>, bell: Arc<Bell>, around: Option<Arc<Self>>, prefix: &str, attempt: Option<StepHandle>) -> Self {
+    fn new(run: Arc<Run>, bell: Arc<Bell>, around: Option<Arc<Self>>, path: &str, attempt: Option<StepHandle>) -> Self {
         Self {
             run,
             wakers: Wakers::new(bell),
             around,
+            path: path.to_owned(),
             attempt,
-            calls: Mutex::new(Calls { keys: KeySequence::within(prefix), under_way: None }),
+            calls: Mutex::new(Calls { keys: KeySequence::within(path), under_way: None }),
             abandoned: AtomicBool::new(false),
+            only_replays: AtomicBool::new(false),
         }
     }
 
@@ -73,6 +78,10 @@ impl Scope {
     pub(super) fn set_out(self: &Arc<Self>, key: &str) -> UnderWay {
         if let Some(under_way) = self.calls().under_way.replace(key.to_owned()) {
             self.run.give_up(Verdict::Diverged(divergence::overlap(key, &under_way)));
+        }
+        // Code that only replays has used what it went on from in an earlier life.
+        if !self.only_replays() || self.run.is_recorded(key) {
+            self.run.use_messages(&self.path);
         }
         UnderWay { scope: self.clone(), key: key.to_owned() }
     }
@@ -104,6 +113,28 @@ impl Scope {
     /// Whether this scope, or one around it, is no longer wanted.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.is_abandoned())
+    }
+
+    /// Lets the code in this scope come as far as its journal goes, and no further: nothing begins in it any more.
+    pub(super) fn only_replay(&self) {
+        self.only_replays.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing begins in this scope that is not in its journal.
+    pub(super) fn only_replays(&self) -> bool {
+        self.only_replays.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.only_replays())
+    }
+
+    /// Stops here, until it is dropped, what is about to begin in a scope that only replays.
+    pub(super) async fn stop_if_only_replaying(&self) {
+        if self.only_replays() {
+            std::future::pending().await
+        }
+    }
+
+    /// What its keys begin with; nothing for the scope that an execution begins in.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     fn calls(&self) -> MutexGuard<'_, Calls> {

@@ -123,6 +123,7 @@ pub(super) async fn record<T: Serialize + DeserializeOwned + Send>(
     {
         return payload::decode(&format!("the recorded value of `{key}`"), output.as_str());
     }
+    scope.stop_if_only_replaying().await;
     run.stop_if_draining().await;
     let value = make(run);
     let output = payload::encode(&format!("the value of `{key}`"), &value)?;

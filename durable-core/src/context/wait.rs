@@ -154,11 +154,19 @@ impl<'a> Waiting<'a> {
         }
     }
 
+    /// Notes that the code of a branch was given a message; should the branch lose, it goes back unless it was used.
+    fn note_message(&self, over: &RecordedWait) {
+        let is_message = matches!(self.kind, WaitKind::Event | WaitKind::Input);
+        if is_message && over.outcome == Some(WaitOutcome::Received) && !self.scope.path().is_empty() {
+            self.scope.run.give_message(self.scope.path(), &self.key);
+        }
+    }
+
     /// Ends the reminder, if there is one: what it did stays in the journal, and is not asked for again.
     fn end_reminder(&mut self) {
         if let Some(reminder) = self.reminder.take() {
             reminder.abandon();
-            self.scope.run.pass_over(&format!("{}/", self.key), None);
+            self.scope.run.pass_over(&format!("{}/", self.key), "", &[]);
         }
     }
 }
@@ -173,11 +181,15 @@ impl Future for Waiting<'_> {
         }
         let waker = this.scope.wakers.own(cx.waker());
         let run = this.scope.run.clone();
-        this.open = true;
-        if let Poll::Ready(over) = run.poll_wait(&this.key, || this.to_register(), waker.clone()) {
+        // What was begun in this life goes on; only a replay leaves the journal as it is.
+        this.open |= !this.scope.only_replays();
+        let polled =
+            if this.open { run.poll_wait(&this.key, || this.to_register(), waker.clone()) } else { run.replay_wait(&this.key) };
+        if let Poll::Ready(over) = polled {
             this.open = false;
             this.end_reminder();
             this.under_way = None;
+            this.note_message(&over);
             return Poll::Ready(over);
         }
         if let Some(reminder) = &mut this.reminder

@@ -120,13 +120,22 @@ impl Run {
         Poll::Pending
     }
 
+    /// How a wait of an earlier life of the run ended; for code that only replays.
+    pub(in super::super) fn replay_wait(&self, key: &str) -> Poll<RecordedWait> {
+        let mut state = self.state();
+        match state.known.get(key) {
+            Some(known) if known.outcome.is_some() => state.take_known(key).map_or(Poll::Pending, Poll::Ready),
+            _ => Poll::Pending,
+        }
+    }
+
     /// Forgets a wait whose future was dropped; the database hears of it with the next parking.
     pub(in super::super) fn drop_wait(&self, key: &str) {
         let mut state = self.state();
         let Some(open) = state.forget_wait(key) else { return };
         // One that is being registered right now counts as registered.
         if open.new.is_none() || state.asking {
-            state.dropped.push(key.to_owned());
+            state.dropped.insert(key.to_owned());
             state.orphaned.extend(open.child);
         }
     }
@@ -172,7 +181,7 @@ impl Run {
             stays,
             open: state.waits.len() + state.known_open,
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
-            dropped: std::mem::take(&mut state.dropped),
+            dropped: std::mem::take(&mut state.dropped).into_iter().collect(),
             orphaned: std::mem::take(&mut state.orphaned),
             wake_at: state.backoffs.values().map(|(until, _)| *until).min(),
         }
