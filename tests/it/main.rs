@@ -17,11 +17,13 @@ mod cancelling_waits;
 mod claiming;
 #[cfg(test)]
 mod committing;
+#[cfg(test)]
 mod compensating;
 #[cfg(test)]
 mod compile_errors;
 #[cfg(test)]
 mod crashing;
+#[cfg(test)]
 mod crashing_flows;
 #[cfg(test)]
 mod diverging;
@@ -43,6 +45,7 @@ mod outages;
 mod panicking;
 #[cfg(test)]
 mod parenting;
+#[cfg(test)]
 mod psql;
 #[cfg(test)]
 mod publishing;
