@@ -1,9 +1,11 @@
 //! Transactional steps: what they write is there exactly once, with their outcome, or not at all.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use durable::Observer;
+use durable::observer::StepEnded;
 use durable::prelude::*;
 use durable::sqlx::{self, Connection};
 use futures_util::StreamExt;
@@ -498,7 +500,8 @@ async fn an_execution_does_not_end_before_the_commits_it_has_dropped() {
     let proxy = Proxy::before(&database).await;
     let builder = Durable::builder().database_url(proxy.url()).max_connections(4);
     let lost = Arc::new(AtomicU32::new(0));
-    let durable = builder.register(Raced { lost: lost.clone() }).start().await.unwrap();
+    let ends = Ends::default();
+    let durable = builder.register(Raced { lost: lost.clone() }).observe(ends.clone()).start().await.unwrap();
     proxy.set(trap("commit", Moment::After, Fate::Held));
     let handle = durable.start::<Raced>(()).await.unwrap();
     proxy.caught().await;
@@ -511,6 +514,26 @@ async fn an_execution_does_not_end_before_the_commits_it_has_dropped() {
     let kept = "select output::text from durable.checkpoints where key like '%step debit'";
     assert_eq!(database.values::<String>(kept).await, ["1"], "the journal tells what was committed");
     durable.shutdown().await.unwrap();
+    ends.assert_told("race/0/step debit well").await;
+}
+
+/// Notes how attempts ended.
+#[derive(Clone, Default)]
+struct Ends(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Ends {
+    fn after_step(&self, step: &StepEnded) {
+        let how = step.error.as_ref().map_or("well".to_owned(), |error| format!("{:?}", error.kind).to_lowercase());
+        self.0.lock().unwrap().push(format!("{} {how}", step.key));
+    }
+}
+
+impl Ends {
+    /// Each attempt that has begun ends once, in whatever way it does.
+    async fn assert_told(&self, expected: &str) {
+        eventually("told how the step ended", async || !self.0.lock().unwrap().is_empty()).await;
+        assert_eq!(*self.0.lock().unwrap(), [expected]);
+    }
 }
 
 /// Changes its mind, or is made to, while its step is being committed.
@@ -575,7 +598,8 @@ async fn a_step_whose_commit_failed_after_its_execution_is_not_undone() {
     let undone = Undone { lost: Arc::default(), credited: Arc::default() };
     let (lost, credited) = (undone.lost.clone(), undone.credited.clone());
     let builder = Durable::builder().database_url(proxy.url()).max_connections(4);
-    let durable = builder.register(undone).start().await.unwrap();
+    let ends = Ends::default();
+    let durable = builder.register(undone).observe(ends.clone()).start().await.unwrap();
     proxy.set(trap("commit", Moment::Before, Fate::Held));
     let handle = durable.start::<Undone>(()).await.unwrap();
     proxy.caught().await;
@@ -590,6 +614,7 @@ async fn a_step_whose_commit_failed_after_its_execution_is_not_undone() {
     assert_eq!(credited.load(Ordering::SeqCst), 0);
     assert_eq!(handle.execution().await.unwrap().state, ExecutionState::Failed);
     durable.shutdown().await.unwrap();
+    ends.assert_told("race/0/step debit unavailable").await;
 }
 
 #[tokio::test]

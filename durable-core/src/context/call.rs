@@ -98,7 +98,6 @@ impl Call {
                 return R::from_result(Err(R::Error::from_failure(failure)));
             };
             let (took, busy) = (started.elapsed(), busy.unwrap_or_else(|| self.run.begin_work()));
-            cut_off.began = None;
             let ended = match self.judge(ended) {
                 Ok((value, output)) => {
                     cut_off.attempt = 0;
@@ -111,11 +110,9 @@ impl Call {
                     Err(failed)
                 }
             };
+            cut_off.began = None;
             let Failed { failure, advice, error } = match ended {
-                Ok(result) => {
-                    self.run.observed.step_succeeded(&self.key, attempt, took);
-                    return result;
-                }
+                Ok(result) => return result,
                 Err(failed) => failed,
             };
             tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
@@ -178,13 +175,17 @@ impl Call {
         transaction: Option<Transaction>,
     ) -> Result<R, Failed<R::Error>> {
         let Some(transaction) = transaction else {
+            self.run.observed.step_succeeded(&self.key, checkpoint.attempt, checkpoint.took);
             self.leave(checkpoint);
             return Ok(R::from_result(Ok(value)));
         };
         let undoable = self.is_undone_after(&checkpoint.outcome);
         match self.run.commit(transaction.into_open(), checkpoint.clone(), undoable).await {
             Ok(Committed::Written) => Ok(R::from_result(Ok(value))),
-            Ok(Committed::Before(outcome)) => Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await),
+            Ok(Committed::Before(outcome)) => {
+                self.run.observed.step_succeeded(&self.key, checkpoint.attempt, checkpoint.took);
+                Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await)
+            }
             Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
             Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
         }

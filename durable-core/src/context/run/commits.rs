@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::{Busy, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
@@ -31,9 +33,9 @@ impl Run {
         let hold = self.hold();
         let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };
         let commit = Commit { worker: hold.worker, id: self.id, epoch: hold.epoch, checkpoint };
-        tokio::spawn(underway.carry_out(transaction, commit))
-            .await
-            .map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine ended while a step was committed"))?
+        let (told, committed) = oneshot::channel();
+        tokio::spawn(underway.carry_out(transaction, commit, told));
+        committed.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine ended while a step was committed"))?
     }
 
     /// Returns when no commit is under way, also none of a step that was dropped.
@@ -49,12 +51,17 @@ impl Underway {
         Self { run: run.clone(), busy: Some(run.begin_work()), undo_order: if undoable { run.enlist(checkpoint) } else { None } }
     }
 
-    async fn carry_out(mut self, transaction: Open, commit: Commit) -> Result<Committed> {
+    async fn carry_out(mut self, transaction: Open, commit: Commit, told: oneshot::Sender<Result<Committed>>) {
         let committed = self.run.lanes.transactions.commit(transaction, &commit).await;
+        let Checkpoint { key, attempt, took, .. } = &commit.checkpoint;
         if let Ok(Committed::Written) = committed {
             self.undo_order = None;
+            self.run.observed.step_succeeded(key, *attempt, *took);
         }
-        committed
+        // Where the step was dropped meanwhile, nobody else says that it has failed.
+        if let Err(Err(error)) = told.send(committed) {
+            self.run.observed.step_failed(key, *attempt, *took, error.failure(), None);
+        }
     }
 }
 
