@@ -26,6 +26,8 @@ mod crashing;
 #[cfg(test)]
 mod crashing_flows;
 #[cfg(test)]
+mod delivering;
+#[cfg(test)]
 mod diverging;
 #[cfg(test)]
 mod families;
