@@ -328,7 +328,9 @@ async fn book_trip(observed: impl FnOnce(Builder) -> Builder) -> (Error, Executi
     let done = Arc::default();
     let durable = observed(database.builder()).register(BookTrip { done: Arc::clone(&done) }).start().await.unwrap();
     let handle = durable.start::<BookTrip>(()).await.unwrap();
-    durable.send_event(handle.id(), "hotel_confirms", &()).await.unwrap();
+    // It comes too late for a trip that fails before there is anything to undo.
+    let sent = durable.send_event(handle.id(), "hotel_confirms", &()).await;
+    assert!(sent.is_ok() || sent.is_err_and(|error| error.kind() == ErrorKind::Finished));
     let error = soon("rolled back", handle.result()).await.unwrap_err();
     let state = handle.execution().await.unwrap().state;
     durable.shutdown().await.unwrap();
