@@ -50,6 +50,7 @@
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, look.
 //! - [`observer`] is for those who look on, and may refuse a step.
+//! - [`guide`] has a page each for flows, waits and people, children, sagas, and transactions.
 //! - [`migrate`] keeps the schema.
 
 pub use durable_core::calendar;
@@ -74,6 +75,8 @@ pub use durable_core::observer::{Consent, LogObserver, Observer};
 pub use durable_core::payload::PAYLOAD_LIMIT;
 pub use durable_core::{join, race, try_join};
 pub use durable_macros::{compensation, input, step, workflow};
+
+pub mod guide;
 
 pub use chrono;
 pub use durable_migrate as migrate;

@@ -1,0 +1,19 @@
+//! What a workflow can say, a page for each: flows, waits, children, sagas and transactions.
+//!
+//! The programs in `examples/` show the same at work:
+//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `order`.
+
+#[doc = include_str!("guide/flows.md")]
+pub mod flows {}
+
+#[doc = include_str!("guide/waits.md")]
+pub mod waits {}
+
+#[doc = include_str!("guide/children.md")]
+pub mod children {}
+
+#[doc = include_str!("guide/sagas.md")]
+pub mod sagas {}
+
+#[doc = include_str!("guide/transactions.md")]
+pub mod transactions {}
