@@ -8,6 +8,7 @@ use durable::prelude::*;
 use durable::{Bond, Child, WaitOutcome};
 use futures_util::future::join_all;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Semaphore;
 
 use crate::support::{self, Database, PATIENCE, eventually, soon};
@@ -265,7 +266,8 @@ async fn a_parent_that_nobody_told_is_told_by_whoever_looks_and_one_that_is_busy
         children.push(family.child(parent, "awaited").await);
     }
     family.end(ended).await;
-    let mut transaction = database.pool().begin().await.unwrap();
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
     family.client.send_event_within(&mut transaction, busy, "other", &1).await.unwrap();
     for child in &children {
         family.end(*child).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use durable::prelude::*;
 use futures_util::future::join_all;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Semaphore;
 
 use crate::support::{self, Database, PATIENCE, clock, eventually, soon};
@@ -156,7 +157,8 @@ async fn a_listener_whom_a_transaction_holds_back_delays_only_itself() {
     park_listeners(&database, "news", 3).await;
     let client = database.client().await;
     let held: uuid::Uuid = database.value("select execution_id from durable.executions limit 1").await;
-    let mut transaction = database.pool().begin().await.unwrap();
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
     client.send_event_within(&mut transaction, held.into(), "other", &1).await.unwrap();
     let publishing = tokio::spawn({
         let client = client.clone();

@@ -113,7 +113,9 @@ async fn on_record(database: &Database, lines: &[String]) -> Vec<String> {
             Some('0') => "undoes is not null",
             _ => "parent_id is null",
         };
-        let sql = format!("select count(*) from durable.checkpoints join durable.executions using (execution_id) where checkpoints.key = '{key}' and {whose}");
+        let sql = format!(
+            "select count(*) from durable.checkpoints join durable.executions using (execution_id) where checkpoints.key = '{key}' and {whose}"
+        );
         if database.count(&sql).await > 0 {
             recorded.push(line.clone());
         }

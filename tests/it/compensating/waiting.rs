@@ -122,13 +122,13 @@ async fn called_back_in_small_acts(turns: Turns) {
     let details = engines.now.get_execution(id).await.unwrap();
     assert_eq!(details.execution.state, ExecutionState::Compensated);
     let results: Vec<_> = details.compensations.iter().map(|undone| (undone.step.as_str(), undone.output.clone())).collect();
-    assert_eq!(
-        results,
-        [("step ship", Some(json!("label 2, complete: true, attempt 2"))), ("step pack", Some(json!(null)))]
-    );
+    assert_eq!(results, [("step ship", Some(json!("label 2, complete: true, attempt 2"))), ("step pack", Some(json!(null)))]);
     let waits: Vec<_> = details.waits.iter().map(|wait| (wait.kind, wait.outcome.unwrap())).collect();
-    let one_attempt =
-        [(WaitKind::Event, WaitOutcome::Received), (WaitKind::Sleep, WaitOutcome::Elapsed), (WaitKind::Input, WaitOutcome::Received)];
+    let one_attempt = [
+        (WaitKind::Event, WaitOutcome::Received),
+        (WaitKind::Sleep, WaitOutcome::Elapsed),
+        (WaitKind::Input, WaitOutcome::Received),
+    ];
     assert_eq!(waits[0], (WaitKind::Event, WaitOutcome::Cancelled));
     assert_eq!(waits[1..], [one_attempt, one_attempt].concat());
     engines.now.shutdown().await.unwrap();
