@@ -8,6 +8,10 @@ default:
 order *arguments:
     cargo run --example order -- {{ arguments }}
 
+# One of the other examples, by name: `just example trip`.
+example name:
+    cargo run --example {{ name }}
+
 # What the compiler, clippy and rustfmt say.
 check:
     cargo fmt --all --check
