@@ -170,7 +170,15 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
         SAVE => {
             let query = query.bind([execution]).bind([epoch]).bind([Some("completed")]).bind(vec![Some("1")]).bind(none());
             let query = query.bind(false).bind([execution]).bind(["step late"]).bind([None::<i64>]).bind([1i16]).bind([0f64]);
-            !query.bind([Some("1")]).bind(none()).bind([None::<i32>]).fetch_all(pool).await.unwrap().is_empty()
+            !query
+                .bind([Some("1")])
+                .bind(none())
+                .bind([None::<i32>])
+                .bind(Vec::<Uuid>::new())
+                .fetch_all(pool)
+                .await
+                .unwrap()
+                .is_empty()
         }
         FINISH => {
             let query = query.bind(execution).bind(epoch).bind("completed").bind(Some("1")).bind(None::<&str>);
