@@ -32,7 +32,7 @@ set state = 'running',
     epoch = epoch + 1,
     claims = claims + 1,
     started_at = coalesce(started_at, now.at),
-    -- A rollback takes as long as it takes.
+    -- A rollback takes as long as it takes: with a deadline it would be woken for nothing, again and again.
     deadline_at = case when rollback is null then coalesce(deadline_at, now.at + make_interval(secs => known.timeout)) end
 from fence, now, known
 where executions.shard = $1
