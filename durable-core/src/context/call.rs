@@ -74,8 +74,10 @@ impl Call {
         self.run.stop_if_draining().await;
         let busy = self.run.begin_work();
         self.run.commit_checkpoints().await;
-        let mut cut_off = CutOff { call: &self, attempt: 0, began: None };
-        let mut attempt = self.attempts_so_far(busy).await;
+        let earlier = self.run.take_attempts(&self.key);
+        // From here on nobody else knows of the earlier attempts: what cuts this call off must not forget them.
+        let mut cut_off = CutOff { call: &self, attempt: earlier.0.last().map_or(0, |last| last.attempt), began: None };
+        let mut attempt = self.attempts_so_far(earlier, busy).await;
         loop {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
@@ -212,8 +214,7 @@ impl Call {
     }
 
     /// The number of attempts that are spent, those included that a crash interrupted; returns when the next one may start.
-    async fn attempts_so_far(&self, busy: Busy) -> u32 {
-        let (attempts, after_crash) = self.run.take_attempts(&self.key);
+    async fn attempts_so_far(&self, (attempts, after_crash): (Vec<FailedAttempt>, bool), busy: Busy) -> u32 {
         let Some(last) = attempts.last() else { return 0 };
         let now = self.run.clock().now();
         let lost = match (&last.failure, last.retry_at) {
@@ -310,7 +311,8 @@ impl Call {
         let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
-        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {
+        // Were the counted waker kept, an attempt that waits would look like foreign code, and never be parked.
+        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(&self.scope.wakers.own(cx.waker()))) {
             Ok(polled) => polled.map(Ended::Returned),
             Err(failure) => Poll::Ready(Ended::Broke(failure)),
         });
