@@ -45,8 +45,8 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     };
     let waits = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect::<Result<_, _>>()?;
     let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<_, _>>()?;
-    let compensations = steps::compensations(&journal, undone.as_ref().unwrap_or(&journal));
-    Ok(Some(ExecutionDetails { execution, steps: steps::forward(journal), waits, children, compensations }))
+    let (steps, compensations) = steps::apart(journal, undone.as_deref());
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations }))
 }
 
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -60,30 +61,25 @@ fn read_attempt(row: &PgRow, recorded: &mut Recorded) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-/// The steps, without what undid them.
-pub(super) fn forward(journal: Vec<Recorded>) -> Vec<Step> {
-    journal.into_iter().map(|recorded| recorded.step).filter(|step| !step.key.starts_with(UNDO)).collect()
-}
-
-/// The compensations in a journal, of the steps in `undone`, in the order in which they ran: that of the steps, backwards.
-pub(super) fn compensations(journal: &[Recorded], undone: &[Recorded]) -> Vec<Compensation> {
-    let undone: HashMap<&str, &Recorded> = undone.iter().map(|recorded| (recorded.step.key.as_str(), recorded)).collect();
-    let mut ordered: Vec<(i32, Compensation)> = journal
+/// Takes a journal apart: its steps, those called while undoing included, and the compensations of the steps of `undone`, its own
+/// where that is `None`. Compensations come in the order in which they ran: that of the steps, backwards.
+pub(super) fn apart(journal: Vec<Recorded>, undone: Option<&[Recorded]>) -> (Vec<Step>, Vec<Compensation>) {
+    let undone: HashMap<String, (Option<Value>, Option<i32>)> = undone
+        .unwrap_or(&journal)
         .iter()
-        .filter_map(|recorded| {
-            let step = &recorded.step;
-            let key = step.key.strip_prefix(UNDO)?;
-            let undone = undone.get(key);
-            let compensation = Compensation {
-                step: key.to_owned(),
-                input: undone.and_then(|undone| undone.step.output.clone()),
-                output: step.output.clone(),
-                error: step.error.clone(),
-                attempts: step.attempts.clone(),
-            };
-            Some((undone.and_then(|undone| undone.undo_order).unwrap_or(i32::MAX), compensation))
-        })
+        .map(|recorded| (recorded.step.key.clone(), (recorded.step.output.clone(), recorded.undo_order)))
         .collect();
-    ordered.sort_by_key(|(order, _)| Reverse(*order));
-    ordered.into_iter().map(|(_, compensation)| compensation).collect()
+    let (mut steps, mut compensations) = (Vec::new(), Vec::new());
+    for Recorded { step, .. } in journal {
+        match step.key.strip_prefix(UNDO).and_then(|key| undone.get_key_value(key)) {
+            Some((key, (input, order))) => {
+                let Step { output, error, attempts, .. } = step;
+                let compensation = Compensation { step: key.clone(), input: input.clone(), output, error, attempts };
+                compensations.push((order.unwrap_or(i32::MAX), compensation));
+            }
+            None => steps.push(step),
+        }
+    }
+    compensations.sort_by_key(|(order, _)| Reverse(*order));
+    (steps, compensations.into_iter().map(|(_, compensation)| compensation).collect())
 }
