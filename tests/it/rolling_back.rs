@@ -290,3 +290,77 @@ async fn a_step_of_a_process_that_claims_its_execution_anew_is_dropped_all_the_s
     }
     worker.shutdown().await.unwrap();
 }
+
+/// Has a child do something that can be undone, and waits.
+struct Parcel;
+
+#[workflow(queue = "parcels")]
+impl Parcel {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.child::<Stamp>(()).await?;
+        cx.wait_for_event("delivered").await
+    }
+}
+
+#[derive(Clone, Default)]
+struct Stamp {
+    log: Arc<Mutex<Vec<&'static str>>>,
+}
+
+#[workflow(queue = "stamps")]
+impl Stamp {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.wait_for_event::<()>("go").await?;
+        self.buy().await
+    }
+
+    #[step(compensate = give_back)]
+    async fn buy(&self) -> Result<()> {
+        self.log.lock().unwrap().push("bought");
+        Ok(())
+    }
+
+    #[compensation]
+    async fn give_back(&self) -> Result<()> {
+        self.log.lock().unwrap().push("given back");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_child_did_is_undone_also_when_its_parent_has_not_yet_run_on() {
+    let database = support::database().await;
+    let stamp = Stamp::default();
+    let stamps = database.builder().register(stamp.clone()).start().await.unwrap();
+    for cancelled in [false, true] {
+        let parcels = database.builder().register(Parcel).start().await.unwrap();
+        let handle = parcels.start::<Parcel>(()).await.unwrap();
+        waits_for_event(&database).await;
+        parcels.shutdown().await.unwrap();
+        let child = stamps.get_execution(handle.id()).await.unwrap().children[0].id;
+        stamps.send_event(child, "go", &()).await.unwrap();
+        let told = format!("select 1 from durable.executions where execution_id = '{}' and state = 'pending'", handle.id());
+        database.eventually_value::<i32>(&told).await;
+
+        if cancelled {
+            stamps.cancel(handle.id(), "lost").compensate().await.unwrap();
+        } else {
+            stamps.rollback(handle.id(), "lost").await.unwrap();
+        }
+        let parcels = database.builder().register(Parcel).start().await.unwrap();
+        let handle = parcels.handle::<Parcel>(handle.id());
+        assert_eq!(handle.result_within(PATIENCE).await.unwrap_err().to_string(), "lost");
+        assert_eq!(handle.execution().await.unwrap().state, ExecutionState::Compensated);
+        assert_eq!(std::mem::take(&mut *stamp.log.lock().unwrap()), ["bought", "given back"]);
+        parcels.shutdown().await.unwrap();
+    }
+    stamps.shutdown().await.unwrap();
+}
+
+/// Waits until a child does, and its parent for it.
+async fn waits_for_event(database: &Database) {
+    eventually("parent and child wait", async || {
+        database.count("select count(*) from durable.executions where state = 'waiting' and rollback is null").await == 2
+    })
+    .await;
+}
