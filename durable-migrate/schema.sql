@@ -199,6 +199,9 @@ create view durable.present as
 -- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
 
+-- function durable.enlist_children(parent_ids uuid[])
+--     returns void, volatile
+
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
 

@@ -35,6 +35,7 @@ begin
     where shard = 0 and execution_id = any (called_off) and outcome is null;
 
     if compensate then
+        perform durable.enlist_children(called_off);
         -- Under a new epoch, whoever runs it now writes nothing more; the next claim runs its compensations.
         return query
         update durable.executions

@@ -50,6 +50,7 @@ static FUNCTIONS: &[Function] = &[
     function("tell_parents", include_str!("../functions/tell_parents.sql")),
     function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
     function("undoable", include_str!("../functions/undoable.sql")),
+    function("enlist_children", include_str!("../functions/enlist_children.sql")),
     function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
 ];
 

@@ -1,0 +1,37 @@
+-- enlist_children: journal completed children as what a rollback of their parents undoes, where the parents had no time to do so.
+-- Under lock_mailbox of the parents. The engine writes the same when a parent hears of its child.
+create or replace function durable.enlist_children(parent_ids uuid[]) returns void
+language sql volatile
+as $$
+    with unheard as materialized (
+        select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at
+        from durable.executions as child
+        where child.shard = 0
+          and child.parent_id = any ($1)
+          and child.parent_bond in ('awaited', 'told')
+          and child.state = 'completed'
+          -- What undid something is not undone.
+          and child.undoes is null
+          and child.parent_key not like 'undo/%'
+          and durable.undoable(0::smallint, child.execution_id)
+          and (
+            select checkpoints.key
+            from durable.checkpoints
+            where checkpoints.shard = 0 and checkpoints.execution_id = child.parent_id and checkpoints.key = child.parent_key
+            limit 1
+          ) is null
+    )
+    insert into durable.checkpoints (execution_id, started_at, finished_at, shard, attempt, key, output, undo_order)
+    select
+        unheard.parent_id,
+        unheard.finished_at,
+        unheard.finished_at,
+        0,
+        1,
+        unheard.parent_key,
+        json_build_object('execution_id', unheard.execution_id, 'queue', unheard.queue),
+        -- Far above any place that a checkpoint on its way may take.
+        1000000000 + row_number() over (partition by unheard.parent_id order by unheard.finished_at, unheard.execution_id)
+    from unheard
+    on conflict do nothing
+$$;
