@@ -40,6 +40,8 @@ mod leasing;
 #[cfg(test)]
 mod looking;
 #[cfg(test)]
+mod mapping;
+#[cfg(test)]
 mod migrating;
 #[cfg(test)]
 mod observing;

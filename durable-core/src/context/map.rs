@@ -9,6 +9,7 @@ use super::ambient::{self, Ambient};
 use super::branch::{Ended, Fork, is_wanted};
 use super::join::{BranchResult, ended};
 use super::step::BoxFuture;
+use super::wait::LONGEST_NAME;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How many items run at once unless [`Map::concurrency`] says otherwise: enough to hide the wait for a service, few enough not
@@ -31,6 +32,8 @@ pub struct Each<'a, I: Iterator, R> {
     items: I,
     begin: Box<dyn FnMut(I::Item) -> BoxFuture<'a, R> + Send + 'a>,
     concurrency: usize,
+    /// Why it cannot be done.
+    refused: Option<Error>,
     results: Results<R>,
     begun: usize,
     set_out: bool,
@@ -75,6 +78,7 @@ impl<I: Iterator> Map<I> {
         Fut: IntoFuture<Output: BranchResult, IntoFuture: Send + 'a>,
     {
         Each {
+            refused: self.refusal(),
             fork: Fork::new("map", &self.name),
             items: self.items,
             begin: Box::new(move |item| Box::pin(work(item).into_future())),
@@ -88,6 +92,19 @@ impl<I: Iterator> Map<I> {
     }
 }
 
+impl<I> Map<I> {
+    fn refusal(&self) -> Option<Error> {
+        let problem = if self.concurrency == 0 {
+            "a map with concurrency(0) would never end: give 1 or more".to_owned()
+        } else if self.name.len() > LONGEST_NAME {
+            format!("the name of a map has {} bytes, over the limit of {LONGEST_NAME}", self.name.len())
+        } else {
+            return None;
+        };
+        Some(Error::of_kind(ErrorKind::Invalid, problem).into_permanent())
+    }
+}
+
 impl<'a, I: Iterator, R> Each<'a, I, R> {
     /// Runs every item to its end, and gives the `Result` of each.
     pub fn settled(self) -> SettledEach<'a, I, R> {
@@ -97,9 +114,8 @@ impl<'a, I: Iterator, R> Each<'a, I, R> {
 
 impl<'a, I: Iterator, R: BranchResult + 'a> Each<'a, I, R> {
     fn poll_all(&mut self, cx: &task::Context<'_>) -> Poll<Result<()>> {
-        if self.concurrency == 0 {
-            let message = "a map with concurrency(0) would never end: give 1 or more";
-            return Poll::Ready(Err(Error::of_kind(ErrorKind::Invalid, message).into_permanent()));
+        if let Some(refused) = self.refused.take() {
+            return Poll::Ready(Err(refused));
         }
         if !self.set_out {
             self.set_out();

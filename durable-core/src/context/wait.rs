@@ -23,8 +23,8 @@ use crate::payload;
 pub use input::{Answer, Approval, InputWait};
 pub use several::{AllWait, Received, TimedAllWait};
 
-/// Longest name of an event, an input or a topic, in bytes: it is part of journal keys, and those are indexed.
-const LONGEST_NAME: usize = 200;
+/// Longest name of an event, an input, a topic or a map, in bytes: it is part of journal keys, and those are indexed.
+pub(super) const LONGEST_NAME: usize = 200;
 
 /// A wait under a journal key; it ends when its outcome is recorded.
 pub(super) struct Waiting<'a> {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{crashing, crashing_flows, deciding, leasing, shutting_down, transacting};
+use crate::{crashing, crashing_flows, deciding, leasing, mapping, shutting_down, transacting};
 
 /// Names the worker that a process is to run.
 const ROLE: &str = "DURABLE_TEST_WORKER";
@@ -171,6 +171,7 @@ fn worker_process() {
             "order" => crashing::work(&url, &folder).await,
             "poison" => crashing::work_with_poison(&url, &folder).await,
             "maze" => deciding::work(&url, &folder).await,
+            "doubling" => mapping::work(&url, &folder).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "held" => leasing::work(&url, &folder).await,
             "transfer" => transacting::work(&url).await,
