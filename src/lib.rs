@@ -59,9 +59,9 @@ pub use durable_core::client::{
     StartMany,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, ChildWaitOr, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled,
-    SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedChildWait, TimedWait, Transaction, WaitOr, WaitOrFail,
-    Workflow, step,
+    AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
+    Received, Settled, SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedChildWait, TimedWait, Transaction, WaitOr,
+    WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
@@ -89,8 +89,8 @@ pub use durable_core::__macro;
 /// Everything a file with a workflow needs.
 pub mod prelude {
     pub use crate::{
-        Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Result, Transaction, compensation,
-        days, hours, minutes, seconds, step, workflow,
+        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Received, Result,
+        Transaction, compensation, days, hours, minutes, seconds, step, workflow,
     };
 }
 

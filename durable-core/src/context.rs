@@ -33,7 +33,7 @@ use crate::error::Result;
 use crate::ids::ExecutionId;
 use crate::model::Due;
 
-pub use child::{ChildWait, ChildWaitOr, StartChild, TimedChildWait};
+pub use child::{ChildWait, ChildWaitOr, ChildWaitOrFail, StartChild, TimedChildWait};
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
 pub use step_handle::{StepHandle, step};

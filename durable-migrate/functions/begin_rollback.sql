@@ -1,5 +1,5 @@
 -- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
--- children that it waits for or started are rolled back, too. One row with null if it was held, and one for each child's queue.
+-- children that it waits for are rolled back, too. One row with null if it was held, and one for each child's queue.
 create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (queue text)
 language plpgsql volatile
@@ -13,7 +13,7 @@ begin
     from durable.executions as child
     where child.shard = begin_rollback.shard
       and child.parent_id = begin_rollback.execution_id
-      and child.parent_bond in ('awaited', 'started')
+      and child.parent_bond = 'awaited'
       and child.finished_at is null;
     if cardinality(children) > 0 then
         -- All mailboxes before the first row.

@@ -37,6 +37,12 @@ pub struct ChildWaitOr<W: Workflow> {
     otherwise: W::Output,
 }
 
+/// A child that is waited for until a time is over; then it is cancelled, and the wait fails.
+#[must_use = "a child is not started before it is awaited"]
+pub struct ChildWaitOrFail<W: Workflow> {
+    call: ChildCall<W>,
+}
+
 /// A child that is started and not waited for; see [`Context::start_child`](super::Context::start_child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct StartChild<W: Workflow> {
@@ -158,7 +164,7 @@ impl Place {
         }
         let failure = end.error.unwrap_or_else(|| Failure::new(ErrorKind::Failed, "it says no more"));
         let message = match over.child_id {
-            Some(id) => format!("`{key}` (execution {id}) is {}: {}", end.state, failure.message),
+            Some(id) => format!("`{key}` (execution {id}) ended as {}: {}", end.state, failure.message),
             None => format!("`{key}` was not started: {}", failure.message),
         };
         Err(Error::from_failure(Failure { message, ..failure }))
@@ -197,6 +203,11 @@ impl<W: Workflow> ChildWait<W> {
 }
 
 impl<W: Workflow> TimedChildWait<W> {
+    /// Fails with an error of kind [`TimedOut`](ErrorKind::TimedOut) when the time is over.
+    pub fn or_fail(self) -> ChildWaitOrFail<W> {
+        ChildWaitOrFail { call: self.call }
+    }
+
     /// Goes on with this output when the time is over.
     pub fn or(self, otherwise: W::Output) -> ChildWaitOr<W> {
         ChildWaitOr { call: self.call, otherwise }
@@ -271,6 +282,19 @@ impl<W: Workflow> IntoFuture for ChildWaitOr<W> {
     }
 }
 
+impl<W: Workflow> IntoFuture for ChildWaitOrFail<W> {
+    type Output = Result<W::Output>;
+    type IntoFuture = BoxFuture<'static, Result<W::Output>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let key = self.call.waiting.key().to_owned();
+            let late = || Error::of_kind(ErrorKind::TimedOut, format!("`{key}` did not end in time and was cancelled"));
+            self.call.output().await?.ok_or_else(late)
+        })
+    }
+}
+
 impl<W: Workflow> IntoFuture for StartChild<W> {
     type Output = Result<ExecutionId>;
     type IntoFuture = BoxFuture<'static, Result<ExecutionId>>;
@@ -314,4 +338,4 @@ macro_rules! debug {
     };
 }
 
-debug!(ChildWait, TimedChildWait, ChildWaitOr, StartChild);
+debug!(ChildWait, TimedChildWait, ChildWaitOr, ChildWaitOrFail, StartChild);
