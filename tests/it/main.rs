@@ -34,6 +34,8 @@ mod diverging;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod gathering;
+#[cfg(test)]
 mod isolating;
 #[cfg(test)]
 mod leasing;
@@ -57,6 +59,8 @@ mod psql;
 mod publishing;
 #[cfg(test)]
 mod racing;
+#[cfg(test)]
+mod reminding;
 #[cfg(test)]
 mod retrying;
 #[cfg(test)]
