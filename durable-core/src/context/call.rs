@@ -311,8 +311,7 @@ impl Call {
         let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
-        // Were the counted waker kept, an attempt that waits would look like foreign code, and never be parked.
-        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(&self.scope.wakers.own(cx.waker()))) {
+        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {
             Ok(polled) => polled.map(Ended::Returned),
             Err(failure) => Poll::Ready(Ended::Broke(failure)),
         });

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Context;
-use super::call::{Call, Calls};
+use super::call::Calls;
 use super::child::{self, UndoableChild};
 use super::scope::Scope;
-use super::step::StepSpec;
+use super::step::{Step, StepSpec};
 use super::undo::{Compensation, Recorded, Undone};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
@@ -60,8 +60,8 @@ async fn undo_step<W: Send + Sync + 'static>(
     };
     let key = journal_key::undo(&undoable.key);
     let recorded = Recorded::new(undoable.output.clone());
-    let _under_way = cx.root.set_out(&key);
     let calls = Calls::Flow(Box::new(|| (compensation.call)(workflow, cx, recorded.clone())));
-    let undone: Result<Undone> = Call::new(&cx.root, &key, spec, None).outcome(calls).await;
+    // As a step: a compensation that waits, or sits out a back-off, must not look like foreign code.
+    let undone: Result<Undone> = Step::under_key(cx.root.clone(), key, spec, None, calls).await;
     undone.map(drop)
 }

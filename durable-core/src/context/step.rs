@@ -81,7 +81,18 @@ impl<'step, R: StepResult + 'step> Step<'step, R> {
 
     pub(super) fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let key = scope.next_key(journal_key::STEP, spec.name);
-        let call = Call::new(&scope, &key, *spec, digest);
+        Self::under_key(scope, key, *spec, digest, calls)
+    }
+
+    /// A call that does not take the next key of its scope.
+    pub(super) fn under_key(
+        scope: Arc<Scope>,
+        key: String,
+        spec: StepSpec,
+        digest: Option<u64>,
+        calls: Calls<'step, R>,
+    ) -> Self {
+        let call = Call::new(&scope, &key, spec, digest);
         Self { place: Some((scope, key)), under_way: None, future: Box::pin(call.outcome(calls)) }
     }
 }
