@@ -237,6 +237,10 @@ impl Run {
             state.recorded.insert(checkpoint.key.clone(), checkpoint);
         }
         for attempt in journal.attempts {
+            // Those of a call that has ended concern nobody: left here, they would make it look cut off, and undone once more.
+            if state.recorded.contains_key(&attempt.key) {
+                continue;
+            }
             state.attempts.entry(attempt.key.clone()).or_default().push(attempt);
         }
         state.known_open = journal.waits.iter().filter(|wait| wait.outcome.is_none()).count();
