@@ -536,12 +536,16 @@ async fn foreign_code_in_a_branch_keeps_its_execution_from_parking_and_wakes_it(
     worker.shutdown().await.unwrap();
 }
 
-/// Overlaps steps inside of a branch, by means that the journal does not know.
+/// Overlaps steps inside of a branch, by means that the journal does not know; or brings one along from outside.
 struct Overlapping;
 
 #[workflow]
 impl Overlapping {
-    async fn run(&self, _cx: &Context, _: ()) -> Result<()> {
+    async fn run(&self, _cx: &Context, from_outside: bool) -> Result<()> {
+        if from_outside {
+            let brought_along = self.step_that_ends();
+            durable::join!(self.step_that_ends(), brought_along).await?;
+        }
         durable::join!(self.step_that_ends(), async {
             let (one, other) = futures_util::future::join(self.stuck(), self.step_that_ends()).await;
             one.and(other)
@@ -562,15 +566,81 @@ impl Overlapping {
 }
 
 #[tokio::test]
-async fn steps_that_overlap_inside_of_a_branch_stop_the_execution_and_are_told_of_join() {
+async fn steps_that_overlap_inside_of_a_branch_or_come_from_outside_stop_the_execution_with_a_cure() {
     let database = support::database().await;
     let worker = database.builder().register(Overlapping).start().await.unwrap();
-    let handle = worker.start::<Overlapping>(()).await.unwrap();
-    let failure = support::eventually_some("stopped", async || handle.execution().await.unwrap().error).await;
-    assert_eq!(failure.kind, ErrorKind::Diverged);
-    for part in ["`join/1/step step_that_ends` was started while `join/1/step stuck` is under way", "durable::join!"] {
-        assert!(failure.message.contains(part), "{failure}");
+    for (from_outside, report) in [
+        (false, ["`join/1/step step_that_ends` was started while `join/1/step stuck` is under way", "use durable::join!"]),
+        (true, ["`step step_that_ends` was made outside of the branch that awaits it", "write the call into the branch"]),
+    ] {
+        let handle = worker.start::<Overlapping>(from_outside).await.unwrap();
+        let failure = support::eventually_some("stopped", async || handle.execution().await.unwrap().error).await;
+        assert_eq!(failure.kind, ErrorKind::Diverged);
+        for part in report {
+            assert!(failure.message.contains(part), "{failure}");
+        }
     }
+    worker.shutdown().await.unwrap();
+}
+
+/// Goes on to a second step in one branch while another stands at the gate.
+#[derive(Clone)]
+struct Leaving {
+    tally: Tally,
+    gate: Gate,
+}
+
+#[workflow]
+impl Leaving {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        durable::join!(
+            async {
+                let () = cx.wait_for_event("leave").await?;
+                self.note("one").await?;
+                self.note("other").await
+            },
+            self.stand(),
+        )
+        .await?;
+        Ok(())
+    }
+
+    #[step]
+    async fn note(&self, what: &str) -> Result<()> {
+        self.tally.add(what);
+        Ok(())
+    }
+
+    #[step]
+    async fn stand(&self) -> Result<()> {
+        self.tally.add("stand");
+        durable::step().cancelled().await;
+        self.gate.pass().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_shuts_down_lets_the_steps_of_other_branches_end() {
+    let database = support::database().await;
+    let workflow = Leaving { tally: Tally::default(), gate: Gate::closed() };
+    let worker = database.builder().register(workflow.clone()).start().await.unwrap();
+    let handle = worker.start::<Leaving>(()).await.unwrap();
+    until_open(&database, 1).await;
+    let down = tokio::spawn(async move { worker.shutdown().await });
+    // It is told, and takes its time; meanwhile the other branch comes to a step that does not begin here any more.
+    workflow.gate.until_inside(1).await;
+    let client = database.client().await;
+    client.send_event(handle.id(), "leave", &()).await.unwrap();
+    let received = "select 1 from durable.waits where outcome = 'received'";
+    database.eventually_value::<i32>(received).await;
+    workflow.gate.let_pass(1);
+    down.await.unwrap().unwrap();
+    assert_eq!(database.values::<String>(RECORDED).await, ["join/1/step stand"]);
+
+    let worker = database.builder().register(workflow.clone()).start().await.unwrap();
+    worker.handle::<Leaving>(handle.id()).result_within(PATIENCE).await.unwrap();
+    assert_eq!(workflow.tally.all(), ["one", "other", "stand"].map(|label| (label.to_owned(), 1)).into());
     worker.shutdown().await.unwrap();
 }
 

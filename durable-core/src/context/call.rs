@@ -258,6 +258,7 @@ impl Call {
                 None => break,
             }
         }
+        drop(busy);
         self.run.stop_if_draining().await;
     }
 

@@ -151,6 +151,8 @@ struct State {
     /// Whether somebody said, since it was last asked, that a wait may be over.
     nudged: bool,
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
+    /// Whether something stopped because the worker shuts down.
+    stopped: bool,
     verdict: Option<Verdict>,
 }
 
@@ -214,6 +216,7 @@ impl Run {
                 asking: false,
                 nudged: false,
                 backoffs: HashMap::new(),
+                stopped: false,
                 verdict: None,
             }),
             bell: Arc::default(),
@@ -437,10 +440,12 @@ impl Run {
         std::future::pending().await
     }
 
-    /// Stops here if the worker shuts down.
+    /// Stops here if the worker shuts down. The run ends when nothing else in it is under way: other branches finish their steps.
     pub(super) async fn stop_if_draining(&self) {
         if self.draining.load(Ordering::Relaxed) {
-            self.stop::<()>(Verdict::Released).await;
+            self.state().stopped = true;
+            self.bell.ring();
+            std::future::pending().await
         }
     }
 

@@ -77,7 +77,9 @@ impl Scope {
     /// Marks a durable call as polled and unfinished, until the guard is dropped.
     pub(super) fn set_out(self: &Arc<Self>, key: &str) -> UnderWay {
         if let Some(under_way) = self.calls().under_way.replace(key.to_owned()) {
-            self.run.give_up(Verdict::Diverged(divergence::overlap(key, &under_way)));
+            let elsewhere = ambient::scope().is_some_and(|scope| !Arc::ptr_eq(&scope, self));
+            let report = if elsewhere { divergence::made_outside(key, &under_way) } else { divergence::overlap(key, &under_way) };
+            self.run.give_up(Verdict::Diverged(report));
         }
         // Code that only replays has used what it went on from in an earlier life.
         if !self.only_replays() || self.run.is_recorded(key) {

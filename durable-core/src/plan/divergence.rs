@@ -72,6 +72,15 @@ pub(crate) fn overlap(started: &str, under_way: &str) -> String {
     )
 }
 
+/// The report for a durable call that was made outside of the branch that awaits it.
+pub(crate) fn made_outside(key: &str, under_way: &str) -> String {
+    format!(
+        "`{key}` was made outside of the branch that awaits it\n  recorded: {under_way}, unfinished\n  \
+         expected: {key}, made inside of a branch of {under_way}\n\
+         a branch keeps a journal of its own: write the call into the branch, as in durable::join!(self.step(), …)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

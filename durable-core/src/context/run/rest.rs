@@ -70,6 +70,9 @@ impl Run {
             Err(failure) => return Poll::Ready(Rest::Panicked(failure)),
             Ok(Poll::Pending) => {}
         }
+        if state.stopped && state.busy == 0 {
+            return Poll::Ready(Rest::Ended(Verdict::Released));
+        }
         let goes_on = state.busy > 0 || state.answered > 0 || root.wakers.goes_on();
         let waits = !(state.waits.is_empty() && state.backoffs.is_empty());
         let unknown = state.unregistered > 0 || !state.dropped.is_empty();
