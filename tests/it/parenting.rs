@@ -1,5 +1,10 @@
 //! Children: started once, awaited, told of once, cancelled and undone with their parents.
 
+mod ending;
+mod nesting;
+mod parting;
+mod starting;
+
 use std::sync::{Arc, Mutex};
 
 use durable::compensation;

@@ -2,8 +2,10 @@
 
 use durable::prelude::*;
 use futures_util::StreamExt;
+use tokio::task::JoinHandle;
 
 use super::Log;
+use crate::crashing::leases_run_out;
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, Database, eventually, soon};
 
@@ -97,10 +99,14 @@ async fn is_finished(database: &Database) -> bool {
     database.value("select exists (select from durable.executions where parent_id is null and finished_at is not null)").await
 }
 
-async fn answer(database: &Database, client: &Durable) {
-    let asked = "select execution_id from durable.waits where name = 'password' and outcome is null";
-    let id: uuid::Uuid = database.eventually_value(asked).await;
-    client.send_event(id.into(), "password", "sesame").await.unwrap();
+/// Says the password once it is asked for.
+async fn outside_world(database: &Database) -> JoinHandle<()> {
+    let (database, client) = (Database::at(database.url.clone()), database.client().await);
+    tokio::spawn(async move {
+        let asked = "select execution_id from durable.waits where name = 'password' and outcome is null";
+        let id: uuid::Uuid = database.eventually_value(asked).await;
+        client.send_event(id.into(), "password", "sesame").await.unwrap();
+    })
 }
 
 /// The lines that are on record: the steps that wrote them have their checkpoints.
@@ -145,30 +151,16 @@ async fn abandoned_in(database: &Database, log: &Log, trap: Option<Trap>) -> (Op
 
 async fn crash_at(nth: usize, moment: Moment) -> Option<String> {
     let database = support::database().await;
-    let client = database.client().await;
     let (before, after) = (Log::default(), Log::default());
     let trap = Trap { statements: WRITES.map(str::to_owned).to_vec(), nth, moment, fate: Fate::Held };
-    let mut answered = false;
-    let (caught, _) = {
-        let world = async {
-            answer(&database, &client).await;
-            answered = true;
-            std::future::pending().await
-        };
-        tokio::select! {
-            abandoned = abandoned_in(&database, &before, Some(trap)) => abandoned,
-            never = world => never,
-        }
-    };
+    let world = outside_world(&database).await;
+    let (caught, _) = abandoned_in(&database, &before, Some(trap)).await;
     let what = format!("{moment:?} write {nth}, {caught:?}");
     let recorded = on_record(&database, &before.all()).await;
-    database.run("update durable.workers set lease_until = durable.now() - interval '1 second'").await;
+    leases_run_out(&database).await;
 
     let second = database.builder().register(Open { log: after.clone() }).start().await.unwrap();
     let handle = second.start::<Open>(1).key("open").await.unwrap();
-    if !answered {
-        soon("the password is asked for", answer(&database, &client)).await;
-    }
     let error = soon(&format!("rolled back after a crash {what}"), handle.result()).await.unwrap_err();
 
     assert_eq!(error.to_string(), "no more accounts", "{what}");
@@ -186,6 +178,7 @@ async fn crash_at(nth: usize, moment: Moment) -> Option<String> {
     // The child, and what undoes it, are there once.
     assert_eq!(database.count("select count(*) from durable.executions").await, 3, "{what}");
     assert_eq!(database.count("select count(*) from durable.executions where finished_at is null").await, 0, "{what}");
+    world.await.unwrap();
     second.shutdown().await.unwrap();
     caught
 }
@@ -193,8 +186,10 @@ async fn crash_at(nth: usize, moment: Moment) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_goes_on_after_a_crash_at_every_write_and_undoes_nothing_twice() {
     let database = support::database().await;
-    let (client, log) = (database.client().await, Log::default());
-    let ((), (caught, writes)) = tokio::join!(answer(&database, &client), abandoned_in(&database, &log, None));
+    let log = Log::default();
+    let world = outside_world(&database).await;
+    let (caught, writes) = abandoned_in(&database, &log, None).await;
+    world.await.unwrap();
     assert_eq!((caught, log.all().len()), (None, UNDONE.len()), "{writes:?}");
     assert!(writes.len() >= 15, "so few writes were seen that the list must be out of date: {writes:?}");
 

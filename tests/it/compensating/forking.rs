@@ -4,6 +4,7 @@ use durable::prelude::*;
 use durable::{join, race};
 
 use super::Log;
+use crate::crashing::leases_run_out;
 use crate::support::bodies::Gate;
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 
@@ -230,7 +231,7 @@ async fn a_step_that_failed_or_was_cut_off_is_undone_itself_where_it_asks_for_th
 
 async fn die(durable: Durable, database: &Database) {
     drop(durable);
-    database.run("update durable.workers set lease_until = durable.now() - interval '1 second'").await;
+    leases_run_out(database).await;
 }
 
 #[tokio::test]
