@@ -85,13 +85,7 @@ impl<'step, R: StepResult + 'step> Step<'step, R> {
     }
 
     /// A call that does not take the next key of its scope.
-    pub(super) fn under_key(
-        scope: Arc<Scope>,
-        key: String,
-        spec: StepSpec,
-        digest: Option<u64>,
-        calls: Calls<'step, R>,
-    ) -> Self {
+    pub(super) fn under_key(scope: Arc<Scope>, key: String, spec: StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let call = Call::new(&scope, &key, spec, digest);
         Self { place: Some((scope, key)), under_way: None, future: Box::pin(call.outcome(calls)) }
     }
