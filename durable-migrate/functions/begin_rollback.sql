@@ -1,5 +1,5 @@
 -- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
--- children that it waits for are rolled back, too. One row with null if it was held, and one for each child's queue.
+-- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row with null if it was held, and one for each child's queue.
 create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (queue text)
 language plpgsql volatile
@@ -7,6 +7,7 @@ as $$
 #variable_conflict use_column
 declare
     children uuid[];
+    undoes boolean;
 begin
     perform durable.lock_mailbox(begin_rollback.execution_id);
     select coalesce(array_agg(child.execution_id), '{}') into children
@@ -43,12 +44,22 @@ begin
     where waiting.shard = begin_rollback.shard
       and waiting.execution_id = begin_rollback.execution_id
       and waiting.outcome is null;
+    perform durable.enlist_children(array[begin_rollback.execution_id]);
     if cardinality(children) > 0 then
+        undoes := durable.undoable(begin_rollback.shard, begin_rollback.execution_id);
         return query
         select distinct called_off.queue
         from durable.call_off(
-            children, durable.failure('rolled_back', 'its parent is rolled back'), compensate => true, wait => true
+            children,
+            case
+                when undoes then durable.failure('rolled_back', 'its parent is rolled back')
+                else durable.failure('cancelled', 'its parent no longer waits for it')
+            end,
+            compensate => undoes,
+            wait => true
         ) as called_off;
+        -- Those that ended while this waited for them.
+        perform durable.enlist_children(array[begin_rollback.execution_id]);
     end if;
 end
 $$;

@@ -144,6 +144,8 @@ struct State {
     unused: BTreeMap<String, Vec<String>>,
     /// The children that dropped waits were for.
     orphaned: Vec<ExecutionId>,
+    /// Whether a child may have completed whose end the code has not looked at and never will.
+    unheard: bool,
     /// When the first of the registered waits is due.
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
@@ -212,6 +214,7 @@ impl Run {
                 dropped: BTreeSet::new(),
                 unused: BTreeMap::new(),
                 orphaned: Vec::new(),
+                unheard: false,
                 next_due: None,
                 asking: false,
                 nudged: false,
@@ -478,6 +481,7 @@ impl Run {
     /// Has a child cancelled that nobody waits for any more; returns once it is, or once nobody can tell.
     pub(super) async fn cancel_child(&self, child: Option<ExecutionId>) {
         let Some(child) = child else { return };
+        self.state().unheard = true;
         let (done, cancelled) = oneshot::channel();
         // An engine that shuts down leaves it to the others: they look for orphans.
         let _ = self.lanes.family.news.send(FamilyNews::Orphaned(vec![child], done));
@@ -487,6 +491,12 @@ impl Run {
     /// The children that were waited for when their waits were dropped.
     pub(crate) fn take_orphaned(&self) -> Vec<ExecutionId> {
         std::mem::take(&mut self.state().orphaned)
+    }
+
+    /// Whether a child may have completed whose end the code has not looked at.
+    pub(crate) fn has_unheard_children(&self) -> bool {
+        let state = self.state();
+        state.unheard || state.known.values().any(|wait| wait.child_id.is_some())
     }
 
     /// Why the execution is being rolled back, if it is.

@@ -181,7 +181,11 @@ impl Worker {
         // A step that the failure has cut off may be committed all the same; then it is undone with the others.
         run.commits_settled().await;
         let cause = (*failure).clone();
-        let flow = back(run, registered, &claimed.workflow, failure, Ending::Failed)?;
+        // What such children did stands in the database: the rollback begins anew, from the journal.
+        let flow = match run.has_unheard_children() {
+            true => Err(Ending::Released),
+            false => Ok(back(run, registered, &claimed.workflow, failure, Ending::Failed)?),
+        };
         if run.write_checkpoints().await == Written::Refused {
             return Err(Ending::Lost);
         }
@@ -192,6 +196,7 @@ impl Worker {
         match begun.await {
             Ok(Some(queues)) => {
                 queues.iter().for_each(|queue| self.signals.queued(queue));
+                let flow = flow?;
                 run.observed.rolls_back(&cause);
                 run.turn_back(cause);
                 Ok(flow)

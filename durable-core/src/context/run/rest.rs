@@ -139,6 +139,7 @@ impl Run {
         // One that is being registered right now counts as registered.
         if open.new.is_none() || state.asking {
             state.dropped.insert(key.to_owned());
+            state.unheard |= open.child.is_some();
             state.orphaned.extend(open.child);
         }
     }
