@@ -132,7 +132,9 @@ async fn on_record(database: &Database, lines: &[String]) -> Vec<String> {
 /// Runs an engine until it is caught in the trap, or everything has ended; gives what it wrote, and what it was caught at.
 async fn abandoned_in(database: &Database, log: &Log, trap: Option<Trap>) -> (Option<String>, Vec<String>) {
     let proxy = Proxy::before(database).await;
-    let engine = database.builder().database_url(proxy.url()).register(Open { log: log.clone() }).start().await.unwrap();
+    // Hardly ever an idle look for work, or which write is the nth were a matter of chance.
+    let builder = database.builder().database_url(proxy.url()).poll_interval(minutes(1));
+    let engine = builder.register(Open { log: log.clone() }).start().await.unwrap();
     // From here on: what an engine writes before it has something to do is no part of this.
     proxy.set(trap.unwrap_or(Trap { statements: vec![], nth: 1, moment: Moment::Before, fate: Fate::Held }));
     let started = engine.clone();

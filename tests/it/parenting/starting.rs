@@ -68,7 +68,8 @@ async fn is_finished(database: &Database) -> bool {
 /// Runs an engine until it is caught in the trap or the parent has ended; gives its writes, and what it was caught at.
 async fn abandoned_in(database: &Database, trap: Trap) -> (Option<String>, Vec<String>) {
     let proxy = Proxy::before(database).await;
-    let builder = database.builder().database_url(proxy.url());
+    // Hardly ever an idle look for work, or which write is the nth were a matter of chance.
+    let builder = database.builder().database_url(proxy.url()).poll_interval(minutes(1));
     let engine = builder.register(Start).register(Count::default()).start().await.unwrap();
     proxy.set(trap);
     let starts = engine.clone();
