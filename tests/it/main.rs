@@ -26,6 +26,8 @@ mod crashing;
 #[cfg(test)]
 mod crashing_flows;
 #[cfg(test)]
+mod crashing_waits;
+#[cfg(test)]
 mod deciding;
 #[cfg(test)]
 mod delivering;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{crashing, crashing_flows, deciding, leasing, mapping, shutting_down, transacting};
+use crate::{crashing, crashing_flows, crashing_waits, deciding, leasing, mapping, shutting_down, transacting};
 
 /// Names the worker that a process is to run.
 const ROLE: &str = "DURABLE_TEST_WORKER";
@@ -172,6 +172,7 @@ fn worker_process() {
             "poison" => crashing::work_with_poison(&url, &folder).await,
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
+            "market" => crashing_waits::work(&url, &folder).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "held" => leasing::work(&url, &folder).await,
             "transfer" => transacting::work(&url).await,
