@@ -94,7 +94,7 @@ impl Wait {
         match how.as_str() {
             "none" => Ok(format!("{:?}", cx.child::<Hold>(how).timeout(hours(1)).await?)),
             "or" => cx.child::<Hold>(how).timeout(hours(1)).or("instead".to_owned()).await,
-            "race" => race!(cx.child::<Hold>(how), async { Ok(cx.wait_for_event::<String>("first").await?) }).await,
+            "race" => race!(cx.child::<Hold>(how), cx.wait_for_event::<String>("first")).await,
             "fail" => {
                 let (held, ()) =
                     durable::try_join!(cx.child::<Hold>(how), async { cx.wait_for_event::<()>("fail").await.and(fail()) })
