@@ -75,24 +75,24 @@ async fn every_end_of_a_child_wakes_its_parent_once() {
     let parents = database.builder().register(Watch).start().await.unwrap();
     for (how, state, heard) in [
         ("completed", ExecutionState::Completed, "completed: well"),
-        ("failed", ExecutionState::Failed, "Failed: `child end` (execution ID) is failed: broken"),
-        ("compensated", ExecutionState::Compensated, "Failed: `child end` (execution ID) is compensated: fell down"),
+        ("failed", ExecutionState::Failed, "Failed: `child end` (execution ID) ended as failed: broken"),
+        ("compensated", ExecutionState::Compensated, "Failed: `child end` (execution ID) ended as compensated: fell down"),
         (
             "compensation_failed",
             ExecutionState::CompensationFailed,
-            "Failed: `child end` (execution ID) is compensation_failed: fell down",
+            "Failed: `child end` (execution ID) ended as compensation_failed: fell down",
         ),
-        ("cancelled", ExecutionState::Cancelled, "Cancelled: `child end` (execution ID) is cancelled: no more"),
-        ("rolled back", ExecutionState::Compensated, "RolledBack: `child end` (execution ID) is compensated: no more"),
+        ("cancelled", ExecutionState::Cancelled, "Cancelled: `child end` (execution ID) ended as cancelled: no more"),
+        ("rolled back", ExecutionState::Compensated, "RolledBack: `child end` (execution ID) ended as compensated: no more"),
         (
             "timed out",
             ExecutionState::Failed,
-            "TimedOut: `child end` (execution ID) is failed: the execution took longer than its workflow's timeout",
+            "TimedOut: `child end` (execution ID) ended as failed: the execution took longer than its workflow's timeout",
         ),
         (
             "poisoned",
             ExecutionState::Failed,
-            "Poisoned: `child end` (execution ID) is failed: claimed 100 times without coming to rest: it seems to kill its workers",
+            "Poisoned: `child end` (execution ID) ended as failed: claimed 100 times without coming to rest: it seems to kill its workers",
         ),
     ] {
         let handle = parents.start::<Watch>(how.to_owned()).await.unwrap();
