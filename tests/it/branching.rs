@@ -1,6 +1,7 @@
 //! Branching: several branches of one execution at once, each with a journal of its own; they settle, fail fast, or race.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use durable::prelude::*;
@@ -673,6 +674,46 @@ async fn a_step_that_is_dropped_while_it_waits_for_a_write_holds_up_nobody() {
     let handle = worker.start::<Dropping>(()).await.unwrap();
     handle.result_within(PATIENCE).await.unwrap();
     assert_eq!(tally.labels(), ["first", "last"]);
+    worker.shutdown().await.unwrap();
+}
+
+/// Nests branches as deeply as it is told.
+struct Deep;
+
+impl Deep {
+    fn descend(&self, depth: u32) -> Pin<Box<dyn Future<Output = Result<u32>> + Send + '_>> {
+        Box::pin(async move {
+            if depth == 0 {
+                return self.arrive().await;
+            }
+            let (below,) = durable::join!(self.descend(depth - 1)).await?;
+            Ok(below + 1)
+        })
+    }
+}
+
+#[workflow]
+impl Deep {
+    async fn run(&self, _cx: &Context, depth: u32) -> Result<u32> {
+        self.descend(depth).await
+    }
+
+    #[step]
+    async fn arrive(&self) -> Result<u32> {
+        Ok(0)
+    }
+}
+
+#[tokio::test]
+async fn branches_nest_as_deeply_as_their_keys_can_be_journalled() {
+    let database = support::database().await;
+    let worker = database.builder().register(Deep).start().await.unwrap();
+    let deep = worker.start::<Deep>(200).await.unwrap();
+    assert_eq!(deep.result_within(PATIENCE).await.unwrap(), 200);
+    let too_deep = worker.start::<Deep>(400).await.unwrap();
+    let error = too_deep.result_within(PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("bytes, over the limit of 2000: nest branches less deeply"), "{error}");
     worker.shutdown().await.unwrap();
 }
 

@@ -10,9 +10,10 @@ use super::ambient::{self, Ambient};
 use super::run::{Run, Verdict};
 use super::step_handle::StepHandle;
 use super::wakers::{Bell, Wakers};
+use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
 use crate::plan::divergence;
-use crate::plan::journal_key::KeySequence;
+use crate::plan::journal_key::{self, KeySequence};
 
 /// Where durable calls take their journal keys from, one call at a time.
 pub(crate) struct Scope {
@@ -68,6 +69,9 @@ impl Scope {
     pub(super) fn next_key(&self, kind: &str, name: &str) -> String {
         let mut calls = self.calls();
         let key = calls.keys.next(kind, name);
+        if key.len() > journal_key::LONGEST {
+            self.run.give_up(Verdict::Refused(Box::new(Failure::new(ErrorKind::Invalid, journal_key::too_long(&key)))));
+        }
         if let Some(under_way) = &calls.under_way {
             self.run.give_up(Verdict::Diverged(divergence::overlap(&key, under_way)));
         }

@@ -6,6 +6,18 @@ use std::collections::HashMap;
 /// The kind of a step's key; kinds keep a step named `sleep` apart from `cx.sleep`.
 pub(crate) const STEP: &str = "step";
 
+/// Longest key, in bytes: Postgres indexes entries of up to a third of a page, in which the execution's id stands, too.
+pub(crate) const LONGEST: usize = 2000;
+
+/// Why nothing can be journalled under that key.
+pub(crate) fn too_long(key: &str) -> String {
+    let shown = &key[..key.floor_char_boundary(100)];
+    format!(
+        "the journal key `{shown}…` has {} bytes, over the limit of {LONGEST}: nest branches less deeply, or give shorter names",
+        key.len()
+    )
+}
+
 /// Hands out the keys of one scope, in the order the workflow's code asks for them.
 #[derive(Debug, Default)]
 pub(crate) struct KeySequence {
