@@ -2,12 +2,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use durable::prelude::*;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
+use crate::support::proxy::Proxy;
 use crate::support::{self, PATIENCE, clock, eventually};
+
+/// A poll interval in which no test ends.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Counts how often its step was called for each number.
 struct Tally {
@@ -277,7 +282,6 @@ async fn a_pool_of_one_connection_is_enough_for_waits_retries_and_clients() {
 
 #[tokio::test]
 async fn with_an_hour_between_polls_notifications_carry_work_messages_and_results() {
-    const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
     let database = support::database().await;
     let attempts = Arc::new(AtomicUsize::new(0));
     let worker = database.builder().poll_interval(HOUR).register(Busy { attempts }).start().await.unwrap();
@@ -292,4 +296,21 @@ async fn with_an_hour_between_polls_notifications_carry_work_messages_and_result
         assert_eq!(handle.result_within(PATIENCE).await.unwrap(), number + 1000);
     }
     worker.shutdown().await.unwrap();
+}
+
+/// A claim reserves every slot: none of them, given back unused, may be the reason for the next claim.
+#[tokio::test]
+async fn an_idle_worker_asks_for_work_once_and_waits() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let builder = database.builder().database_url(proxy.url()).poll_interval(HOUR);
+    let durable = builder.queue("tally", 10).register(Tally::of(1)).start().await.unwrap();
+    assert_eq!(durable.start::<Tally>(0).await.unwrap().result_within(PATIENCE).await.unwrap(), 0);
+    for _ in 0..100 {
+        database.count("select 1::bigint").await;
+    }
+    // When it starts, when it hears notifications, for the start, and for what may be heard of each.
+    let claims = proxy.seen().iter().filter(|statement| *statement == "executions/claim").count();
+    assert!((1..=8).contains(&claims), "{claims} claims");
+    durable.shutdown().await.unwrap();
 }

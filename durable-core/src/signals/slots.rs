@@ -18,6 +18,8 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Arc<Slots>,
+    /// Its end is no news: see [`Slot::give_back`].
+    silent: bool,
 }
 
 impl Slots {
@@ -40,13 +42,13 @@ impl Slots {
     /// Takes a slot, if one is free.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Slot> {
         let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < self.limit).then_some(used + 1));
-        taken.ok().map(|_| Slot { slots: self.clone() })
+        taken.ok().map(|_| Slot { slots: self.clone(), silent: false })
     }
 
     /// Takes a slot even beyond the limit: for an execution that this process holds already.
     pub(crate) fn take_anyway(self: &Arc<Self>) -> Slot {
         self.used.fetch_add(1, Ordering::AcqRel);
-        Slot { slots: self.clone() }
+        Slot { slots: self.clone(), silent: false }
     }
 
     pub(crate) fn poke(&self) {
@@ -58,12 +60,41 @@ impl Slots {
     }
 }
 
+impl Slot {
+    /// Frees a slot that was reserved and not needed, without a poke: a claim that reserves every slot and finds nothing would
+    /// otherwise be the reason for the next.
+    pub(crate) fn give_back(mut self) {
+        self.silent = true;
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let used = self.slots.used.fetch_sub(1, Ordering::AcqRel);
         // Only a full queue waits for a slot.
-        if used >= self.slots.limit {
+        if used >= self.slots.limit && !self.silent {
             self.slots.poke();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::Slots;
+
+    #[test]
+    fn a_full_queue_is_looked_at_when_a_slot_comes_free_and_not_when_one_was_not_needed() {
+        let slots = Slots::new("default", 2);
+        let held = [slots.take().unwrap(), slots.take().unwrap()];
+        assert!(slots.take().is_none());
+        held.into_iter().for_each(super::Slot::give_back);
+        assert!(slots.poked().now_or_never().is_none());
+        assert_eq!(slots.free(), 2);
+
+        let held = [slots.take().unwrap(), slots.take().unwrap()];
+        drop(held);
+        assert!(slots.poked().now_or_never().is_some());
     }
 }

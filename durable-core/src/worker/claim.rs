@@ -51,7 +51,8 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
                 begin(&worker, held, claimed, claiming);
             }
             Err(error) => {
-                drop((held, claiming));
+                held.into_iter().for_each(Slot::give_back);
+                drop(claiming);
                 // The claim may have been committed and its answer lost.
                 worker.claim_lost.notify_one();
                 tokio::time::sleep(pauses.next(CLAIM, &error)).await;
@@ -70,7 +71,8 @@ async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize
 /// Runs what was claimed: what is in memory goes on at once, the rest after one look at their journals.
 fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming: OwnedRwLockReadGuard<()>) {
     let mut resumed = Vec::new();
-    for (slot, claimed) in slots.into_iter().zip(claimed) {
+    let mut slots = slots.into_iter();
+    for (claimed, slot) in claimed.into_iter().zip(slots.by_ref()) {
         let fresh = claimed.epoch == Epoch::FIRST && claimed.rollback.is_none();
         let parked = if fresh { None } else { worker.parked().take(claimed.id) };
         match parked {
@@ -79,6 +81,7 @@ fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming
             _ => resumed.push((slot, claimed)),
         }
     }
+    slots.for_each(Slot::give_back);
     if !resumed.is_empty() {
         tokio::spawn(load_and_resume(worker.clone(), resumed, claiming));
     }
