@@ -27,6 +27,9 @@ use report::{Report, Table};
 /// The worker's threads, as in the figures that ours are compared with.
 const THREADS: usize = 2;
 
+/// What is logged by default: not the executions that a workload has rolled back by the thousand.
+const LOGGED: &str = "warn,durable_core::worker::conclude=error";
+
 /// What every workload needs.
 struct Bench {
     server: Server,
@@ -35,7 +38,7 @@ struct Bench {
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")))
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED)))
         .with_writer(std::io::stderr)
         .init();
     let done = match worker_process::database_url() {
