@@ -150,6 +150,10 @@ create table durable.workers (
     started_at timestamp with time zone not null,
     lease_until timestamp with time zone not null,
     lost_at timestamp with time zone,
+    version text,
+    slots integer[] default '{}'::integer[] not null,
+    slots_in_use integer[] default '{}'::integer[] not null,
+    deprecated_at timestamp with time zone,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50);
 
@@ -195,6 +199,9 @@ create view durable.present as
 
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
 --     returns boolean, stable
+
+-- function durable.deprecate_worker(worker_id uuid)
+--     returns void, volatile
 
 -- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile

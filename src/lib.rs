@@ -65,10 +65,10 @@ pub use durable_core::context::{
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
-pub use durable_core::ids::ExecutionId;
+pub use durable_core::ids::{ExecutionId, WorkerId};
 pub use durable_core::model::{
     Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, InputForm, Parent,
-    PendingInput, Step, Wait, WaitKind, WaitOutcome,
+    PendingInput, QueueSlots, Step, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -8,6 +8,7 @@ mod list;
 mod publish;
 mod start;
 mod transaction;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,13 +60,35 @@ impl fmt::Display for ExecutionId {
     }
 }
 
-/// One life of a worker process; a process that lost its lease goes on under a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct WorkerId(pub(crate) Uuid);
+/// The id of a worker: one life of a process that runs executions. A process that lost its lease goes on under a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WorkerId(pub(crate) Uuid);
 
 impl WorkerId {
     pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id as a UUID.
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for WorkerId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl FromStr for WorkerId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Uuid::parse_str(text).map(Self).map_err(|error| {
+            Error::of_kind(ErrorKind::Invalid, format!("`{text}` is no worker id: {error}; give a UUID from the list of workers"))
+        })
     }
 }
 

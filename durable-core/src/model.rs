@@ -1,11 +1,13 @@
-//! Executions, steps and waits as plain data, and which state may follow which.
+//! Executions, steps, waits and workers as plain data, and which state may follow which.
 
 mod execution;
 mod journal;
 mod wait;
+mod worker;
 
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};

@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc};
 
 use crate::ids::ExecutionId;
+use crate::model::QueueSlots;
 use crate::observer::Observers;
 use crate::store::Store;
 use crate::store::executions::Finished;
@@ -82,6 +83,13 @@ impl Signals {
     /// Every queue that this process works on.
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<Slots>> {
         self.queues.values()
+    }
+
+    /// How full each of them is.
+    pub(crate) fn slots_in_use(&self) -> Vec<QueueSlots> {
+        let mut slots: Vec<QueueSlots> = self.queues().map(|slots| slots.details()).collect();
+        slots.sort_unstable_by(|one, other| one.queue.cmp(&other.queue));
+        slots
     }
 
     /// Something can be claimed from the queue: by this process if it has a slot free, by any otherwise.

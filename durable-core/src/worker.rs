@@ -26,6 +26,7 @@ use crate::registry::Registry;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::KnownWorkflows;
 use crate::store::parents::Tells;
+use crate::store::workers::NewWorker;
 use crate::store::{self, Lane, Patience, Session, Store, executions, journal, workers};
 
 use cache::Cache;
@@ -35,6 +36,7 @@ pub(crate) use heartbeat::Heart;
 /// How a worker behaves.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerOptions {
+    pub(crate) version: Option<String>,
     pub(crate) lease: Duration,
     pub(crate) poll_interval: Duration,
     pub(crate) max_claims: i16,
@@ -58,6 +60,8 @@ pub(crate) struct Worker {
     running: Mutex<HashMap<ExecutionId, Arc<Run>>>,
     parked: Mutex<Cache>,
     draining: AtomicBool,
+    /// Told from outside to claim nothing more.
+    deprecated: AtomicBool,
     /// Told whenever a run leaves `running`.
     run_ended: Notify,
     claiming: Arc<RwLock<()>>,
@@ -81,6 +85,7 @@ impl Worker {
             running: Mutex::default(),
             parked: Mutex::new(Cache::new(options.cached_executions)),
             draining: AtomicBool::new(false),
+            deprecated: AtomicBool::new(false),
             run_ended: Notify::new(),
             claiming: Arc::default(),
             claim_lost: Notify::new(),
@@ -102,19 +107,36 @@ impl Worker {
         self.draining.load(Ordering::Acquire)
     }
 
+    /// Whether this worker takes on executions; one that is deprecated only runs those it has.
+    pub(crate) fn takes_work(&self) -> bool {
+        !self.is_draining() && !self.deprecated.load(Ordering::Acquire)
+    }
+
+    /// Claims nothing more, from now on and in every later life.
+    pub(crate) fn deprecate(&self) {
+        if !self.deprecated.swap(true, Ordering::AcqRel) {
+            tracing::info!(worker_id = %self.id(), "this worker was deprecated: it claims nothing more");
+            self.signals.poke_all();
+        }
+    }
+
     /// Writes this life's row, under which everything else is fenced.
     pub(crate) async fn register(&self) -> Result<()> {
         self.register_as(self.id()).await
     }
 
     async fn register_as(&self, id: WorkerId) -> Result<()> {
-        let queues: Vec<String> = self.signals.queues().map(|slots| slots.queue.clone()).collect();
-        let host = host_name();
+        let (host, slots) = (host_name(), self.signals.slots_in_use());
+        let new = NewWorker {
+            id,
+            host: &host,
+            version: self.options.version.as_deref(),
+            lease: self.options.lease,
+            slots: &slots,
+            deprecated: self.deprecated.load(Ordering::Acquire),
+        };
         let store = &self.store;
-        store::run("register this worker", self.options.patience, || {
-            workers::register(store, &store.pool, id, &host, &queues, self.options.lease)
-        })
-        .await
+        store::run("register this worker", self.options.patience, || workers::register(store, &store.pool, &new)).await
     }
 
     /// Begins a new life after the lease was lost: what the old one held belongs to others.
@@ -135,7 +157,7 @@ impl Worker {
 
     /// A slot for an execution that a client is about to start here, if one is free.
     pub(crate) fn slot_for(&self, workflow: &str, version: u32, queue: &str) -> Option<(Slot, WorkerId)> {
-        if self.is_draining() || self.registry.find(workflow, version).is_none() {
+        if !self.takes_work() || self.registry.find(workflow, version).is_none() {
             return None;
         }
         Some((self.signals.slots(queue)?.take()?, self.id()))

@@ -27,11 +27,12 @@ declare
 begin
     select present.at into at from durable.present;
     if worker_id is not null then
-        -- Under the fence: a lost worker must not create executions that nobody would run.
+        -- Under the fence: a worker that is lost or deprecated must not create executions as its own.
         perform from durable.workers as fence
         where fence.shard = start_many.shard
           and fence.worker_id = start_many.worker_id
           and fence.lost_at is null
+          and fence.deprecated_at is null
         for key share;
         if not found then
             start_many.worker_id := null;

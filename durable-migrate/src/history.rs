@@ -20,6 +20,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(12, "create_publications", Kind::Expand, include_str!("../migrations/0012_create_publications.sql")),
     migration(13, "index_unfinished_children", Kind::Expand, include_str!("../migrations/0013_index_unfinished_children.sql")),
     migration(14, "drop_narrower_functions", Kind::Expand, include_str!("../migrations/0014_drop_narrower_functions.sql")),
+    migration(15, "describe_workers", Kind::Expand, include_str!("../migrations/0015_describe_workers.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -31,6 +32,7 @@ static FUNCTIONS: &[Function] = &[
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("deliver", include_str!("../functions/deliver.sql")),
     function("delivered_before", include_str!("../functions/delivered_before.sql")),
+    function("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
     function("drop_waits", include_str!("../functions/drop_waits.sql")),
     function("failure", include_str!("../functions/failure.sql")),
     function("lock_families", include_str!("../functions/lock_families.sql")),

@@ -62,6 +62,8 @@ mod publishing;
 #[cfg(test)]
 mod racing;
 #[cfg(test)]
+mod registering;
+#[cfg(test)]
 mod reminding;
 #[cfg(test)]
 mod retrying;

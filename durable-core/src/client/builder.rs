@@ -38,6 +38,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `register` | no workflow: a pure client |
 /// | `observe` | nobody looks on |
 /// | `queue` | the queues of the registered workflows, 100 slots each |
+/// | `version` | none |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
 /// | `max_connections` | 10, plus one that listens and one for the heartbeat |
@@ -55,6 +56,7 @@ pub struct Builder {
     registry: Registry,
     observers: observer::Registered,
     refused: Option<Error>,
+    version: Option<String>,
     lease: Duration,
     poll_interval: Duration,
     max_connections: u32,
@@ -87,6 +89,7 @@ impl Default for Builder {
             registry: Registry::default(),
             observers: observer::Registered::default(),
             refused: None,
+            version: None,
             lease: Duration::from_secs(15),
             poll_interval: Duration::from_secs(1),
             max_connections: 10,
@@ -143,6 +146,12 @@ impl Builder {
     /// for consent, in the order of these calls.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
+        self
+    }
+
+    /// Which release of the application this is, for people who look at the workers: often `env!("CARGO_PKG_VERSION")`.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 
@@ -232,6 +241,7 @@ impl Builder {
                 lease: until.subscribe(),
             };
             let options = WorkerOptions {
+                version: self.version,
                 lease: self.lease,
                 poll_interval: self.poll_interval,
                 max_claims: self.max_claims,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::model::QueueSlots;
+
 /// How many executions of a queue this process runs at once, and how many it does run.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -25,6 +27,12 @@ pub(crate) struct Slot {
 impl Slots {
     pub(crate) fn new(queue: &str, limit: usize) -> Arc<Self> {
         Arc::new(Self { queue: queue.to_owned(), limit, used: AtomicUsize::new(0), poked: Notify::new() })
+    }
+
+    /// How full the queue is here; beyond its limit while executions that this process holds already are resumed.
+    pub(crate) fn details(&self) -> QueueSlots {
+        let count = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
+        QueueSlots { queue: self.queue.clone(), slots: count(self.limit), in_use: count(self.used.load(Ordering::Acquire)) }
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -57,8 +57,10 @@ statements! {
     ProvideInput = "waits/provide_input",
     SendEvent = "waits/send_event",
     BeatWorker = "workers/beat",
+    DeprecateWorker = "workers/deprecate",
     ExpireWorkers = "workers/expire",
     ForgetWorkers = "workers/forget",
+    ListWorkers = "workers/list",
     RegisterWorker = "workers/register",
     RetireWorker = "workers/retire",
 }

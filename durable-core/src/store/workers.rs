@@ -1,13 +1,16 @@
-//! Registers workers, extends their leases, and finds those that died.
+//! Registers workers, extends their leases, lists them, and finds those that died.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use tokio::time::Instant;
 
 use super::{Statement, Store};
 use crate::clock::Reading;
 use crate::ids::{SHARD, WorkerId};
+use crate::model::{QueueSlots, WorkerDetails, WorkerState};
 
 /// What a heartbeat found.
 #[derive(Debug)]
@@ -15,6 +18,19 @@ pub(crate) struct Beat {
     pub(crate) reading: Reading,
     /// Whether the lease was extended; if not, the worker was declared lost.
     pub(crate) held: bool,
+    /// Whether the worker was told to claim nothing more.
+    pub(crate) deprecated: bool,
+}
+
+/// What a worker says of itself when a life of it begins.
+#[derive(Debug)]
+pub(crate) struct NewWorker<'worker> {
+    pub(crate) id: WorkerId,
+    pub(crate) host: &'worker str,
+    pub(crate) version: Option<&'worker str>,
+    pub(crate) lease: Duration,
+    pub(crate) slots: &'worker [QueueSlots],
+    pub(crate) deprecated: bool,
 }
 
 /// A worker whose lease ran out.
@@ -25,22 +41,21 @@ pub(crate) struct LostWorker {
     pub(crate) process_id: i32,
 }
 
-pub(crate) async fn register(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    worker: WorkerId,
-    host: &str,
-    queues: &[String],
-    lease: Duration,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn register(store: &Store, executor: impl PgExecutor<'_>, worker: &NewWorker<'_>) -> Result<(), sqlx::Error> {
+    let queues: Vec<&str> = worker.slots.iter().map(|slots| slots.queue.as_str()).collect();
+    let limits: Vec<i32> = worker.slots.iter().map(|slots| slots.slots.cast_signed()).collect();
     store
         .query(Statement::RegisterWorker)
         .bind(SHARD)
-        .bind(worker.0)
-        .bind(host)
+        .bind(worker.id.0)
+        .bind(worker.host)
         .bind(std::process::id().cast_signed())
         .bind(queues)
-        .bind(lease.as_secs_f64())
+        .bind(worker.lease.as_secs_f64())
+        .bind(worker.version)
+        .bind(limits)
+        .bind(in_use(worker.slots))
+        .bind(worker.deprecated)
         .execute(executor)
         .await?;
     Ok(())
@@ -51,11 +66,20 @@ pub(crate) async fn beat(
     connection: &mut PgConnection,
     worker: WorkerId,
     lease: Duration,
+    slots: &[QueueSlots],
 ) -> Result<Beat, sqlx::Error> {
     let asked = Instant::now();
-    let row =
-        store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).fetch_one(connection).await?;
-    Ok(Beat { reading: super::clock::reading(&row, asked)?, held: row.try_get("held")? })
+    let query = store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).bind(in_use(slots));
+    let row = query.fetch_one(connection).await?;
+    Ok(Beat {
+        reading: super::clock::reading(&row, asked)?,
+        held: row.try_get("held")?,
+        deprecated: row.try_get("deprecated")?,
+    })
+}
+
+fn in_use(slots: &[QueueSlots]) -> Vec<i32> {
+    slots.iter().map(|slots| slots.in_use.cast_signed()).collect()
 }
 
 /// Declares workers lost whose lease ran out.
@@ -76,4 +100,44 @@ pub(crate) async fn forget(store: &Store, executor: impl PgExecutor<'_>) -> Resu
 pub(crate) async fn retire(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
     store.query(Statement::RetireWorker).bind(SHARD).bind(worker.0).execute(executor).await?;
     Ok(())
+}
+
+/// Has a worker claim nothing more.
+pub(crate) async fn deprecate(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
+    store.query(Statement::DeprecateWorker).bind(worker.0).execute(executor).await?;
+    Ok(())
+}
+
+/// Every worker that is known, youngest first.
+pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>) -> Result<Vec<WorkerDetails>, sqlx::Error> {
+    let rows = store.query(Statement::ListWorkers).bind(SHARD).fetch_all(executor).await?;
+    rows.iter().map(read_worker).collect()
+}
+
+fn read_worker(row: &PgRow) -> Result<WorkerDetails, sqlx::Error> {
+    let is_set = |column| row.try_get::<Option<DateTime<Utc>>, _>(column).map(|time| time.is_some());
+    let state = match (is_set("lost_at")?, is_set("deprecated_at")?) {
+        (true, _) => WorkerState::Lost,
+        (false, true) => WorkerState::Deprecated,
+        (false, false) => WorkerState::Active,
+    };
+    let queues: Vec<String> = row.try_get("queues")?;
+    let (slots, in_use): (Vec<i32>, Vec<i32>) = (row.try_get("slots")?, row.try_get("slots_in_use")?);
+    let queues = queues.into_iter().zip(slots).zip(in_use);
+    Ok(WorkerDetails {
+        id: WorkerId(row.try_get("worker_id")?),
+        state,
+        host: row.try_get("host")?,
+        process_id: row.try_get("process_id")?,
+        version: row.try_get("version")?,
+        queues: queues
+            .map(|((queue, slots), in_use)| QueueSlots {
+                queue,
+                slots: slots.cast_unsigned(),
+                in_use: in_use.cast_unsigned(),
+            })
+            .collect(),
+        started_at: row.try_get("started_at")?,
+        lease_until: row.try_get("lease_until")?,
+    })
 }

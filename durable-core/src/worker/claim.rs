@@ -25,11 +25,11 @@ const GATHERING: Duration = Duration::from_millis(1);
 /// A claim goes out at once when this share of the slots is free.
 const SHARE_FREE: usize = 4;
 
-/// Claims from one queue until the worker drains.
+/// Claims from one queue until the worker drains or is deprecated.
 pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut session: Session) {
     let mut more = true;
     let mut pauses = Pauses::new();
-    while !worker.is_draining() {
+    while worker.takes_work() {
         if !more || !slots.has_free() {
             // A full queue is looked at when a slot comes free; an idle one at every poll interval, whatever was missed.
             let _ = tokio::time::timeout(worker.options.poll_interval, slots.poked()).await;
@@ -38,7 +38,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             tokio::time::sleep(GATHERING).await;
         }
         let free = slots.free().min(BATCH);
-        if free == 0 || worker.is_draining() {
+        if free == 0 || !worker.takes_work() {
             continue;
         }
         let held: Vec<Slot> = (0..free).map_while(|_| slots.take()).collect();

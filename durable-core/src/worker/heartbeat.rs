@@ -1,6 +1,6 @@
 //! The worker's heartbeat, on a thread and connection of its own, so that no blocked runtime and no busy pool can starve it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ struct Pulse {
     until: watch::Sender<Instant>,
     /// The life that was declared lost.
     lost: watch::Sender<Option<WorkerId>>,
+    /// How full it is, and where to say that it was deprecated; gone when the engine is.
+    worker: Weak<Worker>,
     stop: watch::Receiver<bool>,
 }
 
@@ -52,6 +54,7 @@ impl Heart {
             life: worker.life.subscribe(),
             until,
             lost,
+            worker: Arc::downgrade(worker),
             stop: stopped,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -117,11 +120,15 @@ impl Pulse {
             None => connection.insert(self.store.options.connect().await?),
         };
         let life = *self.life.borrow_and_update();
+        let slots = self.worker.upgrade().map(|worker| worker.signals.slots_in_use()).unwrap_or_default();
         let asked = Instant::now();
         // A statement that hangs must not keep the next from trying on a fresh connection.
-        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease));
+        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease, &slots));
         let beat = beat.await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
         self.clock.set(beat.reading);
+        if let (true, Some(worker)) = (beat.deprecated, self.worker.upgrade()) {
+            worker.deprecate();
+        }
         if beat.held {
             self.until.send_replace(asked + self.lease);
         } else {

@@ -2,7 +2,7 @@
 with fence as materialized (
     select worker_id
     from durable.workers
-    where shard = $1 and worker_id = $2 and lost_at is null
+    where shard = $1 and worker_id = $2 and lost_at is null and deprecated_at is null
     for key share
 ),
 now as materialized (

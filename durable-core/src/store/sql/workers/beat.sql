@@ -5,13 +5,15 @@ with now as materialized (
 ),
 extended as (
     update durable.workers
-    set lease_until = now.at + make_interval(secs => $3)
+    set lease_until = now.at + make_interval(secs => $3),
+        slots_in_use = $4
     from now
     where shard = $1 and worker_id = $2 and lost_at is null
-    returning worker_id
+    returning deprecated_at is not null as deprecated
 )
 select
     now.at as now,
     clock.frozen_at is not null as frozen,
-    exists (select from extended) as held
+    exists (select from extended) as held,
+    exists (select from extended where deprecated) as deprecated
 from now, durable.clock

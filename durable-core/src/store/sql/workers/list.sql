@@ -1,0 +1,16 @@
+-- workers/list: the workers, youngest first; those that were lost stand here until somebody has taken over what they held.
+select
+    worker_id,
+    host,
+    process_id,
+    version,
+    queues,
+    slots,
+    slots_in_use,
+    started_at,
+    lease_until,
+    deprecated_at,
+    lost_at
+from durable.workers
+where shard = $1
+order by worker_id desc
