@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sqlx::PgPool;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::context::Workflow;
@@ -42,6 +43,9 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long [`Durable::shutdown`] waits for observers to be told what just ended; only one that hangs takes so long.
 const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long [`Durable::shutdown`] waits for other processes to be told what happened here; they look for themselves anyway.
+const LAST_NOTICES_LIMIT: Duration = Duration::from_secs(2);
 
 /// The engine in this process: a client always, a worker too where workflows are registered. Clones share it.
 ///
@@ -88,11 +92,15 @@ struct Engine {
     tasks: tokio::sync::Mutex<Option<Tasks>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tasks {
     heart: Option<Heart>,
     claims: JoinSet<()>,
     duties: JoinSet<()>,
+    /// Tells other processes; outlives the others, as what they do at their end is news, too.
+    notices: JoinSet<()>,
+    /// Told that no notices come after those that are queued.
+    last_notices: Arc<Notify>,
 }
 
 impl Drop for Engine {
@@ -168,7 +176,8 @@ impl Durable {
     }
 
     /// Shuts down in order: claims nothing more, gives steps under way 30 seconds to end, and returns the rest to their queues,
-    /// where other workers take them up at once.
+    /// where other workers take them up at once. A client that only started something shuts down in order, too: otherwise
+    /// workers may learn of it only at their next poll.
     pub async fn shutdown(&self) -> Result<()> {
         self.shutdown_within(SHUTDOWN_LIMIT).await
     }
@@ -186,6 +195,10 @@ impl Durable {
             None => Ok(()),
         };
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
+        tasks.last_notices.notify_one();
+        if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.join_all()).await.is_err() {
+            tracing::debug!("other processes were not told in time; they will find out by polling");
+        }
         stopped
     }
 

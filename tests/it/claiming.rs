@@ -298,6 +298,21 @@ async fn with_an_hour_between_polls_notifications_carry_work_messages_and_result
     worker.shutdown().await.unwrap();
 }
 
+#[tokio::test]
+async fn what_a_client_has_started_is_told_before_it_has_shut_down() {
+    let database = support::database().await;
+    let worker = database.builder().poll_interval(HOUR).register(Tally::of(20)).start().await.unwrap();
+    // Whatever the worker looks for when it begins is over.
+    assert_eq!(worker.start::<Tally>(0).await.unwrap().result_within(PATIENCE).await.unwrap(), 0);
+    for number in 1..20 {
+        let client = database.builder().start().await.unwrap();
+        let id = client.start::<Tally>(number).await.unwrap().id();
+        client.shutdown().await.unwrap();
+        assert_eq!(worker.handle::<Tally>(id).result_within(PATIENCE).await.unwrap(), number);
+    }
+    worker.shutdown().await.unwrap();
+}
+
 /// A claim reserves every slot: none of them, given back unused, may be the reason for the next claim.
 #[tokio::test]
 async fn an_idle_worker_asks_for_work_once_and_waits() {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use durable_migrate::SchemaName;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::{Durable, Engine, Tasks};
 use crate::clock::Clock;
@@ -223,7 +222,7 @@ impl Builder {
 
         let starts = Lane::open(Arc::new(Starts), session());
         let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
-        let mut tasks = Tasks { heart: None, claims: JoinSet::new(), duties: JoinSet::new() };
+        let mut tasks = Tasks::default();
         let mut working = None;
         if !self.registry.is_empty() {
             let until = worker::no_lease();
@@ -259,7 +258,7 @@ impl Builder {
             }
             working = Some(worker);
         }
-        tasks.duties.spawn(signals::tell(session(), notices));
+        tasks.notices.spawn(signals::tell(session(), notices, tasks.last_notices.clone()));
         tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
         tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
         let tasks = tokio::sync::Mutex::new(Some(tasks));

@@ -1,9 +1,10 @@
 //! Sends notices to other processes: what comes up while one statement is in flight goes out together in the next.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::store::Session;
 use crate::store::notify::{self, Notice};
@@ -14,15 +15,25 @@ const BATCH: usize = 5_000;
 /// Pause between two statements: what comes up in it goes out together.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Sends notices until the process shuts down. One that cannot be sent is dropped: others find out by polling.
-pub(crate) async fn tell(mut session: Session, mut notices: mpsc::UnboundedReceiver<Notice>) {
+/// Sends notices until the process shuts down, and then those that are left. One that cannot be sent is dropped: others find out
+/// by polling.
+pub(crate) async fn tell(mut session: Session, mut notices: mpsc::UnboundedReceiver<Notice>, last: Arc<Notify>) {
     let mut queued = Vec::new();
-    while notices.recv_many(&mut queued, BATCH).await > 0 {
+    loop {
+        tokio::select! {
+            count = notices.recv_many(&mut queued, BATCH) => if count == 0 { return },
+            () = last.notified() => {
+                notices.close();
+                continue;
+            }
+        }
         let merged = merge(queued.drain(..));
         if let Err(error) = send(&mut session, &merged).await {
             tracing::debug!(%error, "could not notify other processes; they will find out by polling");
         }
-        tokio::time::sleep(PAUSE).await;
+        if !notices.is_closed() {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 

@@ -106,6 +106,8 @@ async fn outside_world(database: &Database) -> JoinHandle<()> {
         let asked = "select execution_id from durable.waits where name = 'password' and outcome is null";
         let id: uuid::Uuid = database.eventually_value(asked).await;
         client.send_event(id.into(), "password", "sesame").await.unwrap();
+        // The engine hardly ever looks for itself: it must be told.
+        client.shutdown().await.unwrap();
     })
 }
 
