@@ -54,6 +54,18 @@ pub(crate) fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| refuse(format!("{what} does not decode: {}", located::<T>(text, &error))))
 }
 
+/// Longest text that stands in an index, in bytes: its rows are limited to a third of a page.
+const INDEXED_LIMIT: usize = 1000;
+
+/// Refuses a key, a queue or a correlation that Postgres could not index; `what` names it in the error.
+pub(crate) fn check_indexed(what: &str, text: &str) -> Result<()> {
+    if text.is_empty() || text.len() > INDEXED_LIMIT || text.contains('\0') {
+        let problem = format!("{what} has 1 to {INDEXED_LIMIT} bytes and no \\u0000; put what is long into the payload");
+        return Err(Error::of_kind(ErrorKind::Invalid, problem).into_permanent());
+    }
+    Ok(())
+}
+
 /// The digest of a value, where it can be serialised.
 pub(crate) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
     inspect::digest(value)

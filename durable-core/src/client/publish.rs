@@ -11,9 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::payload::{self, Payload};
 use crate::store::publications::{self, Publication};
 
-/// Longest topic, correlation or key, in bytes: they stand in indexes, whose rows are limited to a third of a page.
-const LONGEST: usize = 1000;
-
 /// A publication; await it. See [`Durable::publish`].
 #[derive(Debug)]
 #[must_use = "nothing is published until it is awaited"]
@@ -47,13 +44,9 @@ impl Publish<'_> {
         }
         let key = self.key.unwrap_or_else(|| Uuid::now_v7().to_string());
         for (what, text) in [("topic", Some(&self.topic)), ("correlation", self.correlation.as_ref()), ("key", Some(&key))] {
-            if text.is_some_and(|text| text.is_empty() || text.len() > LONGEST || text.contains('\0')) {
-                let problem = format!(
-                    "the {what} of a publication to `{}` has 1 to {LONGEST} bytes and no \\u0000; put what is long into the payload",
-                    self.topic.escape_debug().take(80).collect::<String>()
-                );
-                return Err(Error::of_kind(ErrorKind::Invalid, problem));
-            }
+            let Some(text) = text else { continue };
+            let topic: String = self.topic.escape_debug().take(80).collect();
+            payload::check_indexed(&format!("the {what} of a publication to `{topic}`"), text)?;
         }
         Ok(Publication { topic: self.topic, payload: self.payload?, correlation: self.correlation, key })
     }

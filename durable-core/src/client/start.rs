@@ -151,11 +151,9 @@ impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
 /// What is to be created; every value is checked here, before anything is written.
 fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result<NewExecution> {
     let queue = options.queue.unwrap_or_else(|| W::QUEUE.to_owned());
-    if queue.is_empty() {
-        return Err(Error::of_kind(ErrorKind::Invalid, "a queue needs a name"));
-    }
-    if options.key.as_deref().is_some_and(|key| key.is_empty() || key.len() > LONGEST_KEY || key.contains('\0')) {
-        return Err(Error::of_kind(ErrorKind::Invalid, format!("a key has 1 to {LONGEST_KEY} bytes and no \\u0000")));
+    payload::check_indexed("the queue of an execution", &queue)?;
+    if let Some(key) = &options.key {
+        payload::check_indexed("the key of an execution", key)?;
     }
     Ok(NewExecution {
         id: ExecutionId::new(),
@@ -171,9 +169,6 @@ fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result
         hand_off: None,
     })
 }
-
-/// Longest key, in bytes: it stands in an index, whose rows are limited to a third of a page.
-const LONGEST_KEY: usize = 1000;
 
 impl Durable {
     async fn start_all<W: Workflow>(&self, new: Vec<NewExecution>) -> Result<Vec<ExecutionHandle<W>>> {

@@ -338,7 +338,11 @@ impl<T> EventWait<T> {
         if self.waiting.kind != WaitKind::Topic {
             self.waiting.refuse("a correlation belongs to a topic: use cx.wait_for_topic(…)");
         }
-        self.waiting.details().correlation = Some(key.into());
+        let key = key.into();
+        if let Err(error) = payload::check_indexed(&format!("the correlation of the wait for `{}`", self.waiting.name), &key) {
+            self.waiting.refuse_with(error);
+        }
+        self.waiting.details().correlation = Some(key);
         self
     }
 

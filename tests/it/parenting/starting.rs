@@ -139,6 +139,9 @@ impl Ask {
             "awaited" => cx.child::<Count>(7).key("taken").await.unwrap_err(),
             "started" => cx.start_child::<Count>(7).key("taken").await.unwrap_err(),
             "unknown" => cx.child::<Ask2>(()).await.unwrap_err(),
+            "long" => cx.child::<Count>(7).key("k".repeat(1001)).await.unwrap_err(),
+            "nowhere" => cx.start_child::<Count>(7).queue("").await.unwrap_err(),
+            "about nothing" => cx.wait_for_topic::<()>("news").correlation("").await.unwrap_err(),
             _ => cx.start_child::<Ask2>(()).await.unwrap_err(),
         };
         Ok(format!("{:?}: {error}", error.kind()))
@@ -156,15 +159,18 @@ impl Ask2 {
 }
 
 #[tokio::test]
-async fn a_key_that_is_taken_and_a_workflow_that_nobody_knows_are_errors_at_the_call() {
+async fn a_key_that_is_taken_a_workflow_that_nobody_knows_and_what_does_not_fit_are_errors_at_the_call() {
     let database = support::database().await;
     let durable = database.builder().register(Ask).register(Count::default()).start().await.unwrap();
     durable.start::<Count>(1).key("taken").await.unwrap().result_within(PATIENCE).await.unwrap();
-    for what in ["awaited", "started", "unknown", "unknown, started"] {
+    for what in ["awaited", "started", "unknown", "unknown, started", "long", "nowhere", "about nothing"] {
         let handle = durable.start::<Ask>(what.to_owned()).await.unwrap();
         let told = handle.result_within(PATIENCE).await.unwrap();
         let expected = match what {
             "awaited" | "started" => ["Conflict", "another execution of workflow `count` has the key `taken`"],
+            "long" => ["Invalid", "the key of child `count` has 1 to 1000 bytes"],
+            "nowhere" => ["Invalid", "the queue of child `count` has 1 to 1000 bytes"],
+            "about nothing" => ["Invalid", "the correlation of the wait for `news` has 1 to 1000 bytes"],
             _ => ["Invalid", "workflow `unregistered` version 1 is not registered where its queue `default` is worked on"],
         };
         assert!(expected.iter().all(|part| told.contains(part)), "{what}: {told}");
