@@ -180,7 +180,7 @@ create view durable.present as
    FROM durable.clock;
 
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
---     returns TABLE(queue text), volatile
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -226,6 +226,9 @@ create view durable.present as
 
 -- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
+
+-- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
 --     returns record, volatile

@@ -23,7 +23,7 @@ use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
 
-pub(crate) use families::{cancel_children, tell_parent};
+pub(crate) use families::{cancel_children, tell_observers, tell_parent};
 pub(crate) use hear::hear;
 pub(crate) use results::Results;
 pub(crate) use slots::{Slot, Slots};

@@ -1,21 +1,28 @@
 -- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
--- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row with null if it was held, and one for each child's queue.
+-- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row for itself if it was held,
+-- first, and one for each child, as of call_off.
 create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
-returns table (queue text)
+returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
+    -- As in lock_families; cancel_orphans calls off those beyond.
+    most constant int := 1000;
     children uuid[];
     undoes boolean;
 begin
     perform durable.lock_mailbox(begin_rollback.execution_id);
     select coalesce(array_agg(child.execution_id), '{}') into children
-    from durable.executions as child
-    where child.shard = begin_rollback.shard
-      and child.parent_id = begin_rollback.execution_id
-      and child.parent_bond = 'awaited'
-      and child.finished_at is null;
+    from (
+        select execution_id
+        from durable.executions
+        where shard = begin_rollback.shard
+          and parent_id = begin_rollback.execution_id
+          and parent_bond = 'awaited'
+          and finished_at is null
+        limit most
+    ) as child;
     if cardinality(children) > 0 then
         -- All mailboxes before the first row.
         perform durable.lock_families(children, wait => true);
@@ -34,7 +41,7 @@ begin
       and execution.worker_id = begin_rollback.worker_id
       and execution.epoch = begin_rollback.epoch
       and execution.state = 'running'
-    returning null::text into queue;
+    returning execution.execution_id, execution.state, execution.queue into id, state, queue;
     if not found then
         return;
     end if;
@@ -48,7 +55,7 @@ begin
     if cardinality(children) > 0 then
         undoes := durable.undoable(begin_rollback.shard, begin_rollback.execution_id);
         return query
-        select distinct called_off.queue
+        select called_off.id, called_off.state, called_off.queue, called_off.awaited_by
         from durable.call_off(
             children,
             case

@@ -30,8 +30,15 @@ as $$
         1,
         unheard.parent_key,
         json_build_object('execution_id', unheard.execution_id, 'queue', unheard.queue),
-        -- Far above any place that a checkpoint on its way may take.
-        1000000000 + row_number() over (partition by unheard.parent_id order by unheard.finished_at, unheard.execution_id)
+        -- Far above any place that a checkpoint on its way may take, and above those of an earlier call.
+        greatest(1000000000, places.highest)
+            + row_number() over (partition by unheard.parent_id order by unheard.finished_at, unheard.execution_id)
     from unheard
+    cross join lateral (
+        select max(undo_order) as highest
+        from durable.checkpoints
+        where checkpoints.shard = 0 and checkpoints.execution_id = unheard.parent_id
+        limit 1
+    ) as places
     on conflict do nothing
 $$;

@@ -34,7 +34,7 @@ begin
               and parent_bond in ('awaited', 'started')
               and finished_at is null
               and rollback is null
-            limit most - cardinality(families)
+            limit greatest(0, most - cardinality(families))
         ) as child;
     end loop;
     return families;

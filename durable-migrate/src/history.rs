@@ -21,6 +21,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(13, "index_unfinished_children", Kind::Expand, include_str!("../migrations/0013_index_unfinished_children.sql")),
     migration(14, "drop_narrower_functions", Kind::Expand, include_str!("../migrations/0014_drop_narrower_functions.sql")),
     migration(15, "describe_workers", Kind::Expand, include_str!("../migrations/0015_describe_workers.sql")),
+    migration(16, "drop_outgrown_functions", Kind::Expand, include_str!("../migrations/0016_drop_outgrown_functions.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -40,6 +41,7 @@ static FUNCTIONS: &[Function] = &[
     function("new_id", include_str!("../functions/new_id.sql")),
     function("now", include_str!("../functions/now.sql")),
     function("park", include_str!("../functions/park.sql")),
+    function("poison", include_str!("../functions/poison.sql")),
     function("provide_input", include_str!("../functions/provide_input.sql")),
     function("publish", include_str!("../functions/publish.sql")),
     function("resume", include_str!("../functions/resume.sql")),

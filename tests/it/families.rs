@@ -415,3 +415,83 @@ async fn a_storm_of_cancels_rollbacks_publications_and_news_deadlocks_nobody() {
     assert_eq!(database.count(left).await, 0);
     worker.shutdown().await.unwrap();
 }
+
+/// A worker that lives, and runs that execution.
+async fn held_by_a_worker(database: &Database, id: ExecutionId) -> uuid::Uuid {
+    let worker = uuid::Uuid::now_v7();
+    database
+        .run(&format!(
+            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
+             values (0, '{worker}', 'here', 1, '{{nobody}}', durable.now(), durable.now() + interval '1 day');
+             update durable.executions set state = 'running', worker_id = '{worker}' where execution_id = '{id}'"
+        ))
+        .await;
+    worker
+}
+
+const CAUSE: &str = r#"'{"kind": "failed", "message": "enough"}'"#;
+
+#[tokio::test]
+async fn a_parent_with_more_children_than_one_call_takes_is_turned_round_and_none_of_them_goes_on() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    family.make_undoable(root).await;
+    family.client.start_many::<Member>(vec![0; 1500]).await.unwrap();
+    database
+        .run(&format!(
+            "update durable.executions set parent_id = '{root}', parent_key = 'child ' || execution_id, parent_bond = 'awaited'
+             where execution_id <> '{root}';
+             insert into durable.waits (shard, execution_id, started_at, key, kind, name, child_id)
+             select 0, '{root}', durable.now(), parent_key, 'child', 'member', execution_id
+             from durable.executions where parent_id is not null"
+        ))
+        .await;
+    let worker = held_by_a_worker(&database, root).await;
+
+    let begun = format!("select count(*) from durable.begin_rollback(0::smallint, '{worker}', '{root}', 1, {CAUSE})");
+    assert_eq!(database.count(&begun).await, 1 + 1000);
+
+    let looks_for_orphans = database.builder().register(Member).queue("other", 1).start().await.unwrap();
+    let going_on = "select count(*) from durable.executions where parent_id is not null and rollback is null";
+    eventually("all turned round", async || database.count(going_on).await == 0).await;
+    looks_for_orphans.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn completed_children_that_are_enlisted_one_after_the_other_are_undone_one_after_the_other() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    for _ in 0..3 {
+        let child = family.child(root, "awaited").await;
+        family.make_undoable(child).await;
+        family.end(child).await;
+        database.run(&format!("select durable.enlist_children(array['{root}']::uuid[])")).await;
+    }
+    let places = format!("select count(distinct undo_order) from durable.checkpoints where execution_id = '{root}'");
+    assert_eq!(database.count(&places).await, 3);
+}
+
+#[tokio::test]
+async fn a_poisoned_parent_takes_its_children_along_and_undoes_what_they_completed() {
+    let database = support::database().await;
+    let family = Family::on(&database).await;
+    let root = family.member().await;
+    let (running, completed) = (family.child(root, "awaited").await, family.child(root, "awaited").await);
+    family.make_undoable(completed).await;
+    family.end(completed).await;
+    let worker = held_by_a_worker(&database, root).await;
+
+    database.run(&format!("select durable.poison(0::smallint, '{worker}', '{root}', 1, {CAUSE})")).await;
+
+    let details = family.client.get_execution(root).await.unwrap();
+    assert_eq!(details.execution.state, ExecutionState::Compensating);
+    assert!(details.waits.iter().all(|wait| wait.outcome == Some(WaitOutcome::Cancelled)));
+    assert_eq!(family.state(running).await, ExecutionState::Compensating);
+    let enlisted = format!(
+        "select count(*) from durable.checkpoints
+         where execution_id = '{root}' and output ->> 'execution_id' = '{completed}' and undo_order is not null"
+    );
+    assert_eq!(database.count(&enlisted).await, 1);
+}

@@ -82,7 +82,8 @@ impl Durable {
         self.engine.signals.affected(&cancelled.effect);
         if !cancelled.children.is_empty() {
             self.forget(&cancelled.children);
-            self.engine.signals.cancelled(cancelled.children);
+            self.engine.signals.cancelled(cancelled.children.clone());
+            signals::tell_observers(self.store(), &self.engine.signals.observers, &cancelled.children).await;
         }
         Ok(())
     }

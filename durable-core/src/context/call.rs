@@ -384,7 +384,7 @@ impl Drop for BackOff<'_> {
     }
 }
 
-/// Records that a call was cut off: the branch it ran in is no longer wanted, and its future is dropped.
+/// Records that a call was cut off: the branch it ran in is no longer wanted, or has panicked, and its future is dropped.
 struct CutOff<'call> {
     call: &'call Call,
     /// The attempt that is under way or was the last; 0 while there was none, or once the call has ended.
@@ -395,7 +395,8 @@ struct CutOff<'call> {
 
 impl Drop for CutOff<'_> {
     fn drop(&mut self) {
-        if self.attempt > 0 && self.call.scope.is_abandoned() {
+        // A panic in the code around it drops it without a word.
+        if self.attempt > 0 && (self.call.scope.is_abandoned() || std::thread::panicking()) {
             let failure = Failure::new(ErrorKind::Cancelled, "cut off: nobody waits for it any more");
             if let Some(began) = self.began {
                 self.call.run.observed.step_failed(&self.call.key, self.attempt, began.elapsed(), &failure, None);

@@ -103,6 +103,22 @@ impl<W: Workflow> ChildCall<W> {
         }
     }
 
+    fn set_key(&mut self, key: String) {
+        self.check("key", &key);
+        self.change(|child| child.key = Some(key));
+    }
+
+    fn set_queue(&mut self, queue: String) {
+        self.check("queue", &queue);
+        self.change(|child| child.queue = queue);
+    }
+
+    fn check(&mut self, what: &str, text: &str) {
+        if let Err(error) = payload::check_indexed(&format!("the {what} of child `{}`", W::NAME), text) {
+            self.waiting.refuse_with(error);
+        }
+    }
+
     /// How the child ended, unless it could not be started.
     async fn end(mut self) -> Result<(Place, RecordedWait)> {
         let queue = self.waiting.details().child.as_ref().map(|child| child.queue.clone()).unwrap_or_default();
@@ -123,6 +139,8 @@ impl<W: Workflow> ChildCall<W> {
         match over.outcome {
             Some(WaitOutcome::Received) => place.read_end(&over).map(Some),
             Some(WaitOutcome::Cancelled) => {
+                // It may have completed just before.
+                place.scope.run.note_unheard_child();
                 Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for `{}` was cancelled", place.key)))
             }
             _ => {
@@ -179,13 +197,13 @@ impl<W: Workflow> ChildWait<W> {
     /// The child's key: unique among all executions of its workflow. Where it is taken by another execution, the call fails with
     /// a conflict. Without a key the child is still started once, however often its parent is replayed.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.call.change(|child| child.key = Some(key.into()));
+        self.call.set_key(key.into());
         self
     }
 
     /// The queue to start in, instead of the workflow's own.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.call.change(|child| child.queue = queue.into());
+        self.call.set_queue(queue.into());
         self
     }
 
@@ -221,13 +239,13 @@ impl<W: Workflow> StartChild<W> {
 
     /// The child's key; see [`ChildWait::key`].
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.call.change(|child| child.key = Some(key.into()));
+        self.call.set_key(key.into());
         self
     }
 
     /// The queue to start in, instead of the workflow's own.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.call.change(|child| child.queue = queue.into());
+        self.call.set_queue(queue.into());
         self
     }
 

@@ -150,6 +150,8 @@ struct State {
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
     asking: bool,
+    /// Whether the code has come to its end: nobody is asked any more who is busy.
+    settling: bool,
     /// Whether somebody said, since it was last asked, that a wait may be over.
     nudged: bool,
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
@@ -217,6 +219,7 @@ impl Run {
                 unheard: false,
                 next_due: None,
                 asking: false,
+                settling: false,
                 nudged: false,
                 backoffs: HashMap::new(),
                 stopped: false,
@@ -402,7 +405,7 @@ impl Run {
 
     /// Writes the state the execution goes to, together with the checkpoints that were left.
     pub(crate) async fn finish(&self, next: NextState) -> Written {
-        self.commits_settled().await;
+        self.settled().await;
         let saved = self.save(&mut self.state(), Some(next));
         self.written(saved.await)
     }
@@ -481,11 +484,16 @@ impl Run {
     /// Has a child cancelled that nobody waits for any more; returns once it is, or once nobody can tell.
     pub(super) async fn cancel_child(&self, child: Option<ExecutionId>) {
         let Some(child) = child else { return };
-        self.state().unheard = true;
+        self.note_unheard_child();
         let (done, cancelled) = oneshot::channel();
         // An engine that shuts down leaves it to the others: they look for orphans.
         let _ = self.lanes.family.news.send(FamilyNews::Orphaned(vec![child], done));
         let _ = cancelled.await;
+    }
+
+    /// Notes that a child may have completed without the code having looked at its end.
+    pub(super) fn note_unheard_child(&self) {
+        self.state().unheard = true;
     }
 
     /// The children that were waited for when their waits were dropped.
@@ -507,6 +515,7 @@ impl Run {
     /// Turns the execution round: from here on its completed steps are undone. That it must not go on does not hold it up.
     pub(crate) fn turn_back(&self, cause: Failure) {
         let mut state = self.state();
+        state.settling = false;
         state.rollback = Some(cause);
         state.verdict.take_if(|verdict| matches!(verdict, Verdict::Refused(_)));
     }

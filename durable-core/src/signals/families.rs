@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Signals;
 use crate::ids::ExecutionId;
 use crate::observer::Observers;
-use crate::store::families::{self, CancelledChildren};
+use crate::store::families::{self, CancelledChildren, LARGEST_FAMILY};
 use crate::store::parents::{Tells, Told};
 use crate::store::{Lane, Store};
 
@@ -28,7 +28,7 @@ pub(crate) async fn tell_parent(tells: &Lane<Tells>, signals: &Signals, child: E
 }
 
 /// Tells observers of executions that were cancelled, which no worker ends.
-pub(super) async fn tell_observers(store: &Store, observers: &Observers, cancelled: &[ExecutionId]) {
+pub(crate) async fn tell_observers(store: &Store, observers: &Observers, cancelled: &[ExecutionId]) {
     if observers.is_empty() || cancelled.is_empty() {
         return;
     }
@@ -49,13 +49,18 @@ pub(crate) async fn cancel_children(
     let mut left = children.to_vec();
     let mut cancelled = Vec::new();
     for _ in 0..TRIES {
-        match families::cancel_children(store, &store.pool, &left, reason).await {
+        // One call has room for no more.
+        let next = left.split_off(left.len().saturating_sub(LARGEST_FAMILY));
+        match families::cancel_children(store, &store.pool, &next, reason).await {
             Ok(CancelledChildren { called_off, busy }) => {
                 signals.called_off(store, &called_off).await;
                 cancelled.extend(called_off.into_iter().map(|child| child.id));
-                left = busy;
+                left.extend(busy);
             }
-            Err(error) => tracing::debug!(%error, "cannot cancel children yet; trying again"),
+            Err(error) => {
+                tracing::debug!(%error, "cannot cancel children yet; trying again");
+                left.extend(next);
+            }
         }
         if left.is_empty() {
             break;

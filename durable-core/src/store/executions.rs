@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
+use crate::store::families::CalledOff;
 
 /// The workflows a worker can run, as the claim wants them.
 #[derive(Debug, Default)]
@@ -107,9 +108,11 @@ pub(crate) async fn stray(
 /// What became of an execution that was claimed too often.
 #[derive(Debug, Clone)]
 pub(crate) struct Poisoned {
-    /// Pending where what it did is undone first.
+    /// Not finished where what it did is undone first.
     pub(crate) state: ExecutionState,
     pub(crate) queue: String,
+    /// The children that were called off with it.
+    pub(crate) called_off: Vec<CalledOff>,
 }
 
 /// Gives up an execution that was claimed too often; `None` if it is no longer held.
@@ -120,26 +123,32 @@ pub(crate) async fn poison(
     execution: (ExecutionId, Epoch),
     failure: &Failure,
 ) -> Result<Option<Poisoned>, sqlx::Error> {
-    let row = store
+    let rows = store
         .query(Statement::PoisonedExecution)
         .bind(SHARD)
         .bind(worker.0)
         .bind(execution.0.as_uuid())
         .bind(execution.1.0)
         .bind(super::journal::failure_text(failure))
-        .fetch_optional(executor)
+        .fetch_all(executor)
         .await?;
-    row.map(|row| Ok(Poisoned { state: super::look::state(row.try_get("state")?)?, queue: row.try_get("queue")? })).transpose()
+    // The first is the execution itself.
+    let Some((given_up, children)) = rows.split_first() else { return Ok(None) };
+    Ok(Some(Poisoned {
+        state: super::look::state(given_up.try_get("state")?)?,
+        queue: given_up.try_get("queue")?,
+        called_off: super::families::read_all(children)?,
+    }))
 }
 
 /// Turns an execution round, if it is still held: its waits end, its deadline no longer counts, its children are rolled back.
-/// Returns the queues that the children are in now; `None` if it is not held.
+/// Returns the children that were; `None` if it is not held.
 pub(crate) async fn begin_rollback(
     store: &Store,
     executor: impl PgExecutor<'_>,
     (id, worker, epoch): (ExecutionId, WorkerId, Epoch),
     cause: &Failure,
-) -> Result<Option<Vec<String>>, sqlx::Error> {
+) -> Result<Option<Vec<CalledOff>>, sqlx::Error> {
     let rows = store
         .query(Statement::BeginRollback)
         .bind(SHARD)
@@ -149,11 +158,11 @@ pub(crate) async fn begin_rollback(
         .bind(super::journal::failure_text(cause))
         .fetch_all(executor)
         .await?;
-    if rows.is_empty() {
-        return Ok(None);
+    match rows.split_first() {
+        None => Ok(None),
+        // The first is the execution itself.
+        Some((_, children)) => super::families::read_all(children).map(Some),
     }
-    let queues = rows.iter().map(|row| row.try_get::<Option<String>, _>(0)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(queues.into_iter().flatten().collect()))
 }
 
 /// An execution that a lost worker held.

@@ -116,7 +116,7 @@ pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[Ex
     Ok(ends)
 }
 
-fn read_all(rows: &[PgRow]) -> Result<Vec<CalledOff>, sqlx::Error> {
+pub(super) fn read_all(rows: &[PgRow]) -> Result<Vec<CalledOff>, sqlx::Error> {
     rows.iter().map(read).collect()
 }
 

@@ -56,10 +56,10 @@ const PAUSE_WHEN_BUSY: Duration = Duration::from_millis(2);
 
 impl Lane<Parks> {
     /// Writes a parking; comes back to it as long as a message is on its way.
-    pub(crate) async fn write_when_free(&self, park: &Park) -> Result<ParkOutcome> {
+    pub(crate) async fn write_when_free(&self, park: &Park, given_up: impl Fn() -> bool) -> Result<ParkOutcome> {
         loop {
             match self.write(park.clone()).await {
-                Ok(ParkOutcome::Busy) => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
+                Ok(ParkOutcome::Busy) if !given_up() => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
                 other => return other,
             }
         }

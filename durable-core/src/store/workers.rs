@@ -71,11 +71,7 @@ pub(crate) async fn beat(
     let asked = Instant::now();
     let query = store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).bind(in_use(slots));
     let row = query.fetch_one(connection).await?;
-    Ok(Beat {
-        reading: super::clock::reading(&row, asked)?,
-        held: row.try_get("held")?,
-        deprecated: row.try_get("deprecated")?,
-    })
+    Ok(Beat { reading: super::clock::reading(&row, asked)?, held: row.try_get("held")?, deprecated: row.try_get("deprecated")? })
 }
 
 fn in_use(slots: &[QueueSlots]) -> Vec<i32> {
@@ -131,11 +127,7 @@ fn read_worker(row: &PgRow) -> Result<WorkerDetails, sqlx::Error> {
         process_id: row.try_get("process_id")?,
         version: row.try_get("version")?,
         queues: queues
-            .map(|((queue, slots), in_use)| QueueSlots {
-                queue,
-                slots: slots.cast_unsigned(),
-                in_use: in_use.cast_unsigned(),
-            })
+            .map(|((queue, slots), in_use)| QueueSlots { queue, slots: slots.cast_unsigned(), in_use: in_use.cast_unsigned() })
             .collect(),
         started_at: row.try_get("started_at")?,
         lease_until: row.try_get("lease_until")?,

@@ -121,7 +121,8 @@ impl Worker {
         let given_up = store::run("give up a poisoned execution", self.options.patience, || {
             executions::poison(store, &store.pool, self.id(), (claimed.id, claimed.epoch), &failure)
         });
-        let Ok(Some(Poisoned { state, queue })) = given_up.await else { return };
+        let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return };
+        self.signals.called_off(store, &called_off).await;
         if !state.is_finished() {
             return self.signals.queued(&queue);
         }

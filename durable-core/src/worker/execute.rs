@@ -12,7 +12,7 @@ use super::conclude::Ending;
 use super::flow::Flow;
 use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
-use crate::error::{ErrorKind, Failure};
+use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
 use crate::plan::{divergence, journal_key, rollback};
@@ -118,7 +118,7 @@ impl Worker {
     async fn drive(&self, flow: Flow, claimed: &Claimed) -> Ending {
         let run = flow.run.clone();
         let failure = match self.advance(flow, claimed.deadline_at).await {
-            Ending::Failed(failure) if run.rollback().is_none() => failure,
+            Ending::Failed(failure) if run.rollback().is_none() => own(failure),
             ending => return ending,
         };
         match self.turn_back(&run, claimed, failure).await {
@@ -150,13 +150,19 @@ impl Worker {
                 (Rest::Finished(undone), Some(cause)) => return Ending::undone(cause.clone(), undone),
                 (Rest::Finished(Ok(output)), None) => return Ending::returned(&flow.run, output),
                 (Rest::Finished(Err(error)), None) => return Ending::Failed(Box::new(error.failure().clone())),
-                (Rest::Panicked(failure), _) => return Ending::Failed(failure),
+                (Rest::Panicked(failure), None) => return Ending::Failed(failure),
+                (Rest::Panicked(failure), Some(cause)) => {
+                    return Ending::undone(cause.clone(), Err(Error::from_failure(*failure)));
+                }
                 (Rest::Ended(Verdict::Diverged(report)), _) => return Ending::Stopped(report),
                 (Rest::Ended(Verdict::Released), _) => return Ending::Released,
                 (Rest::Ended(Verdict::Lost), _) => return Ending::Lost,
                 (Rest::Ended(Verdict::Refused(failure)), _) => {
                     flow.abandon();
-                    return Ending::Failed(failure);
+                    return match cause {
+                        Some(cause) => Ending::undone(cause, Err(Error::from_failure(*failure))),
+                        None => Ending::Failed(failure),
+                    };
                 }
                 (Rest::Unregistered, _) => flow.run.ask_soon(),
                 (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.write_checkpoints_soon(),
@@ -178,8 +184,8 @@ impl Worker {
         let Some(registered) = self.registry.find(&claimed.workflow, claimed.version) else {
             return Err(Ending::Failed(failure));
         };
-        // A step that the failure has cut off may be committed all the same; then it is undone with the others.
-        run.commits_settled().await;
+        // A step that the failure has cut off may be committed all the same, and a child started; then they are undone, too.
+        run.settled().await;
         let cause = (*failure).clone();
         // What such children did stands in the database: the rollback begins anew, from the journal.
         let flow = match run.has_unheard_children() {
@@ -194,8 +200,8 @@ impl Worker {
         let begun =
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, &cause));
         match begun.await {
-            Ok(Some(queues)) => {
-                queues.iter().for_each(|queue| self.signals.queued(queue));
+            Ok(Some(called_off)) => {
+                self.signals.called_off(store, &called_off).await;
                 let flow = flow?;
                 run.observed.rolls_back(&cause);
                 run.turn_back(cause);
@@ -204,7 +210,7 @@ impl Worker {
             Ok(None) => Err(Ending::Lost),
             Err(error) => {
                 tracing::error!(execution_id = %run.id, %error, "cannot begin a rollback");
-                Err(Ending::Lost)
+                Err(Ending::undone(Box::new(cause), Err(error)))
             }
         }
     }
@@ -264,7 +270,7 @@ impl Worker {
         // In the cache before the database says so: from then on any claim may ask for it.
         let evicted = self.parked().put(run.id, flow);
         drop(evicted);
-        let parked = self.lanes.parks.write_when_free(&park).await;
+        let parked = self.lanes.parks.write_when_free(&park, || false).await;
         run.parked(&park, matches!(parked, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
         match parked {
             Ok(ParkOutcome::Parked { wake_at }) => {
@@ -286,7 +292,10 @@ impl Worker {
             Err(error) => {
                 self.parked().take(run.id);
                 tracing::error!(execution_id = %run.id, %error, "cannot park");
-                Err(Ending::Failed(Box::new(error.failure().clone())))
+                Err(match run.rollback() {
+                    Some(cause) => Ending::undone(Box::new(cause), Err(error)),
+                    None => Ending::Failed(Box::new(error.failure().clone())),
+                })
             }
         }
     }
@@ -295,6 +304,14 @@ impl Worker {
     pub(crate) fn forget(&self, id: ExecutionId) {
         self.parked().take(id);
     }
+}
+
+/// A failure as that of the execution itself: that a child was cancelled or rolled back was nobody's request to do so here.
+fn own(mut failure: Box<Failure>) -> Box<Failure> {
+    if matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack) {
+        failure.kind = ErrorKind::Failed;
+    }
+    failure
 }
 
 /// The code of a rollback; `Err` where there is nothing to undo, or nobody knows how.

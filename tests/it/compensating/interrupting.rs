@@ -221,3 +221,48 @@ async fn a_rollback_under_code_that_cannot_undo_a_step_is_stopped_with_a_report_
     assert_undone(&able.handle(id), &stay, ErrorKind::RolledBack, "expecting", &[]).await;
     able.shutdown().await.unwrap();
 }
+
+async fn panic_once_it_books(log: &Log) -> Result<()> {
+    while log.all() != ["books"] {
+        tokio::task::yield_now().await;
+    }
+    panic!("out of the blue");
+}
+
+/// Books a room, and panics beside the booking.
+#[derive(Clone, Default)]
+struct Panic {
+    log: Log,
+}
+
+#[workflow]
+impl Panic {
+    async fn run(&self, _cx: &Context, (): ()) -> Result<()> {
+        join!(self.book(), panic_once_it_books(&self.log)).await.map(drop)
+    }
+
+    #[step(compensate = cancel_booking, undo_on_failure)]
+    async fn book(&self) -> Result<()> {
+        self.log.add("books");
+        std::future::pending().await
+    }
+
+    #[compensation]
+    async fn cancel_booking(&self, booking: Option<()>) -> Result<()> {
+        self.log.add(format!("cancelled {booking:?}"));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_panic_beside_it_has_cut_off_is_undone() {
+    let database = support::database().await;
+    let panic = Panic::default();
+    let durable = database.builder().register(panic.clone()).start().await.unwrap();
+    let handle = durable.start::<Panic>(()).await.unwrap();
+    let error = handle.result_within(PATIENCE).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Panicked && error.to_string().contains("out of the blue"), "{error}");
+    assert_eq!(panic.log.all(), ["books", "cancelled None"]);
+    assert_eq!(handle.execution().await.unwrap().state, ExecutionState::Compensated);
+    durable.shutdown().await.unwrap();
+}

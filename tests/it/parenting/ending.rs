@@ -160,3 +160,48 @@ async fn an_end_that_its_process_could_not_tell_is_told_by_another() {
     assert_heard_once(&parents, handle.id(), child).await;
     parents.shutdown().await.unwrap();
 }
+
+/// Reserves something, starts one child to itself, and fails with the one it waits for.
+struct Depend;
+
+#[workflow]
+impl Depend {
+    async fn run(&self, cx: &Context, (): ()) -> Result<()> {
+        self.reserve().await?;
+        cx.start_child::<End>("never".to_owned()).key("to itself").await?;
+        cx.child::<End>("never".to_owned()).key("awaited").await.map(drop)
+    }
+
+    #[step(compensate = release)]
+    async fn reserve(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[compensation]
+    async fn release(&self, (): ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+const CANCEL_ORPHANS: &str = include_str!("../../../durable-core/src/store/sql/executions/cancel_orphans.sql");
+
+#[tokio::test]
+async fn a_parent_that_fails_with_a_cancelled_child_has_failed_and_was_not_cancelled() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let durable = database.builder().register(End).register(Depend).start().await.unwrap();
+    let handle = durable.start::<Depend>(()).await.unwrap();
+    let awaited: uuid::Uuid =
+        database.eventually_value("select execution_id from durable.executions where key = 'awaited'").await;
+    rests(&database, awaited.into()).await;
+
+    durable.cancel(awaited.into(), "no more").await.unwrap();
+
+    let error = handle.result_within(PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+    assert!(error.to_string().ends_with("ended as cancelled: no more"), "{error}");
+    assert_eq!(handle.execution().await.unwrap().state, ExecutionState::Compensated);
+    let orphans = sqlx::query(CANCEL_ORPHANS).bind(0_i16).bind(100_i64).fetch_all(database.pool()).await.unwrap();
+    assert!(orphans.is_empty(), "the child that was started to itself goes on");
+    durable.shutdown().await.unwrap();
+}

@@ -233,12 +233,25 @@ impl Run {
         });
     }
 
+    /// Returns when no write of the code that has ended is on its way: neither a commit, nor a question about its waits, which
+    /// may start a child.
+    pub(crate) async fn settled(&self) {
+        self.commits_settled().await;
+        while {
+            let mut state = self.state();
+            state.settling = true;
+            state.asking
+        } {
+            self.asked.notified().await;
+        }
+    }
+
     async fn ask(&self, park: &Park) {
         // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
         if self.until_written().await == Written::Refused {
             return self.give_up(Verdict::Lost);
         }
-        let outcome = self.lanes.parks.write_when_free(park).await;
+        let outcome = self.lanes.parks.write_when_free(park, || self.state().settling).await;
         self.parked(park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
         match outcome {
             Ok(ParkOutcome::Parked { wake_at }) => self.state().next_due = wake_at,
@@ -246,7 +259,9 @@ impl Run {
                 self.state().next_due = wake_at;
                 self.resolve(waits);
             }
-            Ok(ParkOutcome::Busy | ParkOutcome::Lost) => self.give_up(Verdict::Lost),
+            // Nobody wants to know any more.
+            Ok(ParkOutcome::Busy) => {}
+            Ok(ParkOutcome::Lost) => self.give_up(Verdict::Lost),
             Err(error) => {
                 tracing::error!(execution_id = %self.id, %error, "waits were refused");
                 self.give_up(Verdict::Refused(Box::new(error.failure().clone())));

@@ -1,0 +1,66 @@
+-- poison: give up an execution that its worker has claimed too often without it coming to rest. What it did is undone first
+-- where that can be; a rollback that kills its workers has failed. One row for itself if it was held, first, and one for each child.
+create or replace function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch int, reason json)
+returns table (id uuid, state text, queue text, awaited_by uuid)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    held record;
+begin
+    perform durable.lock_mailbox(poison.execution_id);
+    select rollback into held
+    from durable.executions as execution
+    where execution.shard = poison.shard
+      and execution.execution_id = poison.execution_id
+      and execution.epoch = poison.epoch
+      and execution.worker_id = poison.worker_id
+      and execution.state = 'running'
+    for no key update;
+    if not found then
+        return;
+    end if;
+
+    -- What children have completed counts, though their parent may never have heard of it.
+    perform durable.enlist_children(array[poison.execution_id]);
+    if held.rollback is null and durable.undoable(poison.shard, poison.execution_id) then
+        return query
+        select *
+        from durable.begin_rollback(poison.shard, poison.worker_id, poison.execution_id, poison.epoch, poison.reason);
+        update durable.executions as execution
+        set state = 'pending', epoch = execution.epoch + 1
+        where execution.shard = poison.shard
+          and execution.execution_id = poison.execution_id
+          and execution.epoch = poison.epoch
+          and execution.worker_id = poison.worker_id
+          and execution.state = 'running'
+          and execution.rollback is not null;
+        return;
+    end if;
+
+    return query
+    update durable.executions as execution
+    set state = case when held.rollback is null then 'failed' else 'compensation_failed' end,
+        -- A rollback keeps the reason why it was begun; what ended it is added as a cause.
+        error = case
+            when held.rollback is null then poison.reason
+            else jsonb_set(
+                held.rollback::jsonb,
+                '{causes}',
+                coalesce(held.rollback::jsonb -> 'causes', '[]') || jsonb_build_array(poison.reason ->> 'message')
+            )::json
+        end,
+        finished_at = durable.now()
+    where execution.shard = poison.shard
+      and execution.execution_id = poison.execution_id
+      and execution.epoch = poison.epoch
+      and execution.worker_id = poison.worker_id
+      and execution.state = 'running'
+    returning execution.execution_id, execution.state, execution.queue, null::uuid;
+    if found then
+        update durable.waits as waiting
+        set outcome = 'cancelled', resolved_at = durable.now()
+        where waiting.shard = poison.shard and waiting.execution_id = poison.execution_id and waiting.outcome is null;
+    end if;
+end
+$$;
