@@ -36,6 +36,8 @@ mod diverging;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod fleet;
+#[cfg(test)]
 mod gathering;
 #[cfg(test)]
 mod isolating;

@@ -1,0 +1,118 @@
+//! Kills and freezes what a fleet consists of, as a seed decides.
+
+use std::sync::Arc;
+
+use durable_postgres::Cluster;
+use sqlx::Executor;
+
+use super::start_process;
+use crate::support::process::{Folder, Process};
+use crate::support::{Database, eventually};
+
+/// Worker processes at a time.
+const PROCESSES: usize = 3;
+
+/// Blows in one run.
+const BLOWS: usize = 24;
+
+/// Calls of steps between two blows, at the least and at the most.
+const CALLS_BETWEEN: std::ops::Range<usize> = 40..300;
+
+/// What is done to the fleet.
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    /// A worker dies, and another takes its place.
+    Kill,
+    /// A worker stands still until it is declared lost, and then goes on as if nothing had been.
+    Freeze,
+    /// Every session of the database is ended.
+    Terminate,
+    /// The database dies, and starts again.
+    CrashDatabase,
+}
+
+const BLOW_KINDS: [Blow; 10] = [
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Freeze,
+    Blow::Freeze,
+    Blow::Freeze,
+    Blow::Terminate,
+    Blow::Terminate,
+    Blow::CrashDatabase,
+];
+
+pub(super) struct Chaos<'a> {
+    random: fastrand::Rng,
+    cluster: Arc<Cluster>,
+    database: &'a Database,
+    folder: &'a Folder,
+    processes: Vec<Process>,
+    frozen: Vec<u32>,
+}
+
+impl<'a> Chaos<'a> {
+    pub(super) fn new(seed: u64, cluster: Arc<Cluster>, database: &'a Database, folder: &'a Folder) -> Self {
+        let processes = (0..PROCESSES).map(|_| start_process(database, folder)).collect();
+        Self { random: fastrand::Rng::with_seed(seed), cluster, database, folder, processes, frozen: Vec::new() }
+    }
+
+    /// The processes that were frozen for a while.
+    pub(super) fn frozen(&self) -> &[u32] {
+        &self.frozen
+    }
+
+    /// Strikes now and then, as the work gets on.
+    pub(super) async fn rage(&mut self) {
+        let mut calls = 0;
+        for nth in 0..BLOWS {
+            calls += self.random.usize(CALLS_BETWEEN);
+            let blow = BLOW_KINDS[self.random.usize(..BLOW_KINDS.len())];
+            let victim = self.random.usize(..PROCESSES);
+            eventually(&format!("at the time of blow {nth}, {blow:?}"), async || {
+                self.folder.effects().all().len() >= calls || self.is_over().await
+            })
+            .await;
+            self.strike(blow, victim).await;
+        }
+    }
+
+    async fn is_over(&self) -> bool {
+        let sql = "select count(*) = 1500 and bool_and(finished_at is not null) from durable.executions where parent_id is null";
+        self.database.value(sql).await
+    }
+
+    async fn strike(&mut self, blow: Blow, victim: usize) {
+        match blow {
+            Blow::Kill => {
+                self.processes[victim].kill();
+                self.processes[victim] = start_process(self.database, self.folder);
+            }
+            Blow::Freeze => self.freeze(victim).await,
+            Blow::Terminate => {
+                let terminate = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                                 where datname = current_database() and pid <> pg_backend_pid()";
+                self.database.pool().execute(terminate).await.unwrap();
+            }
+            Blow::CrashDatabase => {
+                let cluster = self.cluster.clone();
+                let crash = move || {
+                    cluster.kill().unwrap();
+                    cluster.start_again().unwrap();
+                };
+                tokio::task::spawn_blocking(crash).await.unwrap();
+            }
+        }
+    }
+
+    async fn freeze(&mut self, victim: usize) {
+        let process = &self.processes[victim];
+        process.signal("STOP");
+        let alive = format!("select count(*) from durable.workers where process_id = {} and lost_at is null", process.id());
+        eventually("the frozen one is declared lost", async || self.database.count(&alive).await == 0).await;
+        self.frozen.push(process.id().cast_unsigned());
+        self.processes[victim].signal("CONT");
+    }
+}
