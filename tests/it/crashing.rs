@@ -1,5 +1,6 @@
 //! Workers killed at the worst moments: whatever was committed is never lost and never done again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use durable::prelude::*;
@@ -135,6 +136,18 @@ impl AtKill {
 /// The leases of all workers run out now, as if they had been dead for long.
 pub(crate) async fn leases_run_out(database: &Database) {
     database.run("update durable.workers set lease_until = durable.now() - interval '1 second'").await;
+}
+
+/// Each statement with its number among those of its name, as often as it was seen, before and after it: which one of all is
+/// the nth write may be a matter of chance, so that they are told apart by name.
+pub(crate) fn every_write(seen: &[String]) -> Vec<(&str, usize, Moment)> {
+    let mut points = Vec::new();
+    let names: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
+    for name in names {
+        let count = seen.iter().filter(|statement| *statement == name).count();
+        points.extend((1..=count).flat_map(|nth| [(name, nth, Moment::Before), (name, nth, Moment::After)]));
+    }
+    points
 }
 
 /// Kills the worker called `role` when it runs into the trap; `None` when what it works on was finished before.

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::Log;
-use crate::crashing::leases_run_out;
+use crate::crashing::{every_write, leases_run_out};
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, Database, eventually, soon};
 
@@ -153,13 +153,13 @@ async fn abandoned_in(database: &Database, log: &Log, trap: Option<Trap>) -> (Op
     (caught, writes)
 }
 
-async fn crash_at(nth: usize, moment: Moment) -> Option<String> {
+async fn crash_at(statement: &str, nth: usize, moment: Moment) -> Option<String> {
     let database = support::database().await;
     let (before, after) = (Log::default(), Log::default());
-    let trap = Trap { statements: WRITES.map(str::to_owned).to_vec(), nth, moment, fate: Fate::Held };
+    let trap = Trap { statements: vec![statement.to_owned()], nth, moment, fate: Fate::Held };
     let world = outside_world(&database).await;
     let (caught, _) = abandoned_in(&database, &before, Some(trap)).await;
-    let what = format!("{moment:?} write {nth}, {caught:?}");
+    let what = format!("{moment:?} {statement} {nth}");
     let recorded = on_record(&database, &before.all()).await;
     leases_run_out(&database).await;
 
@@ -197,10 +197,11 @@ async fn a_chain_goes_on_after_a_crash_at_every_write_and_undoes_nothing_twice()
     assert_eq!((caught, log.all().len()), (None, UNDONE.len()), "{writes:?}");
     assert!(writes.len() >= 15, "so few writes were seen that the list must be out of date: {writes:?}");
 
-    let points = (1..=writes.len()).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
-    let crashes = futures_util::stream::iter(points).map(|(nth, moment)| crash_at(nth, moment));
+    let crashes = futures_util::stream::iter(every_write(&writes)).map(|(write, nth, moment)| crash_at(write, nth, moment));
     let caught: Vec<_> = crashes.buffer_unordered(CRASHES_AT_ONCE).collect().await;
     let caught: Vec<String> = caught.into_iter().flatten().collect();
-    assert!(caught.len() >= 2 * 15, "only {} of {} points were reached", caught.len(), 2 * writes.len());
-    assert!(caught.iter().any(|statement| statement == "executions/begin_rollback"), "{caught:?}");
+    // How an end is written, and with what, is a matter of chance.
+    for write in ["executions/start", "executions/begin_rollback", "executions/park", "executions/tell_parents"] {
+        assert!(caught.iter().any(|caught| caught == write), "{write} was never reached: {caught:?}");
+    }
 }
