@@ -62,10 +62,14 @@ create table durable.executions (
     rollback json,
     undoes uuid,
     rested_at timestamp with time zone,
+    rank timestamp with time zone,
+    concurrency_key text,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
+    constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
     constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
+    constraint pending_executions_have_a_rank CHECK (state <> 'pending'::text OR rank IS NOT NULL),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
@@ -113,6 +117,38 @@ create table durable.publications (
     constraint publications_pkey PRIMARY KEY (shard, topic, key)
 );
 
+create table durable.queue_starts (
+    shard smallint not null,
+    queue text not null,
+    key text not null,
+    started_at timestamp with time zone not null,
+    starts integer not null,
+    constraint queue_starts_pkey PRIMARY KEY (shard, queue, key, started_at) INCLUDE (starts)
+);
+
+create table durable.queues (
+    shard smallint not null,
+    queue text not null,
+    concurrency integer,
+    rate integer,
+    rate_period interval,
+    key_rate integer,
+    key_rate_period interval,
+    paused_at timestamp with time zone,
+    updated_at timestamp with time zone not null,
+    turn_workflow text,
+    turn_key text,
+    keys_first boolean default true not null,
+    constraint queues_pkey PRIMARY KEY (shard, queue),
+    constraint concurrency_starts_at_one CHECK (concurrency >= 1),
+    constraint key_rate_has_a_period CHECK ((key_rate IS NULL) = (key_rate_period IS NULL) AND key_rate_period > '00:00:00'::interval),
+    constraint key_rate_starts_at_one CHECK (key_rate >= 1),
+    constraint queue_is_not_empty CHECK (queue <> ''::text),
+    constraint rate_has_a_period CHECK ((rate IS NULL) = (rate_period IS NULL) AND rate_period > '00:00:00'::interval),
+    constraint rate_starts_at_one CHECK (rate >= 1),
+    constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
+) with (fillfactor=50);
+
 create table durable.waits (
     execution_id uuid not null,
     started_at timestamp with time zone not null,
@@ -150,26 +186,30 @@ create table durable.workers (
     started_at timestamp with time zone not null,
     lease_until timestamp with time zone not null,
     lost_at timestamp with time zone,
-    version text,
-    slots integer[] default '{}'::integer[] not null,
-    slots_in_use integer[] default '{}'::integer[] not null,
-    deprecated_at timestamp with time zone,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50);
+
+CREATE INDEX executions_begun ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
 
 CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
 
 CREATE INDEX executions_by_parent ON durable.executions USING btree (shard, parent_id) WHERE (parent_id IS NOT NULL);
 
+CREATE INDEX executions_by_rank ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL));
+
+CREATE INDEX executions_by_turn ON durable.executions USING btree (shard, queue, workflow, concurrency_key, ((epoch = 0)), rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NOT NULL));
+
 CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
 
-CREATE INDEX executions_to_claim ON durable.executions USING btree (shard, queue, priority DESC, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL));
+CREATE INDEX executions_running_by_key ON durable.executions USING btree (shard, workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
 
 CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
 
 CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
 
 CREATE INDEX executions_unfinished_children ON durable.executions USING btree (shard, parent_id) WHERE ((parent_id IS NOT NULL) AND (finished_at IS NULL));
+
+CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (shard, queue, started_at) WHERE (key <> ''::text);
 
 CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
@@ -180,7 +220,7 @@ create view durable.present as
    FROM durable.clock;
 
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
---     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+--     returns TABLE(queue text), volatile
 
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -194,14 +234,20 @@ create view durable.present as
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable
 
+-- function durable.choose(shard smallint, queue text, room integer, workflows text[], labels text[], key_limits integer[], OUT at timestamp with time zone, OUT chosen uuid[], OUT limited boolean, OUT retry_at timestamp with time zone)
+--     returns record, volatile
+
+-- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.delete_queue(queue text)
+--     returns void, volatile
+
 -- function durable.deliver(execution_id uuid, kind text, name text, payload json, message_id uuid, sent_by text DEFAULT NULL::text, arrival bigint DEFAULT NULL::bigint)
 --     returns text, volatile
 
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
 --     returns boolean, stable
-
--- function durable.deprecate_worker(worker_id uuid)
---     returns void, volatile
 
 -- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
@@ -211,6 +257,12 @@ create view durable.present as
 
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
+
+-- function durable.has_pending(shard smallint, queue text)
+--     returns boolean, stable
+
+-- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
+--     returns TABLE(place integer, workflow text, key text, may_run integer, may_start integer, retry_at timestamp with time zone), volatile
 
 -- function durable.lock_families(execution_ids uuid[], wait boolean)
 --     returns uuid[], volatile
@@ -227,8 +279,8 @@ create view durable.present as
 -- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
--- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
---     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+-- function durable.pause_queue(queue text)
+--     returns void, volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
 --     returns record, volatile
@@ -236,8 +288,14 @@ create view durable.present as
 -- function durable.publish(topic text, payload json DEFAULT 'null'::json, correlation text DEFAULT NULL::text, key text DEFAULT NULL::text, OUT reached integer, OUT more boolean, OUT woken_queues text[], OUT running uuid[])
 --     returns record, volatile
 
+-- function durable.rank(begins_at timestamp with time zone, priority smallint)
+--     returns timestamp with time zone, stable
+
 -- function durable.resume(execution_id uuid)
 --     returns text, volatile
+
+-- function durable.resume_queue(queue text)
+--     returns void, volatile
 
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -248,13 +306,16 @@ create view durable.present as
 -- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
 --     returns record, volatile
 
--- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1)
+-- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
+--     returns void, volatile
+
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text)
 --     returns uuid, volatile
 
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
 --     returns void, volatile
 
--- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid)
+-- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.tell_parents(shard smallint, child_ids uuid[])

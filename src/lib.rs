@@ -55,8 +55,8 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, PendingInputs, ProvideInput, Publish, Start,
-    StartMany,
+    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, PendingInputs, ProvideInput, Publish, QueueHandle,
+    Start, StartMany,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
@@ -68,7 +68,7 @@ pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, WorkerId};
 pub use durable_core::model::{
     Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, InputForm, Parent,
-    PendingInput, QueueSlots, Step, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    PendingInput, Queue, QueueLimits, QueueSlots, Rate, Step, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

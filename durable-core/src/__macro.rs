@@ -3,6 +3,7 @@
 pub use crate::context::Context;
 pub use crate::context::Workflow;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
+pub use crate::context::concurrency_key;
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
 pub use crate::context::step::{BoxFuture, Step, StepSpec, step_once, step_retried};

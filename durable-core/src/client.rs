@@ -6,6 +6,7 @@ mod cancel;
 mod handle;
 mod list;
 mod publish;
+mod queue;
 mod start;
 mod transaction;
 mod workers;
@@ -36,6 +37,7 @@ pub use cancel::Cancel;
 pub use handle::ExecutionHandle;
 pub use list::{ExecutionList, ExecutionPage};
 pub use publish::Publish;
+pub use queue::QueueHandle;
 pub use start::{Start, StartMany};
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.

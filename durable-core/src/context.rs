@@ -39,7 +39,7 @@ pub use map::{Each, Map, SettledEach};
 pub use step_handle::{StepHandle, step};
 pub use transaction::Transaction;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
-pub use workflow::Workflow;
+pub use workflow::{Workflow, concurrency_key};
 
 use scope::Scope;
 

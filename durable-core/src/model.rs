@@ -1,14 +1,17 @@
-//! Executions, steps, waits and workers as plain data, and which state may follow which.
+//! Executions, steps, waits, queues and workers as plain data, and which state may follow which.
 
 mod execution;
 mod journal;
+mod queue;
 mod wait;
 mod worker;
 
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
+pub use queue::{Queue, QueueLimits, Rate};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
+pub(crate) use queue::checked_concurrency_key;
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, WaitDetails};

@@ -27,6 +27,8 @@ pub(crate) struct Registered {
     pub(crate) steps: Vec<KnownStep>,
     pub(crate) compensations: Vec<KnownCompensation>,
     pub(crate) timeout: Option<Duration>,
+    /// How many executions with the same concurrency key may run at once.
+    limit: Option<u32>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
@@ -41,6 +43,7 @@ impl Registry {
                 .map(|known| KnownCompensation { step: known.step, undo_on_failure: known.undo_on_failure })
                 .collect(),
             timeout: W::TIMEOUT,
+            limit: W::LIMIT,
             start: {
                 let workflow = workflow.clone();
                 Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input)))
@@ -89,6 +92,7 @@ impl Registry {
             known.labels.push(format!("{name}@{version}"));
             known.versions.push(version.cast_signed());
             known.timeouts.push(registered.timeout.map(|timeout| timeout.as_secs_f64()));
+            known.key_limits.push(registered.limit.map(u32::cast_signed));
         }
         known
     }

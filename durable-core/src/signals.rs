@@ -99,6 +99,12 @@ impl Signals {
         }
     }
 
+    /// More may be claimed from the queue than before: by this process and by all others.
+    pub(crate) fn look_at(&self, queue: &str) {
+        self.poke(queue);
+        self.tell_queued(queue);
+    }
+
     /// Something can be claimed from the queue, by others.
     pub(crate) fn tell_queued(&self, queue: &str) {
         self.tell(Notice::Queued(queue.to_owned()));

@@ -13,6 +13,7 @@ mod outage;
 pub(crate) mod parents;
 pub(crate) mod parks;
 pub(crate) mod publications;
+pub(crate) mod queues;
 pub(crate) mod saves;
 mod session;
 pub(crate) mod starts;

@@ -7,7 +7,8 @@ create or replace function durable.start(
     priority int default 0,
     start_at timestamptz default null,
     delay interval default null,
-    version int default 1
+    version int default 1,
+    concurrency_key text default null
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -25,10 +26,15 @@ begin
     if delay < '0' then
         raise exception 'a start with a negative delay (%)', delay using errcode = 'UD422', hint = 'give zero or more';
     end if;
+    if concurrency_key = '' or octet_length(concurrency_key) > 1000 then
+        raise exception 'a concurrency key of % bytes', octet_length(concurrency_key)
+        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    end if;
     select * into strict started
     from durable.start_many(
         0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
-        array[key], array[input::text], array[start_at], array[extract(epoch from delay)::float8]
+        array[key], array[input::text], array[start_at], array[extract(epoch from delay)::float8],
+        concurrency_keys => array[concurrency_key]
     );
     return started.execution_id;
 end

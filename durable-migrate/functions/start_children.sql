@@ -21,7 +21,7 @@ as $$
           and registered.outcome is null
     ),
     undone as materialized (
-        select executions.execution_id, workflow, version, queue, priority, input
+        select executions.execution_id, workflow, version, queue, priority, input, concurrency_key
         from durable.executions
         where executions.shard = $1
           and executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
@@ -29,7 +29,7 @@ as $$
     created as (
         insert into durable.executions (
             shard, execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
-            parent_id, parent_key, parent_bond, undoes, rollback
+            parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key
         )
         select
             $1, asked.child_id, $7,
@@ -44,7 +44,9 @@ as $$
             undone.execution_id,
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
-            end
+            end,
+            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint)),
+            coalesce(undone.concurrency_key, child ->> 'concurrency_key')
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         on conflict do nothing

@@ -15,7 +15,8 @@ create or replace function durable.start_many(
     delays float8[],
     timeouts float8[] default null,
     hand_offs boolean[] default null,
-    worker_id uuid default null
+    worker_id uuid default null,
+    concurrency_keys text[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 as $$
@@ -37,11 +38,22 @@ begin
         if not found then
             start_many.worker_id := null;
         end if;
+        -- Where limits count or nothing may begin, it is for the claim to say what does.
+        hand_offs := array(
+            select asked.hand_off and asked.concurrency_key is null and asked.queue <> all (array(
+                select limits.queue
+                from durable.queues as limits
+                where limits.shard = start_many.shard
+                  and limits.queue = any (queues)
+                  and num_nonnulls(limits.concurrency, limits.rate, limits.key_rate, limits.paused_at) > 0
+            ))
+            from unnest(hand_offs, queues, concurrency_keys) as asked (hand_off, queue, concurrency_key)
+        );
     end if;
 
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, key, input,
-        state, epoch, claims, worker_id, wake_at, started_at, deadline_at
+        state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key
     )
     select
         start_many.shard,
@@ -59,7 +71,9 @@ begin
         case when asked.claimed then start_many.worker_id end,
         case when asked.starts_at > at then asked.starts_at end,
         case when asked.claimed then at end,
-        case when asked.claimed then at + make_interval(secs => asked.timeout) end
+        case when asked.claimed then at + make_interval(secs => asked.timeout) end,
+        durable.rank(greatest(asked.starts_at, at), asked.priority),
+        asked.concurrency_key
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -72,6 +86,7 @@ begin
             inputs[i] as input,
             coalesce(start_ats[i], at + make_interval(secs => delays[i])) as starts_at,
             timeouts[i] as timeout,
+            concurrency_keys[i] as concurrency_key,
             start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked

@@ -58,6 +58,8 @@ mod panicking;
 #[cfg(test)]
 mod parenting;
 #[cfg(test)]
+mod pausing;
+#[cfg(test)]
 mod psql;
 #[cfg(test)]
 mod publishing;

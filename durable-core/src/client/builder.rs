@@ -15,6 +15,7 @@ use crate::context::Workflow;
 use crate::context::panics;
 use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
@@ -38,6 +39,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `observe` | nobody looks on |
 /// | `queue` | the queues of the registered workflows, 100 slots each |
 /// | `version` | none |
+/// | `queue_limits` | the limits that queues have already |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
 /// | `max_connections` | 10, plus one that listens and one for the heartbeat |
@@ -51,6 +53,7 @@ pub struct Builder {
     connect: Option<Result<PgConnectOptions>>,
     schema: String,
     queues: Vec<(String, usize)>,
+    limits: Vec<(String, QueueLimits)>,
     workflow_queues: Vec<&'static str>,
     registry: Registry,
     observers: observer::Registered,
@@ -84,6 +87,7 @@ impl Default for Builder {
             connect: None,
             schema: SchemaName::default().to_string(),
             queues: Vec::new(),
+            limits: Vec::new(),
             workflow_queues: Vec::new(),
             registry: Registry::default(),
             observers: observer::Registered::default(),
@@ -129,6 +133,13 @@ impl Builder {
     /// workflows are worked on.
     pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
         self.queues.push((name.into(), concurrency));
+        self
+    }
+
+    /// Limits a queue over all workers, when this engine starts; what it says here is written where it is not so already, and the
+    /// engine that starts last decides. [`Durable::queue`] changes limits while workers run.
+    pub fn queue_limits(mut self, name: impl Into<String>, limits: QueueLimits) -> Self {
+        self.limits.push((name.into(), limits));
         self
     }
 
@@ -207,6 +218,10 @@ impl Builder {
         let patience = Patience::AtMost(self.operation_timeout);
         let store = Store::new(connect, schema, self.max_connections);
         check_schema(&store, patience).await?;
+        for (queue, limits) in &self.limits {
+            let set = || store::queues::set_limits(&store, &store.pool, queue, limits);
+            store::run("set the limits of a queue", patience, set).await?;
+        }
         panics::install_hook();
         let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
         let clock = Arc::new(Clock::new(reading));
@@ -291,6 +306,15 @@ impl Builder {
             if *concurrency == 0 {
                 return invalid(format!("queue `{name}` has a concurrency of 0; give it at least 1, or leave it out"));
             }
+        }
+        for (at, (name, limits)) in self.limits.iter().enumerate() {
+            if name.is_empty() {
+                return invalid("a queue needs a name".to_owned());
+            }
+            if self.limits[..at].iter().any(|(before, _)| before == name) {
+                return invalid(format!("the limits of queue `{name}` are given twice; give them all in one call"));
+            }
+            limits.check(name)?;
         }
         if self.registry.is_empty() && !self.queues.is_empty() {
             return invalid("queues are configured but no workflow is registered; call `.register(…)`, or leave the queues out for a pure client".to_owned());

@@ -12,7 +12,7 @@ use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::Claimed;
+use crate::model::{Claimed, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::signals::Slot;
 use crate::store::Patience;
@@ -31,6 +31,7 @@ pub struct Start<'durable, W: Workflow> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct StartOptions {
     pub(super) key: Option<String>,
+    pub(super) concurrency_key: Option<String>,
     pub(super) queue: Option<String>,
     pub(super) priority: i16,
     pub(super) start_at: Option<DateTime<Utc>>,
@@ -55,7 +56,14 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self
     }
 
-    /// Higher is claimed first; 0 by default.
+    /// The concurrency key, instead of the one that the workflow makes from its input: executions with the same one take turns
+    /// with those of others, and run as many at once as the workflow's `limit` says.
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.concurrency_key = Some(key.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;
         self
@@ -123,7 +131,14 @@ impl<'durable, W: Workflow> StartMany<'durable, W> {
         self
     }
 
-    /// Higher is claimed first; 0 by default.
+    /// The concurrency key, instead of the one that the workflow makes from its input: executions with the same one take turns
+    /// with those of others, and run as many at once as the workflow's `limit` says.
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.concurrency_key = Some(key.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;
         self
@@ -155,6 +170,8 @@ fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result
     if let Some(key) = &options.key {
         payload::check_indexed("the key of an execution", key)?;
     }
+    let concurrency_key =
+        options.concurrency_key.or_else(|| W::concurrency_key(input)).map(checked_concurrency_key).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
         workflow: W::NAME.to_owned(),
@@ -162,6 +179,7 @@ fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result
         queue,
         priority: options.priority,
         key: options.key,
+        concurrency_key,
         input: payload::encode(&format!("the input of workflow `{}`", W::NAME), input)?,
         start_at: options.start_at,
         delay: options.delay,
@@ -211,7 +229,7 @@ impl Durable {
         let Some(worker) = &self.engine.worker else { return Vec::new() };
         new.iter_mut()
             .map(|new| {
-                if new.start_at.is_some() || new.delay.is_some() {
+                if new.start_at.is_some() || new.delay.is_some() || new.concurrency_key.is_some() {
                     return None;
                 }
                 let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
@@ -259,7 +277,6 @@ fn as_claimed(new: &NewExecution) -> Claimed {
         workflow: new.workflow.clone(),
         version: new.version.cast_unsigned(),
         queue: new.queue.clone(),
-        priority: new.priority,
         claims: 1,
         deadline_at: None,
         input: Payload(new.input.0.clone()),
@@ -267,6 +284,7 @@ fn as_claimed(new: &NewExecution) -> Claimed {
         rollback: None,
         undoes: None,
         awaited: false,
+        limited: false,
     }
 }
 

@@ -15,7 +15,7 @@ use super::wait::{Waiting, read_payload};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome};
+use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome, checked_concurrency_key};
 use crate::payload;
 
 /// A child that is started and waited for; see [`Context::child`](super::Context::child).
@@ -78,8 +78,9 @@ pub(super) struct UndoableChild {
 impl<W: Workflow> ChildCall<W> {
     fn new(scope: &Arc<Scope>, input: &W::Input, bond: Bond) -> Self {
         let mut waiting = Waiting::new(scope, WaitKind::Child, W::NAME);
-        match encode_input::<W>(input) {
-            Ok(input) => {
+        let concurrency_key = W::concurrency_key(input).map(checked_concurrency_key).transpose();
+        match encode_input::<W>(input).and_then(|input| Ok((input, concurrency_key?))) {
+            Ok((input, concurrency_key)) => {
                 waiting.details().child = Some(NewChild {
                     id: ExecutionId::new(),
                     workflow: W::NAME.to_owned(),
@@ -87,6 +88,7 @@ impl<W: Workflow> ChildCall<W> {
                     queue: W::QUEUE.to_owned(),
                     priority: 0,
                     key: None,
+                    concurrency_key,
                     input,
                     bond,
                     undoes: None,
@@ -116,6 +118,13 @@ impl<W: Workflow> ChildCall<W> {
     fn check(&mut self, what: &str, text: &str) {
         if let Err(error) = payload::check_indexed(&format!("the {what} of child `{}`", W::NAME), text) {
             self.waiting.refuse_with(error);
+        }
+    }
+
+    fn set_concurrency_key(&mut self, key: String) {
+        match checked_concurrency_key(key) {
+            Ok(key) => self.change(|child| child.concurrency_key = Some(key)),
+            Err(error) => self.waiting.refuse_with(error),
         }
     }
 
@@ -207,7 +216,14 @@ impl<W: Workflow> ChildWait<W> {
         self
     }
 
-    /// Higher is claimed first; 0 by default.
+    /// The child's concurrency key, instead of the one that its workflow makes from its input: executions with the same one take
+    /// turns with those of others, and run as many at once as the workflow's `limit` says.
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.call.set_concurrency_key(key.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
     pub fn priority(mut self, priority: i16) -> Self {
         self.call.change(|child| child.priority = priority);
         self
@@ -249,7 +265,14 @@ impl<W: Workflow> StartChild<W> {
         self
     }
 
-    /// Higher is claimed first; 0 by default.
+    /// The child's concurrency key, instead of the one that its workflow makes from its input: executions with the same one take
+    /// turns with those of others, and run as many at once as the workflow's `limit` says.
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.call.set_concurrency_key(key.into());
+        self
+    }
+
+    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
     pub fn priority(mut self, priority: i16) -> Self {
         self.call.change(|child| child.priority = priority);
         self
@@ -334,6 +357,7 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         input: RawValue::NULL.to_owned(),
         queue: child.queue,
         key: None,
+        concurrency_key: None,
         bond: Bond::Awaited,
         undoes: Some(child.execution_id),
     });

@@ -10,6 +10,12 @@ use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
 
+/// The concurrency key that a workflow makes from an input.
+#[doc(hidden)]
+pub fn concurrency_key<I, K: ToString>(input: &I, key: impl FnOnce(&I) -> K) -> Option<String> {
+    Some(key(input).to_string())
+}
+
 /// A workflow: what `#[workflow]` on an `impl` block makes of its type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
@@ -35,6 +41,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// How long an execution may take from its first claim to its end.
     const TIMEOUT: Option<Duration>;
 
+    /// How many executions with the same concurrency key may run at once, over all workers and queues.
+    const LIMIT: Option<u32> = None;
+
     /// Its steps.
     #[doc(hidden)]
     const STEPS: &'static [StepSpec];
@@ -42,6 +51,12 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// What undoes its steps.
     #[doc(hidden)]
     const COMPENSATIONS: &'static [Compensation<Self>];
+
+    /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.
+    #[doc(hidden)]
+    fn concurrency_key(_input: &Self::Input) -> Option<String> {
+        None
+    }
 
     /// Runs it.
     #[doc(hidden)]

@@ -113,10 +113,12 @@ pub struct Execution {
     pub version: u32,
     /// The queue it is claimed from.
     pub queue: String,
-    /// Higher is claimed first.
+    /// Higher is claimed first; what waits gains a level a minute.
     pub priority: i16,
     /// The key it was started with, if any.
     pub key: Option<String>,
+    /// The key by which executions of its workflow are limited and take turns, if any.
+    pub concurrency_key: Option<String>,
     /// Its state.
     pub state: ExecutionState,
     /// How often a worker has claimed it.
@@ -255,7 +257,6 @@ pub(crate) struct Claimed {
     pub(crate) workflow: String,
     pub(crate) version: u32,
     pub(crate) queue: String,
-    pub(crate) priority: i16,
     pub(crate) claims: i16,
     pub(crate) deadline_at: Option<DateTime<Utc>>,
     pub(crate) input: Payload,
@@ -267,6 +268,8 @@ pub(crate) struct Claimed {
     pub(crate) undoes: Option<ExecutionId>,
     /// Whether a parent waits for its end.
     pub(crate) awaited: bool,
+    /// Whether a limit counts it, so that its end makes room for another.
+    pub(crate) limited: bool,
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ pub(crate) struct NewChild {
     pub(crate) queue: String,
     pub(crate) priority: i16,
     pub(crate) key: Option<String>,
+    pub(crate) concurrency_key: Option<String>,
     pub(crate) input: Box<RawValue>,
     pub(crate) bond: Bond,
     /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.

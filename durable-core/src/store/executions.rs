@@ -20,6 +20,17 @@ pub(crate) struct KnownWorkflows {
     pub(crate) timeouts: Vec<Option<f64>>,
     /// `name@version` of each: what the claim filters by.
     pub(crate) labels: Vec<String>,
+    /// How many executions with the same concurrency key may run at once.
+    pub(crate) key_limits: Vec<Option<i32>>,
+}
+
+/// What a claim took.
+#[derive(Debug, Default)]
+pub(crate) struct Claim {
+    /// The first in line first.
+    pub(crate) executions: Vec<Claimed>,
+    /// When the rate lets more begin than it did now.
+    pub(crate) retry_at: Option<DateTime<Utc>>,
 }
 
 /// How an execution ended.
@@ -31,30 +42,38 @@ pub(crate) struct Finished {
     pub(crate) error: Option<Failure>,
 }
 
-/// Takes up to `limit` due executions of a queue, the most urgent first.
+/// Takes up to `room` due executions of a queue, as many as its limits allow.
 pub(crate) async fn claim(
     store: &Store,
     connection: &mut PgConnection,
     worker: WorkerId,
     queue: &str,
-    limit: i64,
+    room: i32,
     known: &KnownWorkflows,
-) -> Result<Vec<Claimed>, sqlx::Error> {
+) -> Result<Claim, sqlx::Error> {
     let rows = store
         .query(Statement::ClaimExecutions)
         .bind(SHARD)
         .bind(worker.0)
         .bind(queue)
-        .bind(limit)
+        .bind(room)
         .bind(&known.names)
         .bind(&known.versions)
         .bind(&known.timeouts)
         .bind(&known.labels)
+        .bind(&known.key_limits)
         .fetch_all(connection)
         .await?;
-    let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
-    claimed.sort_by_key(|execution| (-execution.priority, execution.id));
-    Ok(claimed)
+    let mut retry_at = None;
+    let mut in_line: Vec<(DateTime<Utc>, Claimed)> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match row.try_get("retry_at")? {
+            Some(time) => retry_at = Some(time),
+            None => in_line.push((row.try_get("rank")?, claimed(row)?)),
+        }
+    }
+    in_line.sort_by_key(|(rank, execution)| (*rank, execution.id));
+    Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), retry_at })
 }
 
 /// What the worker holds besides `known`: claims whose answer was lost.
@@ -76,7 +95,6 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
         workflow: row.try_get("workflow")?,
         version: row.try_get::<i32, _>("version")?.cast_unsigned(),
         queue: row.try_get("queue")?,
-        priority: row.try_get("priority")?,
         claims: row.try_get("claims")?,
         deadline_at: row.try_get("deadline_at")?,
         input: Payload(row.try_get::<&str, _>("input")?.into()),
@@ -84,6 +102,7 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
         rollback: row.try_get::<Option<&str>, _>("rollback")?.map(super::journal::failure),
         undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
         awaited: row.try_get("awaited")?,
+        limited: row.try_get("limited")?,
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct NewExecution {
     pub(crate) queue: String,
     pub(crate) priority: i16,
     pub(crate) key: Option<String>,
+    pub(crate) concurrency_key: Option<String>,
     pub(crate) input: Payload,
     pub(crate) start_at: Option<DateTime<Utc>>,
     pub(crate) delay: Option<Duration>,
@@ -91,6 +92,7 @@ pub(crate) async fn create(
         .bind(all.iter().map(|new| new.timeout.map(|timeout| timeout.as_secs_f64())).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.hand_off.is_some() && new.hand_off == worker).collect::<Vec<_>>())
         .bind(worker.map(|worker| worker.0))
+        .bind(all.iter().map(|new| new.concurrency_key.as_deref()).collect::<Vec<_>>())
         .fetch_all(executor)
         .await?;
     rows.iter()

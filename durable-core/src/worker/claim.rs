@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedRwLockReadGuard;
 
 use super::Worker;
@@ -11,6 +12,7 @@ use super::flow::Flow;
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
 use crate::signals::{Slot, Slots};
+use crate::store::executions::Claim;
 use crate::store::{self, Patience, Pauses, Session, executions, journal};
 
 /// What a claim does, for log lines: fits after "cannot".
@@ -27,13 +29,10 @@ const SHARE_FREE: usize = 4;
 
 /// Claims from one queue until the worker drains or is deprecated.
 pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut session: Session) {
-    let mut more = true;
+    let mut next = Next::AtOnce;
     let mut pauses = Pauses::new();
     while worker.takes_work() {
-        if !more || !slots.has_free() {
-            // A full queue is looked at when a slot comes free; an idle one at every poll interval, whatever was missed.
-            let _ = tokio::time::timeout(worker.options.poll_interval, slots.poked()).await;
-        }
+        wait_for_work(&worker, &slots, next).await;
         if slots.free() < slots.limit() / SHARE_FREE {
             tokio::time::sleep(GATHERING).await;
         }
@@ -45,10 +44,10 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
         let limit = held.len();
         let claiming = worker.begin_claim().await;
         match claim(&worker, &mut session, &slots.queue, limit).await {
-            Ok(claimed) => {
+            Ok(claim) => {
                 pauses.report_recovery(CLAIM);
-                more = claimed.len() == limit;
-                begin(&worker, held, claimed, claiming);
+                next = Next::after(&claim, limit);
+                begin(&worker, held, claim.executions, claiming);
             }
             Err(error) => {
                 held.into_iter().for_each(Slot::give_back);
@@ -61,11 +60,53 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
     }
 }
 
-async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize) -> Result<Vec<Claimed>, sqlx::Error> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+/// When to claim again.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    AtOnce,
+    /// When something is heard of, or at the next poll.
+    WhenPoked,
+    /// Also at this time, when the rate of the queue lets more begin.
+    At(DateTime<Utc>),
+}
+
+impl Next {
+    /// There is more to claim where every slot was filled, or where executions with limits were: of those a claim takes each
+    /// key's share, and there may be another.
+    fn after(claim: &Claim, limit: usize) -> Self {
+        if claim.executions.len() == limit || claim.executions.iter().any(|execution| execution.limited) {
+            return Self::AtOnce;
+        }
+        claim.retry_at.map_or(Self::WhenPoked, Self::At)
+    }
+}
+
+/// A full queue is looked at when a slot comes free; an idle one at every poll interval, whatever was missed.
+async fn wait_for_work(worker: &Worker, slots: &Slots, next: Next) {
+    let due = match next {
+        Next::AtOnce if slots.has_free() => return,
+        Next::At(time) if slots.has_free() => Some(time),
+        _ => None,
+    };
+    let due = async {
+        match due {
+            Some(time) => worker.clock.reached(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = slots.poked() => {}
+        // This process's clock may run ahead of the database's.
+        () = due => tokio::time::sleep(GATHERING).await,
+        () = tokio::time::sleep(worker.options.poll_interval) => {}
+    }
+}
+
+async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize) -> Result<Claim, sqlx::Error> {
+    let room = i32::try_from(limit).unwrap_or(i32::MAX);
     let mut connection = session.connection().await?;
-    let claimed = executions::claim(session.store(), &mut connection, worker.id(), queue, limit, &worker.known).await;
-    session.give_back(connection, claimed)
+    let claim = executions::claim(session.store(), &mut connection, worker.id(), queue, room, &worker.known).await;
+    session.give_back(connection, claim)
 }
 
 /// Runs what was claimed: what is in memory goes on at once, the rest after one look at their journals.

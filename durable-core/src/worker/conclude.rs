@@ -111,6 +111,13 @@ impl Worker {
         self.run_ended.notify_waiters();
     }
 
+    /// It runs no longer: where a limit counted it, another may begin now.
+    pub(super) fn make_room(&self, claimed: &Claimed) {
+        if claimed.limited {
+            self.signals.queued(&claimed.queue);
+        }
+    }
+
     pub(super) async fn poison(&self, claimed: &Claimed) {
         let failure = Failure::new(
             ErrorKind::Poisoned,
@@ -123,6 +130,7 @@ impl Worker {
         });
         let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return };
         self.signals.called_off(store, &called_off).await;
+        self.make_room(claimed);
         if !state.is_finished() {
             return self.signals.queued(&queue);
         }

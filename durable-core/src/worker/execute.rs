@@ -64,6 +64,7 @@ impl Worker {
             worker.conclude(&run, &claimed, ending).await;
             worker.let_go(run.id, claimed.epoch);
             drop(slot);
+            worker.make_room(&claimed);
         });
     }
 

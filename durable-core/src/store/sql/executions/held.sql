@@ -5,14 +5,15 @@ select
     workflow,
     version,
     queue,
-    priority,
     claims,
     deadline_at,
     input::text as input,
     rollback::text as rollback,
     undoes,
     coalesce(parent_bond = 'awaited', false) as awaited,
-    null::text as resolved
+    null::text as resolved,
+    -- Rather told once too often that a place is free.
+    true as limited
 from durable.executions
 where shard = $1
   and worker_id = $2

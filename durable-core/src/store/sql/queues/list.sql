@@ -1,0 +1,46 @@
+-- queues/list: every queue that has settings, a worker or executions to claim, or only $2: its limits and what is in it.
+with running as (
+    select queue, count(*) as executions
+    from durable.executions
+    where shard = $1
+      and state = 'running'
+      and worker_id = any (array(select worker_id from durable.workers where shard = $1))
+    group by queue
+),
+pending as (
+    select queue, count(*) as executions, min(created_at) as oldest_at
+    from durable.executions
+    where shard = $1 and state = 'pending' and wake_at is null and concurrency_key is null
+      and ($2::text is null or queue = $2)
+    group by queue
+    union all
+    select queue, count(*), min(created_at)
+    from durable.executions
+    where shard = $1 and state = 'pending' and wake_at is null and concurrency_key is not null
+      and ($2::text is null or queue = $2)
+    group by queue
+),
+known as (
+    select queue from durable.queues where shard = $1
+    union
+    select unnest(queues) from durable.workers where shard = $1 and lost_at is null
+    union
+    select queue from running
+    union
+    select queue from pending
+)
+select
+    known.queue,
+    coalesce((select sum(executions)::int8 from pending where pending.queue = known.queue), 0) as pending,
+    (select min(oldest_at) from pending where pending.queue = known.queue) as oldest_pending_at,
+    coalesce((select executions from running where running.queue = known.queue), 0) as running,
+    settings.concurrency,
+    settings.rate,
+    extract(epoch from settings.rate_period)::float8 as rate_period,
+    settings.key_rate,
+    extract(epoch from settings.key_rate_period)::float8 as key_rate_period,
+    settings.paused_at
+from known
+left join durable.queues as settings on settings.shard = $1 and settings.queue = known.queue
+where $2::text is null or known.queue = $2
+order by known.queue

@@ -1,0 +1,2 @@
+-- queues/resume: have queue $1 claimed from again.
+select durable.resume_queue($1)

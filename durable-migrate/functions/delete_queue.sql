@@ -1,0 +1,30 @@
+-- delete_queue: forget the limits of a queue that has nothing in it. Looks through all executions, so it may take its time.
+create or replace function durable.delete_queue(queue text) returns void
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    rest text;
+begin
+    perform from durable.queues
+    where queues.shard = 0 and queues.queue = delete_queue.queue
+    for update;
+    if not found then
+        raise exception 'queue `%` has no settings', delete_queue.queue
+        using errcode = 'UD404', hint = 'check the name; a queue that was never limited or paused need not be deleted';
+    end if;
+    select string_agg(format('%s %s', executions, state), ', ' order by state) into rest
+    from (
+        select execution.state, count(*) as executions
+        from durable.executions as execution
+        where execution.shard = 0 and execution.queue = delete_queue.queue and execution.finished_at is null
+        group by execution.state
+    ) as unfinished;
+    if rest is not null then
+        raise exception 'queue `%` is not empty: %', delete_queue.queue, rest
+        using errcode = 'UD409', hint = 'let them finish or cancel them; set limits without values to lift the limits';
+    end if;
+    delete from durable.queue_starts where queue_starts.shard = 0 and queue_starts.queue = delete_queue.queue;
+    delete from durable.queues where queues.shard = 0 and queues.queue = delete_queue.queue;
+end
+$$;

@@ -1,0 +1,16 @@
+-- pause_queue: have nothing more claimed from a queue; what runs goes on. Pausing it twice changes nothing.
+create or replace function durable.pause_queue(queue text) returns void
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+begin
+    if pause_queue.queue is null or pause_queue.queue = '' then
+        raise exception 'a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue to pause';
+    end if;
+    insert into durable.queues (shard, queue, paused_at, updated_at)
+    values (0, pause_queue.queue, durable.now(), durable.now())
+    on conflict on constraint queues_pkey do update
+    set paused_at = excluded.paused_at, updated_at = excluded.updated_at
+    where queues.paused_at is null;
+end
+$$;
