@@ -21,6 +21,7 @@ const RUN: &str = "`async fn run(&self, cx: &Context, input: …) -> Result<…>
 pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
     workflow_name_fits_into_a_key(workflow, errors);
     queue_has_a_name(workflow, errors);
+    key_and_limit_come_together(workflow, errors);
     type_borrows_nothing(workflow, errors);
     there_is_one_run(workflow, errors);
     if let Some(run) = workflow.run() {
@@ -80,6 +81,21 @@ fn queue_has_a_name(workflow: &Workflow, errors: &mut Errors) {
         errors.at(&workflow.queue, "the name of a queue is empty: write one, or leave the option out for `default`");
     } else if name.chars().count() > LONGEST_NAME {
         errors.at(&workflow.queue, format!("the name of a queue has more than {LONGEST_NAME} characters: shorten it"));
+    }
+}
+
+fn key_and_limit_come_together(workflow: &Workflow, errors: &mut Errors) {
+    let concurrency = &workflow.concurrency;
+    match (&concurrency.key_name, &concurrency.limit_name) {
+        (Some(key), None) => errors.at(
+            key,
+            "`concurrency_key` says which executions are counted together, not how many may run: add `limit = 1`, or more",
+        ),
+        (None, Some(limit)) => errors.at(
+            limit,
+            "`limit` counts executions with the same key: add `concurrency_key = |input: &…| …`, or limit the queue instead",
+        ),
+        _ => {}
     }
 }
 

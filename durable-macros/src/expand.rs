@@ -310,6 +310,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     let (generics, _, where_clause) = head.generics.split_for_impl();
     let self_type = &head.self_ty;
     let timeout = option(workflow.timeout.map(duration));
+    let (limit, concurrency_key) = concurrency(workflow);
     let (input, output) = (input_type(run), output_type(durable, run));
     let specs = workflow.steps().map(|step| {
         let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
@@ -326,12 +327,33 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const VERSION: u32 = #version;
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
+            #limit
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
             #compensations
+            #concurrency_key
 
             #execute
         }
     }
+}
+
+/// The constant and the method that limit executions with the same key; without a key, those of the trait do.
+fn concurrency(workflow: &Workflow) -> (Option<TokenStream>, Option<TokenStream>) {
+    let limit = workflow.concurrency.limit.map(|limit| {
+        let limit = option(Some(Literal::u32_unsuffixed(limit).to_token_stream()));
+        quote!(const LIMIT: ::core::option::Option<u32> = #limit;)
+    });
+    let concurrency_key = workflow.concurrency.key.as_ref().map(|key| {
+        // A closure over another type than the input is reported where it was written.
+        let durable = placed(&workflow.durable, key.span());
+        let call = quote_spanned!(key.span()=> #durable::__macro::concurrency_key(input, #key));
+        quote! {
+            fn concurrency_key(input: &Self::Input) -> ::core::option::Option<::std::string::String> {
+                #call
+            }
+        }
+    });
+    (limit, concurrency_key)
 }
 
 /// The type that clients hand in.

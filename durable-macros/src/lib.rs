@@ -30,6 +30,8 @@ use proc_macro2::TokenStream;
 /// | `version = 2` | which version of the code an execution was started with | 1 |
 /// | `queue = "orders"` | where its executions wait for a worker | `"default"` |
 /// | `timeout = "2h"` | the longest an execution may take | none |
+/// | `concurrency_key = \|order: &Order\| order.customer.to_string()` | which executions are counted together, by their input; a text, a number or anything else with `Display` | none |
+/// | `limit = 1` | how many with the same key may run at once, over all workers and queues; one that waits does not run | none |
 /// | `crate = path` | where the `durable` crate is found | `::durable` |
 ///
 /// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they are.

@@ -13,7 +13,8 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemImpl, LitStr, Meta, Path, Type, parse_quote};
 
-const WORKFLOW: Legal = Legal { taker: "a workflow", names: &["name", "version", "queue", "timeout", "crate"] };
+const WORKFLOW: Legal =
+    Legal { taker: "a workflow", names: &["name", "version", "queue", "timeout", "concurrency_key", "limit", "crate"] };
 const STEP: Legal =
     Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure", "transaction"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
@@ -21,6 +22,8 @@ const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff
 
 /// The database keeps versions as positive 32-bit numbers.
 const HIGHEST_VERSION: u32 = i32::MAX.cast_unsigned();
+/// The database counts in 32 bits, and no fleet runs more at once.
+const HIGHEST_LIMIT: u32 = i32::MAX.cast_unsigned();
 /// Two more tries outlive a hiccup; whoever wants to wait out an outage says so.
 const MAX_ATTEMPTS: u32 = 3;
 /// Beyond this it is no retry but a loop, and the attempt counter stays far from its own limit.
@@ -40,11 +43,22 @@ pub(crate) struct Workflow {
     pub(crate) version: u32,
     pub(crate) queue: LitStr,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) concurrency: Concurrency,
     /// The impl block without its items.
     pub(crate) head: ItemImpl,
     pub(crate) members: Vec<Member>,
     /// The paths that the markers were written as, each once.
     pub(crate) marker_paths: Vec<Path>,
+}
+
+/// How many executions with the same key may run at once.
+pub(crate) struct Concurrency {
+    /// The closure that makes the key from the input.
+    pub(crate) key: Option<TokenStream>,
+    pub(crate) limit: Option<u32>,
+    /// The names of the two options, where they were written, well or not.
+    pub(crate) key_name: Option<Ident>,
+    pub(crate) limit_name: Option<Ident>,
 }
 
 /// One item of the impl block, in the order written.
@@ -209,10 +223,20 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
         version: version.unwrap_or(1),
         queue: queue.unwrap_or_else(|| LitStr::new("default", Span::call_site())),
         timeout: timeout.map(|(timeout, _)| timeout),
+        concurrency: concurrency(&mut options, errors),
         head: block.head,
         marker_paths: marker_paths(&durable, &block.items),
         members: block.items.into_iter().map(|item| member(&durable, item, errors)).collect(),
         durable,
+    }
+}
+
+fn concurrency(options: &mut Options, errors: &mut Errors) -> Concurrency {
+    Concurrency {
+        key_name: options.name_of("concurrency_key"),
+        limit_name: options.name_of("limit"),
+        key: options.take("concurrency_key", options::closure, errors),
+        limit: options.take("limit", |option| options::whole_number(option, 1, HIGHEST_LIMIT), errors),
     }
 }
 

@@ -54,7 +54,12 @@ impl Options {
 
     /// Whether the option was written, well or not.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.found.iter().any(|option| option.name == name)
+        self.name_of(name).is_some()
+    }
+
+    /// The option's name where it was written, well or not.
+    pub(crate) fn name_of(&self, name: &str) -> Option<Ident> {
+        self.found.iter().map(|option| &option.name).find(|written| *written == name).cloned()
     }
 
     /// The value of an option as `read` understands it; `None` when it was left out or is wrong, which is then reported.
@@ -154,6 +159,17 @@ pub(crate) fn flag(option: &Written) -> syn::Result<Option<Ident>> {
     Ok(set.then(|| option.name.clone()))
 }
 
+/// A closure: `concurrency_key = |order: &Order| order.customer.to_string()`. Its body stays unread.
+pub(crate) fn closure(option: &Written) -> syn::Result<TokenStream> {
+    let form = format!("a closure: `{} = |input: &…| …`", option.name);
+    let tokens: TokenStream = option.assigned(&form)?;
+    let begins_like_one = match tokens.clone().into_iter().next() {
+        Some(TokenTree::Punct(mark)) => mark.as_char() == '|',
+        _ => false,
+    };
+    if begins_like_one { Ok(tokens) } else { Err(option.wants(&form)) }
+}
+
 /// A duration in quotes: `timeout = "30s"`. The tokens come back too, so that later rules can point at them.
 pub(crate) fn duration(option: &Written) -> syn::Result<(Duration, Span)> {
     let form = format!("a duration in quotes: {}", duration::EXAMPLES);
@@ -178,12 +194,15 @@ pub(crate) fn syntax<T: Parse>(option: &Written, form: &str) -> syn::Result<T> {
     option.assigned(form)
 }
 
+/// The options one by one; a comma between the parameters of a closure separates nothing.
 fn split_at_commas(tokens: TokenStream) -> Vec<TokenStream> {
     let mut parts = vec![TokenStream::new()];
+    let mut among_parameters = false;
     for tree in tokens {
         match &tree {
-            TokenTree::Punct(mark) if mark.as_char() == ',' => parts.push(TokenStream::new()),
+            TokenTree::Punct(mark) if mark.as_char() == ',' && !among_parameters => parts.push(TokenStream::new()),
             _ => {
+                among_parameters ^= matches!(&tree, TokenTree::Punct(mark) if mark.as_char() == '|');
                 if let Some(part) = parts.last_mut() {
                     tree.to_tokens(part);
                 }

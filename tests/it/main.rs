@@ -44,6 +44,8 @@ mod isolating;
 #[cfg(test)]
 mod leasing;
 #[cfg(test)]
+mod limiting;
+#[cfg(test)]
 mod looking;
 #[cfg(test)]
 mod mapping;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, mapping, shutting_down, transacting};
+use crate::{crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, shutting_down, transacting};
 
 /// Names the worker that a process is to run.
 const ROLE: &str = "DURABLE_TEST_WORKER";
@@ -175,6 +175,7 @@ fn worker_process() {
             "market" => crashing_waits::work(&url, &folder).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "fleet" => fleet::work(&url, &folder).await,
+            "limited" => limiting::work(&url, &folder).await,
             "held" => leasing::work(&url, &folder).await,
             "transfer" => transacting::work(&url).await,
             "until signal" => shutting_down::work(&url, &folder).await,

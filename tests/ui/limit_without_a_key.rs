@@ -1,0 +1,17 @@
+//! A limit that counts nothing.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow(limit = 1)]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        Ok(n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}
