@@ -186,6 +186,10 @@ create table durable.workers (
     started_at timestamp with time zone not null,
     lease_until timestamp with time zone not null,
     lost_at timestamp with time zone,
+    version text,
+    slots integer[] default '{}'::integer[] not null,
+    slots_in_use integer[] default '{}'::integer[] not null,
+    deprecated_at timestamp with time zone,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50);
 
@@ -220,7 +224,7 @@ create view durable.present as
    FROM durable.clock;
 
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
---     returns TABLE(queue text), volatile
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -249,6 +253,9 @@ create view durable.present as
 -- function durable.delivered_before(execution_id uuid, message_id uuid)
 --     returns boolean, stable
 
+-- function durable.deprecate_worker(worker_id uuid)
+--     returns void, volatile
+
 -- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
 
@@ -257,9 +264,6 @@ create view durable.present as
 
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
-
--- function durable.has_pending(shard smallint, queue text)
---     returns boolean, stable
 
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
 --     returns TABLE(place integer, workflow text, key text, may_run integer, may_start integer, retry_at timestamp with time zone), volatile
@@ -281,6 +285,9 @@ create view durable.present as
 
 -- function durable.pause_queue(queue text)
 --     returns void, volatile
+
+-- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
 --     returns record, volatile

@@ -67,10 +67,11 @@ impl Store {
 }
 
 /// Fixes the plans of this connection: a plan made while the tables are empty must still be right when they are full. Every
-/// statement finds its rows by an array of ids or by the index it is written for, and joins what it found by hash.
+/// statement finds its rows by an array of ids or by the index it is written for, and joins what it found by hash. Functions that
+/// lock and then count must see what was committed while they waited, whatever isolation the database has for its users.
 async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    const PLANS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
-    sqlx::raw_sql(PLANS).execute(connection).await.map(drop)
+    const SETTINGS: &str = "set default_transaction_isolation = 'read committed'; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
+    sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
 }
 
 /// The error as users see it: what was attempted, what the database said.

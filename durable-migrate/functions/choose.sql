@@ -17,6 +17,8 @@ as $$
 #variable_conflict use_column
 declare
     settings durable.queues;
+    has_keys boolean;
+    has_others boolean;
     starts_left int;
     oldest_start timestamptz;
     turns record;
@@ -27,7 +29,26 @@ begin
     if exists (
         select from durable.queues as paused
         where paused.shard = choose.shard and paused.queue = choose.queue and paused.paused_at is not null
-    ) or not durable.has_pending(choose.shard, choose.queue) then
+    ) then
+        return;
+    end if;
+    has_keys := exists (
+        select from durable.executions as pending
+        where pending.shard = choose.shard
+          and pending.queue = choose.queue
+          and pending.state = 'pending'
+          and pending.wake_at is null
+          and pending.concurrency_key is not null
+    );
+    has_others := exists (
+        select from durable.executions as pending
+        where pending.shard = choose.shard
+          and pending.queue = choose.queue
+          and pending.state = 'pending'
+          and pending.wake_at is null
+          and pending.concurrency_key is null
+    );
+    if not has_keys and not has_others then
         return;
     end if;
     select * into settings
@@ -46,8 +67,10 @@ begin
     if not found or settings.paused_at is not null then
         return;
     end if;
-    -- A key is counted over all queues.
-    perform pg_advisory_xact_lock(hashtextextended('durable.concurrency_keys', choose.shard));
+    if has_keys then
+        -- A key is counted over all queues.
+        perform pg_advisory_xact_lock(hashtextextended('durable.concurrency_keys', choose.shard));
+    end if;
 
     -- Statements from here on see what was committed before the locks were taken.
     select present.at into at from durable.present;
@@ -82,7 +105,8 @@ begin
         (array_agg(turn.workflow order by turn.place desc)) [1] as last_workflow,
         (array_agg(turn.key order by turn.place desc)) [1] as last_key
     into turns
-    from durable.keys_in_turn(settings, at, choose.room, starts_left, workflows, labels, key_limits) as turn;
+    from durable.keys_in_turn(settings, at, choose.room, starts_left, workflows, labels, key_limits) as turn
+    where has_keys;
 
     with keyed as materialized (
         select key.place, next.execution_id, next.epoch, next.nth, key.key

@@ -13,6 +13,8 @@ language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
+    -- As many may stand blocked before one that is not; a claim that looks at so many takes some milliseconds.
+    most_visits constant int := 1000;
     stretch record;
     visits int := 0;
     opened int := 0;
@@ -114,7 +116,7 @@ begin
                     ) as is_open
                 ) as looked
                 where visited.opened < room
-                  and visits + visited.nth < 1000
+                  and visits + visited.nth < most_visits
                   and (stretch.last_key is null or next.key <= stretch.last_key)
             )
             select visits + nth, stretch.workflow, visited.key, visited.may_run, visited.may_start, visited.retry_at
@@ -125,7 +127,7 @@ begin
             return next;
         end loop;
         visits := coalesce(place, visits);
-        exit when opened >= room or visits >= 1000;
+        exit when opened >= room or visits >= most_visits;
     end loop;
 end
 $$;

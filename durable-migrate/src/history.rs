@@ -48,7 +48,6 @@ static FUNCTIONS: &[Function] = &[
     function("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
     function("drop_waits", include_str!("../functions/drop_waits.sql")),
     function("failure", include_str!("../functions/failure.sql")),
-    function("has_pending", include_str!("../functions/has_pending.sql")),
     function("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
     function("lock_families", include_str!("../functions/lock_families.sql")),
     function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use durable::prelude::*;
 use durable::{Durable, QueueLimits, Rate};
+use sqlx::Executor;
 
 use crate::support::bodies::Gate;
 use crate::support::{self, PATIENCE, eventually, soon};
@@ -172,6 +173,38 @@ async fn limits_that_make_no_sense_are_refused_and_nothing_is_written() {
         database.count("select (select count(*) from durable.queues) + (select count(*) from durable.executions)").await,
         0
     );
+}
+
+#[tokio::test]
+async fn the_same_is_said_and_refused_by_sql() {
+    let database = support::database().await;
+    for (sql, code, message) in [
+        ("select durable.set_queue_limits('errands', 0)", "UD422", "queue `errands` is given a limit of 0"),
+        ("select durable.set_queue_limits('errands', rate => 1)", "UD422", "has no number or no period above zero"),
+        ("select durable.set_queue_limits('errands', rate => 1, rate_period => '0 s')", "UD422", "has no number or no period"),
+        ("select durable.set_queue_limits('')", "UD422", "limits of a queue without a name"),
+        ("select durable.pause_queue('')", "UD422", "a queue without a name"),
+        ("select durable.delete_queue('errands')", "UD404", "queue `errands` has no settings"),
+        ("select durable.start('errand', '1', concurrency_key => '')", "UD422", "a concurrency key of 0 bytes"),
+    ] {
+        let error = database.pool().execute(sql).await.expect_err(sql).into_database_error().unwrap();
+        assert_eq!((error.code().as_deref(), error.message().contains(message)), (Some(code), true), "{error}");
+    }
+    assert_eq!(
+        database.count("select (select count(*) from durable.queues) + (select count(*) from durable.executions)").await,
+        0
+    );
+
+    database.run("select durable.set_queue_limits('errands', 2, rate => 5, rate_period => '1 s'); select durable.pause_queue('errands')").await;
+    database.run("select durable.start('errand', '1', queue => 'errands', concurrency_key => 'a key')").await;
+    let client = database.client().await;
+    let queue = client.queue("errands").get().await.unwrap();
+    assert_eq!(queue.limits, QueueLimits::default().concurrency(2).rate(5, seconds(1)));
+    assert_eq!((queue.pending, queue.paused_at.is_some()), (1, true));
+    let started = client.list_executions().queue("errands").await.unwrap().executions;
+    assert_eq!(started[0].concurrency_key.as_deref(), Some("a key"));
+    database.run("select durable.resume_queue('errands')").await;
+    assert_eq!(client.queue("errands").get().await.unwrap().paused_at, None);
 }
 
 #[tokio::test]

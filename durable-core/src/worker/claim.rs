@@ -71,10 +71,11 @@ enum Next {
 }
 
 impl Next {
-    /// There is more to claim where every slot was filled, or where executions with limits were: of those a claim takes each
-    /// key's share, and there may be another.
+    /// There is more to claim where every slot was filled. Where there are limits, there may be: such a claim takes each key's
+    /// share, and one that a rate has cut short has not looked at what goes on.
     fn after(claim: &Claim, limit: usize) -> Self {
-        if claim.executions.len() == limit || claim.executions.iter().any(|execution| execution.limited) {
+        let by_shares = claim.retry_at.is_some() || claim.executions.iter().any(|execution| execution.limited);
+        if claim.executions.len() == limit || (by_shares && !claim.executions.is_empty()) {
             return Self::AtOnce;
         }
         claim.retry_at.map_or(Self::WhenPoked, Self::At)
