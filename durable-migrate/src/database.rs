@@ -153,7 +153,15 @@ impl Place {
             (_, Some(_)) => "read the log of the server for the whole statement",
             (_, None) => "see that the server is up, and try again",
         };
-        Error::Statement { action: action.into(), database: self.to_string(), problem: said(error), remedy: remedy.to_owned() }
+        // 08: the connection; 57P: the server shuts down, has crashed or starts. No code: the network.
+        let passes = sqlstate.is_none_or(|code| code.starts_with("08") || code.starts_with("57P"));
+        Error::Statement {
+            action: action.into(),
+            database: self.to_string(),
+            problem: said(error),
+            remedy: remedy.to_owned(),
+            passes,
+        }
     }
 
     /// The name of the role, for advice.

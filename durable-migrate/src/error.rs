@@ -72,6 +72,8 @@ pub enum Error {
         problem: String,
         /// What to do next.
         remedy: String,
+        /// Whether the connection was lost or the server is starting or stopping: the same call may succeed a little later.
+        passes: bool,
     },
 
     /// The schema is older than this program needs, or does not exist.
@@ -129,6 +131,13 @@ pub enum Error {
         /// The schema.
         schema: SchemaName,
     },
+}
+
+impl Error {
+    /// Whether the database was only away for a moment: the same call may succeed a little later.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Statement { passes: true, .. })
+    }
 }
 
 fn behind(schema: &SchemaName, found: Option<i32>) -> String {

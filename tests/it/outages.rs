@@ -7,7 +7,7 @@ use durable::prelude::*;
 use durable_postgres::Cluster;
 
 use crate::support::process::{Effects, Flag, Folder};
-use crate::support::proxy::{Passage, Proxy};
+use crate::support::proxy::{Fate, Moment, Passage, Proxy, Trap};
 use crate::support::{self, Database, eventually, soon};
 
 const EXECUTIONS: usize = 60;
@@ -198,5 +198,19 @@ async fn a_wrong_password_or_database_is_refused_at_once() {
         let error = soon("an error", Durable::builder().database_url(&url).start()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Database, "{error}");
         assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_starts_though_a_connection_is_cut_while_it_looks_at_the_schema() {
+    let database = support::database().await;
+    for statement in ["ledger/exists", "ledger/find_version", "clock/read"] {
+        for moment in [Moment::Before, Moment::After] {
+            let proxy = Proxy::before(&database).await;
+            proxy.set(Trap { statements: vec![statement.to_owned()], nth: 1, moment, fate: Fate::Cut });
+            let client = Durable::builder().database_url(proxy.url()).start().await.unwrap();
+            assert_eq!(proxy.caught().await, statement);
+            client.shutdown().await.unwrap();
+        }
     }
 }

@@ -349,5 +349,8 @@ async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
 async fn schema_version(store: &Store) -> Result<Option<i32>, sqlx::Error> {
     let mut connection = store.pool.acquire().await?;
     let version = durable_migrate::version(&mut connection, &store.schema).await;
-    version.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+    version.map_err(|error| match error.passes() {
+        true => sqlx::Error::Io(std::io::Error::other(error)),
+        false => sqlx::Error::Configuration(Box::new(error)),
+    })
 }

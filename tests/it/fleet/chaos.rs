@@ -7,7 +7,7 @@ use sqlx::Executor;
 
 use super::start_process;
 use crate::support::process::{Folder, Process};
-use crate::support::{Database, eventually};
+use crate::support::{Database, PATIENCE, eventually};
 
 /// Worker processes at a time.
 const PROCESSES: usize = 3;
@@ -71,12 +71,44 @@ impl<'a> Chaos<'a> {
             calls += self.random.usize(CALLS_BETWEEN);
             let blow = BLOW_KINDS[self.random.usize(..BLOW_KINDS.len())];
             let victim = self.random.usize(..PROCESSES);
-            eventually(&format!("at the time of blow {nth}, {blow:?}"), async || {
-                self.folder.effects().all().len() >= calls || self.is_over().await
-            })
-            .await;
+            self.until(calls, nth).await;
+            println!("blow {nth} after {calls} calls: {blow:?} {victim}");
             self.strike(blow, victim).await;
         }
+    }
+
+    /// Returns when so many steps were called, or all is done.
+    async fn until(&self, calls: usize, nth: usize) {
+        let mut seen = 0;
+        loop {
+            let called = self.folder.effects().all().len();
+            if called >= calls || self.is_over().await {
+                return;
+            }
+            // However slow the machine is, something must get on.
+            let moved = async || self.folder.effects().all().len() > seen || self.is_over().await;
+            if tokio::time::timeout(PATIENCE / 2, eventually("another call", moved)).await.is_err() {
+                panic!("nothing gets on before blow {nth}: {:#?}", self.situation().await);
+            }
+            seen = called;
+        }
+    }
+
+    /// What stands still, for whoever looks into a failure.
+    async fn situation(&self) -> Vec<String> {
+        let sql = "
+            select state || ' in ' || queue || ' of ' || coalesce(worker_id::text, 'nobody') || ': ' || count(*)
+            from durable.executions where finished_at is null group by state, queue, worker_id
+            union all
+            select 'worker ' || worker_id || ' of process ' || process_id || ' until ' || lease_until || ', lost ' || coalesce(lost_at::text, 'never')
+            from durable.workers
+            union all
+            select workflow || ' ' || input || ' ' || state || ': ' || error from durable.executions where error is not null
+            union all
+            select 'wait for ' || kind || ': ' || coalesce(outcome, 'open') || ' ' || count(*) from durable.waits group by kind, outcome
+            union all
+            select 'now ' || durable.now()";
+        self.database.values(sql).await
     }
 
     async fn is_over(&self) -> bool {

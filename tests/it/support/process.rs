@@ -164,7 +164,8 @@ fn worker_process() {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("durable_core=debug").init();
     }
     let url = std::env::var(URL).unwrap();
-    let folder = Folder(std::env::var_os(FOLDER).unwrap().into());
+    // The folder is the test's, also where this process panics.
+    let folder = std::mem::ManuallyDrop::new(Folder(std::env::var_os(FOLDER).unwrap().into()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         match role.as_str() {
@@ -182,6 +183,4 @@ fn worker_process() {
             other => panic!("there is no worker called `{other}`"),
         }
     });
-    // The folder is the test's.
-    std::mem::forget(folder);
 }
