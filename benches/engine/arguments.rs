@@ -21,9 +21,11 @@ pub(crate) enum Workload {
     Flows,
     /// Executions with long journals.
     Resume,
+    /// Claims with few and many pending, and with limits.
+    Claims,
 }
 
-const ALL: [(&str, Workload); 8] = [
+const ALL: [(&str, Workload); 9] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -32,6 +34,7 @@ const ALL: [(&str, Workload); 8] = [
     ("enqueue", Workload::Enqueue),
     ("flows", Workload::Flows),
     ("resume", Workload::Resume),
+    ("claims", Workload::Claims),
 ];
 
 /// How large the workloads are.
@@ -61,6 +64,8 @@ pub(crate) struct Scale {
     pub(crate) flows: usize,
     /// Items of a map.
     pub(crate) items: usize,
+    /// Most executions pending while claims are measured.
+    pub(crate) pending: usize,
 }
 
 impl Scale {
@@ -77,6 +82,7 @@ impl Scale {
         batches: 40,
         flows: 500,
         items: 10_000,
+        pending: 1_000_000,
     };
 
     const QUICK: Self = Self {
@@ -92,6 +98,7 @@ impl Scale {
         batches: 4,
         flows: 50,
         items: 1_000,
+        pending: 100_000,
     };
 }
 

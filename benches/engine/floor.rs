@@ -8,15 +8,15 @@ use uuid::Uuid;
 pub(crate) const BATCH: usize = 500;
 
 const INSERT: &str = "insert into durable.executions
-    (shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims)
-    select 0, id, clock_timestamp(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0 from unnest($1::uuid[]) as id";
+    (shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
+    select 0, id, clock_timestamp(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, clock_timestamp() from unnest($1::uuid[]) as id";
 
 const CLAIM: &str = "update durable.executions
     set state = 'running', worker_id = $1, epoch = epoch + 1, claims = claims + 1, started_at = clock_timestamp()
     where shard = 0 and execution_id = any (array(
         select execution_id from durable.executions
-        where shard = 0 and queue = 'default' and state = 'pending' and wake_at is null
-        order by priority desc, execution_id limit $2 for no key update skip locked))
+        where shard = 0 and queue = 'default' and state = 'pending' and wake_at is null and concurrency_key is null
+        order by rank, execution_id limit $2 for no key update skip locked))
     returning execution_id";
 
 const CHECKPOINT: &str = "insert into durable.checkpoints

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
-use crate::workloads::{enqueueing, flows, parking, resuming, starting, throughput, waking};
+use crate::workloads::{claims, enqueueing, flows, parking, resuming, starting, throughput, waking};
 
 /// What `bench.json` says; a workload that was not run is left out.
 #[derive(Debug, Default, Serialize)]
@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) flows: Option<flows::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<resuming::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) claims: Option<claims::Figures>,
 }
 
 impl Report {
