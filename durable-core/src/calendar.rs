@@ -149,19 +149,19 @@ impl Calendar {
 }
 
 /// The day that it is in the zone; none at the very end of time.
-fn day_of(zone: Tz, instant: DateTime<Utc>) -> Option<NaiveDate> {
+pub(crate) fn day_of(zone: Tz, instant: DateTime<Utc>) -> Option<NaiveDate> {
     let utc = instant.naive_utc();
     let local = utc.checked_add_offset(zone.offset_from_utc_datetime(&utc).fix())?;
     Some(local.date())
 }
 
 /// Whether the zone has that day: one that it leaves out would begin on the day after.
-fn exists(zone: Tz, day: NaiveDate) -> bool {
+pub(crate) fn exists(zone: Tz, day: NaiveDate) -> bool {
     instants(zone, day, NaiveTime::MIN).any(|start| day_of(zone, start) == Some(day))
 }
 
 /// When clocks of the zone show that day and time: once, twice in order, or, for a time that they skip, at the end of the skip.
-fn instants(zone: Tz, day: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
+pub(crate) fn instants(zone: Tz, day: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
     let local = day.and_time(time);
     let shown = zone.from_local_datetime(&local).map(|instant| instant.to_utc());
     // A skip ends when it begins: at the time that the offset before it gives to its first second.

@@ -1,13 +1,15 @@
-//! Executions, steps, waits, queues and workers as plain data, and which state may follow which.
+//! Executions, steps, waits, queues, schedules and workers as plain data, and which state may follow which.
 
 mod execution;
 mod journal;
 mod queue;
+mod schedule;
 mod wait;
 mod worker;
 
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use queue::{Queue, QueueLimits, Rate};
+pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 

@@ -4,3 +4,4 @@ pub(crate) mod divergence;
 pub(crate) mod journal_key;
 pub(crate) mod retry;
 pub(crate) mod rollback;
+pub(crate) mod schedule;

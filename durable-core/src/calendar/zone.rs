@@ -23,7 +23,7 @@ impl Zone {
     }
 
     /// Its offsets from UTC at any time.
-    pub(super) fn rules(self) -> Tz {
+    pub(crate) fn rules(self) -> Tz {
         self.0
     }
 }
