@@ -50,13 +50,12 @@
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, look.
 //! - [`observer`] is for those who look on, and may refuse a step.
-//! - [`guide`] has a page each for flows, waits and people, children, sagas, and transactions.
+//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, and schedules.
 //! - [`migrate`] keeps the schema.
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, PendingInputs, ProvideInput, Publish, QueueHandle,
-    Start, StartMany,
+    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, PendingInputs, ProvideInput, Publish, PutSchedule, QueueHandle, ScheduleList, Start, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
@@ -67,8 +66,7 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, InputForm, Parent,
-    PendingInput, Queue, QueueLimits, QueueSlots, Rate, Step, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Fire, FireCause, FireOutcome, InputForm, Missed, Overlap, Parent, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Schedule, Step, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -7,6 +7,8 @@ mod handle;
 mod list;
 mod publish;
 mod queue;
+mod schedule;
+mod schedules;
 mod start;
 mod transaction;
 mod workers;
@@ -38,6 +40,8 @@ pub use handle::ExecutionHandle;
 pub use list::{ExecutionList, ExecutionPage};
 pub use publish::Publish;
 pub use queue::QueueHandle;
+pub use schedule::PutSchedule;
+pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.

@@ -12,6 +12,7 @@ pub(crate) mod panics;
 pub(crate) mod result;
 pub(crate) mod rollback;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod scope;
 pub(crate) mod step;
 pub(crate) mod step_handle;
@@ -65,6 +66,12 @@ impl Context {
     /// The id of this execution.
     pub fn execution_id(&self) -> ExecutionId {
         self.root.run.id
+    }
+
+    /// The due time that this execution was started for, where a schedule started it. A nightly report takes the day it reports on
+    /// from here rather than from [`now`](Self::now): it may run late, or to make up for a night that was missed.
+    pub fn scheduled_for(&self) -> Option<DateTime<Utc>> {
+        self.root.run.scheduled_for
     }
 
     /// Sleeps for that long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time

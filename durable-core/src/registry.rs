@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::context::Workflow;
 use crate::context::rollback;
 use crate::context::run::Body;
+use crate::context::schedule::ScheduleSpec;
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
@@ -15,6 +16,7 @@ use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
 use crate::store::executions::KnownWorkflows;
+use crate::store::schedules::Definition;
 
 /// The workflows that a process can run.
 #[derive(Debug, Default)]
@@ -29,6 +31,7 @@ pub(crate) struct Registered {
     pub(crate) timeout: Option<Duration>,
     /// How many executions with the same concurrency key may run at once.
     limit: Option<u32>,
+    schedule: Option<Definition>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
@@ -44,6 +47,7 @@ impl Registry {
                 .collect(),
             timeout: W::TIMEOUT,
             limit: W::LIMIT,
+            schedule: W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?,
             start: {
                 let workflow = workflow.clone();
                 Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input)))
@@ -85,6 +89,13 @@ impl Registry {
         names
     }
 
+    /// The schedules that workflows declare, each in their latest version.
+    pub(crate) fn schedules(&self) -> impl Iterator<Item = &Definition> {
+        let latest = |name: &str| self.workflows().filter(|(other, _)| *other == name).map(|(_, version)| version).max();
+        let of_latest = self.workflows.iter().filter(move |((name, version), _)| latest(name) == Some(*version));
+        of_latest.filter_map(|(_, registered)| registered.schedule.as_ref())
+    }
+
     pub(crate) fn known(&self) -> KnownWorkflows {
         let mut known = KnownWorkflows::default();
         for ((name, version), registered) in &self.workflows {
@@ -114,6 +125,27 @@ impl std::fmt::Debug for Registered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registered").field("steps", &self.steps).finish_non_exhaustive()
     }
+}
+
+/// The schedule of a workflow, under the workflow's name.
+fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<Definition> {
+    Ok(Definition {
+        name: W::NAME.to_owned(),
+        workflow: W::NAME.to_owned(),
+        version: W::VERSION.cast_signed(),
+        queue: W::QUEUE.to_owned(),
+        priority: 0,
+        input: payload::encode_for_replay(&format!("the default input of workflow `{}`", W::NAME), &(schedule.input)())?,
+        rule: schedule.rule.to_owned(),
+        timezone: schedule.timezone.to_owned(),
+        starts_at: None,
+        ends_at: None,
+        jitter: schedule.jitter,
+        missed: schedule.missed,
+        overlap: schedule.overlap,
+        max_failures: schedule.max_failures.map(|failures| i32::try_from(failures).unwrap_or(i32::MAX)),
+        declared: true,
+    })
 }
 
 async fn run<W: Workflow>(workflow: Arc<W>, cx: Context, input: Payload) -> Result<Payload> {

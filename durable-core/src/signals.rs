@@ -37,6 +37,8 @@ pub(crate) struct Signals {
     /// The nearest timer set here since the timers were last looked at.
     timer: Mutex<Option<DateTime<Utc>>>,
     pub(crate) timer_set: Notify,
+    /// Schedules were made or changed: when they are due should be looked at again.
+    pub(crate) schedules_changed: Notify,
     /// Somebody turned the clock: it should be read again.
     pub(crate) clock_read: Notify,
     /// It was read again: whatever waits for a time should look.
@@ -65,6 +67,7 @@ impl Signals {
             queues,
             timer: Mutex::new(None),
             timer_set: Notify::new(),
+            schedules_changed: Notify::new(),
             clock_read: Notify::new(),
             clock_turned: Notify::new(),
             results: Results::default(),
@@ -121,6 +124,13 @@ impl Signals {
     pub(crate) fn poke_all(&self) {
         self.queues.values().for_each(|slots| slots.poke());
         self.timer_set.notify_one();
+        self.schedules_changed.notify_one();
+    }
+
+    /// Schedules were made or changed: for this process and the others.
+    pub(crate) fn schedules_changed(&self) {
+        self.schedules_changed.notify_one();
+        self.tell(Notice::SchedulesChanged);
     }
 
     /// An execution ended here: for those who wait for it, here and elsewhere.

@@ -15,6 +15,7 @@ pub(crate) mod parks;
 pub(crate) mod publications;
 pub(crate) mod queues;
 pub(crate) mod saves;
+pub(crate) mod schedules;
 mod session;
 pub(crate) mod starts;
 mod statements;

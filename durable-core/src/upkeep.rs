@@ -2,6 +2,7 @@
 
 mod cancel_orphans;
 mod deliver;
+mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
 mod nudge;
@@ -26,6 +27,7 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     let mut duties = JoinSet::new();
     let workers_lost = Arc::new(Notify::new());
     duties.spawn(wake::wake(worker.clone(), timers));
+    duties.spawn(fire_schedules::fire_schedules(worker.clone()));
     duties.spawn(rescue::rescue(worker.clone(), workers_lost.clone()));
     duties.spawn(cancel_orphans::cancel_orphans(worker.clone(), workers_lost));
     duties.spawn(tell_parents::tell_parents(worker.clone()));

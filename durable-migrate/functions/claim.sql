@@ -22,6 +22,7 @@ create or replace function durable.claim(
     rollback text,
     undoes uuid,
     awaited boolean,
+    scheduled_for timestamptz,
     resolved text,
     limited boolean,
     retry_at timestamptz
@@ -115,6 +116,7 @@ begin
         execution.rollback::text,
         execution.undoes,
         coalesce(execution.parent_bond = 'awaited', false),
+        execution.scheduled_for,
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
         case when execution.epoch > 1 then (
             select json_agg(json_build_object(

@@ -31,10 +31,14 @@ static MIGRATIONS: &[Migration] = &[
         Kind::Expand,
         include_str!("../migrations/0020_drop_starts_without_concurrency_keys.sql"),
     ),
+    migration(21, "create_schedules", Kind::Expand, include_str!("../migrations/0021_create_schedules.sql")),
+    migration(22, "remember_schedules", Kind::Expand, include_str!("../migrations/0022_remember_schedules.sql")),
+    migration(23, "seed_schedule_statistics", Kind::Expand, include_str!("../migrations/0023_seed_schedule_statistics.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
 static FUNCTIONS: &[Function] = &[
+    function("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
     function("begin_rollback", include_str!("../functions/begin_rollback.sql")),
     function("call_off", include_str!("../functions/call_off.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
@@ -48,6 +52,8 @@ static FUNCTIONS: &[Function] = &[
     function("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
     function("drop_waits", include_str!("../functions/drop_waits.sql")),
     function("failure", include_str!("../functions/failure.sql")),
+    function("fire_schedules", include_str!("../functions/fire_schedules.sql")),
+    function("judge_fires", include_str!("../functions/judge_fires.sql")),
     function("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
     function("lock_families", include_str!("../functions/lock_families.sql")),
     function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
@@ -67,8 +73,10 @@ static FUNCTIONS: &[Function] = &[
     function("set_queue_limits", include_str!("../functions/set_queue_limits.sql")),
     function("start", include_str!("../functions/start.sql")),
     function("start_children", include_str!("../functions/start_children.sql")),
+    function("start_fires", include_str!("../functions/start_fires.sql")),
     function("start_many", include_str!("../functions/start_many.sql")),
     function("tell_parents", include_str!("../functions/tell_parents.sql")),
+    function("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
     function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
     function("undoable", include_str!("../functions/undoable.sql")),
     function("enlist_children", include_str!("../functions/enlist_children.sql")),

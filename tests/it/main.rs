@@ -76,6 +76,8 @@ mod retrying;
 #[cfg(test)]
 mod rolling_back;
 #[cfg(test)]
+mod scheduling;
+#[cfg(test)]
 mod shutting_down;
 #[cfg(test)]
 mod starting;

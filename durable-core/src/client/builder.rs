@@ -9,7 +9,7 @@ use durable_migrate::SchemaName;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
-use super::{Durable, Engine, Tasks};
+use super::{Durable, Engine, Tasks, schedule};
 use crate::clock::Clock;
 use crate::context::Workflow;
 use crate::context::panics;
@@ -264,6 +264,9 @@ impl Builder {
             };
             let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
             worker.register().await?;
+            if schedule::declare(&store, &worker.registry, patience).await? {
+                signals.schedules_changed();
+            }
             tasks.heart = Some(Heart::start(&worker, until)?);
             tasks.duties = upkeep::start(&worker, session(), nudged);
             tasks.duties.spawn(worker.clone().stop_ended(endings));
@@ -315,6 +318,9 @@ impl Builder {
                 return invalid(format!("the limits of queue `{name}` are given twice; give them all in one call"));
             }
             limits.check(name)?;
+        }
+        for definition in self.registry.schedules() {
+            schedule::check(definition)?;
         }
         if self.registry.is_empty() && !self.queues.is_empty() {
             return invalid("queues are configured but no workflow is registered; call `.register(…)`, or leave the queues out for a pure client".to_owned());

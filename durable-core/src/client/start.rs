@@ -285,6 +285,7 @@ fn as_claimed(new: &NewExecution) -> Claimed {
         undoes: None,
         awaited: false,
         limited: false,
+        scheduled_for: None,
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) enum Verdict {
 /// One execution in memory.
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
+    /// The due time that it was started for, where a schedule started it.
+    pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
     pub(crate) observed: Observed,
     lanes: Lanes,
@@ -191,9 +193,17 @@ struct OpenWait {
 }
 
 impl Run {
-    pub(crate) fn new(id: ExecutionId, hold: Hold, lanes: Lanes, clock: Arc<Clock>, observed: Observed) -> Arc<Self> {
+    pub(crate) fn new(
+        id: ExecutionId,
+        scheduled_for: Option<DateTime<Utc>>,
+        hold: Hold,
+        lanes: Lanes,
+        clock: Arc<Clock>,
+        observed: Observed,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
+            scheduled_for,
             observed,
             lanes,
             clock,

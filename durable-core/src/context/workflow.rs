@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
+use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
@@ -43,6 +44,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
 
     /// How many executions with the same concurrency key may run at once, over all workers and queues.
     const LIMIT: Option<u32> = None;
+    /// When it is started by itself, if it is.
+    #[doc(hidden)]
+    const SCHEDULE: Option<ScheduleSpec<Self::Input>> = None;
 
     /// Its steps.
     #[doc(hidden)]

@@ -145,6 +145,10 @@ pub struct Execution {
     pub parent: Option<Parent>,
     /// The execution whose steps it undoes, where it was started for that.
     pub undoes: Option<ExecutionId>,
+    /// The schedule that started it, where one did.
+    pub schedule: Option<String>,
+    /// The due time of the schedule that it was started for; for one that was triggered by hand, the time of that.
+    pub scheduled_for: Option<DateTime<Utc>>,
 }
 
 /// The execution that started another.
@@ -270,6 +274,8 @@ pub(crate) struct Claimed {
     pub(crate) awaited: bool,
     /// Whether a limit counts it, so that its end makes room for another.
     pub(crate) limited: bool,
+    /// The due time that a schedule started it for.
+    pub(crate) scheduled_for: Option<DateTime<Utc>>,
 }
 
 #[cfg(test)]

@@ -49,12 +49,7 @@ pub(crate) struct Firing {
 
 impl Timing {
     /// The times at which a rule is due in a time zone, between a start and an end.
-    pub(crate) fn read(
-        rule: &str,
-        zone: Zone,
-        starts_at: Option<DateTime<Utc>>,
-        ends_at: Option<DateTime<Utc>>,
-    ) -> Result<Self> {
+    pub(crate) fn read(rule: &str, zone: Zone, starts_at: Option<DateTime<Utc>>, ends_at: Option<DateTime<Utc>>) -> Result<Self> {
         if let (Some(start), Some(end)) = (starts_at, ends_at)
             && end < start
         {
@@ -72,7 +67,7 @@ impl Timing {
     /// The first due time after `instant`; none when the schedule has ended by then.
     pub(crate) fn due_after(&self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // A due time at the start itself counts.
-        let before_start = self.starts_at.map(|start| start - TimeDelta::microseconds(1));
+        let before_start = self.starts_at.and_then(|start| start.checked_sub_signed(TimeDelta::microseconds(1)));
         let instant = before_start.map_or(instant, |start| start.max(instant));
         let due = match &self.rule {
             Rule::Cron(cron) => cron.due_after(instant),
@@ -101,7 +96,10 @@ impl Timing {
         let earliest = match missed {
             Missed::Skip => on_time,
             Missed::One | Missed::All => first,
-            Missed::Window(window) => TimeDelta::from_std(window).map_or(first, |window| on_time.min(now - window)),
+            Missed::Window(window) => {
+                let begin = TimeDelta::from_std(window).ok().and_then(|window| now.checked_sub_signed(window));
+                begin.map_or(first, |begin| on_time.min(begin))
+            }
         };
         let mut due = self.last_due(first.max(earliest), now);
         if missed == Missed::One {
@@ -118,8 +116,7 @@ impl Timing {
         let mut back = TimeDelta::minutes(15);
         loop {
             let from = first.max(now - back);
-            let mut due: Vec<_> =
-                self.due_times(from - TimeDelta::microseconds(1)).take_while(|due| *due <= now).collect();
+            let mut due: Vec<_> = self.due_times(from - TimeDelta::microseconds(1)).take_while(|due| *due <= now).collect();
             if due.len() >= MOST_DUE || from == first {
                 due.drain(..due.len().saturating_sub(MOST_DUE));
                 return due;

@@ -50,6 +50,7 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
             Notice::Finished(ids) => signals.ended(ids),
             Notice::Resolved(ids) => signals.nudge(ids),
             Notice::RolledBack => signals.taken_back.notify_one(),
+            Notice::SchedulesChanged => signals.schedules_changed.notify_one(),
             Notice::ClockTurned => signals.clock_read.notify_one(),
             Notice::SelfTest(_) => {}
         }

@@ -103,6 +103,7 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
         undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
         awaited: row.try_get("awaited")?,
         limited: row.try_get("limited")?,
+        scheduled_for: row.try_get("scheduled_for")?,
     })
 }
 

@@ -110,6 +110,8 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         finished_at: row.try_get("finished_at")?,
         parent: read_parent(row)?,
         undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
+        schedule: row.try_get("schedule")?,
+        scheduled_for: row.try_get("scheduled_for")?,
     })
 }
 
@@ -163,7 +165,7 @@ fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
     })
 }
 
-fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {
+pub(super) fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {
     text.map(|text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
 }
 

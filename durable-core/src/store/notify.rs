@@ -26,6 +26,8 @@ pub(crate) enum Notice {
     Resolved(Vec<ExecutionId>),
     /// Executions were taken back from whoever ran them, to be rolled back.
     RolledBack,
+    /// Schedules were made or changed.
+    SchedulesChanged,
     /// A test turned the clock.
     ClockTurned,
     /// A process tells itself that notifications arrive.
@@ -40,6 +42,7 @@ impl Notice {
             Self::Finished(ids) => in_messages("finished", ids),
             Self::Resolved(ids) => in_messages("resolved", ids),
             Self::RolledBack => vec!["rolled_back".to_owned()],
+            Self::SchedulesChanged => vec!["schedules".to_owned()],
             Self::ClockTurned => vec!["clock".to_owned()],
             Self::SelfTest(id) => vec![format!("self_test {id}")],
         }
@@ -53,6 +56,7 @@ impl Notice {
             "finished" => ids(rest).map(Self::Finished),
             "resolved" => ids(rest).map(Self::Resolved),
             "rolled_back" => Some(Self::RolledBack),
+            "schedules" => Some(Self::SchedulesChanged),
             "clock" => Some(Self::ClockTurned),
             "self_test" => rest.parse().ok().map(Self::SelfTest),
             _ => None,
@@ -150,7 +154,7 @@ mod tests {
         assert_eq!(heard, ids);
         let queued = Notice::Queued("night shift".to_owned());
         let resolved = Notice::Resolved(ids[..2].to_vec());
-        for notice in [queued, resolved, Notice::RolledBack] {
+        for notice in [queued, resolved, Notice::RolledBack, Notice::SchedulesChanged] {
             assert_eq!(Notice::parse(&notice.messages()[0]), Some(notice));
         }
         assert_eq!(Notice::parse("from the future"), None);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, shutting_down, transacting};
+use crate::{crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, scheduling, shutting_down, transacting};
 
 /// Names the worker that a process is to run.
 const ROLE: &str = "DURABLE_TEST_WORKER";
@@ -179,6 +179,7 @@ fn worker_process() {
             "limited" => limiting::work(&url, &folder).await,
             "held" => leasing::work(&url, &folder).await,
             "transfer" => transacting::work(&url).await,
+            "schedules" => scheduling::work(&url).await,
             "until signal" => shutting_down::work(&url, &folder).await,
             other => panic!("there is no worker called `{other}`"),
         }

@@ -211,8 +211,21 @@ mod tests {
     fn what_is_no_expression_is_refused_with_what_to_write() {
         let utc: Zone = "UTC".parse().unwrap();
         for rule in [
-            "", "daily", "@fortnightly", "* * * *", "0 0 9 * * * 2026", "61 * * * *", "0 25 * * *", "0 9 * * MOON", "0 9 32 * *",
-            "0 0 30 2 *", ", * * * *", "every15m", "0 9 * * 9", "*/0 * * * *", "a\0b c d e f",
+            "",
+            "daily",
+            "@fortnightly",
+            "* * * *",
+            "0 0 9 * * * 2026",
+            "61 * * * *",
+            "0 25 * * *",
+            "0 9 * * MOON",
+            "0 9 32 * *",
+            "0 0 30 2 *",
+            ", * * * *",
+            "every15m",
+            "0 9 * * 9",
+            "*/0 * * * *",
+            "a\0b c d e f",
         ] {
             let error = Cron::read(rule, utc).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);

@@ -90,7 +90,17 @@ mod tests {
 
     #[test]
     fn what_is_no_interval_is_refused_with_what_to_write() {
-        for rule in ["every", "every 15", "every m", "every 0s", "every 30m1h", "every 1.5h", "every 99999999w", "every 15 m", "every day"] {
+        for rule in [
+            "every",
+            "every 15",
+            "every m",
+            "every 0s",
+            "every 30m1h",
+            "every 1.5h",
+            "every 99999999w",
+            "every 15 m",
+            "every day",
+        ] {
             let error = of(rule).unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().contains("such as `every 15m`"), "{rule}: {error}");

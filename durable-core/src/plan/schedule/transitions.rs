@@ -108,8 +108,7 @@ fn around_every_transition_schedules_are_due_as_clocks_on_the_wall_say() {
             count += 1;
             let (from, to) = (transition - TimeDelta::hours(26), transition + TimeDelta::hours(26));
             for ((timing, expected), case) in timings.iter().zip(expected(zone, from, to)).zip(CASES) {
-                let due: Vec<_> =
-                    timing.due_times(from - TimeDelta::nanoseconds(1)).take_while(|due| *due <= to).collect();
+                let due: Vec<_> = timing.due_times(from - TimeDelta::nanoseconds(1)).take_while(|due| *due <= to).collect();
                 assert_eq!(due, expected, "`{}` in {name} around {transition}", case.0);
                 assert!(due.windows(2).all(|pair| pair[0] < pair[1]), "`{}` in {name} around {transition}", case.0);
             }

@@ -4,6 +4,6 @@ select
     case when finished_at is null and rollback is not null then 'compensating' else state end as state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
     created_at, started_at, wake_at, deadline_at, finished_at,
-    parent_id, parent_key, parent_bond, undoes
+    parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for
 from durable.executions
 where shard = $1 and execution_id = $2

@@ -11,6 +11,7 @@ select
     rollback::text as rollback,
     undoes,
     coalesce(parent_bond = 'awaited', false) as awaited,
+    scheduled_for,
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited

@@ -3,7 +3,7 @@ select
     execution_id, workflow, version, queue, priority, key, concurrency_key, epoch, shown.state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
     created_at, started_at, wake_at, deadline_at, finished_at,
-    parent_id, parent_key, parent_bond, undoes
+    parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for
 from durable.executions
 cross join lateral (
     select case when finished_at is null and rollback is not null then 'compensating' else executions.state end as state

@@ -1,0 +1,365 @@
+//! Makes schedules and changes them.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Durable;
+use super::schedules::{TRIES, crossed};
+use crate::context::Workflow;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Missed, Overlap, Schedule};
+use crate::payload::{self, Payload};
+use crate::plan::schedule::Timing;
+use crate::registry::Registry;
+use crate::store::schedules::{self, Definition};
+use crate::store::{self, Patience, Store};
+
+/// Longest name of a schedule, in bytes: it stands in indexes, whose rows are limited to a third of a page.
+const LONGEST_NAME: usize = 500;
+
+/// Longest jitter and longest window: beyond it, no due time of now is meant.
+const LONGEST_DELAY: Duration = Duration::from_secs(10 * 366 * 86_400);
+
+/// A schedule to be made or changed; await it. See [`Durable::schedule`] and [`Durable::update_schedule`].
+#[must_use = "a schedule is not made or changed before it is awaited"]
+pub struct PutSchedule<'durable> {
+    durable: &'durable Durable,
+    name: String,
+    /// What a new schedule starts from; an update starts from what is there.
+    new: Option<Result<Definition>>,
+    disabled: bool,
+    changes: Changes,
+}
+
+/// What is said of a schedule.
+#[derive(Debug, Default)]
+struct Changes {
+    rule: Option<String>,
+    timezone: Option<String>,
+    input: Option<Result<Payload>>,
+    version: Option<u32>,
+    queue: Option<String>,
+    priority: Option<i16>,
+    starts_at: Option<Option<DateTime<Utc>>>,
+    ends_at: Option<Option<DateTime<Utc>>>,
+    jitter: Option<Duration>,
+    missed: Option<Missed>,
+    overlap: Option<Overlap>,
+    max_failures: Option<Option<u32>>,
+}
+
+impl PutSchedule<'_> {
+    /// When it fires: a cron expression, or an interval such as `every 15m`.
+    pub fn rule(mut self, rule: impl Into<String>) -> Self {
+        self.changes.rule = Some(rule.into());
+        self
+    }
+
+    /// The time zone of the cron expression, by its name in the IANA database; `UTC` by default.
+    pub fn timezone(mut self, name: impl Into<String>) -> Self {
+        self.changes.timezone = Some(name.into());
+        self
+    }
+
+    /// The input of its executions, which the workflow must be able to decode.
+    pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
+        self.changes.input = Some(payload::encode(&format!("the input of schedule `{}`", self.name), input));
+        self
+    }
+
+    /// The version of the workflow that it starts.
+    pub fn version(mut self, version: u32) -> Self {
+        self.changes.version = Some(version);
+        self
+    }
+
+    /// The queue that it starts executions in; the workflow's own by default.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.changes.queue = Some(queue.into());
+        self
+    }
+
+    /// The priority of its executions, higher is claimed first; 0 by default.
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.changes.priority = Some(priority);
+        self
+    }
+
+    /// Does not fire before this time, and an interval is counted from it. By default, and with `None`, it fires from now on.
+    pub fn starts_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
+        self.changes.starts_at = Some(time.into());
+        self
+    }
+
+    /// Does not fire after this time. By default, and with `None`, it never ends.
+    pub fn ends_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
+        self.changes.ends_at = Some(time.into());
+        self
+    }
+
+    /// Puts each start off by up to this long, by chance, so that schedules of one time do not all start at once; zero by default.
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.changes.jitter = Some(jitter);
+        self
+    }
+
+    /// What becomes of due times at which no worker was there; [`Missed::One`] by default.
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.changes.missed = Some(missed);
+        self
+    }
+
+    /// What becomes of due times at which an earlier execution has not ended; [`Overlap::Allow`] by default.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.changes.overlap = Some(overlap);
+        self
+    }
+
+    /// Disables it when it is due after so many executions in a row have failed, 1 or more; by default, and with `None`, never.
+    pub fn max_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
+        self.changes.max_failures = Some(failures.into());
+        self
+    }
+
+    /// Makes it disabled, if it is new; see [`Durable::enable_schedule`].
+    pub fn disabled(mut self) -> Self {
+        self.disabled = true;
+        self
+    }
+}
+
+impl Changes {
+    /// The definition with everything that was said, once it is found to make sense.
+    fn apply(&self, mut definition: Definition) -> Result<(Definition, Timing)> {
+        if let Some(rule) = &self.rule {
+            definition.rule.clone_from(rule);
+        }
+        if let Some(timezone) = &self.timezone {
+            definition.timezone.clone_from(timezone);
+        }
+        if let Some(input) = &self.input {
+            definition.input = input.as_ref().map_err(|error| Error::from_failure(error.failure().clone()))?.clone();
+        }
+        if let Some(queue) = &self.queue {
+            definition.queue.clone_from(queue);
+        }
+        definition.version = self.version.map_or(definition.version, u32::cast_signed);
+        definition.priority = self.priority.unwrap_or(definition.priority);
+        definition.starts_at = self.starts_at.unwrap_or(definition.starts_at);
+        definition.ends_at = self.ends_at.unwrap_or(definition.ends_at);
+        definition.jitter = self.jitter.unwrap_or(definition.jitter);
+        definition.missed = self.missed.unwrap_or(definition.missed);
+        definition.overlap = self.overlap.unwrap_or(definition.overlap);
+        definition.max_failures = match self.max_failures {
+            Some(failures) => failures.map(|failures| i32::try_from(failures).unwrap_or(i32::MAX)),
+            None => definition.max_failures,
+        };
+        let timing = check(&definition)?;
+        Ok((definition, timing))
+    }
+}
+
+/// When a schedule is due, if everything about it makes sense.
+pub(super) fn check(definition: &Definition) -> Result<Timing> {
+    let Definition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
+    let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
+    if name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0') {
+        return invalid(format!("the name of a schedule has 1 to {LONGEST_NAME} bytes and no \\u0000"));
+    }
+    if workflow.is_empty() || workflow.contains('\0') {
+        return invalid(format!("schedule `{name}` names no workflow; give the name of the one that it starts"));
+    }
+    if *version < 1 {
+        return invalid(format!("schedule `{name}` starts a version that there cannot be; give 1 or more"));
+    }
+    if queue.is_empty() || queue.contains('\0') {
+        return invalid(format!("the queue of schedule `{name}` needs a name"));
+    }
+    if definition.max_failures == Some(0) {
+        return invalid(format!("max_failures of 0 would never let schedule `{name}` fire; give at least 1, or leave it out"));
+    }
+    let window = if let Missed::Window(window) = definition.missed { window } else { Duration::ZERO };
+    if definition.jitter.max(window) > LONGEST_DELAY {
+        return invalid(format!("the jitter or the window of schedule `{name}` is over ten years; give less"));
+    }
+    let in_schedule = |error: Error| Error::of_kind(ErrorKind::Invalid, format!("schedule `{name}`: {error}"));
+    let zone = timezone.parse().map_err(in_schedule)?;
+    Timing::read(rule, zone, *starts_at, *ends_at).map_err(in_schedule)
+}
+
+/// Writes the schedules that registered workflows declare; one that is as before stays untouched.
+pub(super) async fn declare(store: &Store, registry: &Registry, patience: Patience) -> Result<bool> {
+    let mut changed = false;
+    for definition in registry.schedules() {
+        let timing = check(definition)?;
+        changed |= store::run("register a schedule", patience, || async {
+            let now = store::clock::read(store, &store.pool).await?.database;
+            schedules::put(store, &store.pool, definition, true, timing.due_after(now), None).await
+        })
+        .await?;
+    }
+    Ok(changed)
+}
+
+impl<'durable> IntoFuture for PutSchedule<'durable> {
+    type Output = Result<Schedule>;
+    type IntoFuture = BoxFuture<'durable, Result<Schedule>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { durable, name, new, disabled, changes } = self;
+            match new {
+                Some(new) => durable.make_schedule(new?, !disabled, &changes).await?,
+                None => durable.change_schedule(&name, &changes).await?,
+            }
+            durable.engine.signals.schedules_changed();
+            durable.get_schedule(&name).await
+        })
+    }
+}
+
+impl fmt::Debug for PutSchedule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutSchedule").field("name", &self.name).field("changes", &self.changes).finish_non_exhaustive()
+    }
+}
+
+impl Durable {
+    /// Makes a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such
+    /// as `.timezone("Europe/Berlin")`. Where there is a schedule of that name it is changed, if it differs: applications call this
+    /// at every start. Whether it is enabled, and the next due time of a rule that is the same, stay.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Report;
+    /// # #[workflow] impl Report { async fn run(&self, _cx: &Context, team: String) -> Result<()> { Ok(()) } }
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// use durable::Overlap;
+    /// durable
+    ///     .schedule::<Report>("report for sales", "0 9 * * MON-FRI", "sales".to_owned())
+    ///     .timezone("Europe/Berlin")
+    ///     .overlap(Overlap::Skip)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a rule, a time zone or an option that makes no sense, and for a workflow that is not registered in a process
+    /// that has workflows; `Payload` for an input that cannot be stored.
+    #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
+    pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
+        let input = payload::encode(&format!("the input of workflow `{}`", W::NAME), &input);
+        let new = self.refuse_unregistered::<W>().and(input);
+        self.put_schedule(name.into(), rule.into(), W::NAME, W::VERSION, W::QUEUE, new)
+    }
+
+    /// As [`schedule`](Self::schedule), for a workflow whose type is not at hand, by its name: version 1, in the queue `default`,
+    /// unless `.version(…)` and `.queue(…)` say otherwise. Whether there is such a workflow is not known here; without a worker
+    /// that knows it, its executions wait.
+    ///
+    /// # Errors
+    /// As for [`schedule`](Self::schedule).
+    pub fn schedule_workflow<T: Serialize + ?Sized>(
+        &self,
+        name: impl Into<String>,
+        workflow: &str,
+        rule: impl Into<String>,
+        input: &T,
+    ) -> PutSchedule<'_> {
+        let input = payload::encode(&format!("the input of workflow `{workflow}`"), input);
+        self.put_schedule(name.into(), rule.into(), workflow, 1, "default", input)
+    }
+
+    /// Changes a schedule; await the returned builder after what is to change, such as `.rule("every 15m")`. The rest stays. What
+    /// the code declares comes back at the next start of a worker.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule, `Invalid` and `Payload` as for [`schedule`](Self::schedule).
+    pub fn update_schedule(&self, name: impl Into<String>) -> PutSchedule<'_> {
+        PutSchedule { durable: self, name: name.into(), new: None, disabled: false, changes: Changes::default() }
+    }
+
+    fn put_schedule(
+        &self,
+        name: String,
+        rule: String,
+        workflow: &str,
+        version: u32,
+        queue: &str,
+        input: Result<Payload>,
+    ) -> PutSchedule<'_> {
+        let new = input.map(|input| Definition {
+            name: name.clone(),
+            workflow: workflow.to_owned(),
+            version: version.cast_signed(),
+            queue: queue.to_owned(),
+            priority: 0,
+            input,
+            rule,
+            timezone: "UTC".to_owned(),
+            starts_at: None,
+            ends_at: None,
+            jitter: Duration::ZERO,
+            missed: Missed::default(),
+            overlap: Overlap::default(),
+            max_failures: None,
+            declared: false,
+        });
+        PutSchedule { durable: self, name, new: Some(new), disabled: false, changes: Changes::default() }
+    }
+
+    async fn make_schedule(&self, new: Definition, enabled: bool, changes: &Changes) -> Result<()> {
+        let (definition, timing) = changes.apply(new)?;
+        let store = self.store();
+        let next = timing.due_after(self.now().await?);
+        self.run("make a schedule", |pool| schedules::put(store, pool, &definition, enabled, next, None)).await.map(drop)
+    }
+
+    async fn change_schedule(&self, name: &str, changes: &Changes) -> Result<()> {
+        let store = self.store();
+        for _ in 0..TRIES {
+            let current = self.get_schedule(name).await?;
+            let (enabled, revision) = (current.enabled, current.revision.cast_signed());
+            let (definition, timing) = changes.apply(definition_of(current)?)?;
+            let next = timing.due_after(self.now().await?);
+            let put = |pool| schedules::put(store, pool, &definition, enabled, next, Some(revision));
+            let written = self.run("change a schedule", put).await?;
+            // What is as it should be needs no writing.
+            if written || self.get_schedule(name).await?.revision.cast_signed() == revision {
+                return Ok(());
+            }
+        }
+        Err(crossed(name))
+    }
+
+    /// The database's time.
+    pub(super) async fn now(&self) -> Result<DateTime<Utc>> {
+        let store = self.store();
+        Ok(self.run("read the database's clock", |pool| store::clock::read(store, pool)).await?.database)
+    }
+}
+
+fn definition_of(schedule: Schedule) -> Result<Definition> {
+    Ok(Definition {
+        version: schedule.version.cast_signed(),
+        queue: schedule.queue,
+        priority: schedule.priority,
+        input: payload::encode(&format!("the input of schedule `{}`", schedule.name), &schedule.input)?,
+        rule: schedule.rule,
+        timezone: schedule.timezone,
+        starts_at: schedule.starts_at,
+        ends_at: schedule.ends_at,
+        jitter: schedule.jitter,
+        missed: schedule.missed,
+        overlap: schedule.overlap,
+        max_failures: schedule.max_failures.map(u32::cast_signed),
+        declared: schedule.declared,
+        name: schedule.name,
+        workflow: schedule.workflow,
+    })
+}

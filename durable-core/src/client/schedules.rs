@@ -1,0 +1,268 @@
+//! Looks at schedules, switches them on and off, and fires them by hand.
+
+use std::future::IntoFuture;
+use std::ops::Range;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::Durable;
+use super::list::checked_limit;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Fire, Schedule};
+use crate::payload::{self, Payload};
+use crate::plan::schedule::{MOST_DUE, Timing};
+use crate::store::schedules::{self, ScheduleFilter};
+
+/// Most schedules, fires or due times returned by one call.
+const HIGHEST_LIMIT: u32 = 1000;
+
+/// How often a call is tried again that a change of the schedule crosses.
+pub(super) const TRIES: u32 = 5;
+
+/// A list of schedules; await it. See [`Durable::list_schedules`].
+#[derive(Debug)]
+#[must_use = "a list does nothing until it is awaited"]
+pub struct ScheduleList<'durable> {
+    durable: &'durable Durable,
+    filter: ScheduleFilter,
+    limit: u32,
+}
+
+impl ScheduleList<'_> {
+    /// Only those that start the workflow with this name.
+    pub fn workflow(mut self, name: impl Into<String>) -> Self {
+        self.filter.workflow = Some(name.into());
+        self
+    }
+
+    /// Only those that are enabled, or only those that are not.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.filter.enabled = Some(enabled);
+        self
+    }
+
+    /// Only those after this name, the last of the page before.
+    pub fn after(mut self, name: impl Into<String>) -> Self {
+        self.filter.after = Some(name.into());
+        self
+    }
+
+    /// At most this many, 1 to 1000; 1000 by default.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<'durable> IntoFuture for ScheduleList<'durable> {
+    type Output = Result<Vec<Schedule>>;
+    type IntoFuture = BoxFuture<'durable, Result<Vec<Schedule>>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)?;
+            let (durable, filter) = (self.durable, &self.filter);
+            durable.run("list schedules", |pool| schedules::list(durable.store(), pool, filter)).await
+        })
+    }
+}
+
+/// A list of the times for which a schedule fired; await it. See [`Durable::schedule_fires`].
+#[derive(Debug)]
+#[must_use = "a list does nothing until it is awaited"]
+pub struct FireList<'durable> {
+    durable: &'durable Durable,
+    name: String,
+    before: Option<DateTime<Utc>>,
+    limit: u32,
+}
+
+impl FireList<'_> {
+    /// Only those before this due time, the last of the page before.
+    pub fn before(mut self, due: DateTime<Utc>) -> Self {
+        self.before = Some(due);
+        self
+    }
+
+    /// At most this many, 1 to 1000; 1000 by default.
+    pub fn limit(mut self, limit: u32) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<'durable> IntoFuture for FireList<'durable> {
+    type Output = Result<Vec<Fire>>;
+    type IntoFuture = BoxFuture<'durable, Result<Vec<Fire>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let limit = checked_limit(self.limit, HIGHEST_LIMIT)?;
+            let Self { durable, name, before, .. } = &self;
+            durable.run("list fires", |pool| schedules::fires(durable.store(), pool, name, *before, limit)).await
+        })
+    }
+}
+
+/// A start by hand; await it. See [`Durable::trigger_schedule`].
+#[derive(Debug)]
+#[must_use = "nothing is triggered until it is awaited"]
+pub struct TriggerSchedule<'durable> {
+    durable: &'durable Durable,
+    name: String,
+    input: Option<Result<Payload>>,
+}
+
+impl TriggerSchedule<'_> {
+    /// Another input than the schedule's, for this execution.
+    pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
+        self.input = Some(payload::encode(&format!("the input for schedule `{}`", self.name), input));
+        self
+    }
+}
+
+impl<'durable> IntoFuture for TriggerSchedule<'durable> {
+    type Output = Result<ExecutionId>;
+    type IntoFuture = BoxFuture<'durable, Result<ExecutionId>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let Self { durable, name, input } = self;
+            let (store, input) = (durable.store(), input.transpose()?);
+            let triggered =
+                durable.run("trigger a schedule", |pool| schedules::trigger(store, pool, &name, input.as_ref())).await?;
+            durable.engine.signals.queued(&triggered.queue);
+            Ok(triggered.execution)
+        })
+    }
+}
+
+impl Durable {
+    /// A schedule, with when it fires next, and how its executions fare.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule.
+    pub async fn get_schedule(&self, name: &str) -> Result<Schedule> {
+        let found = self.run("get a schedule", |pool| schedules::get(self.store(), pool, name)).await?;
+        found.ok_or_else(|| not_found(name))
+    }
+
+    /// Lists schedules by name; await the returned builder after filters such as `.workflow("report")`.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit that is not between 1 and 1000.
+    pub fn list_schedules(&self) -> ScheduleList<'_> {
+        ScheduleList { durable: self, filter: ScheduleFilter::default(), limit: HIGHEST_LIMIT }
+    }
+
+    /// The times for which a schedule fired, also before it was deleted, the latest first; await the returned builder.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit that is not between 1 and 1000.
+    pub fn schedule_fires(&self, name: impl Into<String>) -> FireList<'_> {
+        FireList { durable: self, name: name.into(), before: None, limit: HIGHEST_LIMIT }
+    }
+
+    /// The next times at which a schedule will be due, at most 1000; fewer, if it ends before.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule, `Invalid` for a count over 1000.
+    pub async fn next_due_times(&self, name: &str, count: u32) -> Result<Vec<DateTime<Utc>>> {
+        let count = checked_limit(count, HIGHEST_LIMIT)?;
+        let schedule = self.get_schedule(name).await?;
+        let now = self.now().await?;
+        let times = timing(&schedule)?.due_times(now).zip(0..count).map(|(due, _)| due).collect();
+        Ok(times)
+    }
+
+    /// Lets a schedule fire again, from its next due time on: those that passed while it was disabled do not count as missed. Its
+    /// failures are forgotten. One that is enabled stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule.
+    pub async fn enable_schedule(&self, name: &str) -> Result<()> {
+        for _ in 0..TRIES {
+            let schedule = self.get_schedule(name).await?;
+            if schedule.enabled {
+                return Ok(());
+            }
+            let next = timing(&schedule)?.due_after(self.now().await?);
+            let revision = schedule.revision.cast_signed();
+            if self.run("enable a schedule", |pool| schedules::enable(self.store(), pool, name, revision, next)).await? {
+                self.engine.signals.schedules_changed();
+                return Ok(());
+            }
+        }
+        Err(crossed(name))
+    }
+
+    /// Keeps a schedule from firing until it is enabled again. What it has started goes on; what stands in line waits.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule.
+    pub async fn disable_schedule(&self, name: &str, reason: &str) -> Result<()> {
+        let found = self.run("disable a schedule", |pool| schedules::disable(self.store(), pool, name, reason)).await?;
+        if found { Ok(()) } else { Err(not_found(name)) }
+    }
+
+    /// Deletes a schedule. What it has started goes on; what stands in line does not start. What it fired stays on record, so that a
+    /// schedule that is made under this name later does not fire for the same times again.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule.
+    pub async fn delete_schedule(&self, name: &str) -> Result<()> {
+        let found = self.run("delete a schedule", |pool| schedules::delete(self.store(), pool, name)).await?;
+        if found { Ok(()) } else { Err(not_found(name)) }
+    }
+
+    /// Starts an execution of a schedule now, also of one that is disabled, and whatever runs of it; says which. Await the returned
+    /// builder, after `.input(&value)` where it is to have another input. When the schedule is due next stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule, `Payload` for an input that cannot be stored.
+    pub fn trigger_schedule(&self, name: impl Into<String>) -> TriggerSchedule<'_> {
+        TriggerSchedule { durable: self, name: name.into(), input: None }
+    }
+
+    /// Fires a schedule for the due times of a range for which it has not fired, at most 1000; says for how many it did. With an
+    /// overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) their executions run one after the other.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times.
+    pub async fn backfill_schedule(&self, name: &str, range: Range<DateTime<Utc>>) -> Result<u32> {
+        let schedule = self.get_schedule(name).await?;
+        let before_start = range.start.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(range.start);
+        let timing = timing(&schedule)?;
+        let due: Vec<_> = timing.due_times(before_start).take_while(|due| *due < range.end).take(MOST_DUE + 1).collect();
+        if due.len() > MOST_DUE {
+            let problem = format!(
+                "schedule `{name}` is due over {MOST_DUE} times from {} to {}; backfill a shorter range at a time",
+                range.start, range.end
+            );
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let revision = schedule.revision.cast_signed();
+        let filled =
+            self.run("backfill a schedule", |pool| schedules::backfill(self.store(), pool, name, revision, &due)).await?;
+        self.engine.signals.queued(&filled.queue);
+        Ok(filled.count)
+    }
+}
+
+fn timing(schedule: &Schedule) -> Result<Timing> {
+    Timing::read(&schedule.rule, schedule.timezone.parse()?, schedule.starts_at, schedule.ends_at)
+}
+
+fn not_found(name: &str) -> Error {
+    Error::of_kind(ErrorKind::NotFound, format!("there is no schedule `{name}`; check the name and the schema"))
+}
+
+pub(super) fn crossed(name: &str) -> Error {
+    Error::of_kind(ErrorKind::Conflict, format!("schedule `{name}` is being changed by others all the time; try again"))
+}

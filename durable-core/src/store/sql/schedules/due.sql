@@ -1,0 +1,66 @@
+-- schedules/due: up to $2 schedules that are due, and as many with something in line that can start; says the time, and when the next is due.
+with now as materialized (
+    select at
+    from durable.present
+),
+due as materialized (
+    select schedule
+    from durable.schedules
+    where shard = $1 and enabled and next_due_at <= (select at from now)
+    order by next_due_at
+    limit $2
+),
+line as materialized (
+    select distinct schedule
+    from durable.schedule_fires
+    where shard = $1 and outcome = 'queued'
+),
+running as materialized (
+    select schedule, execution_id
+    from durable.schedule_fires
+    where shard = $1
+      and schedule = any (array(select schedule from line))
+      and outcome = 'started'
+      and judged_at is null
+),
+busy as materialized (
+    select schedule
+    from durable.executions
+    where shard = $1
+      and execution_id = any (array(select execution_id from running))
+      and finished_at is null
+),
+free as materialized (
+    select schedule
+    from line
+    where schedule <> all (array(select schedule from busy where schedule is not null))
+    limit $2
+),
+found as materialized (
+    select *
+    from durable.schedules
+    where shard = $1
+      and enabled
+      and schedule = any (array(select schedule from due union all select schedule from free))
+),
+next as (
+    select min(next_due_at) as at
+    from durable.schedules
+    where shard = $1 and enabled and next_due_at > (select at from now)
+)
+select
+    now.at as now,
+    next.at as next_at,
+    schedule,
+    revision,
+    rule,
+    timezone,
+    starts_at,
+    ends_at,
+    extract(epoch from jitter)::float8 as jitter,
+    missed,
+    extract(epoch from missed_window)::float8 as missed_window,
+    next_due_at
+from now
+cross join next
+left join found on true

@@ -1,0 +1,54 @@
+-- schedules/put: make schedule $2, or change it where its definition differs; of revision $20 only, if that is given. Whether it is enabled
+-- stays, and when it is due next stays unless its timing changes. Returns its revision if it was made or changed.
+insert into durable.schedules (
+    shard, schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
+    missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at
+)
+select
+    $1, $2, present.at, $3, $4, $5, $6, $7::json, $8, $9, $10, $11, make_interval(secs => $12),
+    $13, make_interval(secs => $14), $15, $16, $17, 1, present.at, $19, 0, $18
+from durable.present
+where $20::int4 is null
+   or exists (
+       select
+       from durable.schedules
+       where shard = $1 and schedule = $2 and revision = $20
+   )
+on conflict (shard, schedule) do update
+set workflow = excluded.workflow,
+    version = excluded.version,
+    queue = excluded.queue,
+    priority = excluded.priority,
+    input = excluded.input,
+    rule = excluded.rule,
+    timezone = excluded.timezone,
+    starts_at = excluded.starts_at,
+    ends_at = excluded.ends_at,
+    jitter = excluded.jitter,
+    missed = excluded.missed,
+    missed_window = excluded.missed_window,
+    overlap = excluded.overlap,
+    max_failures = excluded.max_failures,
+    declared = excluded.declared,
+    revision = schedules.revision + 1,
+    updated_at = excluded.updated_at,
+    next_due_at = case
+        when (schedules.rule, schedules.timezone, schedules.starts_at, schedules.ends_at)
+            is distinct from (excluded.rule, excluded.timezone, excluded.starts_at, excluded.ends_at)
+        then excluded.next_due_at
+        else schedules.next_due_at
+    end
+where ($20::int4 is null or schedules.revision = $20)
+  and (
+      schedules.input::jsonb is distinct from excluded.input::jsonb
+      or (
+          schedules.workflow, schedules.version, schedules.queue, schedules.priority, schedules.rule, schedules.timezone,
+          schedules.starts_at, schedules.ends_at, schedules.jitter, schedules.missed, schedules.missed_window, schedules.overlap,
+          schedules.max_failures, schedules.declared
+      ) is distinct from (
+          excluded.workflow, excluded.version, excluded.queue, excluded.priority, excluded.rule, excluded.timezone,
+          excluded.starts_at, excluded.ends_at, excluded.jitter, excluded.missed, excluded.missed_window, excluded.overlap,
+          excluded.max_failures, excluded.declared
+      )
+  )
+returning revision

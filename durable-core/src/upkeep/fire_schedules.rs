@@ -1,0 +1,134 @@
+//! Fires schedules that are due. Every worker does, for every schedule, whether it knows the workflow or not: the database lets
+//! each due time of a schedule be fired once, so nobody needs to lead.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::error::Result;
+use crate::plan::schedule::{Timing, start_at};
+use crate::store;
+use crate::store::schedules::{self, DueSchedule, Fired, Look, Shot};
+use crate::worker::Worker;
+
+/// Most schedules fired by one statement.
+const BATCH: i64 = 500;
+
+/// Pause after a look that came too early.
+const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
+
+/// What is left to do after a look.
+enum Left {
+    /// More is due already.
+    More,
+    /// Nothing before this time, as far as is known; and whether anything was due now.
+    Until { next_at: Option<DateTime<Utc>>, fired: bool },
+}
+
+/// Fires on time by a timer of this process, and at every poll interval what it did not hear of.
+pub(super) async fn fire_schedules(worker: Arc<Worker>) {
+    let mut unreadable = HashSet::new();
+    let mut thought_due = false;
+    loop {
+        let mut next_at = None;
+        match fire_due(&worker, &mut unreadable).await {
+            Ok(Left::More) => continue,
+            Ok(Left::Until { next_at: next, fired }) => {
+                if thought_due && !fired {
+                    // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
+                    worker.signals.clock_read.notify_one();
+                    tokio::time::sleep(PAUSE_WHEN_EARLY).await;
+                }
+                next_at = next;
+            }
+            Err(error) => tracing::debug!(%error, "cannot look at the schedules; trying again at the next poll"),
+        }
+        let due = async {
+            match next_at {
+                Some(next_at) => worker.clock.reached(next_at).await,
+                None => std::future::pending().await,
+            }
+        };
+        thought_due = tokio::select! {
+            () = due => true,
+            () = tokio::time::sleep(worker.options.poll_interval) => false,
+            () = worker.signals.clock_turned.notified() => false,
+            () = worker.signals.schedules_changed.notified() => false,
+        };
+    }
+}
+
+async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<Left, sqlx::Error> {
+    let store = &worker.store;
+    let Look { now, due, next_at } = schedules::due(store, &store.pool, BATCH).await?;
+    let full = i64::try_from(due.len()).is_ok_and(|count| count >= BATCH);
+    let mut shots = Vec::with_capacity(due.len());
+    for schedule in due {
+        match aim(&schedule, now) {
+            Ok(shot) => shots.push(shot),
+            // One of a later release, perhaps, whose workers can read it.
+            Err(error) if unreadable.insert(schedule.name.clone()) => {
+                tracing::warn!(schedule = %schedule.name, %error, "cannot fire a schedule; other workers may");
+            }
+            Err(_) => {}
+        }
+    }
+    let next_at = shots.iter().filter_map(|shot| shot.next_due_at).chain(next_at).min();
+    let fired = !shots.is_empty() && fire(worker, shots, now).await?;
+    Ok(if full && fired { Left::More } else { Left::Until { next_at, fired } })
+}
+
+/// What to do about a schedule now.
+fn aim(schedule: &DueSchedule, now: DateTime<Utc>) -> Result<Shot> {
+    let timing = Timing::read(&schedule.rule, schedule.timezone.parse()?, schedule.starts_at, schedule.ends_at)?;
+    let mut shot = Shot {
+        name: schedule.name.clone(),
+        revision: schedule.revision,
+        was_due_at: schedule.next_due_at,
+        next_due_at: schedule.next_due_at,
+        due: Vec::new(),
+    };
+    // One that is not due has something in line that can start.
+    if let Some(first) = schedule.next_due_at.filter(|first| *first <= now) {
+        let firing = timing.fire(first, now, schedule.missed);
+        shot.next_due_at = firing.next;
+        shot.due = firing.due.into_iter().map(|due| (due, start_at(&schedule.name, due, schedule.jitter))).collect();
+    }
+    Ok(shot)
+}
+
+/// Fires them in one statement; says whether that dealt with anything.
+async fn fire(worker: &Worker, shots: Vec<Shot>, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+    let store = &worker.store;
+    let fired = match schedules::fire(store, &store.pool, &shots).await {
+        // One that the database refuses must not keep the others from firing.
+        Err(error) if shots.len() > 1 && !store::is_outage(&error) => fire_one_by_one(worker, &shots).await,
+        fired => fired?,
+    };
+    worker.signals.called_off(store, &fired.cancelled).await;
+    fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
+    // Those that start later wake by their timers.
+    let later = shots.iter().flat_map(|shot| &shot.due).map(|(_, start)| *start).filter(|start| *start > now).min();
+    later.into_iter().for_each(|start| worker.signals.set_timer(start));
+    let queues: BTreeSet<&str> = fired.queues.iter().map(String::as_str).collect();
+    queues.into_iter().for_each(|queue| worker.signals.queued(queue));
+    Ok(fired.count > 0)
+}
+
+async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
+    let store = &worker.store;
+    let mut all = Fired::default();
+    for shot in shots {
+        match schedules::fire(store, &store.pool, std::slice::from_ref(shot)).await {
+            Ok(fired) => {
+                all.count += fired.count;
+                all.queues.extend(fired.queues);
+                all.cancelled.extend(fired.cancelled);
+            }
+            Err(error) => tracing::warn!(schedule = %shot.name, %error, "the database refuses to fire a schedule; trying again"),
+        }
+    }
+    all
+}

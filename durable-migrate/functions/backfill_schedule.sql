@@ -1,0 +1,42 @@
+-- backfill_schedule: fire a schedule for due times of the past or the future that it has not fired for; says for how many it did.
+-- Due times are computed by the caller, for the revision that it read.
+create or replace function durable.backfill_schedule(schedule text, revision int, due_ats timestamptz[]) returns int
+language plpgsql volatile
+-- Planned anew each time: rare, and a batch of many looks nothing like the one that a connection happened to see first.
+set plan_cache_mode = force_custom_plan
+set enable_nestloop = on
+set enable_sort = on
+as $$
+#variable_conflict use_column
+declare
+    at timestamptz := durable.now();
+    target record;
+begin
+    select revision into target
+    from durable.schedules
+    where shard = 0 and schedule = backfill_schedule.schedule
+    for no key update;
+    if target is null then
+        raise exception 'there is no schedule `%`', backfill_schedule.schedule
+        using errcode = 'UD404', hint = 'check the name and the schema';
+    end if;
+    if target.revision <> backfill_schedule.revision then
+        raise exception 'schedule `%` was changed meanwhile', backfill_schedule.schedule
+        using errcode = 'UD409', hint = 'try again';
+    end if;
+    perform durable.judge_fires(0::smallint, array[backfill_schedule.schedule], at);
+    return (
+        select count(*)
+        from durable.start_fires(
+            0::smallint,
+            array[backfill_schedule.schedule],
+            array_fill(backfill_schedule.schedule, array[cardinality(backfill_schedule.due_ats)]),
+            backfill_schedule.due_ats,
+            array_fill(null::timestamptz, array[cardinality(backfill_schedule.due_ats)]),
+            'backfill',
+            at
+        ) as fire
+        where fire.due_at = any (backfill_schedule.due_ats)
+    );
+end
+$$;

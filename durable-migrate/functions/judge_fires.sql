@@ -1,0 +1,67 @@
+-- judge_fires: count the ends of executions that schedules started: failures in a row, which a success ends; too many disable it.
+-- For schedules whose rows are locked.
+create or replace function durable.judge_fires(shard smallint, schedules text[], at timestamptz) returns void
+language sql volatile
+as $$
+    with fire as materialized (
+        select schedule, due_at, execution_id
+        from durable.schedule_fires
+        where shard = $1 and schedule = any ($2) and outcome = 'started' and judged_at is null
+    ),
+    execution as materialized (
+        select execution_id, state, finished_at, error
+        from durable.executions
+        where shard = $1 and execution_id = any (array(select execution_id from fire))
+    ),
+    ended as materialized (
+        -- One whose execution is no longer kept has ended, too.
+        select
+            fire.schedule, fire.due_at, execution.finished_at, execution.error,
+            execution.state = 'completed' as completed,
+            execution.state in ('failed', 'compensated', 'compensation_failed') as failed
+        from fire
+        left join execution using (execution_id)
+        where execution.execution_id is null or execution.finished_at is not null
+    ),
+    judged as (
+        update durable.schedule_fires
+        set judged_at = $3
+        from ended
+        where schedule_fires.shard = $1
+          and schedule_fires.schedule = any ($2)
+          and schedule_fires.schedule = ended.schedule
+          and schedule_fires.due_at = ended.due_at
+    ),
+    success as (
+        select schedule, max(finished_at) as at
+        from ended
+        where completed
+        group by schedule
+    ),
+    streak as (
+        select
+            ended.schedule,
+            bool_or(completed) as completed,
+            count(*) filter (where failed and finished_at > coalesce(success.at, '-infinity')) as failed,
+            (array_agg(error order by finished_at desc) filter (where failed))[1] as error
+        from ended
+        left join success using (schedule)
+        group by ended.schedule
+    ),
+    counted as (
+        select schedule, error, failed + case when completed then 0 else schedules.failures end as failures
+        from streak
+        join durable.schedules using (schedule)
+        where schedules.shard = $1 and schedule = any ($2)
+    )
+    update durable.schedules
+    set failures = counted.failures,
+        last_error = coalesce(counted.error, last_error),
+        enabled = schedules.enabled and counted.failures < coalesce(max_failures, counted.failures + 1),
+        disabled_reason = case
+            when schedules.enabled and counted.failures >= max_failures then format('%s of its executions failed in a row', counted.failures)
+            else disabled_reason
+        end
+    from counted
+    where schedules.shard = $1 and schedules.schedule = any ($2) and schedules.schedule = counted.schedule
+$$;

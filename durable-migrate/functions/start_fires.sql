@@ -1,0 +1,131 @@
+-- start_fires: fire schedules for due times that they have not fired for, as their overlap policies say; start what stands in line.
+-- Returns every fire that is new or moved up. For schedules whose rows are locked, and whose ends are judged.
+create or replace function durable.start_fires(
+    shard smallint,
+    names text[],
+    due_names text[],
+    due_ats timestamptz[],
+    start_ats timestamptz[],
+    cause text,
+    at timestamptz,
+    input json default null
+) returns setof durable.schedule_fires
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    -- Longest line of a schedule that queues.
+    most constant int := 1000;
+    busy text[];
+    moved durable.schedule_fires[];
+    fires durable.schedule_fires[];
+begin
+    -- What has ended is judged, so whatever is not judged runs.
+    select coalesce(array_agg(distinct schedule), '{}') into busy
+    from durable.schedule_fires
+    where shard = start_fires.shard and schedule = any (names) and outcome = 'started' and judged_at is null;
+
+    with first as materialized (
+        select schedule, min(due_at) as due_at
+        from durable.schedule_fires
+        where shard = start_fires.shard and schedule = any (names) and outcome = 'queued' and schedule <> all (busy)
+        group by schedule
+    ),
+    moved_up as (
+        update durable.schedule_fires
+        set outcome = 'started', execution_id = durable.new_id()
+        from first
+        where schedule_fires.shard = start_fires.shard
+          and schedule_fires.schedule = any (names)
+          and schedule_fires.schedule = first.schedule
+          and schedule_fires.due_at = first.due_at
+        returning schedule_fires.schedule, schedule_fires as fire
+    )
+    select coalesce(array_agg(fire), '{}'), busy || coalesce(array_agg(schedule), '{}') into moved, busy
+    from moved_up;
+
+    with fired as materialized (
+        select schedule, due_at
+        from durable.schedule_fires
+        where shard = start_fires.shard and schedule = any (names) and due_at = any (due_ats)
+    ),
+    line as materialized (
+        select schedule, count(*) as length
+        from durable.schedule_fires
+        where shard = start_fires.shard and schedule = any (names) and outcome = 'queued'
+        group by schedule
+    ),
+    placed as (
+        select
+            schedule,
+            due.due_at,
+            schedule = any (busy) as busy,
+            coalesce(line.length, 0) as length,
+            -- By hand nothing is left out: what may not overlap comes one after the other.
+            case
+                when start_fires.cause = 'trigger' then 'allow'
+                when start_fires.cause = 'backfill' and overlap <> 'allow' then 'queue'
+                else overlap
+            end as overlap,
+            row_number() over (partition by schedule order by due.due_at) as place,
+            count(*) over (partition by schedule) as places
+        from unnest(due_names, due_ats) as due (schedule, due_at)
+        join durable.schedules using (schedule)
+        left join fired using (schedule, due_at)
+        left join line using (schedule)
+        where schedules.shard = start_fires.shard and schedule = any (names) and fired.schedule is null
+    ),
+    decided as (
+        select
+            schedule,
+            due_at,
+            case
+                when overlap = 'allow' then 'started'
+                when overlap = 'cancel' then case when place = places then 'started' else 'skipped' end
+                when place = 1 and not busy then 'started'
+                when overlap = 'queue' and length + place <= most then 'queued'
+                else 'skipped'
+            end as outcome
+        from placed
+    ),
+    fired_now as (
+        insert into durable.schedule_fires (shard, schedule, due_at, fired_at, cause, outcome, execution_id)
+        select
+            start_fires.shard, schedule, due_at, start_fires.at, start_fires.cause, outcome,
+            case when outcome = 'started' then durable.new_id() end
+        from decided
+        on conflict do nothing
+        returning schedule_fires as fire
+    )
+    select moved || coalesce(array_agg(fire), '{}') into fires
+    from fired_now;
+
+    -- Without a key: the row of the fire is what makes it the only one.
+    perform durable.start_many(
+        start_fires.shard,
+        array_agg(fire.execution_id),
+        array_agg(workflow),
+        array_agg(version),
+        array_agg(queue),
+        array_agg(priority),
+        array_agg(null::text),
+        array_agg(coalesce(start_fires.input, schedules.input)::text),
+        array_agg(due.start_at),
+        array_agg(null::float8)
+    )
+    from unnest(fires) as fire
+    join durable.schedules using (shard, schedule)
+    left join unnest(due_names, due_ats, start_ats) as due (schedule, due_at, start_at) using (schedule, due_at)
+    where shard = start_fires.shard and schedule = any (names) and fire.outcome = 'started'
+    having count(*) > 0;
+
+    update durable.executions
+    set schedule = fire.schedule, scheduled_for = fire.due_at
+    from unnest(fires) as fire
+    where executions.shard = start_fires.shard
+      and executions.execution_id = any (array(select execution_id from unnest(fires) where execution_id is not null))
+      and executions.execution_id = fire.execution_id;
+
+    return query select * from unnest(fires);
+end
+$$;
