@@ -1,7 +1,7 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas and transactions.
+//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions and schedules.
 //!
 //! The programs in `examples/` show the same at work:
-//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `order`.
+//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `order`.
 
 #[doc = include_str!("guide/flows.md")]
 pub mod flows {}
@@ -17,3 +17,6 @@ pub mod sagas {}
 
 #[doc = include_str!("guide/transactions.md")]
 pub mod transactions {}
+
+#[doc = include_str!("guide/schedules.md")]
+pub mod schedules {}

@@ -1,6 +1,7 @@
 //! Writes the code of a correct workflow: names, literals and calls into `__macro`; what happens at run time is decided there.
 
 mod compensations;
+mod schedule;
 
 use crate::lifetimes::{self, Names};
 use crate::marker;
@@ -312,6 +313,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     let timeout = option(workflow.timeout.map(duration));
     let (limit, concurrency_key) = concurrency(workflow);
     let (input, output) = (input_type(run), output_type(durable, run));
+    let schedule = schedule::constant(workflow, run);
     let specs = workflow.steps().map(|step| {
         let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
         quote!(#(#conditions)* Self::#spec_name)
@@ -328,6 +330,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             #limit
+            #schedule
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
             #compensations
             #concurrency_key

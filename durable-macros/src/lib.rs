@@ -15,6 +15,7 @@ mod marker;
 mod model;
 mod options;
 mod parse;
+mod schedule;
 mod show;
 
 use errors::Errors;
@@ -32,7 +33,15 @@ use proc_macro2::TokenStream;
 /// | `timeout = "2h"` | the longest an execution may take | none |
 /// | `concurrency_key = \|order: &Order\| order.customer.to_string()` | which executions are counted together, by their input; a text, a number or anything else with `Display` | none |
 /// | `limit = 1` | how many with the same key may run at once, over all workers and queues; one that waits does not run | none |
+/// | `schedule = "0 9 * * MON-FRI"` | when it starts by itself: a cron expression of five fields, or six with seconds in front, a name such as `@daily`, or `every 15m` | never |
+/// | `timezone = "Europe/Berlin"` | the time zone of the schedule | `"UTC"` |
+/// | `missed = one` | what becomes of due times at which no worker was there: `skip`, `one`, `all` or `window("2h")` | `one` |
+/// | `overlap = allow` | what becomes of due times while an earlier execution goes on: `allow`, `skip`, `queue` or `cancel` | `allow` |
+/// | `jitter = "30s"` | puts each scheduled start off by up to this long, by chance | none |
+/// | `max_failures = 5` | after how many failures in a row the schedule is disabled | never |
 /// | `crate = path` | where the `durable` crate is found | `::durable` |
+///
+/// A schedule has the workflow's name, and its executions get the `Default` of the input.
 ///
 /// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they are.
 ///

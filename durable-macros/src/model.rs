@@ -5,6 +5,7 @@ use crate::errors::Errors;
 use crate::marker::{self, Marker};
 use crate::options::{self, Legal, Options};
 use crate::parse::{Block, Item, Method};
+use crate::schedule::{self, Schedule};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
 use std::collections::BTreeMap;
@@ -13,8 +14,24 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemImpl, LitStr, Meta, Path, Type, parse_quote};
 
-const WORKFLOW: Legal =
-    Legal { taker: "a workflow", names: &["name", "version", "queue", "timeout", "concurrency_key", "limit", "crate"] };
+const WORKFLOW: Legal = Legal {
+    taker: "a workflow",
+    names: &[
+        "name",
+        "version",
+        "queue",
+        "timeout",
+        "concurrency_key",
+        "limit",
+        "schedule",
+        "timezone",
+        "missed",
+        "overlap",
+        "jitter",
+        "max_failures",
+        "crate",
+    ],
+};
 const STEP: Legal =
     Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure", "transaction"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
@@ -44,6 +61,8 @@ pub(crate) struct Workflow {
     pub(crate) queue: LitStr,
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Concurrency,
+    /// When it starts by itself.
+    pub(crate) schedule: Option<Schedule>,
     /// The impl block without its items.
     pub(crate) head: ItemImpl,
     pub(crate) members: Vec<Member>,
@@ -218,12 +237,14 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
     let version = options.take("version", |option| options::whole_number(option, 1, HIGHEST_VERSION), errors);
     let queue = options.take("queue", options::text, errors);
     let timeout = options.take("timeout", options::duration, errors);
+    let schedule = schedule::read(&mut options, errors);
     Workflow {
         name: name.unwrap_or_else(|| named_after_type(&block.head.self_ty)),
         version: version.unwrap_or(1),
         queue: queue.unwrap_or_else(|| LitStr::new("default", Span::call_site())),
         timeout: timeout.map(|(timeout, _)| timeout),
         concurrency: concurrency(&mut options, errors),
+        schedule,
         head: block.head,
         marker_paths: marker_paths(&durable, &block.items),
         members: block.items.into_iter().map(|item| member(&durable, item, errors)).collect(),

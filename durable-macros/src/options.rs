@@ -62,6 +62,11 @@ impl Options {
         self.found.iter().map(|option| &option.name).find(|written| *written == name).cloned()
     }
 
+    /// The name of an option, where it was written.
+    pub(crate) fn name(&self, name: &str) -> Option<Ident> {
+        self.found.iter().find(|option| option.name == name).map(|option| option.name.clone())
+    }
+
     /// The value of an option as `read` understands it; `None` when it was left out or is wrong, which is then reported.
     pub(crate) fn take<T>(
         &mut self,

@@ -1,6 +1,7 @@
 //! Schedules: what is due starts on time, once, with what it was told; they are made, changed, switched and fired by hand.
 
 mod crashing;
+mod declaring;
 mod failing;
 mod missing;
 mod overlapping;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, raw_sql};
+
 /// A worker whose executions stand at a gate, and an hourly schedule of which one does.
 async fn one_at_the_gate(overlap: Overlap) -> (Database, Durable, Gate) {
     let database = support::database().await;
@@ -87,25 +89,22 @@ async fn what_still_runs_is_cancelled() {
 async fn one_with_a_message_on_its_way_is_cancelled_when_that_has_arrived() {
     let (database, durable, gate) = one_at_the_gate(Overlap::Cancel).await;
     let id = durable.schedule_fires("slow").await.unwrap()[0].execution_id.unwrap();
-    let mut transaction = database.pool().begin().await.unwrap();
-    hold_mailbox(&mut transaction, id).await;
+    // As a caller's transaction does that sends it an event.
+    let mut sender = PgConnection::connect(&database.url).await.unwrap();
+    let hold = format!("begin; select durable.lock_mailbox('{id}')");
+    sender.execute(raw_sql(AssertSqlSafe(hold))).await.unwrap();
     clock::turn(&database, HOUR).await;
     hourly(&durable, &database, "another").await;
     clock::turn(&database, HOUR).await;
     until_fired(&durable, "another", 1).await;
     assert_eq!(fired(&durable, "slow").await, 1, "nothing is fired by halves");
-    transaction.rollback().await.unwrap();
+    sender.execute("rollback").await.unwrap();
     eventually("cancelled, and followed", async || {
         states(&durable).await.first() == Some(&Some(ExecutionState::Cancelled)) && fired(&durable, "slow").await >= 2
     })
     .await;
     gate.let_pass(10);
     durable.shutdown().await.unwrap();
-}
-
-/// Holds the mailbox of an execution, as a caller's transaction does that sends it an event.
-async fn hold_mailbox(transaction: &mut sqlx::PgTransaction<'_>, id: ExecutionId) {
-    sqlx::query("select durable.lock_mailbox($1)").bind(uuid::Uuid::from(id)).execute(&mut **transaction).await.unwrap();
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn a_schedule_that_makes_no_sense_is_refused_and_nothing_is_written() {
     refused(with("@daily").max_failures(0), "give at least 1").await;
     refused(with("@daily").jitter(Duration::MAX), "over ten years").await;
     refused(with("@daily").missed(Missed::Window(Duration::MAX)), "over ten years").await;
-    let now = Utc::now();
+    let now = clock::now(&database).await;
     refused(with("@daily").starts_at(now).ends_at(now - TimeDelta::hours(1)), "cannot end").await;
     refused(client.schedule::<Tick>("", "@daily", String::new()), "1 to 500 bytes").await;
     refused(client.schedule::<Tick>("x".repeat(501), "@daily", String::new()), "1 to 500 bytes").await;
@@ -43,7 +43,7 @@ async fn a_schedule_that_makes_no_sense_is_refused_and_nothing_is_written() {
 async fn a_schedule_that_is_not_there_is_named() {
     let database = support::database().await;
     let client = database.client().await;
-    let now = Utc::now();
+    let now = clock::now(&database).await;
     for error in [
         client.get_schedule("gone").await.map(drop).unwrap_err(),
         client.update_schedule("gone").rule("@daily").await.map(drop).unwrap_err(),

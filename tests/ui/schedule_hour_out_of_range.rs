@@ -1,0 +1,22 @@
+//! No clock shows the hour of the schedule.
+use durable::prelude::*;
+
+struct Flow;
+
+#[workflow(schedule = "0 25 * * *", timezone = "Europe/Berlin")]
+impl Flow {
+    async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
+        self.twice(n).await
+    }
+
+    #[step]
+    async fn twice(&self, n: u32) -> Result<u32> {
+        Ok(2 * n)
+    }
+}
+
+fn start<W: durable::Workflow>(_: W::Input) {}
+
+fn main() {
+    start::<Flow>(1);
+}
