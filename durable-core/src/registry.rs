@@ -11,7 +11,7 @@ use crate::context::run::Body;
 use crate::context::schedule::ScheduleSpec;
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Undoable;
+use crate::model::{Undoable, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
@@ -129,13 +129,15 @@ impl std::fmt::Debug for Registered {
 
 /// The schedule of a workflow, under the workflow's name.
 fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<Definition> {
+    let input = (schedule.input)();
     Ok(Definition {
         name: W::NAME.to_owned(),
         workflow: W::NAME.to_owned(),
         version: W::VERSION.cast_signed(),
         queue: W::QUEUE.to_owned(),
         priority: 0,
-        input: payload::encode_for_replay(&format!("the default input of workflow `{}`", W::NAME), &(schedule.input)())?,
+        input: payload::encode_for_replay(&format!("the default input of workflow `{}`", W::NAME), &input)?,
+        concurrency_key: W::concurrency_key(&input).map(checked_concurrency_key).transpose()?,
         rule: schedule.rule.to_owned(),
         timezone: schedule.timezone.to_owned(),
         starts_at: None,

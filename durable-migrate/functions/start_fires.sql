@@ -111,7 +111,8 @@ begin
         array_agg(null::text),
         array_agg(coalesce(start_fires.input, schedules.input)::text),
         array_agg(due.start_at),
-        array_agg(null::float8)
+        array_agg(null::float8),
+        concurrency_keys => array_agg(concurrency_key)
     )
     from unnest(fires) as fire
     join durable.schedules using (shard, schedule)

@@ -8,6 +8,7 @@ create table durable.schedules (
     queue text not null,
     priority smallint not null,
     input json not null,
+    concurrency_key text,
     rule text not null,
     timezone text not null,
     starts_at timestamptz,

@@ -12,7 +12,7 @@ use super::schedules::{TRIES, crossed};
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Missed, Overlap, Schedule};
+use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
 use crate::registry::Registry;
@@ -42,6 +42,7 @@ struct Changes {
     rule: Option<String>,
     timezone: Option<String>,
     input: Option<Result<Payload>>,
+    concurrency_key: Option<Option<String>>,
     version: Option<u32>,
     queue: Option<String>,
     priority: Option<i16>,
@@ -69,6 +70,13 @@ impl PutSchedule<'_> {
     /// The input of its executions, which the workflow must be able to decode.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
         self.changes.input = Some(payload::encode(&format!("the input of schedule `{}`", self.name), input));
+        self
+    }
+
+    /// With which others its executions are counted, where keys are limited; by default what the workflow makes of the input that the
+    /// schedule is made with, and none for a workflow that is given by its name.
+    pub fn concurrency_key(mut self, key: impl Into<Option<String>>) -> Self {
+        self.changes.concurrency_key = Some(key.into());
         self
     }
 
@@ -144,6 +152,9 @@ impl Changes {
         }
         if let Some(input) = &self.input {
             definition.input = input.as_ref().map_err(|error| Error::from_failure(error.failure().clone()))?.clone();
+        }
+        if let Some(key) = &self.concurrency_key {
+            definition.concurrency_key = key.clone().map(checked_concurrency_key).transpose()?;
         }
         if let Some(queue) = &self.queue {
             definition.queue.clone_from(queue);
@@ -253,9 +264,10 @@ impl Durable {
     /// that has workflows; `Payload` for an input that cannot be stored.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
-        let input = payload::encode(&format!("the input of workflow `{}`", W::NAME), &input);
-        let new = self.refuse_unregistered::<W>().and(input);
-        self.put_schedule(name.into(), rule.into(), W::NAME, W::VERSION, W::QUEUE, new)
+        let encoded = payload::encode(&format!("the input of workflow `{}`", W::NAME), &input);
+        let key = W::concurrency_key(&input);
+        let input = self.refuse_unregistered::<W>().and(encoded);
+        self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key)
     }
 
     /// As [`schedule`](Self::schedule), for a workflow whose type is not at hand, by its name: version 1, in the queue `default`,
@@ -272,7 +284,7 @@ impl Durable {
         input: &T,
     ) -> PutSchedule<'_> {
         let input = payload::encode(&format!("the input of workflow `{workflow}`"), input);
-        self.put_schedule(name.into(), rule.into(), workflow, 1, "default", input)
+        self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
     }
 
     /// Changes a schedule; await the returned builder after what is to change, such as `.rule("every 15m")`. The rest stays. What
@@ -288,27 +300,29 @@ impl Durable {
         &self,
         name: String,
         rule: String,
-        workflow: &str,
-        version: u32,
-        queue: &str,
+        (workflow, version, queue): (&str, u32, &str),
         input: Result<Payload>,
+        concurrency_key: Option<String>,
     ) -> PutSchedule<'_> {
-        let new = input.map(|input| Definition {
-            name: name.clone(),
-            workflow: workflow.to_owned(),
-            version: version.cast_signed(),
-            queue: queue.to_owned(),
-            priority: 0,
-            input,
-            rule,
-            timezone: "UTC".to_owned(),
-            starts_at: None,
-            ends_at: None,
-            jitter: Duration::ZERO,
-            missed: Missed::default(),
-            overlap: Overlap::default(),
-            max_failures: None,
-            declared: false,
+        let new = input.and_then(|input| {
+            Ok(Definition {
+                name: name.clone(),
+                workflow: workflow.to_owned(),
+                version: version.cast_signed(),
+                queue: queue.to_owned(),
+                priority: 0,
+                input,
+                concurrency_key: concurrency_key.map(checked_concurrency_key).transpose()?,
+                rule,
+                timezone: "UTC".to_owned(),
+                starts_at: None,
+                ends_at: None,
+                jitter: Duration::ZERO,
+                missed: Missed::default(),
+                overlap: Overlap::default(),
+                max_failures: None,
+                declared: false,
+            })
         });
         PutSchedule { durable: self, name, new: Some(new), disabled: false, changes: Changes::default() }
     }
@@ -350,6 +364,7 @@ fn definition_of(schedule: Schedule) -> Result<Definition> {
         queue: schedule.queue,
         priority: schedule.priority,
         input: payload::encode(&format!("the input of schedule `{}`", schedule.name), &schedule.input)?,
+        concurrency_key: schedule.concurrency_key,
         rule: schedule.rule,
         timezone: schedule.timezone,
         starts_at: schedule.starts_at,

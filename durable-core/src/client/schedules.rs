@@ -219,7 +219,8 @@ impl Durable {
     }
 
     /// Starts an execution of a schedule now, also of one that is disabled, and whatever runs of it; says which. Await the returned
-    /// builder, after `.input(&value)` where it is to have another input. When the schedule is due next stays as it is.
+    /// builder, after `.input(&value)` where it is to have another input; its concurrency key is the schedule's all the same. When the
+    /// schedule is due next stays as it is.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule, `Payload` for an input that cannot be stored.

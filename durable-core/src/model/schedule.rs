@@ -25,6 +25,8 @@ pub struct Schedule {
     pub priority: i16,
     /// Their input, as JSON.
     pub input: serde_json::Value,
+    /// With which others its executions are counted, where keys are limited.
+    pub concurrency_key: Option<String>,
     /// When it fires: a cron expression, or an interval such as `every 15m`.
     pub rule: String,
     /// The rule in words.

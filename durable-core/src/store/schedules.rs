@@ -23,6 +23,7 @@ pub(crate) struct Definition {
     pub(crate) queue: String,
     pub(crate) priority: i16,
     pub(crate) input: Payload,
+    pub(crate) concurrency_key: Option<String>,
     pub(crate) rule: String,
     pub(crate) timezone: String,
     pub(crate) starts_at: Option<DateTime<Utc>>,
@@ -206,6 +207,7 @@ pub(crate) async fn put(
         .bind(next_due_at)
         .bind(enabled)
         .bind(revision)
+        .bind(&definition.concurrency_key)
         .fetch_optional(executor)
         .await?;
     Ok(written.is_some())
@@ -299,6 +301,7 @@ fn read(row: &PgRow) -> Result<Schedule, sqlx::Error> {
         queue: row.try_get("queue")?,
         priority: row.try_get("priority")?,
         input: super::look::json(row.try_get("input")?)?.unwrap_or_default(),
+        concurrency_key: row.try_get("concurrency_key")?,
         rule: row.try_get("rule")?,
         description: describe(row.try_get("rule")?, row.try_get("timezone")?),
         timezone: row.try_get("timezone")?,

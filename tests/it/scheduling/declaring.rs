@@ -97,6 +97,31 @@ async fn workers_that_start_at_once_write_one_schedule() {
     }
 }
 
+struct OneATime;
+
+#[workflow(concurrency_key = |team: &String| format!("team {team}"), limit = 1, schedule = "@daily")]
+impl OneATime {
+    async fn run(&self, _cx: &Context, team: String) -> Result<String> {
+        Ok(team)
+    }
+}
+
+#[tokio::test]
+async fn executions_that_a_schedule_starts_count_against_the_limits_of_their_keys() {
+    let database = support::database().await;
+    let durable = database.builder().register(OneATime).start().await.unwrap();
+    let made = durable.schedule::<OneATime>("typed", "@daily", "red".to_owned()).await.unwrap();
+    assert_eq!(made.concurrency_key.as_deref(), Some("team red"));
+    let given = durable.update_schedule("typed").concurrency_key("team blue".to_owned()).await.unwrap();
+    assert_eq!((given.concurrency_key.as_deref(), given.revision), (Some("team blue"), 2));
+    for (schedule, key) in [("one_a_time", "team "), ("typed", "team blue")] {
+        let id = durable.trigger_schedule(schedule).await.unwrap();
+        let sql = format!("select concurrency_key from durable.executions where execution_id = '{id}'");
+        assert_eq!(database.value::<String>(&sql).await, key);
+    }
+    durable.shutdown().await.unwrap();
+}
+
 struct OnMars;
 
 #[workflow(schedule = "@daily", timezone = "Mars/Olympus")]

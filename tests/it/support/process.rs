@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, scheduling, shutting_down, transacting};
+use crate::{
+    crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, scheduling, shutting_down, transacting,
+};
 
 /// Names the worker that a process is to run.
 const ROLE: &str = "DURABLE_TEST_WORKER";
