@@ -23,9 +23,11 @@ pub(crate) enum Workload {
     Resume,
     /// Claims with few and many pending, and with limits.
     Claims,
+    /// Schedules that are due at once.
+    Schedules,
 }
 
-const ALL: [(&str, Workload); 9] = [
+const ALL: [(&str, Workload); 10] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -35,6 +37,7 @@ const ALL: [(&str, Workload); 9] = [
     ("flows", Workload::Flows),
     ("resume", Workload::Resume),
     ("claims", Workload::Claims),
+    ("schedules", Workload::Schedules),
 ];
 
 /// How large the workloads are.
@@ -66,6 +69,8 @@ pub(crate) struct Scale {
     pub(crate) items: usize,
     /// Most executions pending while claims are measured.
     pub(crate) pending: usize,
+    /// Schedules that are due in one second.
+    pub(crate) schedules: usize,
 }
 
 impl Scale {
@@ -83,6 +88,7 @@ impl Scale {
         flows: 500,
         items: 10_000,
         pending: 1_000_000,
+        schedules: 1_000,
     };
 
     const QUICK: Self = Self {
@@ -99,6 +105,7 @@ impl Scale {
         flows: 50,
         items: 1_000,
         pending: 100_000,
+        schedules: 100,
     };
 }
 

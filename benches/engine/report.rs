@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
-use crate::workloads::{claims, enqueueing, flows, parking, resuming, starting, throughput, waking};
+use crate::workloads::{claims, enqueueing, flows, parking, resuming, scheduling, starting, throughput, waking};
 
 /// What `bench.json` says; a workload that was not run is left out.
 #[derive(Debug, Default, Serialize)]
@@ -32,6 +32,7 @@ pub(crate) struct Report {
     pub(crate) resume: Option<resuming::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) claims: Option<claims::Figures>,
+    pub(crate) schedules: Option<scheduling::Figures>,
 }
 
 impl Report {

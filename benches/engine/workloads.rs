@@ -5,6 +5,7 @@ pub(crate) mod enqueueing;
 pub(crate) mod flows;
 pub(crate) mod parking;
 pub(crate) mod resuming;
+pub(crate) mod scheduling;
 pub(crate) mod starting;
 pub(crate) mod throughput;
 pub(crate) mod waking;

@@ -23,20 +23,20 @@ const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
 enum Left {
     /// More is due already.
     More,
-    /// Nothing before this time, as far as is known; and whether anything was due now.
-    Until { next_at: Option<DateTime<Utc>>, fired: bool },
+    /// Nothing before this time, as far as is known.
+    Until(Option<DateTime<Utc>>),
 }
 
 /// Fires on time by a timer of this process, and at every poll interval what it did not hear of.
 pub(super) async fn fire_schedules(worker: Arc<Worker>) {
     let mut unreadable = HashSet::new();
-    let mut thought_due = false;
+    let mut thought_due = None;
     loop {
         let mut next_at = None;
         match fire_due(&worker, &mut unreadable).await {
             Ok(Left::More) => continue,
-            Ok(Left::Until { next_at: next, fired }) => {
-                if thought_due && !fired {
+            Ok(Left::Until(next)) => {
+                if next.is_some() && next == thought_due {
                     // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
                     worker.signals.clock_read.notify_one();
                     tokio::time::sleep(PAUSE_WHEN_EARLY).await;
@@ -52,10 +52,10 @@ pub(super) async fn fire_schedules(worker: Arc<Worker>) {
             }
         };
         thought_due = tokio::select! {
-            () = due => true,
-            () = tokio::time::sleep(worker.options.poll_interval) => false,
-            () = worker.signals.clock_turned.notified() => false,
-            () = worker.signals.schedules_changed.notified() => false,
+            () = due => next_at,
+            () = tokio::time::sleep(worker.options.poll_interval) => None,
+            () = worker.signals.clock_turned.notified() => None,
+            () = worker.signals.schedules_changed.notified() => None,
         };
     }
 }
@@ -77,7 +77,7 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
     }
     let next_at = shots.iter().filter_map(|shot| shot.next_due_at).chain(next_at).min();
     let fired = !shots.is_empty() && fire(worker, shots, now).await?;
-    Ok(if full && fired { Left::More } else { Left::Until { next_at, fired } })
+    Ok(if full && fired { Left::More } else { Left::Until(next_at) })
 }
 
 /// What to do about a schedule now.
