@@ -88,12 +88,23 @@ struct Parts {
     key: u64,
 }
 
+/// The name under which serde_json writes text that is JSON already.
+const RAW: &str = "$serde_json::private::RawValue";
+
 impl Inspector {
     fn parts(self) -> Result<Parts, Refusal> {
         if self.depth >= DEEPEST {
             return Err(Refusal::new(format!("is nested over {DEEPEST} levels deep, and could not be decoded again")));
         }
         Ok(Parts { inspector: Self { depth: self.depth + 1 }, sum: 0, count: 0, key: 0 })
+    }
+
+    /// Looks into text that is JSON already, as into the value it stands for.
+    fn raw<T: Serialize + ?Sized>(self, text: &T) -> Result<u64, Refusal> {
+        let read = |error: serde_json::Error| Refusal::new(format!("is JSON that does not decode: {error}"));
+        let text: String = serde_json::to_value(text).and_then(serde_json::from_value).map_err(read)?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(read)?;
+        value.serialize(self)
     }
 }
 
@@ -155,7 +166,7 @@ impl ser::Serializer for Inspector {
     type SerializeTupleStruct = Parts;
     type SerializeTupleVariant = Parts;
     type SerializeMap = Parts;
-    type SerializeStruct = Parts;
+    type SerializeStruct = Fields;
     type SerializeStructVariant = Parts;
 
     integers!(
@@ -256,8 +267,8 @@ impl ser::Serializer for Inspector {
         self.parts()
     }
 
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Parts, Refusal> {
-        self.parts()
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields, Refusal> {
+        if name == RAW { Ok(Fields::Raw(self, EMPTY)) } else { self.parts().map(Fields::Named) }
     }
 
     fn serialize_struct_variant(
@@ -302,24 +313,44 @@ sequences!(
     SerializeTupleVariant serialize_field
 );
 
-macro_rules! structs {
-    ($($trait:ident),*) => {
-        $(impl ser::$trait for Parts {
-            type Ok = u64;
-            type Error = Refusal;
-
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refusal> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<u64, Refusal> {
-                Self::end(self)
-            }
-        })*
-    };
+/// The fields of a struct, or what serde_json writes like one: text that is JSON already, with its digest.
+enum Fields {
+    Named(Parts),
+    Raw(Inspector, u64),
 }
 
-structs!(SerializeStruct, SerializeStructVariant);
+impl ser::SerializeStruct for Fields {
+    type Ok = u64;
+    type Error = Refusal;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refusal> {
+        match self {
+            Self::Named(parts) => parts.field(name, value)?,
+            Self::Raw(inspector, digest) => *digest = inspector.raw(value)?,
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<u64, Refusal> {
+        match self {
+            Self::Named(parts) => parts.end(),
+            Self::Raw(_, digest) => Ok(digest),
+        }
+    }
+}
+
+impl ser::SerializeStructVariant for Parts {
+    type Ok = u64;
+    type Error = Refusal;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refusal> {
+        self.field(name, value)
+    }
+
+    fn end(self) -> Result<u64, Refusal> {
+        Self::end(self)
+    }
+}
 
 impl ser::SerializeMap for Parts {
     type Ok = u64;
