@@ -163,27 +163,42 @@ impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
     }
 }
 
-/// What is to be created; every value is checked here, before anything is written.
+/// What is to be started, as its type or its caller says.
+pub(super) struct Definition {
+    pub(super) workflow: String,
+    pub(super) version: u32,
+    /// The queue, unless the options name another.
+    pub(super) queue: &'static str,
+    pub(super) timeout: Option<Duration>,
+}
+
 fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result<NewExecution> {
-    let queue = options.queue.unwrap_or_else(|| W::QUEUE.to_owned());
+    let options = StartOptions { concurrency_key: options.concurrency_key.or_else(|| W::concurrency_key(input)), ..options };
+    let definition = Definition { workflow: W::NAME.to_owned(), version: W::VERSION, queue: W::QUEUE, timeout: W::TIMEOUT };
+    let input = payload::encode(&format!("the input of workflow `{}`", W::NAME), input);
+    checked(definition, input, options)
+}
+
+/// What is to be created; every value is checked here, before anything is written.
+pub(super) fn checked(definition: Definition, input: Result<Payload>, options: StartOptions) -> Result<NewExecution> {
+    let queue = options.queue.unwrap_or_else(|| definition.queue.to_owned());
     payload::check_indexed("the queue of an execution", &queue)?;
     if let Some(key) = &options.key {
         payload::check_indexed("the key of an execution", key)?;
     }
-    let concurrency_key =
-        options.concurrency_key.or_else(|| W::concurrency_key(input)).map(checked_concurrency_key).transpose()?;
+    let concurrency_key = options.concurrency_key.map(checked_concurrency_key).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
-        workflow: W::NAME.to_owned(),
-        version: W::VERSION.cast_signed(),
+        workflow: definition.workflow,
+        version: definition.version.cast_signed(),
         queue,
         priority: options.priority,
         key: options.key,
         concurrency_key,
-        input: payload::encode(&format!("the input of workflow `{}`", W::NAME), input)?,
+        input: input?,
         start_at: options.start_at,
         delay: options.delay,
-        timeout: W::TIMEOUT,
+        timeout: definition.timeout,
         hand_off: None,
     })
 }
@@ -191,6 +206,11 @@ fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result
 impl Durable {
     async fn start_all<W: Workflow>(&self, new: Vec<NewExecution>) -> Result<Vec<ExecutionHandle<W>>> {
         self.refuse_unregistered::<W>()?;
+        Ok(self.start_checked(new).await?.into_iter().map(|started| self.handle(started.id)).collect())
+    }
+
+    /// Creates executions that were checked.
+    pub(super) async fn start_checked(&self, new: Vec<NewExecution>) -> Result<Vec<Started>> {
         // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
         let carried = tokio::spawn(self.clone().carry_out(new));
         let late = |limit| {
@@ -206,7 +226,7 @@ impl Durable {
             Patience::Endless => carried.await,
             Patience::AtMost(limit) => tokio::time::timeout(limit, carried).await.map_err(|_| late(limit))?,
         };
-        Ok(started??.into_iter().map(|started| self.handle(started.id)).collect())
+        started?
     }
 
     /// Writes the executions, and begins those that were handed to this process.
