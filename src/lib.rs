@@ -55,8 +55,8 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, PendingInputs, ProvideInput, Publish,
-    PutSchedule, QueueHandle, ScheduleList, Start, StartMany, TriggerSchedule,
+    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs, ProvideInput,
+    Publish, PutSchedule, QueueHandle, ScheduleList, Start, StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
@@ -65,7 +65,7 @@ pub use durable_core::context::{
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
-pub use durable_core::ids::{ExecutionId, WorkerId};
+pub use durable_core::ids::{ExecutionId, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Fire, FireCause,
     FireOutcome, InputForm, Missed, Overlap, Parent, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Schedule, Step, Wait,

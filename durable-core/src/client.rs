@@ -3,6 +3,7 @@
 mod answer;
 mod builder;
 mod cancel;
+mod fork;
 mod handle;
 mod list;
 mod publish;
@@ -10,12 +11,14 @@ mod queue;
 mod schedule;
 mod schedules;
 mod start;
+mod start_by_name;
 mod transaction;
 mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -30,12 +33,13 @@ use crate::signals::Signals;
 use crate::store::messages::{self, Message};
 use crate::store::parents::Tells;
 use crate::store::starts::Starts;
-use crate::store::{self, Lane, Patience, Store, executions, look};
+use crate::store::{self, Lane, Patience, Store, executions, forks, look};
 use crate::worker::{Heart, Worker};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
 pub use cancel::Cancel;
+pub use fork::Fork;
 pub use handle::ExecutionHandle;
 pub use list::{ExecutionList, ExecutionPage};
 pub use publish::Publish;
@@ -43,6 +47,7 @@ pub use queue::QueueHandle;
 pub use schedule::PutSchedule;
 pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
+pub use start_by_name::StartByName;
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -157,10 +162,22 @@ impl Durable {
         Ok(())
     }
 
-    /// Puts an execution back into its queue that was stopped because its code did not fit its journal.
+    /// Has an execution go no further until it is resumed; returns since when. Nobody claims it, and one that runs stops at its
+    /// next step or wait. What it waits for is still received, and its time goes on to run. Pausing twice is no error; cancelling
+    /// and rolling back need no resume.
     ///
     /// # Errors
-    /// `Finished` when it is not stopped, `NotFound` for an unknown execution.
+    /// `Finished` when it came too late, `NotFound` for an unknown execution.
+    pub async fn pause(&self, id: ExecutionId) -> Result<DateTime<Utc>> {
+        let paused_at = self.run("pause an execution", |pool| forks::pause(self.store(), pool, id)).await?;
+        self.engine.signals.paused();
+        Ok(paused_at)
+    }
+
+    /// Lets an execution go on that was paused, or that was stopped because its code did not fit its journal.
+    ///
+    /// # Errors
+    /// `Finished` when it is neither paused nor stopped, `NotFound` for an unknown execution.
     pub async fn resume(&self, id: ExecutionId) -> Result<()> {
         let queue = self.run("resume an execution", |pool| executions::resume(self.store(), pool, id)).await?;
         self.engine.signals.queued(&queue);

@@ -60,6 +60,36 @@ impl fmt::Display for ExecutionId {
     }
 }
 
+/// The beginning of ids, to find executions by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdPrefix {
+    first: u128,
+    last: u128,
+}
+
+impl IdPrefix {
+    /// The first id that begins so, and the last.
+    pub(crate) fn range(self) -> (Uuid, Uuid) {
+        (Uuid::from_u128(self.first), Uuid::from_u128(self.last))
+    }
+}
+
+impl FromStr for IdPrefix {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        const DIGITS: usize = 32;
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let fits = (1..=DIGITS).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let filled = |digit: &str| u128::from_str_radix(&format!("{digits}{}", digit.repeat(DIGITS - digits.len())), 16).ok();
+        let range = if fits { filled("0").zip(filled("f")) } else { None };
+        range.map(|(first, last)| Self { first, last }).ok_or_else(|| {
+            let problem = format!("no execution id begins with `{text}`; give 1 to {DIGITS} hexadecimal digits");
+            Error::of_kind(ErrorKind::Invalid, problem)
+        })
+    }
+}
+
 /// The id of a worker: one life of a process that runs executions. A process that lost its lease goes on under a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -109,5 +139,23 @@ impl Epoch {
     /// Whether nobody else can have held the execution between that epoch and this one.
     pub(crate) fn follows(self, earlier: Self) -> bool {
         self.0 == earlier.0 + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_spans_the_ids_that_begin_so() {
+        let range = |text: &str| text.parse::<IdPrefix>().map(IdPrefix::range);
+        let id = |text: &str| Uuid::parse_str(text).unwrap();
+        let spanned = (id("01989f2c-7b00-0000-0000-000000000000"), id("01989f2c-7bff-ffff-ffff-ffffffffffff"));
+        assert_eq!(range("01989F2C-7b").unwrap(), spanned);
+        let whole = "01989f2c-7b12-7000-8000-00000000002a";
+        assert_eq!(range(whole).unwrap(), (id(whole), id(whole)));
+        for wrong in ["", "-", "order", &format!("{whole}0")] {
+            assert_eq!(range(wrong).unwrap_err().kind(), ErrorKind::Invalid, "{wrong}");
+        }
     }
 }

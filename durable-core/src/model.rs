@@ -4,6 +4,7 @@ mod execution;
 mod journal;
 mod queue;
 mod schedule;
+mod unmet;
 mod wait;
 mod worker;
 

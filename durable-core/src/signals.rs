@@ -44,7 +44,7 @@ pub(crate) struct Signals {
     /// It was read again: whatever waits for a time should look.
     pub(crate) clock_turned: Notify,
     pub(crate) results: Results,
-    /// Executions were rolled back: what this process holds should be compared with the database.
+    /// Executions were rolled back or paused: what this process holds should be compared with the database.
     pub(crate) taken_back: Notify,
     ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
     nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
@@ -188,6 +188,12 @@ impl Signals {
             queues.into_iter().for_each(|queue| self.queued(queue));
         }
         families::tell_observers(store, &self.observers, &ended).await;
+    }
+
+    /// Executions were paused: whoever runs them should let go of them.
+    pub(crate) fn paused(&self) {
+        self.taken_back.notify_one();
+        self.tell(Notice::Paused);
     }
 
     /// Something is due then.

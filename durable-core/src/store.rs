@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod executions;
 pub(crate) mod families;
+pub(crate) mod forks;
 pub(crate) mod journal;
 mod lane;
 pub(crate) mod look;

@@ -24,7 +24,7 @@ use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::registry::Registry;
 use crate::signals::{Signals, Slot, Slots};
-use crate::store::executions::KnownWorkflows;
+use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::parents::Tells;
 use crate::store::workers::NewWorker;
 use crate::store::{self, Lane, Patience, Session, Store, executions, journal, workers};
@@ -207,16 +207,17 @@ impl Worker {
     }
 
     /// Stops those of `believed` that turned out not to be held, unless they were claimed anew in the meantime.
-    pub(crate) fn drop_strays(&self, believed: &[(ExecutionId, Epoch)], strays: &[ExecutionId]) {
-        let lost: Vec<Arc<Run>> = {
+    pub(crate) fn drop_strays(&self, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
+        let unchanged = |ids: &[ExecutionId]| -> Vec<Arc<Run>> {
             let running = self.running();
             let unchanged = |id: &ExecutionId| {
                 let (_, epoch) = believed.iter().find(|(believed, _)| believed == id)?;
                 running.get(id).filter(|run| run.hold().epoch == *epoch).cloned()
             };
-            strays.iter().filter_map(unchanged).collect()
+            ids.iter().filter_map(unchanged).collect()
         };
-        lost.iter().for_each(|run| run.end(Verdict::Lost));
+        unchanged(&strays.lost).iter().for_each(|run| run.end(Verdict::Lost));
+        unchanged(&strays.paused).iter().for_each(|run| run.drain());
     }
 
     /// Runs executions that this worker holds without knowing it: the answer to their claim was lost on the way.

@@ -45,6 +45,7 @@ begin
             claims = 0,
             wake_at = null,
             deadline_at = null,
+            paused_at = null,
             error = null
         where shard = 0 and execution_id = any (called_off)
         returning execution_id, 'compensating', queue, null::uuid;

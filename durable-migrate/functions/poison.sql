@@ -28,7 +28,9 @@ begin
         select *
         from durable.begin_rollback(poison.shard, poison.worker_id, poison.execution_id, poison.epoch, poison.reason);
         update durable.executions as execution
-        set state = 'pending', epoch = execution.epoch + 1
+        set state = 'pending',
+            epoch = execution.epoch + 1,
+            wake_at = case when paused_at is not null then 'infinity'::timestamptz end
         where execution.shard = poison.shard
           and execution.execution_id = poison.execution_id
           and execution.epoch = poison.epoch

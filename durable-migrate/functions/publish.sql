@@ -104,7 +104,7 @@ begin
     ),
     woken as (
         update durable.executions
-        set state = 'pending', wake_at = null
+        set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
         where shard = 0
           and execution_id = any (array(select execution_id from given))
           and state = 'waiting'

@@ -1,4 +1,4 @@
--- resume: put an execution that was stopped (it diverged from its journal) back into its queue.
+-- resume: let an execution go on that is paused, or that was stopped (it diverged from its journal); says the queue it is in.
 create or replace function durable.resume(execution_id uuid) returns text
 language plpgsql volatile
 as $$
@@ -8,8 +8,14 @@ declare
 begin
     perform durable.lock_mailbox(resume.execution_id);
     update durable.executions
-    set state = 'pending', wake_at = null, error = null
-    where shard = 0 and execution_id = resume.execution_id and state = 'waiting' and error is not null
+    set state = case when error is null then state else 'pending' end,
+        wake_at = case when error is null then nullif(wake_at, 'infinity') end,
+        error = null,
+        paused_at = null
+    where shard = 0
+      and execution_id = resume.execution_id
+      and finished_at is null
+      and (paused_at is not null or state = 'waiting' and error is not null)
     returning queue into target;
     if found then
         return target.queue;
@@ -21,7 +27,7 @@ begin
         raise exception 'there is no execution %', resume.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';
     end if;
-    raise exception 'execution % is % and not stopped: there is nothing to resume', resume.execution_id, target.state
+    raise exception 'execution % is %, neither paused nor stopped: there is nothing to resume', resume.execution_id, target.state
     using errcode = 'UD410';
 end
 $$;

@@ -4,7 +4,7 @@ create or replace function durable.wake_for_message(execution_id uuid) returns t
 language sql volatile
 as $$
     update durable.executions
-    set state = 'pending', wake_at = null
+    set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
     where executions.shard = 0 and executions.execution_id = $1 and executions.state = 'waiting' and executions.error is null
     returning executions.queue
 $$;

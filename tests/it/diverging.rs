@@ -309,7 +309,7 @@ async fn only_a_stopped_execution_can_be_resumed() {
     let client = database.client().await;
     let error = client.resume(id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Finished);
-    assert!(error.to_string().contains("is waiting and not stopped"), "{error}");
+    assert!(error.to_string().contains("is waiting, neither paused nor stopped"), "{error}");
     let nobody = ExecutionId::from(uuid::Uuid::now_v7());
     assert_eq!(client.resume(nobody).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

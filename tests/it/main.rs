@@ -38,6 +38,8 @@ mod families;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod forking;
+#[cfg(test)]
 mod gathering;
 #[cfg(test)]
 mod isolating;
@@ -61,6 +63,8 @@ mod panicking;
 mod parenting;
 #[cfg(test)]
 mod pausing;
+#[cfg(test)]
+mod pausing_executions;
 #[cfg(test)]
 mod psql;
 #[cfg(test)]

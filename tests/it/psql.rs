@@ -140,7 +140,7 @@ async fn what_the_client_refuses_the_verbs_refuse_with_a_code_and_a_hint() {
         (format!("select durable.provide_input('{nobody}', 'x', '1')"), "UD404", "there is no execution"),
         (format!("select durable.provide_input('{id}', '', '1')"), "UD422", "without a name"),
         (format!("select durable.cancel('{nobody}')"), "UD404", "there is no execution"),
-        (format!("select durable.resume('{id}')"), "UD410", "is pending and not stopped"),
+        (format!("select durable.resume('{id}')"), "UD410", "is pending, neither paused nor stopped"),
         (format!("select durable.rollback('{nobody}')"), "UD404", "there is no execution"),
         (format!("select durable.provide_input('{id}', 'x', '1', answered_by => repeat('x', 1001))"), "UD422", "over 1000 bytes"),
         (format!("select durable.cancel_wait('{nobody}', 'x')"), "UD404", "there is no execution"),

@@ -202,7 +202,7 @@ async fn a_rollback_is_asked_for_twice_without_harm_and_not_cut_short_by_a_cance
     assert_eq!(error.kind(), ErrorKind::Finished);
     assert!(error.to_string().contains("is being rolled back"), "{error}");
     let error = worker.resume(handle.id()).await.unwrap_err();
-    assert!(error.to_string().contains("is compensating and not stopped"), "{error}");
+    assert!(error.to_string().contains("is compensating, neither paused nor stopped"), "{error}");
     trip.gate.add_permits(1);
     assert_ended(&handle, ErrorKind::RolledBack, ExecutionState::Compensated, "first").await;
     worker.rollback(handle.id(), "third").await.unwrap();

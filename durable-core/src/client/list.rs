@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{Execution, ExecutionState};
 use crate::store::look::{self, ListFilter};
 
@@ -89,6 +89,18 @@ impl<'durable> ExecutionList<'durable> {
     /// Only those started by a client before this time.
     pub fn created_before(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_before = Some(time);
+        self
+    }
+
+    /// Only those whose id begins so, as in `0198` or `01989f2c-7b`.
+    pub fn id_prefix(mut self, prefix: IdPrefix) -> Self {
+        self.filter.ids = Some(prefix);
+        self
+    }
+
+    /// Only those that are paused.
+    pub fn paused(mut self) -> Self {
+        self.filter.paused = true;
         self
     }
 

@@ -149,6 +149,10 @@ pub struct Execution {
     pub schedule: Option<String>,
     /// The due time of the schedule that it was started for; for one that was triggered by hand, the time of that.
     pub scheduled_for: Option<DateTime<Utc>>,
+    /// The execution whose journal it took over when it began.
+    pub forked_from: Option<ExecutionId>,
+    /// Since when it is to go no further; `None` unless it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
 }
 
 /// The execution that started another.

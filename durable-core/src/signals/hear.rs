@@ -49,7 +49,7 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
             Notice::Queued(queue) => drop(signals.poke(&queue)),
             Notice::Finished(ids) => signals.ended(ids),
             Notice::Resolved(ids) => signals.nudge(ids),
-            Notice::RolledBack => signals.taken_back.notify_one(),
+            Notice::RolledBack | Notice::Paused => signals.taken_back.notify_one(),
             Notice::SchedulesChanged => signals.schedules_changed.notify_one(),
             Notice::ClockTurned => signals.clock_read.notify_one(),
             Notice::SelfTest(_) => {}

@@ -107,13 +107,22 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
     })
 }
 
-/// Those that the worker believes to hold and does not.
+/// What the worker believes to hold, and should let go of.
+#[derive(Debug, Default)]
+pub(crate) struct Strays {
+    /// It does not hold them.
+    pub(crate) lost: Vec<ExecutionId>,
+    /// They are to go no further.
+    pub(crate) paused: Vec<ExecutionId>,
+}
+
+/// Those that the worker believes to hold and does not, and those that were paused.
 pub(crate) async fn stray(
     store: &Store,
     executor: impl PgExecutor<'_>,
     worker: WorkerId,
     believed: &[(ExecutionId, Epoch)],
-) -> Result<Vec<ExecutionId>, sqlx::Error> {
+) -> Result<Strays, sqlx::Error> {
     let rows = store
         .query(Statement::StrayExecutions)
         .bind(SHARD)
@@ -122,7 +131,12 @@ pub(crate) async fn stray(
         .bind(believed.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
         .fetch_all(executor)
         .await?;
-    rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
+    let mut strays = Strays::default();
+    for row in &rows {
+        let list = if row.try_get("paused")? { &mut strays.paused } else { &mut strays.lost };
+        list.push(row.try_get::<Uuid, _>("execution_id")?.into());
+    }
+    Ok(strays)
 }
 
 /// What became of an execution that was claimed too often.
@@ -247,7 +261,7 @@ pub(crate) async fn finished(
         .collect()
 }
 
-/// Puts a stopped execution back into its queue, and says which.
+/// Lets a paused or stopped execution go on, and says in which queue.
 pub(crate) async fn resume(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<String, sqlx::Error> {
     store.query(Statement::ResumeExecution).bind(id.as_uuid()).fetch_one(executor).await?.try_get(0)
 }

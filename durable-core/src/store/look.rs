@@ -9,7 +9,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::{Statement, Store};
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::{ExecutionId, IdPrefix, SHARD};
 use crate::model::{Child, Execution, ExecutionDetails, ExecutionState, Parent, PendingInput, Wait};
 
 /// Filters of a list; those left out let everything pass.
@@ -23,6 +23,8 @@ pub(crate) struct ListFilter {
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
     pub(crate) after: Option<ExecutionId>,
+    pub(crate) ids: Option<IdPrefix>,
+    pub(crate) paused: bool,
     pub(crate) limit: i64,
 }
 
@@ -62,7 +64,10 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(filter.created_from)
         .bind(filter.created_before)
         .bind(filter.after.map(ExecutionId::as_uuid))
-        .bind(filter.limit);
+        .bind(filter.limit)
+        .bind(filter.ids.map(|ids| ids.range().0))
+        .bind(filter.ids.map(|ids| ids.range().1))
+        .bind(filter.paused);
     if let Some(parent) = filter.parent {
         query = query.bind(parent.as_uuid());
     }
@@ -112,6 +117,8 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
         schedule: row.try_get("schedule")?,
         scheduled_for: row.try_get("scheduled_for")?,
+        forked_from: row.try_get::<Option<Uuid>, _>("forked_from")?.map(ExecutionId::from),
+        paused_at: row.try_get("paused_at")?,
     })
 }
 

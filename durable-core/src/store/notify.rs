@@ -28,6 +28,8 @@ pub(crate) enum Notice {
     RolledBack,
     /// Schedules were made or changed.
     SchedulesChanged,
+    /// Executions were paused, which may be running.
+    Paused,
     /// A test turned the clock.
     ClockTurned,
     /// A process tells itself that notifications arrive.
@@ -43,6 +45,7 @@ impl Notice {
             Self::Resolved(ids) => in_messages("resolved", ids),
             Self::RolledBack => vec!["rolled_back".to_owned()],
             Self::SchedulesChanged => vec!["schedules".to_owned()],
+            Self::Paused => vec!["paused".to_owned()],
             Self::ClockTurned => vec!["clock".to_owned()],
             Self::SelfTest(id) => vec![format!("self_test {id}")],
         }
@@ -57,6 +60,7 @@ impl Notice {
             "resolved" => ids(rest).map(Self::Resolved),
             "rolled_back" => Some(Self::RolledBack),
             "schedules" => Some(Self::SchedulesChanged),
+            "paused" => Some(Self::Paused),
             "clock" => Some(Self::ClockTurned),
             "self_test" => rest.parse().ok().map(Self::SelfTest),
             _ => None,
@@ -154,7 +158,7 @@ mod tests {
         assert_eq!(heard, ids);
         let queued = Notice::Queued("night shift".to_owned());
         let resolved = Notice::Resolved(ids[..2].to_vec());
-        for notice in [queued, resolved, Notice::RolledBack, Notice::SchedulesChanged] {
+        for notice in [queued, resolved, Notice::RolledBack, Notice::SchedulesChanged, Notice::Paused] {
             assert_eq!(Notice::parse(&notice.messages()[0]), Some(notice));
         }
         assert_eq!(Notice::parse("from the future"), None);

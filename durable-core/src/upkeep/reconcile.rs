@@ -1,4 +1,4 @@
-//! Compares what this worker runs with what the database says it holds: cancelled executions stop, lost claims are taken up.
+//! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims are taken up.
 
 use std::sync::Arc;
 

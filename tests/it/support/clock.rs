@@ -11,7 +11,7 @@ use super::{Database, eventually};
 /// What is due next: a timer, or an attempt that waits in memory for its turn.
 const NEXT_DUE: &str = "\
     select min(due) from (
-        select min(wake_at) as due from durable.executions
+        select min(wake_at) as due from durable.executions where wake_at < 'infinity'
         union all
         select min(retry_at) from durable.attempts join durable.executions using (shard, execution_id)
         where state = 'running' and retry_at > durable.now()

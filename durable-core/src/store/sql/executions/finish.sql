@@ -14,6 +14,7 @@ moved as (
         output = $6::json,
         error = $7::json,
         claims = 0,
+        wake_at = case when $5 = 'pending' and paused_at is not null then 'infinity'::timestamptz end,
         finished_at = case when $5 not in ('pending', 'running', 'waiting') then now.at end
     from fence, now
     where executions.shard = $1

@@ -2,8 +2,9 @@
 select
     execution_id, workflow, version, queue, priority, key, concurrency_key, epoch, shown.state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
-    created_at, started_at, wake_at, deadline_at, finished_at,
-    parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for
+    created_at, started_at, nullif(wake_at, 'infinity') as wake_at, deadline_at, finished_at,
+    parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for, forked_from,
+    case when finished_at is null then paused_at end as paused_at
 from durable.executions
 cross join lateral (
     select case when finished_at is null and rollback is not null then 'compensating' else executions.state end as state
@@ -16,5 +17,8 @@ where shard = $1
   and ($6::timestamptz is null or created_at >= $6)
   and ($7::timestamptz is null or created_at < $7)
   and execution_id < coalesce($8::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  and execution_id >= coalesce($10::uuid, '00000000-0000-0000-0000-000000000000')
+  and execution_id <= coalesce($11::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  and (not $12 or paused_at is not null and finished_at is null)
 order by execution_id desc
 limit $9

@@ -19,6 +19,7 @@ moved as (
         output = item.output::json,
         error = item.error::json,
         claims = 0,
+        wake_at = case when item.next_state = 'pending' and paused_at is not null then 'infinity'::timestamptz end,
         finished_at = case when item.next_state not in ('pending', 'running', 'waiting') then now.at end
     from item, fence, now
     where item.next_state is not null

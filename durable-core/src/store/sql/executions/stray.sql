@@ -1,13 +1,11 @@
--- executions/stray: those of $3 that worker $2 believes to hold at epochs $4 and does not; cancelled ones, for the most part.
-select held.execution_id
+-- executions/stray: those of $3 that worker $2 believes to hold at epochs $4 and does not (cancelled ones, for the most part), and those that are paused.
+select held.execution_id, mine.execution_id is not null as paused
 from unnest($3::uuid[], $4::int4[]) as held (execution_id, epoch)
-where not exists (
-    select
-    from durable.executions
-    where executions.shard = $1
-      and executions.execution_id = any ($3)
-      and executions.execution_id = held.execution_id
-      and executions.worker_id = $2
-      and executions.epoch = held.epoch
-      and executions.state = 'running'
-)
+left join durable.executions as mine
+    on mine.shard = $1
+    and mine.execution_id = any ($3)
+    and mine.execution_id = held.execution_id
+    and mine.worker_id = $2
+    and mine.epoch = held.epoch
+    and mine.state = 'running'
+where mine.execution_id is null or mine.paused_at is not null

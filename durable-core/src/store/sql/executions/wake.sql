@@ -31,7 +31,7 @@ ended as (
 ),
 woken as (
     update durable.executions
-    set state = 'pending', wake_at = null
+    set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
     where shard = $1
       and execution_id = any (array(select execution_id from locked))
     returning queue
@@ -42,4 +42,4 @@ group by queue
 union all
 select null, 0, min(wake_at)
 from durable.executions
-where shard = $1 and wake_at > (select at from now)
+where shard = $1 and wake_at > (select at from now) and wake_at < 'infinity'

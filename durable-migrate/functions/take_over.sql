@@ -1,0 +1,89 @@
+-- take_over: begin an execution with what another, which has ended, had recorded until then, except what is left out.
+-- Under the other's mailbox lock. Called again with the same new id, it changes nothing.
+create or replace function durable.take_over(
+    origin uuid, new_id uuid, version int, until timestamptz, left_out text[], out id uuid, out queue text
+)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    source durable.executions;
+begin
+    -- It must not be pruned meanwhile.
+    select * into source
+    from durable.executions
+    where shard = 0 and execution_id = origin
+    for share;
+    if not found then
+        raise exception 'there is no execution %', origin
+        using errcode = 'UD404', hint = 'check the id and the schema';
+    end if;
+    if source.finished_at is null then
+        raise exception 'execution % is %: only what has ended can be taken over', origin, source.state
+        using errcode = 'UD409', hint = 'wait for its end, or cancel it';
+    end if;
+    if source.rollback is not null and source.state in ('compensated', 'compensation_failed') or source.undoes is not null then
+        raise exception 'execution % is %: what it did was undone, and cannot be gone on from', origin, source.state
+        using errcode = 'UD409', hint = 'start a new execution';
+    end if;
+    if take_over.version < 1 then
+        raise exception 'there is no version %', take_over.version using errcode = 'UD422', hint = 'versions start at 1';
+    end if;
+
+    id := new_id;
+    queue := source.queue;
+    insert into durable.executions (
+        shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
+        concurrency_key, rank
+    ) values (
+        -- At its second epoch: it is not taken for one whose journal is empty.
+        0, new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
+        source.input, 'pending', 1, 0, origin, source.concurrency_key, durable.rank(durable.now(), source.priority)
+    )
+    on conflict do nothing;
+    if not found then
+        if exists (select from durable.executions where shard = 0 and execution_id = new_id and forked_from = origin) then
+            return;
+        end if;
+        raise exception 'there is an execution % already', new_id
+        using errcode = 'UD409', hint = 'give an id that nobody has, or none';
+    end if;
+
+    insert into durable.checkpoints (
+        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error, undo_order
+    )
+    select new_id, digest, started_at, finished_at, 0, attempt, key, output, error,
+        -- What a completed execution did stands: nobody else undoes it.
+        case when source.state <> 'completed' then undo_order end
+    from durable.checkpoints
+    where shard = 0
+      and execution_id = origin
+      and finished_at <= until
+      and key <> all (left_out)
+      -- Only a rollback reads those of children.
+      and (source.state <> 'completed' or key !~ '(^|/)child ');
+
+    insert into durable.waits (
+        execution_id, started_at, due_at, resolved_at, message_id, shard, key, kind, name, outcome, prompt, schema, payload,
+        names, correlation, child_id, form, metadata, answered_by
+    )
+    select
+        new_id, started_at, due_at, resolved_at, message_id, 0, key, kind, name, outcome, prompt, schema,
+        case
+            when source.state = 'completed' and kind = 'child' and payload ->> 'undoable' = 'true' then
+                json_build_object(
+                    'state', payload -> 'state', 'output', payload -> 'output', 'error', payload -> 'error', 'undoable', false
+                )
+            else payload
+        end,
+        names, correlation, child_id, form, metadata, answered_by
+    from durable.waits
+    where shard = 0 and execution_id = origin and resolved_at <= until and key <> all (left_out);
+
+    insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload, sent_by)
+    select 0, new_id, message_id, sent_at, kind, name, payload, sent_by
+    from durable.mailbox
+    where shard = 0 and execution_id = origin
+    order by arrival;
+end
+$$;

@@ -1,0 +1,55 @@
+-- to_repeat: the journal keys of what a retry does again: failures that the workflow did not go on from.
+create or replace function durable.to_repeat(execution_id uuid) returns setof text
+language sql stable
+as $$
+    with entry as materialized (
+        select key, finished_at as began_at, finished_at as ended_at, error is not null as failed, output ->> 'branch' as decided_for
+        from durable.checkpoints
+        where shard = 0 and execution_id = $1
+        union all
+        select
+            key, started_at, resolved_at,
+            outcome in ('timed_out', 'cancelled') or kind = 'child' and payload ->> 'state' not in ('completed', 'started'),
+            null
+        from durable.waits
+        where shard = 0 and execution_id = $1
+    ),
+    -- A race, or the first failure among branches: it stands above what its branches did.
+    around as materialized (
+        select
+            inner_entry.key,
+            decision.key as decision,
+            decision.decided_for = split_part(substr(inner_entry.key, length(decision.key) + 2), '/', 1) as decided
+        from entry as decision
+        join entry as inner_entry on starts_with(inner_entry.key, decision.key || '/')
+        where decision.decided_for is not null
+    ),
+    final as materialized (
+        select failure.key
+        from entry as failure
+        where failure.failed
+          and not exists (select from around where around.key = failure.key and not decided)
+          and not exists (
+            select
+            from entry as later
+            where later.began_at > failure.ended_at
+              and not durable.beside(later.key, failure.key)
+              and not exists (select from around where around.key = failure.key and around.decision = later.key)
+          )
+    ),
+    reopened as materialized (
+        select distinct decision
+        from around
+        where key = any (array(select key from final))
+    )
+    select key from final
+    union
+    select decision from reopened
+    union
+    -- What was cut off by a decision that falls.
+    select around.key
+    from around
+    join reopened using (decision)
+    join entry on entry.key = around.key
+    where entry.failed
+$$;
