@@ -55,8 +55,8 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs, ProvideInput,
-    Publish, PutSchedule, QueueHandle, ScheduleList, Start, StartByName, StartMany, TriggerSchedule,
+    Builder, Cancel, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs, ProvideInput, Prune,
+    Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, Start, StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
@@ -67,9 +67,9 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Fire, FireCause,
-    FireOutcome, InputForm, Missed, Overlap, Parent, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Schedule, Step, Wait,
-    WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Attempt, AttemptOutcome, Bond, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Finding, Fire, FireCause,
+    FireOutcome, InputForm, Missed, Overlap, Parent, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Schedule, Severity,
+    Step, Subject, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -1,6 +1,7 @@
 //! Executions, steps, waits, queues, schedules and workers as plain data, and which state may follow which.
 
 mod execution;
+mod finding;
 mod journal;
 mod queue;
 mod schedule;
@@ -9,9 +10,12 @@ mod wait;
 mod worker;
 
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
+pub use finding::{Finding, Severity, Subject};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use worker::WorkerStatus;
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;

@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod clock;
+pub(crate) mod doctor;
 pub(crate) mod executions;
 pub(crate) mod families;
 pub(crate) mod forks;
@@ -13,6 +14,7 @@ pub(crate) mod notify;
 mod outage;
 pub(crate) mod parents;
 pub(crate) mod parks;
+pub(crate) mod prune;
 pub(crate) mod publications;
 pub(crate) mod queues;
 pub(crate) mod saves;

@@ -34,6 +34,8 @@ mod delivering;
 #[cfg(test)]
 mod diverging;
 #[cfg(test)]
+mod examining;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod fleet;
@@ -65,6 +67,7 @@ mod parenting;
 mod pausing;
 #[cfg(test)]
 mod pausing_executions;
+mod pruning;
 #[cfg(test)]
 mod psql;
 #[cfg(test)]

@@ -284,6 +284,12 @@ impl Builder {
         Ok(Durable { engine: Arc::new(engine) })
     }
 
+    /// The database alone, without an engine.
+    pub(super) fn store(&self) -> Result<(Store, Patience)> {
+        let Checked { connect, schema, .. } = self.check()?;
+        Ok((Store::new(connect, schema, self.max_connections), Patience::AtMost(self.operation_timeout)))
+    }
+
     /// Refuses options that make no sense, before anything is connected or written.
     fn check(&self) -> Result<Checked> {
         let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));

@@ -1,0 +1,196 @@
+//! Looks for what is wrong with a database, or with what works on it, and says how to repair it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgPool;
+
+use super::Builder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Finding, Severity, Subject};
+use crate::store::doctor::{self, How, OldSnapshot, Stuck};
+use crate::store::{self, Patience, Store, look};
+
+/// Clocks further apart than this are a finding: times in logs no longer match those in the database.
+const CLOCKS_APART: TimeDelta = TimeDelta::seconds(5);
+
+/// Dead rows that no one notices.
+const DEAD_ROWS: i64 = 10_000;
+
+/// Transactions open for longer hold up vacuum, and no statement of the engine takes so long.
+const OLD_SNAPSHOT_SECONDS: f64 = 300.0;
+
+/// Most executions that are named.
+const NAMED: i64 = 100;
+
+impl Builder {
+    /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
+    /// transactions, queues that nobody works on, executions that lost workers hold, that were stopped, or that kill their
+    /// workers. Empty where all is well: executions that sleep or wait are well. It writes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may
+    /// not look.
+    pub async fn examine(self) -> Result<Vec<Finding>> {
+        let (store, patience) = self.store()?;
+        let doctor = Doctor { store, patience };
+        let schema = doctor.examine_schema().await?;
+        if schema.is_unknown {
+            return Ok(schema.findings);
+        }
+        let mut findings = schema.findings;
+        findings.extend(doctor.examine_connection().await?);
+        findings.extend(doctor.examine_tables().await?);
+        findings.extend(doctor.examine_workers().await?);
+        findings.extend(doctor.examine_executions().await?);
+        Ok(findings)
+    }
+}
+
+/// Where it looks.
+struct Doctor {
+    store: Store,
+    patience: Patience,
+}
+
+/// What is wrong with the schema.
+struct SchemaFindings {
+    findings: Vec<Finding>,
+    /// Whether its tables are not those that the statements were written for.
+    is_unknown: bool,
+}
+
+impl Doctor {
+    async fn run<'a, T, F>(&'a self, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        store::run(what, self.patience, || statement(&self.store.pool)).await
+    }
+
+    async fn examine_schema(&self) -> Result<SchemaFindings> {
+        let Store { pool, schema, .. } = &self.store;
+        let status = durable_migrate::status(pool, schema).await.map_err(|error| {
+            let kind = match error {
+                durable_migrate::Error::Connect { .. } => ErrorKind::Unavailable,
+                _ => ErrorKind::Database,
+            };
+            Error::of_kind(kind, format!("cannot {error}"))
+        })?;
+        let is_unknown = durable_migrate::accept_version(status.database_version, schema).is_err();
+        let wrong = status.accept().err();
+        let repair = format!("durable --schema {schema} migrate up");
+        let findings = wrong.map(|wrong| error(Subject::Schema, format!("cannot {wrong}"), repair)).into_iter().collect();
+        Ok(SchemaFindings { findings, is_unknown })
+    }
+
+    async fn examine_connection(&self) -> Result<Vec<Finding>> {
+        let store = &self.store;
+        let mut findings = Vec::new();
+        if self.run("look for a pooler", |_| doctor::is_pooled(store)).await? {
+            let problem = "a pooler lends server processes by transaction: settings of a session and notifications get lost";
+            findings.push(warning(Subject::Pooler, problem, "give the address of the server itself, or pool by session"));
+        }
+        if !self.run("listen to a notification", |_| doctor::is_heard(store)).await? {
+            let problem = "notifications do not arrive: work is found by polling alone";
+            findings.push(warning(Subject::Notifications, problem, "give the address of the server itself, or pool by session"));
+        }
+        let (server, turned) = self.run("read the server's clock", |pool| doctor::clock(store, pool)).await?;
+        let apart = server - machine_clock();
+        if apart.abs() > CLOCKS_APART {
+            let problem = format!("the clock of the database is {} s ahead of this machine's", apart.num_seconds());
+            findings.push(warning(Subject::Clock, problem, "have both follow a time server"));
+        }
+        if turned {
+            let problem = "the clock that executions live by was turned, as tests do";
+            let repair = format!("update {}.clock set frozen_at = null, ahead_by = interval '0'", store.schema);
+            findings.push(warning(Subject::Clock, problem, repair));
+        }
+        Ok(findings)
+    }
+
+    async fn examine_tables(&self) -> Result<Vec<Finding>> {
+        let store = &self.store;
+        let mut findings = Vec::new();
+        for index in self.run("look for invalid indexes", |pool| doctor::invalid_indexes(store, pool)).await? {
+            let problem = format!("index {index} is invalid: building it was cut off, and nobody uses it");
+            findings.push(error(Subject::Indexes, problem, format!("reindex index concurrently {index}")));
+        }
+        for bloated in self.run("look for dead rows", |pool| doctor::bloated_tables(store, pool, DEAD_ROWS)).await? {
+            let problem = format!("table {} has {} dead rows beside {} live ones", bloated.table, bloated.dead, bloated.live);
+            findings.push(warning(Subject::Bloat, problem, format!("vacuum (analyze) {}", bloated.table)));
+        }
+        let snapshots = self.run("look for old transactions", |pool| doctor::old_snapshots(store, pool, OLD_SNAPSHOT_SECONDS));
+        findings.extend(snapshots.await?.iter().map(old_snapshot));
+        Ok(findings)
+    }
+
+    async fn examine_workers(&self) -> Result<Vec<Finding>> {
+        let workers = self.run("list workers", |pool| look::workers(&self.store, pool)).await?;
+        let left = workers.iter().filter(|worker| !worker.live && worker.running > 0);
+        Ok(left
+            .map(|worker| {
+                let problem = format!(
+                    "{} executions are held by worker {} (process {} on {}), which is lost",
+                    worker.running, worker.id, worker.process_id, worker.host
+                );
+                error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
+            })
+            .collect())
+    }
+
+    async fn examine_executions(&self) -> Result<Vec<Finding>> {
+        let store = &self.store;
+        let unserved = self.run("look for queues without a worker", |pool| doctor::unserved_queues(store, pool)).await?;
+        let mut findings: Vec<Finding> = unserved
+            .iter()
+            .map(|unserved| {
+                let since = unserved.since.format("%Y-%m-%d %H:%M:%S UTC");
+                let problem = format!(
+                    "{} executions are in queue `{}`, the oldest since {since}, and no live worker works on it",
+                    unserved.executions, unserved.queue
+                );
+                error(Subject::Queues, problem, format!("start a worker with `.queue(\"{}\", …)`", unserved.queue))
+            })
+            .collect();
+        let stuck = self.run("look for stuck executions", |pool| doctor::stuck_executions(store, pool, NAMED)).await?;
+        findings.extend(stuck.iter().map(stuck_execution));
+        Ok(findings)
+    }
+}
+
+fn old_snapshot(snapshot: &OldSnapshot) -> Finding {
+    let OldSnapshot { process_id, role, application, state, seconds } = snapshot;
+    let problem = format!(
+        "a transaction of role `{role}` (`{application}`, {state}) has been open for {seconds} s, and vacuum cannot pass it"
+    );
+    warning(Subject::Snapshots, problem, format!("have its application end it, or call `pg_terminate_backend({process_id})`"))
+}
+
+fn stuck_execution(Stuck { id, workflow, how }: &Stuck) -> Finding {
+    let (problem, repair) = match how {
+        How::Stopped(why) => (
+            format!("was stopped: {}", why.message),
+            format!("deploy code that fits its journal, then `durable run resume {id}`"),
+        ),
+        How::WaitsForNothing => {
+            ("waits for nothing".to_owned(), format!("`durable run cancel {id}`, then `durable run retry {id}`"))
+        }
+        How::KillsWorkers { claims } => (
+            format!("was claimed {claims} times without coming to rest: it seems to kill its workers"),
+            format!("`durable run pause {id}`, and look at what its last step does: `durable run get {id}`"),
+        ),
+    };
+    error(Subject::Executions, format!("execution {id} of workflow `{workflow}` {problem}"), repair)
+}
+
+fn warning(about: Subject, problem: impl Into<String>, repair: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Warning, about, problem: problem.into(), repair: repair.into() }
+}
+
+fn error(about: Subject, problem: impl Into<String>, repair: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Error, about, problem: problem.into(), repair: repair.into() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock that the database's is compared with")]
+fn machine_clock() -> DateTime<Utc> {
+    Utc::now()
+}

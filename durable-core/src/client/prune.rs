@@ -1,0 +1,180 @@
+//! Deletes executions that ended long ago, batch after batch.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Durable;
+use crate::context::step::BoxFuture;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::ExecutionId;
+use crate::model::ExecutionState;
+use crate::store::prune::{self, Old};
+use crate::store::{self, clock};
+
+/// Executions deleted by one statement unless `.batch(…)` says otherwise: it holds its locks for some milliseconds.
+const BATCH: u32 = 1000;
+
+/// Most executions deleted by one statement.
+const LARGEST_BATCH: u32 = 10_000;
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// Executions, each with its journal.
+    pub executions: u64,
+    /// Keys of publications; under such a key something can be published again.
+    pub publications: u64,
+}
+
+/// A pruning; await it, or ask what it would do. See [`Durable::prune`].
+#[must_use = "nothing is deleted until it is awaited"]
+pub struct Prune<'durable> {
+    durable: &'durable Durable,
+    age: Duration,
+    workflow: Option<String>,
+    states: Vec<ExecutionState>,
+    batch: u32,
+    told: Option<Box<dyn FnMut(Pruned) + Send + 'durable>>,
+}
+
+impl<'durable> Prune<'durable> {
+    /// Only executions of the workflow with this name.
+    pub fn workflow(mut self, name: impl Into<String>) -> Self {
+        self.workflow = Some(name.into());
+        self
+    }
+
+    /// Only those that ended in this state; called again, in any of the states.
+    pub fn state(mut self, state: ExecutionState) -> Self {
+        self.states.push(state);
+        self
+    }
+
+    /// At most this many in one statement, 1 to 10 000; 1000 by default.
+    pub fn batch(mut self, executions: u32) -> Self {
+        self.batch = executions;
+        self
+    }
+
+    /// Tells after each batch what was deleted so far.
+    pub fn on_batch(mut self, tell: impl FnMut(Pruned) + Send + 'durable) -> Self {
+        self.told = Some(Box::new(tell));
+        self
+    }
+
+    /// How many executions would be deleted now; deletes nothing.
+    ///
+    /// # Errors
+    /// As for [`Durable::prune`].
+    pub async fn count(self) -> Result<u64> {
+        let old = self.check()?;
+        let newest = self.durable.newest_prunable(&old).await?;
+        self.durable.run("count what could be pruned", |pool| prune::count(self.durable.store(), pool, &old, newest)).await
+    }
+
+    /// What may go, once it is found to make sense.
+    fn check(&self) -> Result<Old> {
+        let invalid = |problem: String| Err(Error::of_kind(ErrorKind::Invalid, problem));
+        if let Some(state) = self.states.iter().find(|state| !state.is_finished()) {
+            let ends: Vec<&str> =
+                ExecutionState::ALL.into_iter().filter(|end| end.is_finished()).map(ExecutionState::as_str).collect();
+            return invalid(format!(
+                "executions that are {state} cannot be pruned, as they have not ended; choose from {}",
+                ends.join(", ")
+            ));
+        }
+        if !(1..=LARGEST_BATCH).contains(&self.batch) {
+            return invalid(format!("a batch of {} is not between 1 and {LARGEST_BATCH}", self.batch));
+        }
+        let states = self.states.iter().map(|state| state.as_str()).collect::<Vec<_>>();
+        let states = if states.is_empty() { None } else { Some(states) };
+        Ok(Old { age: self.age, workflow: self.workflow.clone(), states })
+    }
+
+    async fn carry_out(mut self) -> Result<Pruned> {
+        let old = self.check()?;
+        let durable = self.durable;
+        let store = durable.store();
+        let newest = durable.newest_prunable(&old).await?;
+        let limit = i64::from(self.batch);
+        let mut pruned = Pruned::default();
+        let mut after = Uuid::nil();
+        loop {
+            let batch =
+                durable.run("prune executions", |pool| prune::executions(store, pool, &old, (after, newest), limit)).await?;
+            let Some(last) = batch.last else { break };
+            after = last.as_uuid();
+            pruned.executions += batch.executions;
+            self.tell(pruned);
+        }
+        // A key of a publication belongs to no workflow and no state.
+        if old.workflow.is_some() || old.states.is_some() {
+            return Ok(pruned);
+        }
+        loop {
+            let batch = durable.run("prune publications", |pool| prune::publications(store, pool, old.age, limit)).await?;
+            if batch == 0 {
+                return Ok(pruned);
+            }
+            pruned.publications += batch;
+            self.tell(pruned);
+        }
+    }
+
+    fn tell(&mut self, pruned: Pruned) {
+        if let Some(tell) = &mut self.told {
+            tell(pruned);
+        }
+    }
+}
+
+impl fmt::Debug for Prune<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { age, workflow, states, batch, .. } = self;
+        let mut shown = f.debug_struct("Prune");
+        shown.field("age", age).field("workflow", workflow).field("states", states).field("batch", batch).finish_non_exhaustive()
+    }
+}
+
+impl<'durable> IntoFuture for Prune<'durable> {
+    type Output = Result<Pruned>;
+    type IntoFuture = BoxFuture<'durable, Result<Pruned>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.carry_out())
+    }
+}
+
+impl Durable {
+    /// Deletes executions that ended longer than this ago, by the database's clock, with their journals: a batch at a time, so
+    /// that nobody waits for it. Await the returned builder, after filters such as `.workflow("process_order")`.
+    ///
+    /// A child goes when its parent is gone, or has itself ended that long ago; a parent goes when all its children have ended.
+    /// With the executions their keys are forgotten: a start under such a key begins a new execution. Without filters,
+    /// publications of that age go, too.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let pruned = durable.prune(days(30)).state(ExecutionState::Completed).await?;
+    /// println!("{} executions are gone", pruned.executions);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a state in which executions have not ended, or a batch that is not between 1 and 10 000. After
+    /// `Unavailable` some batches may be gone: prune again.
+    pub fn prune(&self, age: Duration) -> Prune<'_> {
+        Prune { durable: self, age, workflow: None, states: Vec::new(), batch: BATCH, told: None }
+    }
+
+    async fn newest_prunable(&self, old: &Old) -> Result<ExecutionId> {
+        let store = self.store();
+        let now = store::run("read the database's clock", self.engine.patience, || clock::read(store, &store.pool)).await?;
+        Ok(prune::newest_id(now.database, old.age))
+    }
+}

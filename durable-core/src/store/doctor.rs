@@ -1,0 +1,136 @@
+//! Reads what a doctor looks at; writes nothing.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use super::notify::Listener;
+use super::{Statement, Store};
+use crate::error::Failure;
+use crate::ids::{ExecutionId, SHARD};
+
+/// A table with many dead rows.
+#[derive(Debug)]
+pub(crate) struct Bloated {
+    pub(crate) table: String,
+    pub(crate) dead: i64,
+    pub(crate) live: i64,
+}
+
+/// A transaction that has been open for long.
+#[derive(Debug)]
+pub(crate) struct OldSnapshot {
+    pub(crate) process_id: i32,
+    pub(crate) role: String,
+    pub(crate) application: String,
+    pub(crate) state: String,
+    pub(crate) seconds: i64,
+}
+
+/// A queue that nobody works on.
+#[derive(Debug)]
+pub(crate) struct Unserved {
+    pub(crate) queue: String,
+    pub(crate) executions: i64,
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// An execution that does not go on by itself.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) how: How,
+}
+
+/// Why an execution does not go on.
+#[derive(Debug)]
+pub(crate) enum How {
+    Stopped(Failure),
+    WaitsForNothing,
+    KillsWorkers { claims: i16 },
+}
+
+pub(crate) async fn invalid_indexes(store: &Store, pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let rows = store.query(Statement::FindInvalidIndexes).bind(store.schema.as_str()).fetch_all(pool).await?;
+    rows.iter().map(|row| row.try_get("name")).collect()
+}
+
+pub(crate) async fn bloated_tables(store: &Store, pool: &PgPool, more_than: i64) -> Result<Vec<Bloated>, sqlx::Error> {
+    let query = store.query(Statement::FindBloatedTables).bind(store.schema.as_str()).bind(more_than);
+    let rows = query.fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok(Bloated { table: row.try_get("name")?, dead: row.try_get("dead")?, live: row.try_get("live")? }))
+        .collect()
+}
+
+pub(crate) async fn old_snapshots(store: &Store, pool: &PgPool, seconds: f64) -> Result<Vec<OldSnapshot>, sqlx::Error> {
+    let rows = store.query(Statement::FindOldSnapshots).bind(seconds).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(OldSnapshot {
+                process_id: row.try_get("pid")?,
+                role: row.try_get("role")?,
+                application: row.try_get("application")?,
+                state: row.try_get("state")?,
+                seconds: row.try_get("seconds")?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<Unserved>, sqlx::Error> {
+    let rows = store.query(Statement::FindUnservedQueues).bind(SHARD).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: row.try_get("since")? })
+        })
+        .collect()
+}
+
+pub(crate) async fn stuck_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Stuck>, sqlx::Error> {
+    let rows = store.query(Statement::FindStuckExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            let how = match row.try_get("how")? {
+                "stopped" => How::Stopped(super::journal::failure(row.try_get("error")?)),
+                "waits_for_nothing" => How::WaitsForNothing,
+                _ => How::KillsWorkers { claims: row.try_get("claims")? },
+            };
+            Ok(Stuck { id: row.try_get::<Uuid, _>("execution_id")?.into(), workflow: row.try_get("workflow")?, how })
+        })
+        .collect()
+}
+
+/// The server's own clock, and whether a test has turned that of executions.
+pub(crate) async fn clock(store: &Store, pool: &PgPool) -> Result<(DateTime<Utc>, bool), sqlx::Error> {
+    let row = store.query(Statement::ReadServerClock).fetch_one(pool).await?;
+    Ok((row.try_get("at")?, row.try_get("turned")?))
+}
+
+/// Whether notifications arrive.
+pub(crate) async fn is_heard(store: &Store) -> Result<bool, sqlx::Error> {
+    Listener::connect(store).await?.hears(store).await
+}
+
+/// Whether one connection is answered by several server processes: a pooler stands between, which lends them by transaction.
+pub(crate) async fn is_pooled(store: &Store) -> Result<bool, sqlx::Error> {
+    const TRIES: usize = 3;
+    const BUSY_SECONDS: f64 = 0.02;
+    let mut ours = PgConnection::connect_with(&store.options).await?;
+    let mut other = PgConnection::connect_with(&store.options).await?;
+    let mut answered_by = None;
+    let mut pooled = false;
+    for _ in 0..TRIES {
+        // The other connection keeps the process busy that we would be given again.
+        let (mine, _) = tokio::try_join!(backend(store, &mut ours, 0.0), backend(store, &mut other, BUSY_SECONDS))?;
+        pooled |= answered_by.replace(mine).is_some_and(|before| before != mine);
+    }
+    ours.close().await?;
+    other.close().await?;
+    Ok(pooled)
+}
+
+async fn backend(store: &Store, connection: &mut PgConnection, seconds: f64) -> Result<i32, sqlx::Error> {
+    store.query(Statement::ReadBackend).bind(seconds).fetch_one(connection).await?.try_get("pid")
+}

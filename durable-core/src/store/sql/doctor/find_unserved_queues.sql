@@ -1,0 +1,18 @@
+-- doctor/find_unserved_queues: queues with executions to claim that no live worker works on.
+with queued as materialized (
+    select queue, count(*) as executions, min(created_at) as since
+    from durable.executions
+    where shard = $1 and state = 'pending' and wake_at is null and paused_at is null
+    group by queue
+)
+select queued.queue, queued.executions, queued.since
+from queued
+where not exists (
+    select
+    from durable.workers, durable.present
+    where workers.shard = $1
+      and workers.lost_at is null
+      and workers.lease_until >= present.at
+      and queued.queue = any (workers.queues)
+)
+order by queued.queue

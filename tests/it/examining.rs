@@ -1,0 +1,178 @@
+//! Examining: what is wrong is found with its cure, and what sleeps or waits is well.
+
+use durable::prelude::*;
+use durable::{Finding, Severity, Subject};
+use sqlx::{Executor, Row, raw_sql};
+
+use crate::support::{self, Database, clock, eventually};
+
+/// Sleeps, waits, asks and waits for a child, as its input says.
+struct Rests;
+
+#[workflow]
+impl Rests {
+    async fn run(&self, cx: &Context, how: String) -> Result<()> {
+        match how.as_str() {
+            "sleep" => cx.sleep(days(365)).await,
+            "event" => cx.wait_for_event("never").await,
+            "input" => cx.wait_for_input::<bool>("never").await.map(drop),
+            "child" => cx.child::<Rests>("event".to_owned()).await,
+            _ => self.fail().await,
+        }
+    }
+
+    #[step(retry(max_attempts = 9, base = "1h"))]
+    async fn fail(&self) -> Result<()> {
+        Err(durable::Error::new("not today"))
+    }
+}
+
+async fn examine(database: &Database) -> Vec<Finding> {
+    database.builder().examine().await.unwrap()
+}
+
+/// The one finding there is, and that it is about this and says that.
+async fn the_finding(database: &Database, about: Subject, severity: Severity, problem: &str, repair: &str) {
+    let findings = examine(database).await;
+    let [finding] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!((finding.about, finding.severity), (about, severity), "{finding}");
+    assert!(finding.problem.contains(problem), "{finding}");
+    assert!(finding.repair.contains(repair), "{finding}");
+}
+
+#[tokio::test]
+async fn a_database_where_executions_sleep_wait_and_are_paused_is_well() {
+    let database = support::database().await;
+    assert_eq!(examine(&database).await, []);
+    let worker = database.builder().register(Rests).start().await.unwrap();
+    let mut rests = Vec::new();
+    for how in ["sleep", "event", "input", "child", "retry"] {
+        rests.push(worker.start::<Rests>(how.to_owned()).await.unwrap());
+    }
+    worker.start::<Rests>("event".to_owned()).delay(hours(1)).await.unwrap();
+    eventually("all rest", async || database.count("select count(*) from durable.executions where state = 'waiting'").await == 6)
+        .await;
+    worker.pause(rests[1].id()).await.unwrap();
+    worker.cancel(rests[2].id(), "over").await.unwrap();
+    assert_eq!(examine(&database).await, []);
+    worker.shutdown().await.unwrap();
+    assert_eq!(examine(&database).await, [], "sleepers need no worker now");
+}
+
+#[tokio::test]
+async fn queues_without_a_worker_are_found() {
+    let database = support::database().await;
+    let client = database.client().await;
+    client.start::<Rests>("event".to_owned()).queue("rare").await.unwrap();
+    let worker = database.builder().register(Rests).start().await.unwrap();
+    let problem = "1 executions are in queue `rare`";
+    the_finding(&database, Subject::Queues, Severity::Error, problem, "start a worker with `.queue(\"rare\", …)`").await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn stopped_stranded_and_deadly_executions_are_found_with_what_to_do() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let id = client.start::<Rests>("event".to_owned()).await.unwrap().id();
+    let about = format!("execution {id} of workflow `rests`");
+    for (sql, problem, repair) in [
+        (
+            r#"update durable.executions set state = 'waiting', error = '{"kind": "diverged", "message": "the journal has more"}'"#,
+            format!("{about} was stopped: the journal has more"),
+            format!("`durable run resume {id}`"),
+        ),
+        (
+            "update durable.executions set state = 'waiting', error = null",
+            format!("{about} waits for nothing"),
+            "run retry".to_owned(),
+        ),
+    ] {
+        database.run(sql).await;
+        the_finding(&database, Subject::Executions, Severity::Error, &problem, &repair).await;
+    }
+    let worker = database.builder().register(Rests).start().await.unwrap();
+    database.run("update durable.executions set state = 'pending', claims = 5, paused_at = durable.now()").await;
+    the_finding(&database, Subject::Executions, Severity::Error, "was claimed 5 times without coming to rest", "run pause").await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn executions_of_lost_workers_are_found() {
+    let database = support::database().await;
+    let client = database.client().await;
+    client.start::<Rests>("event".to_owned()).await.unwrap();
+    database
+        .run(
+            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
+             values (0, gen_random_uuid(), 'gone', 42, '{default}', durable.now(), durable.now() - interval '1 minute');
+             update durable.executions set state = 'running', worker_id = (select worker_id from durable.workers)",
+        )
+        .await;
+    let problem = "1 executions are held by worker";
+    the_finding(&database, Subject::Workers, Severity::Error, problem, "it takes them over within a lease").await;
+}
+
+#[tokio::test]
+async fn an_invalid_index_and_dead_rows_are_found() {
+    let database = support::database().await;
+    // What a `create index concurrently` leaves that was cut off.
+    database.run("update pg_index set indisvalid = false where indexrelid = 'durable.executions_by_parent'::regclass").await;
+    let repair = "reindex index concurrently durable.executions_by_parent";
+    the_finding(&database, Subject::Indexes, Severity::Error, "durable.executions_by_parent is invalid", repair).await;
+    database.run(repair).await;
+    assert_eq!(examine(&database).await, [], "the repair repairs it");
+
+    database
+        .run(
+            "alter table durable.publications set (autovacuum_enabled = false);
+             insert into durable.publications
+             select 0, 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 12000) as number;
+             delete from durable.publications",
+        )
+        .await;
+    eventually("it is counted", async || !examine(&database).await.is_empty()).await;
+    the_finding(&database, Subject::Bloat, Severity::Warning, "durable.publications has 12000 dead rows", "vacuum (analyze)")
+        .await;
+}
+
+#[tokio::test]
+async fn a_turned_clock_is_found() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let repair = "update durable.clock set frozen_at = null, ahead_by = interval '0'";
+    the_finding(&database, Subject::Clock, Severity::Warning, "was turned, as tests do", repair).await;
+    database.run(repair).await;
+    assert_eq!(examine(&database).await, [], "the repair repairs it");
+}
+
+#[tokio::test]
+async fn a_schema_that_is_missing_or_has_other_functions_is_found() {
+    let database = support::empty_database().await;
+    let missing = "it has not been created in this database";
+    the_finding(&database, Subject::Schema, Severity::Error, missing, "durable --schema durable migrate up").await;
+    let database = support::database().await;
+    database.run("update durable.function_digest set digest = 'other'").await;
+    the_finding(&database, Subject::Schema, Severity::Error, "its functions are not the ones", "migrate up").await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_has_been_open_for_long_is_found_and_a_young_one_is_not() {
+    let database = support::database().await;
+    let mut held = database.pool().acquire().await.unwrap();
+    held.execute(raw_sql("begin")).await.unwrap();
+    let mine: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *held).await.unwrap();
+    assert_eq!(examine(&database).await, []);
+    // What counts as long is minutes; the statement is asked for those that are open at all.
+    let statement = include_str!("../../durable-core/src/store/sql/doctor/find_old_snapshots.sql");
+    let open = sqlx::query(statement).bind(0.0_f64).fetch_all(database.pool()).await.unwrap();
+    let [open] = &open[..] else { panic!("{} transactions are open", open.len()) };
+    assert_eq!((open.get::<i32, _>("pid"), open.get::<&str, _>("state")), (mine, "idle in transaction"));
+}
+
+#[tokio::test]
+async fn examining_writes_nothing() {
+    let database = support::database().await;
+    let url = format!("{}?options=-c%20default_transaction_read_only%3Don", database.url);
+    assert_eq!(durable::Durable::builder().database_url(&url).examine().await.unwrap(), []);
+}
