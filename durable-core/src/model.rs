@@ -1,4 +1,4 @@
-//! Executions, steps, waits, queues, schedules and workers as plain data, and which state may follow which.
+//! Executions, steps, waits, queues, schedules, workers and findings as plain data, and which state may follow which.
 
 mod execution;
 mod finding;
@@ -14,8 +14,6 @@ pub use finding::{Finding, Severity, Subject};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
-pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
-pub use worker::WorkerStatus;
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;

@@ -1,0 +1,85 @@
+//! `durable input …`: what executions ask people.
+
+use clap::Subcommand;
+use durable::chrono::{DateTime, Utc};
+use durable::{ExecutionId, PendingInput};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::screen::{Row, Screen, maybe_time, short, time};
+use crate::value;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// List inputs that nobody has given yet, those with the nearest deadline first
+    List {
+        /// Only those of this workflow
+        #[arg(long, value_name = "NAME")]
+        workflow: Option<String>,
+        /// Only those with a deadline before this time
+        #[arg(long, value_parser = value::time, value_name = "TIME")]
+        due_before: Option<DateTime<Utc>>,
+        /// At most this many, 1 to 1000
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Answer an input
+    Give {
+        /// The execution that asks
+        id: ExecutionId,
+        /// The name of the input
+        name: String,
+        /// The answer as JSON: the text itself, `@file`, or `-` for standard input
+        value: String,
+        /// Who answers, for the record
+        #[arg(long, value_name = "PERSON")]
+        by: Option<String>,
+    },
+}
+
+impl Row for PendingInput {
+    const HEADINGS: &'static [&'static str] = &["execution", "workflow", "name", "prompt", "asked", "until"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.execution_id.to_string(),
+            self.workflow.clone(),
+            self.name.clone(),
+            self.prompt.as_deref().map(short).unwrap_or_default(),
+            time(self.asked_at),
+            maybe_time(self.due_at),
+        ]
+    }
+
+    fn id(&self) -> String {
+        self.execution_id.to_string()
+    }
+}
+
+pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    match verb {
+        Verb::List { workflow, due_before, limit } => {
+            let durable = connection.client().await?;
+            let mut list = durable.pending_inputs().limit(*limit);
+            if let Some(workflow) = workflow {
+                list = list.workflow(workflow);
+            }
+            if let Some(time) = due_before {
+                list = list.due_before(*time);
+            }
+            screen.rows(&list.await?)?;
+            Ok(durable.shutdown().await?)
+        }
+        Verb::Give { id, name, value, by } => {
+            let value = value::json(value)?;
+            let durable = connection.client().await?;
+            let answer = durable.provide_input(*id, name, &value);
+            match by {
+                Some(person) => answer.by(person).await?,
+                None => answer.await?,
+            }
+            screen.done("answered", *id)?;
+            Ok(durable.shutdown().await?)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The program `durable`: start, look at, answer, repair and tidy up executions, from the database alone.
+//!
+//! It needs no code of yours, only the address of the database: `--database-url`, or `DATABASE_URL` in the environment.
+//!
+//! ```sh
+//! durable dev                                             # a private Postgres, migrated, until Ctrl-C
+//! durable run start process_order --input '{"id": 42}' --queue orders
+//! durable run list --state failed -o ids | durable run retry -
+//! durable run get 01989f2c-7b12-7000-8000-00000000002a
+//! durable input give 01989f2c-7b12-7000-8000-00000000002a approval true --by ada@example.com
+//! durable doctor
+//! ```
+//!
+//! `-o table` is for people, `-o json` and `-o ids` are for programs. Wherever ids are asked for, `-` reads them from standard
+//! input, one a line. What goes wrong is said on standard error.
+//!
+//! | exit code | |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `run tail`: it did not complete |
+//! | 2 | wrong usage: an option, an id, a value that makes no sense; nothing was done |
+//! | 3 | the database cannot be reached, or refuses the connection |
+//! | 4 | there is no such execution, step, wait |
+
+mod connection;
+mod dev;
+mod doctor;
+mod event;
+mod failure;
+mod ids;
+mod input;
+mod migrate;
+mod prune;
+mod run;
+mod screen;
+mod story;
+mod value;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use connection::Connection;
+use failure::Failure;
+use screen::{Format, Screen};
+
+/// What `--help` says about exit codes.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `run tail`: it did not complete
+  2  wrong usage: an option, an id, a value that makes no sense; nothing was done
+  3  the database cannot be reached, or refuses the connection
+  4  there is no such execution, step, wait";
+
+/// Starts, looks at, answers, repairs and tidies up executions, from the database alone
+#[derive(Debug, Parser)]
+#[command(name = "durable", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+
+    /// How to print: a table for people, JSON or bare ids for programs
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    output: Format,
+
+    #[command(subcommand)]
+    group: Group,
+}
+
+#[derive(Debug, Subcommand)]
+enum Group {
+    /// Executions: start, list, look at, cancel, repair
+    #[command(subcommand)]
+    Run(run::Verb),
+    /// What executions ask people
+    #[command(subcommand)]
+    Input(input::Verb),
+    /// Messages to executions
+    #[command(subcommand)]
+    Event(event::Verb),
+    /// Processes that run executions
+    #[command(subcommand)]
+    Worker(worker::Verb),
+    /// The schema in the database
+    #[command(subcommand)]
+    Migrate(migrate::Verb),
+    /// Delete executions that ended long ago, with their journals, a batch at a time
+    ///
+    /// A child goes when its parent is gone or as old, a parent when all its children have ended. Keys are forgotten with them.
+    Prune(prune::Options),
+    /// Look for what is wrong with the database and what works on it, and say how to repair it; changes nothing
+    Doctor,
+    /// Run a private Postgres for development, migrated, until Ctrl-C
+    Dev(dev::Options),
+}
+
+/// Runs the program with the arguments of this process; its exit code is what the table above says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut screen = Screen::new(arguments.output);
+    let done = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(carry_out(&arguments, &mut screen)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
+    match group {
+        Group::Run(verb) => run::carry_out(verb, connection, screen).await,
+        Group::Input(verb) => input::carry_out(verb, connection, screen).await,
+        Group::Event(verb) => event::carry_out(verb, connection, screen).await,
+        Group::Worker(verb) => worker::carry_out(verb, connection, screen).await,
+        Group::Migrate(verb) => migrate::carry_out(verb, connection, screen).await,
+        Group::Prune(options) => prune::carry_out(options, connection, screen).await,
+        Group::Doctor => doctor::carry_out(connection, screen).await,
+        Group::Dev(options) => dev::carry_out(options, connection, screen).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense_to_clap() {
+        Arguments::command().debug_assert();
+    }
+}

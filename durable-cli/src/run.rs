@@ -1,0 +1,165 @@
+//! `durable run …`: executions.
+
+mod get;
+mod list;
+mod start;
+mod tail;
+
+use clap::{Args, Subcommand};
+use durable::{Durable, ExecutionId};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::ids::Ids;
+use crate::screen::Screen;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start an execution of a workflow; prints its id
+    Start(start::Options),
+    /// List executions, newest first
+    List(list::Options),
+    /// Show executions whole: state, steps, attempts, waits, children, and why they do not go on
+    Get(Ids),
+    /// Show the steps of an execution, with every attempt
+    Steps(get::One),
+    /// Print what was recorded of executions in the order of time: attempts, errors, waits, news
+    ///
+    /// What steps log is not recorded; it is where the logs of your workers are.
+    Logs(Ids),
+    /// Follow an execution until it ends; exit code 1 unless it completes
+    Tail(tail::Options),
+    /// Go on from where executions failed or were cancelled, in new ones: completed steps are kept
+    Retry(Retry),
+    /// Run an execution that has ended again from one of its steps or waits, in a new one
+    Fork(Fork),
+    /// Cancel executions, and the children that end with them
+    Cancel(Cancel),
+    /// Undo what executions have done so far: their compensations run
+    Rollback(Reasoned),
+    /// Have executions go no further until they are resumed
+    Pause(Ids),
+    /// Let executions go on that are paused, or stopped because their code did not fit
+    Resume(Ids),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    #[command(flatten)]
+    ids: Ids,
+    /// The version of the workflow that goes on; the same by default
+    #[arg(long, value_name = "VERSION")]
+    version: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    /// The execution
+    id: ExecutionId,
+    /// The journal key to begin from, such as `step charge#2` or `event paid`; `run steps` and `run get` show them
+    #[arg(long, value_name = "KEY")]
+    from_step: String,
+    /// The version of the workflow that goes on; the same by default
+    #[arg(long, value_name = "VERSION")]
+    version: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    #[command(flatten)]
+    reasoned: Reasoned,
+    /// Undo what was done first
+    #[arg(long)]
+    compensate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reasoned {
+    #[command(flatten)]
+    ids: Ids,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "by request, from the command line")]
+    reason: String,
+}
+
+pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    match verb {
+        Verb::Start(options) => start::carry_out(options, connection, screen).await,
+        Verb::List(options) => list::carry_out(options, connection, screen).await,
+        Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
+        Verb::Steps(one) => get::steps(one, connection, screen).await,
+        Verb::Logs(ids) => tail::logs(ids, connection, screen).await,
+        Verb::Tail(options) => tail::carry_out(options, connection, screen).await,
+        Verb::Fork(options) => fork(options, connection, screen).await,
+        Verb::Retry(Retry { ids, version }) => {
+            let retry = async |durable: &Durable, id| {
+                let retry = durable.retry(id);
+                match version {
+                    Some(version) => retry.version(*version).await,
+                    None => retry.await,
+                }
+            };
+            let each = Each { ids: ids.read()?, what: "retried" };
+            each.carry_out(connection, screen, async |durable, id| retry(durable, id).await).await
+        }
+        Verb::Cancel(Cancel { reasoned: Reasoned { ids, reason }, compensate }) => {
+            let each = Each { ids: ids.read()?, what: "cancelled" };
+            let cancel = async |durable: &Durable, id| {
+                let cancel = durable.cancel(id, reason);
+                if *compensate { cancel.compensate().await } else { cancel.await }
+            };
+            each.carry_out(connection, screen, async |durable, id| cancel(durable, id).await.map(|()| id)).await
+        }
+        Verb::Rollback(Reasoned { ids, reason }) => {
+            let each = Each { ids: ids.read()?, what: "rolling back" };
+            each.carry_out(connection, screen, async |durable, id| durable.rollback(id, reason).await.map(|()| id)).await
+        }
+        Verb::Pause(ids) => {
+            let each = Each { ids: ids.read()?, what: "paused" };
+            each.carry_out(connection, screen, async |durable, id| durable.pause(id).await.map(|_| id)).await
+        }
+        Verb::Resume(ids) => {
+            let each = Each { ids: ids.read()?, what: "resumed" };
+            each.carry_out(connection, screen, async |durable, id| durable.resume(id).await.map(|()| id)).await
+        }
+    }
+}
+
+async fn fork(Fork { id, from_step, version }: &Fork, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let durable = connection.client().await?;
+    let fork = durable.fork(*id, from_step);
+    let new = match version {
+        Some(version) => fork.version(*version).await?,
+        None => fork.await?,
+    };
+    screen.became("forked", *id, new)?;
+    Ok(durable.shutdown().await?)
+}
+
+/// A verb that is done to one execution after the other: one that fails does not keep the others from it.
+struct Each {
+    ids: Vec<ExecutionId>,
+    /// What has become of those it was done to.
+    what: &'static str,
+}
+
+impl Each {
+    /// Does it; the verb returns the id of the execution that is there now.
+    async fn carry_out(
+        self,
+        connection: &Connection,
+        screen: &mut Screen,
+        verb: impl AsyncFn(&Durable, ExecutionId) -> durable::Result<ExecutionId>,
+    ) -> Result<(), Failure> {
+        let durable = connection.client().await?;
+        let mut failures = Vec::new();
+        for id in &self.ids {
+            match verb(&durable, *id).await {
+                Ok(new) => screen.became(self.what, *id, new)?,
+                Err(error) => failures.push(Failure::from(error)),
+            }
+        }
+        durable.shutdown().await?;
+        Failure::of_several(failures, self.ids.len())
+    }
+}

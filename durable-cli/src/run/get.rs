@@ -1,0 +1,210 @@
+//! `durable run get` and `durable run steps`.
+
+use std::fmt::Write;
+
+use clap::Args;
+use durable::{
+    Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
+    Failure as Recorded, Step, Wait, WaitOutcome,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::list::state;
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::ids::Ids;
+use crate::screen::{Format, Row, Screen, maybe_time, short, table, time};
+
+#[derive(Debug, Args)]
+pub(crate) struct One {
+    /// The execution
+    id: ExecutionId,
+}
+
+/// An execution with what it waits for.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    details: ExecutionDetails,
+    unmet_conditions: Vec<String>,
+}
+
+pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let ids = ids.read()?;
+    let durable = connection.client().await?;
+    let mut failures = Vec::new();
+    for (nth, id) in ids.iter().enumerate() {
+        match look(&durable, *id).await {
+            Ok(shown) => {
+                match screen.format {
+                    Format::Table if nth > 0 => screen.line(format!("\n{}", report(&shown)))?,
+                    Format::Table => screen.line(report(&shown))?,
+                    // One alone as it is: `jq .execution.state`. Several one after the other, as they come.
+                    Format::Json => screen.json(&shown)?,
+                    Format::Ids => screen.line(id)?,
+                }
+            }
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    durable.shutdown().await?;
+    Failure::of_several(failures, ids.len())
+}
+
+async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
+    let details = durable.get_execution(id).await?;
+    let mut unmet_conditions = details.unmet_conditions();
+    let execution = &details.execution;
+    if execution.state == ExecutionState::Pending && execution.wake_at.is_none() {
+        let workers = durable.list_workers().await?;
+        if !workers.iter().any(|worker| worker.live && worker.queues.contains(&execution.queue)) {
+            unmet_conditions.push(format!("no live worker works on queue `{}`: start one", execution.queue));
+        }
+    }
+    Ok(Shown { details, unmet_conditions })
+}
+
+fn report(Shown { details, unmet_conditions }: &Shown) -> String {
+    let mut text = table(&[], facts(&details.execution).into_iter());
+    section(&mut text, "does not go on because", unmet_conditions.iter().map(|unmet| format!("- {unmet}")).collect());
+    let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
+    let steps: Vec<_> =
+        details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
+    part(&mut text, ATTEMPT_HEADINGS, steps);
+    part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
+    let children = details.children.iter();
+    let children = children
+        .map(|child| vec![child.key.clone(), child.id.to_string(), child.workflow.clone(), child.state.to_string()])
+        .collect();
+    part(&mut text, &["child", "id", "workflow", "state"], children);
+    let undone = details.compensations.iter();
+    let undone = undone.flat_map(|Compensation { step, attempts: all, .. }| attempts(&format!("undo {step}"), all)).collect();
+    part(&mut text, &["compensation", "attempt", "outcome", "began", "ended", "result"], undone);
+    text
+}
+
+fn facts(execution: &Execution) -> Vec<Vec<String>> {
+    let facts = [
+        ("execution", execution.id.to_string()),
+        ("workflow", format!("{} version {}", execution.workflow, execution.version)),
+        ("state", state(execution)),
+        ("queue", execution.queue.clone()),
+        ("priority", execution.priority.to_string()),
+        ("key", execution.key.clone().unwrap_or_default()),
+        ("created", time(execution.created_at)),
+        ("started", maybe_time(execution.started_at)),
+        ("paused", maybe_time(execution.paused_at)),
+        ("wakes", maybe_time(execution.wake_at)),
+        ("must end by", maybe_time(execution.deadline_at)),
+        ("ended", maybe_time(execution.finished_at)),
+        ("parent", execution.parent.as_ref().map(|parent| format!("{} ({})", parent.id, parent.key)).unwrap_or_default()),
+        ("undoes", execution.undoes.map(|id| id.to_string()).unwrap_or_default()),
+        ("forked from", execution.forked_from.map(|id| id.to_string()).unwrap_or_default()),
+        ("input", execution.input.to_string()),
+        ("output", execution.output.as_ref().map(Value::to_string).unwrap_or_default()),
+        ("error", told(execution.error.as_ref())),
+        ("rolled back for", told(execution.rollback.as_ref())),
+    ];
+    let known = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+    known.map(|(what, fact)| vec![what.to_owned(), fact]).collect()
+}
+
+/// An error with its causes.
+fn told(failure: Option<&Recorded>) -> String {
+    failure.map(|failure| format!("{failure:#}")).unwrap_or_default()
+}
+
+/// A part of the report, where there is anything to say.
+fn part(text: &mut String, headings: &[&str], rows: Vec<Vec<String>>) {
+    if !rows.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&table(headings, rows.into_iter()));
+    }
+}
+
+fn section(text: &mut String, heading: &str, lines: Vec<String>) {
+    if !lines.is_empty() {
+        // Writing to a text cannot fail.
+        write!(text, "\n\n{}\n{}", heading.to_uppercase(), lines.join("\n")).ok();
+    }
+}
+
+const ATTEMPT_HEADINGS: &[&str] = &["step", "attempt", "outcome", "began", "ended", "result"];
+
+fn cells(key: &str, attempt: &Attempt) -> Vec<String> {
+    let outcome = match attempt.outcome {
+        AttemptOutcome::Running => "running",
+        AttemptOutcome::Completed => "completed",
+        AttemptOutcome::Failed => "failed",
+    };
+    let result = attempt.error.as_ref().map(|error| short(&error.message)).unwrap_or_default();
+    let (began, ended) = (time(attempt.started_at), maybe_time(attempt.finished_at));
+    vec![key.to_owned(), attempt.number.to_string(), outcome.to_owned(), began, ended, result]
+}
+
+/// The output stands with the last attempt.
+fn with_output(mut rows: Vec<Vec<String>>, output: &Option<Value>) -> Vec<Vec<String>> {
+    if let (Some(output), Some(result)) = (output, rows.last_mut().and_then(|row| row.last_mut())) {
+        *result = short(&output.to_string());
+    }
+    rows
+}
+
+fn wait_cells(wait: &Wait) -> Vec<String> {
+    let outcome = match wait.outcome {
+        None => "open",
+        Some(WaitOutcome::Elapsed) => "elapsed",
+        Some(WaitOutcome::Received) => "received",
+        Some(WaitOutcome::TimedOut) => "timed out",
+        Some(WaitOutcome::Cancelled) => "cancelled",
+    };
+    let payload = wait.payload.as_ref().map(|payload| short(&payload.to_string())).unwrap_or_default();
+    vec![
+        wait.key.clone(),
+        time(wait.started_at),
+        maybe_time(wait.due_at),
+        outcome.to_owned(),
+        maybe_time(wait.resolved_at),
+        payload,
+    ]
+}
+
+/// One attempt of a step, for `run steps`.
+#[derive(Serialize)]
+struct StepAttempt<'details> {
+    step: &'details str,
+    #[serde(flatten)]
+    attempt: &'details Attempt,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'details Value>,
+}
+
+impl Row for StepAttempt<'_> {
+    const HEADINGS: &'static [&'static str] = ATTEMPT_HEADINGS;
+
+    fn cells(&self) -> Vec<String> {
+        let rows = vec![cells(self.step, self.attempt)];
+        with_output(rows, &self.output.cloned()).swap_remove(0)
+    }
+
+    /// What `run fork --from-step` takes.
+    fn id(&self) -> String {
+        self.step.to_owned()
+    }
+}
+
+pub(crate) async fn steps(One { id }: &One, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let durable = connection.client().await?;
+    let details = durable.get_execution(*id).await?;
+    let attempts: Vec<StepAttempt<'_>> = details.steps.iter().flat_map(attempts).collect();
+    screen.rows(&attempts)?;
+    Ok(durable.shutdown().await?)
+}
+
+fn attempts(step: &Step) -> impl Iterator<Item = StepAttempt<'_>> {
+    step.attempts.iter().map(|attempt| {
+        let output = if attempt.outcome == AttemptOutcome::Completed { step.output.as_ref() } else { None };
+        StepAttempt { step: &step.key, attempt, output }
+    })
+}

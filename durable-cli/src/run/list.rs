@@ -1,0 +1,107 @@
+//! `durable run list`.
+
+use std::io::Write;
+
+use clap::Args;
+use durable::chrono::{DateTime, Utc};
+use durable::{Execution, ExecutionId, ExecutionState, IdPrefix};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::screen::{Row, Screen, maybe_time, short, time};
+use crate::value;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Only those of this workflow
+    #[arg(long, value_name = "NAME")]
+    workflow: Option<String>,
+    /// Only those in these states
+    #[arg(long, value_delimiter = ',', value_name = "STATE,…")]
+    state: Vec<ExecutionState>,
+    /// Only those in this queue
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// Only those started with this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Only the children of this execution
+    #[arg(long, value_name = "ID")]
+    parent: Option<ExecutionId>,
+    /// Only those whose id begins so
+    #[arg(long, value_name = "DIGITS")]
+    id: Option<IdPrefix>,
+    /// Only those that are paused
+    #[arg(long)]
+    paused: bool,
+    /// Only those created at this time or later, as 2026-11-21T14:00:00Z or 2026-11-21
+    #[arg(long, value_parser = value::time, value_name = "TIME")]
+    from: Option<DateTime<Utc>>,
+    /// Only those created before this time
+    #[arg(long, value_parser = value::time, value_name = "TIME")]
+    before: Option<DateTime<Utc>>,
+    /// At most this many, 1 to 1000
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// Go on after this id: the last of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<ExecutionId>,
+}
+
+impl Row for Execution {
+    const HEADINGS: &'static [&'static str] =
+        &["id", "workflow", "version", "state", "queue", "key", "created", "ended", "error"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.to_string(),
+            self.workflow.clone(),
+            self.version.to_string(),
+            state(self),
+            self.queue.clone(),
+            self.key.clone().unwrap_or_default(),
+            time(self.created_at),
+            maybe_time(self.finished_at),
+            self.error.as_ref().map(|error| short(&error.message)).unwrap_or_default(),
+        ]
+    }
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+/// The state as people see it.
+pub(super) fn state(execution: &Execution) -> String {
+    let paused = if execution.paused_at.is_some() { " (paused)" } else { "" };
+    format!("{}{paused}", execution.state)
+}
+
+pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let durable = connection.client().await?;
+    let mut list = durable.list_executions().limit(options.limit);
+    for state in &options.state {
+        list = list.state(*state);
+    }
+    if options.paused {
+        list = list.paused();
+    }
+    macro_rules! filter {
+        ($($option:ident => $method:ident),*) => {
+            $(if let Some(value) = &options.$option {
+                list = list.$method(value.to_owned());
+            })*
+        };
+    }
+    filter!(
+        workflow => workflow, queue => queue, key => key, parent => parent, id => id_prefix,
+        from => created_from, before => created_before, after => after
+    );
+    let page = list.await?;
+    screen.rows(&page.executions)?;
+    if let Some(next) = page.next {
+        // Beside what is printed, so that no program takes it for an execution. Where nobody reads it, nothing is lost.
+        writeln!(std::io::stderr(), "there are more: --after {next}").ok();
+    }
+    Ok(durable.shutdown().await?)
+}

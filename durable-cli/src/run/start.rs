@@ -1,0 +1,53 @@
+//! `durable run start`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::screen::Screen;
+use crate::value;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The name of the workflow
+    workflow: String,
+    /// Its input as JSON: the text itself, `@file`, or `-` for standard input
+    #[arg(long, default_value = "null", value_name = "JSON")]
+    input: String,
+    /// Start it once, however often this is called with this key
+    #[arg(long)]
+    key: Option<String>,
+    /// The queue, as the code of the workflow names it
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    queue: String,
+    /// Higher is claimed first
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    priority: i16,
+    /// Not before this much time has passed, as in 90s, 1h30m, 7d
+    #[arg(long, value_parser = value::duration, value_name = "DURATION")]
+    delay: Option<Duration>,
+    /// The version of the workflow
+    #[arg(long, default_value_t = 1)]
+    version: u32,
+}
+
+pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let input = value::json(&options.input)?;
+    let durable = connection.client().await?;
+    let mut start = durable
+        .start_by_name(&options.workflow, &input)
+        .version(options.version)
+        .queue(&options.queue)
+        .priority(options.priority);
+    if let Some(key) = &options.key {
+        start = start.key(key);
+    }
+    if let Some(delay) = options.delay {
+        start = start.delay(delay);
+    }
+    let id = start.await?;
+    screen.done("started", id)?;
+    Ok(durable.shutdown().await?)
+}

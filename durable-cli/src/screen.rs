@@ -1,0 +1,123 @@
+//! What is printed: tables for people, JSON or ids for programs.
+
+use std::fmt::Display;
+use std::io::{Stdout, Write};
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use durable::ExecutionId;
+use durable::chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::Failure;
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// One id a line, for `-` of another command
+    Ids,
+}
+
+/// Something that lists are made of.
+pub(crate) trait Row: Serialize {
+    /// What stands above the columns.
+    const HEADINGS: &'static [&'static str];
+
+    /// What stands in them.
+    fn cells(&self) -> Vec<String>;
+
+    /// What `-o ids` prints.
+    fn id(&self) -> String;
+}
+
+/// Standard output, in one format.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    pub(crate) format: Format,
+    out: Stdout,
+}
+
+impl Screen {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format, out: std::io::stdout() }
+    }
+
+    /// A list.
+    pub(crate) fn rows<R: Row>(&mut self, rows: &[R]) -> Result<(), Failure> {
+        match self.format {
+            Format::Table if rows.is_empty() => self.line("none"),
+            Format::Table => self.line(table(R::HEADINGS, rows.iter().map(R::cells))),
+            Format::Json => self.json(&rows),
+            Format::Ids => rows.iter().try_for_each(|row| self.line(row.id())),
+        }
+    }
+
+    /// That something was done to an execution.
+    pub(crate) fn done(&mut self, what: &str, id: ExecutionId) -> Result<(), Failure> {
+        self.became(what, id, id)
+    }
+
+    /// That something was done to an execution, of which another came.
+    pub(crate) fn became(&mut self, what: &str, id: ExecutionId, new: ExecutionId) -> Result<(), Failure> {
+        match self.format {
+            Format::Table if id == new => self.line(format!("{what} {id}")),
+            Format::Table => self.line(format!("{what} {id} as {new}")),
+            Format::Json if id == new => self.json_line(&json!({ "id": id, "done": what })),
+            Format::Json => self.json_line(&json!({ "id": new, "done": what, "forked_from": id })),
+            Format::Ids => self.line(new),
+        }
+    }
+
+    /// A value, over as many lines as it takes.
+    pub(crate) fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        serde_json::to_writer_pretty(&mut self.out, value)?;
+        self.line("")
+    }
+
+    /// A value on one line, for what comes bit by bit.
+    pub(crate) fn json_line<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.out, value)?;
+        self.line("")
+    }
+
+    pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {
+        writeln!(self.out, "{text}")?;
+        Ok(self.out.flush()?)
+    }
+}
+
+/// A table without lines, and without a heading where there is none: easy to read, and to cut with other programs.
+pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if !headings.is_empty() {
+        table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    }
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+/// A time, to the second.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// A time that may not have come.
+pub(crate) fn maybe_time(at: Option<DateTime<Utc>>) -> String {
+    at.map(time).unwrap_or_default()
+}
+
+/// A text on one line, cut so that a table stays readable.
+pub(crate) fn short(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST { line } else { line.chars().take(LONGEST).chain(['…']).collect() }
+}

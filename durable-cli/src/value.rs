@@ -1,0 +1,88 @@
+//! Values in arguments: JSON, durations, times.
+
+use std::io::Read;
+use std::time::Duration;
+
+use durable::chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde_json::value::RawValue;
+
+use crate::failure::Failure;
+
+/// Units of durations, with their seconds.
+const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
+
+/// JSON as it was written, digit for digit: `text`, what is in the file of `@file`, or what `-` reads from standard input.
+pub(crate) fn json(argument: &str) -> Result<Box<RawValue>, Failure> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).map_err(|error| Failure::usage(format!("cannot read the file `{file}`: {error}")))?
+        }
+        None if argument == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        None => argument.to_owned(),
+    };
+    RawValue::from_string(text.trim().to_owned()).map_err(|error| {
+        Failure::usage(format!("`{argument}` is no JSON: {error}; a text needs quotes of its own, as in '\"Ada\"'"))
+    })
+}
+
+/// A duration such as `90s`, `1h30m` or `30d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write 90s, 1h30m or 30d, with the units s, m, h, d and w");
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|letter: char| letter.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let (_, length) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*length));
+        seconds = part.and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = after;
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+/// A time such as `2026-11-21T14:00:00Z`, or the beginning of a day in UTC, such as `2026-11-21`.
+pub(crate) fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|_| {
+        format!("`{text}` is no time; write 2026-11-21T14:00:00Z, or 2026-11-21 for the beginning of that day in UTC")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_sums_of_numbers_with_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for wrong in ["", "30", "d", "1x", "-1d", "99999999999999999999d", "1.5h"] {
+            assert!(duration(wrong).unwrap_err().contains("is no duration"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_instants_or_days() {
+        assert_eq!(time("2026-11-21").unwrap().to_rfc3339(), "2026-11-21T00:00:00+00:00");
+        assert_eq!(time("2026-11-21T14:00:00+02:00").unwrap().to_rfc3339(), "2026-11-21T12:00:00+00:00");
+        assert!(time("yesterday").unwrap_err().contains("is no time"));
+    }
+
+    #[test]
+    fn json_is_kept_digit_for_digit() {
+        assert_eq!(json(" 12345678901234567890.10 ").unwrap().get(), "12345678901234567890.10");
+        assert!(json("Ada").is_err());
+        assert!(json("@/no/such/file").is_err());
+    }
+}

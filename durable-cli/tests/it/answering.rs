@@ -1,0 +1,45 @@
+//! Answering and telling: inputs, events, publications.
+
+use durable::prelude::*;
+use serde_json::json;
+
+use crate::support::{self, PATIENCE};
+
+#[tokio::test]
+async fn what_a_workflow_asks_is_listed_and_answered() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let handle = worker.start::<support::Journey>("Ada".to_owned()).await.unwrap();
+    let id = handle.id().to_string();
+    support::eventually("it asks", async || !worker.pending_inputs().await.unwrap().is_empty()).await;
+    assert_eq!(database.durable(&["input", "list", "-o", "ids"]).await.done(), format!("{id}\n"));
+    let asked = database.durable(&["input", "list", "--workflow", "journey", "-o", "json"]).await.json();
+    assert_eq!((&asked[0]["name"], &asked[0]["prompt"]), (&json!("place"), &json!("Where to?")));
+    assert_eq!(database.durable(&["input", "list", "--workflow", "other"]).await.done(), "none\n");
+
+    let complaint = database.durable(&["input", "give", &id, "place", "42"]).await.refused(1);
+    assert!(complaint.contains("place"), "{complaint}");
+    assert_eq!(worker.pending_inputs().await.unwrap().len(), 1, "an answer that does not fit changes nothing");
+    let given = database.durable_reading(&["input", "give", &id, "place", "-", "--by", "Bea"], "\"Oslo\"\n").await.done();
+    assert_eq!(given, format!("answered {id}\n"));
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), "in Oslo");
+    let complaint = database.durable(&["input", "give", &id, "place", "\"Rome\""]).await.refused(1);
+    assert!(complaint.contains(&id), "{complaint}");
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn events_and_publications_say_whom_they_reached() {
+    let database = support::database().await;
+    let id = database.durable(&["run", "start", "journey", "-o", "ids"]).await.done();
+    let sent = database.durable(&["event", "send", id.trim(), "weather", r#"{"rain": true}"#, "-o", "json"]).await.json();
+    assert_eq!(sent, json!({ "id": id.trim(), "done": "sent to" }));
+    assert_eq!(database.value::<String>("select payload::text from durable.mailbox").await, r#"{"rain": true}"#);
+    let complaint = database.durable(&["event", "send", id.trim(), "weather", "{rain"]).await.refused(2);
+    assert!(complaint.contains("is no JSON"), "{complaint}");
+    assert_eq!(database.durable(&["event", "publish", "news", "1", "--key", "k"]).await.done(), "reached 0\n");
+    let published = database.durable(&["event", "publish", "news", "--correlation", "sports", "-o", "json"]).await.json();
+    assert_eq!(published, json!({ "reached": 0 }));
+    let complaint = database.durable(&["event", "publish", ""]).await.refused(2);
+    assert!(complaint.contains("a publication needs a topic"), "{complaint}");
+}

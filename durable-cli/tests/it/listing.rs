@@ -1,0 +1,103 @@
+//! Listing: every filter, every format, page by page.
+
+use serde_json::{Value, json};
+
+use crate::support::{self, Database};
+
+/// Three executions: one that failed, one that waits, one that is paused in a queue of its own.
+async fn three(database: &Database) -> [String; 3] {
+    let start = async |arguments: &[&str]| {
+        let arguments = [&["run", "start", "journey", "-o", "ids"], arguments].concat();
+        database.durable(&arguments).await.done().trim().to_owned()
+    };
+    let failed = start(&["--input", "\"nobody\"", "--key", "first"]).await;
+    let waiting = start(&["--input", "\"Ada\""]).await;
+    let worker = database.worker().await;
+    support::eventually("one has failed, one waits", async || {
+        database.value::<i64>("select count(*) from durable.executions where state in ('failed', 'waiting')").await == 2
+    })
+    .await;
+    worker.shutdown().await.unwrap();
+    let paused = start(&["--queue", "rare"]).await;
+    database.durable(&["run", "pause", &paused]).await.done();
+    [failed, waiting, paused]
+}
+
+#[tokio::test]
+async fn a_list_has_what_passes_every_filter_the_newest_first() {
+    let database = support::database().await;
+    let [failed, waiting, paused] = &three(&database).await;
+    let tomorrow = "2100-01-01";
+    for (filters, expected) in [
+        (vec![], vec![paused, waiting, failed]),
+        (vec!["--state", "failed,waiting"], vec![waiting, failed]),
+        (vec!["--state", "pending", "--state", "failed"], vec![paused, failed]),
+        (vec!["--workflow", "journey", "--queue", "rare"], vec![paused]),
+        (vec!["--key", "first"], vec![failed]),
+        (vec!["--key", "' or true --"], vec![]),
+        (vec!["--paused"], vec![paused]),
+        (vec!["--id", waiting], vec![waiting]),
+        (vec!["--id", &waiting[..1]], vec![paused, waiting, failed]),
+        (vec!["--id", "ffff"], vec![]),
+        (vec!["--from", tomorrow], vec![]),
+        (vec!["--before", tomorrow], vec![paused, waiting, failed]),
+        (vec!["--parent", waiting], vec![]),
+        (vec!["--limit", "2"], vec![paused, waiting]),
+        (vec!["--after", waiting], vec![failed]),
+    ] {
+        let printed = database.durable(&[&["run", "list", "-o", "ids"], filters.as_slice()].concat()).await.done();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{filters:?}");
+    }
+    let page = database.durable(&["run", "list", "--limit", "2", "-o", "ids"]).await;
+    assert_eq!(page.err, format!("there are more: --after {waiting}\n"));
+}
+
+#[tokio::test]
+async fn a_list_is_a_table_for_people_and_json_for_programs() {
+    let database = support::database().await;
+    assert_eq!(database.durable(&["run", "list"]).await.done(), "none\n");
+    assert_eq!(database.durable(&["run", "list", "-o", "json"]).await.json(), json!([]));
+    assert_eq!(database.durable(&["run", "list", "-o", "ids"]).await.done(), "");
+    let [failed, _, paused] = &three(&database).await;
+    let table = database.durable(&["run", "list"]).await.done();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("ID ") && lines[0].ends_with("ERROR"), "{table}");
+    assert!(lines[1].starts_with(paused.as_str()) && lines[1].contains("pending (paused)"), "{table}");
+    assert!(lines[3].starts_with(failed.as_str()) && lines[3].ends_with("nobody travels"), "{table}");
+    let list = database.durable(&["run", "list", "-o", "json"]).await.json();
+    let states: Vec<&Value> = list.as_array().unwrap().iter().map(|execution| &execution["state"]).collect();
+    assert_eq!(states, ["pending", "waiting", "failed"]);
+    assert_eq!(list[2]["error"]["message"], "nobody travels");
+}
+
+#[tokio::test]
+async fn a_filter_that_makes_no_sense_is_wrong_usage() {
+    let database = support::database().await;
+    for (filter, message) in [
+        (["--state", "done"], "`done` is no execution state; the states are pending, running"),
+        (["--parent", "order-42"], "`order-42` is no execution id"),
+        (["--id", "order"], "no execution id begins with `order`"),
+        (["--from", "yesterday"], "`yesterday` is no time"),
+        (["--limit", "0"], "a limit of 0 is not between 1 and 1000"),
+    ] {
+        let complaint = database.durable(&["run", "list", filter[0], filter[1]]).await.refused(2);
+        assert!(complaint.contains(message), "{filter:?}: {complaint}");
+    }
+}
+
+#[tokio::test]
+async fn workers_are_listed_while_they_live() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let list = database.durable(&["worker", "list", "-o", "json"]).await.json();
+    assert_eq!((&list[0]["queues"], &list[0]["live"], &list[0]["running"]), (&json!(["default"]), &json!(true), &json!(0)));
+    assert_eq!(list[0]["process_id"], std::process::id());
+    let table = database.durable(&["worker", "list"]).await.done();
+    assert!(table.lines().nth(1).unwrap().contains(" live "), "{table}");
+    worker.shutdown().await.unwrap();
+    support::eventually("it is gone, or lost", async || {
+        let list = database.durable(&["worker", "list", "-o", "json"]).await.json();
+        list.as_array().unwrap().iter().all(|worker| worker["live"] == false)
+    })
+    .await;
+}
