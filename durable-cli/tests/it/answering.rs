@@ -1,6 +1,5 @@
 //! Answering and telling: inputs, events, publications.
 
-use durable::prelude::*;
 use serde_json::json;
 
 use crate::support::{self, PATIENCE};
