@@ -64,8 +64,8 @@ create table durable.executions (
     rested_at timestamp with time zone,
     rank timestamp with time zone,
     concurrency_key text,
-    schedule text,
-    scheduled_for timestamp with time zone,
+    paused_at timestamp with time zone,
+    forked_from uuid,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
@@ -73,7 +73,6 @@ create table durable.executions (
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
     constraint pending_executions_have_a_rank CHECK (state <> 'pending'::text OR rank IS NOT NULL),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
-    constraint scheduled_for_a_time CHECK ((schedule IS NULL) = (scheduled_for IS NULL)),
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
@@ -152,56 +151,6 @@ create table durable.queues (
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
 ) with (fillfactor=50);
 
-create table durable.schedule_fires (
-    shard smallint not null,
-    schedule text not null,
-    due_at timestamp with time zone not null,
-    fired_at timestamp with time zone not null,
-    cause text not null,
-    outcome text not null,
-    execution_id uuid,
-    judged_at timestamp with time zone,
-    constraint schedule_fires_pkey PRIMARY KEY (shard, schedule, due_at),
-    constraint cause_is_known CHECK (cause = ANY (ARRAY['due'::text, 'trigger'::text, 'backfill'::text])),
-    constraint outcome_is_known CHECK (outcome = ANY (ARRAY['started'::text, 'queued'::text, 'skipped'::text])),
-    constraint started_with_an_execution CHECK ((outcome = 'started'::text) = (execution_id IS NOT NULL))
-) with (fillfactor=80);
-
-create table durable.schedules (
-    shard smallint not null,
-    schedule text not null,
-    created_at timestamp with time zone not null,
-    workflow text not null,
-    version integer not null,
-    queue text not null,
-    priority smallint not null,
-    input json not null,
-    concurrency_key text,
-    rule text not null,
-    timezone text not null,
-    starts_at timestamp with time zone,
-    ends_at timestamp with time zone,
-    jitter interval not null,
-    missed text not null,
-    missed_window interval,
-    overlap text not null,
-    max_failures integer,
-    declared boolean not null,
-    revision integer not null,
-    updated_at timestamp with time zone not null,
-    enabled boolean not null,
-    disabled_reason text,
-    failures integer not null,
-    last_error json,
-    next_due_at timestamp with time zone,
-    constraint schedules_pkey PRIMARY KEY (shard, schedule),
-    constraint max_failures_starts_at_one CHECK (max_failures >= 1),
-    constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
-    constraint overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text])),
-    constraint reason_only_when_disabled CHECK (disabled_reason IS NULL OR NOT enabled),
-    constraint window_comes_with_its_policy CHECK ((missed = 'window'::text) = (missed_window IS NOT NULL))
-) with (fillfactor=60);
-
 create table durable.waits (
     execution_id uuid not null,
     started_at timestamp with time zone not null,
@@ -250,6 +199,8 @@ CREATE INDEX executions_begun ON durable.executions USING btree (shard, queue, r
 
 CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
 
+CREATE INDEX executions_by_origin ON durable.executions USING btree (shard, forked_from) WHERE (forked_from IS NOT NULL);
+
 CREATE INDEX executions_by_parent ON durable.executions USING btree (shard, parent_id) WHERE (parent_id IS NOT NULL);
 
 CREATE INDEX executions_by_rank ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL));
@@ -268,12 +219,6 @@ CREATE INDEX executions_unfinished_children ON durable.executions USING btree (s
 
 CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (shard, queue, started_at) WHERE (key <> ''::text);
 
-CREATE INDEX schedule_fires_open ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
-
-CREATE INDEX schedule_fires_queued ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE (outcome = 'queued'::text);
-
-CREATE INDEX schedules_to_fire ON durable.schedules USING btree (shard, next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
-
 CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
 CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
@@ -282,11 +227,11 @@ create view durable.present as
  SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
    FROM durable.clock;
 
--- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
---     returns integer, volatile
-
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
+-- function durable.beside(one text, other text)
+--     returns boolean, immutable
 
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -304,7 +249,7 @@ create view durable.present as
 --     returns record, volatile
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
---     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile
@@ -327,11 +272,8 @@ create view durable.present as
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
 
--- function durable.fire_schedules(shard smallint, names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
---     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
-
--- function durable.judge_fires(shard smallint, schedules text[], at timestamp with time zone)
---     returns void, volatile
+-- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+--     returns record, volatile
 
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
 --     returns TABLE(place integer, workflow text, key text, may_run integer, may_start integer, retry_at timestamp with time zone), volatile
@@ -350,6 +292,9 @@ create view durable.present as
 
 -- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
+
+-- function durable.pause(execution_id uuid)
+--     returns timestamp with time zone, volatile
 
 -- function durable.pause_queue(queue text)
 --     returns void, volatile
@@ -372,6 +317,9 @@ create view durable.present as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+--     returns record, volatile
+
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
@@ -390,17 +338,17 @@ create view durable.present as
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
 --     returns void, volatile
 
--- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
---     returns SETOF durable.schedule_fires, volatile
-
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
+--     returns record, volatile
 
 -- function durable.tell_parents(shard smallint, child_ids uuid[])
 --     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
 
--- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)
---     returns uuid, volatile
+-- function durable.to_repeat(execution_id uuid)
+--     returns SETOF text, stable
 
 -- function durable.try_lock_mailbox(execution_id uuid)
 --     returns boolean, volatile

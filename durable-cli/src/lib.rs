@@ -31,6 +31,7 @@ mod ids;
 mod input;
 mod migrate;
 mod prune;
+mod queue;
 mod run;
 mod screen;
 mod story;
@@ -80,6 +81,9 @@ enum Group {
     /// Messages to executions
     #[command(subcommand)]
     Event(event::Verb),
+    /// Where executions wait for a worker: limits, pauses
+    #[command(subcommand)]
+    Queue(queue::Verb),
     /// Processes that run executions
     #[command(subcommand)]
     Worker(worker::Verb),
@@ -116,6 +120,7 @@ async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut
         Group::Run(verb) => run::carry_out(verb, connection, screen).await,
         Group::Input(verb) => input::carry_out(verb, connection, screen).await,
         Group::Event(verb) => event::carry_out(verb, connection, screen).await,
+        Group::Queue(verb) => queue::carry_out(verb, connection, screen).await,
         Group::Worker(verb) => worker::carry_out(verb, connection, screen).await,
         Group::Migrate(verb) => migrate::carry_out(verb, connection, screen).await,
         Group::Prune(options) => prune::carry_out(options, connection, screen).await,

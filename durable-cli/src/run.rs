@@ -155,6 +155,7 @@ impl Each {
         let mut failures = Vec::new();
         for id in &self.ids {
             match verb(&durable, *id).await {
+                Ok(new) if new == *id => screen.done(self.what, *id)?,
                 Ok(new) => screen.became(self.what, *id, new)?,
                 Err(error) => failures.push(Failure::from(error)),
             }

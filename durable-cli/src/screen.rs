@@ -57,17 +57,19 @@ impl Screen {
         }
     }
 
-    /// That something was done to an execution.
-    pub(crate) fn done(&mut self, what: &str, id: ExecutionId) -> Result<(), Failure> {
-        self.became(what, id, id)
+    /// That something was done to what has that id.
+    pub(crate) fn done(&mut self, what: &str, id: impl Display + Serialize) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => self.line(format!("{what} {id}")),
+            Format::Json => self.json_line(&json!({ "id": id, "done": what })),
+            Format::Ids => self.line(id),
+        }
     }
 
-    /// That something was done to an execution, of which another came.
+    /// That something was done to an execution, and another came of it.
     pub(crate) fn became(&mut self, what: &str, id: ExecutionId, new: ExecutionId) -> Result<(), Failure> {
         match self.format {
-            Format::Table if id == new => self.line(format!("{what} {id}")),
             Format::Table => self.line(format!("{what} {id} as {new}")),
-            Format::Json if id == new => self.json_line(&json!({ "id": id, "done": what })),
             Format::Json => self.json_line(&json!({ "id": new, "done": what, "forked_from": id })),
             Format::Ids => self.line(new),
         }

@@ -47,6 +47,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
+/// So many in every period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) executions: u32,
+    pub(crate) period: Duration,
+}
+
+/// A rate such as `5/1s` or `100/1m`.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let wrong = || format!("`{text}` is no rate; write 5/1s for five a second, or 100/1m");
+    let (executions, period) = text.split_once('/').ok_or_else(wrong)?;
+    Ok(Rate { executions: executions.parse().map_err(|_| wrong())?, period: duration(period)? })
+}
+
 /// A time such as `2026-11-21T14:00:00Z`, or the beginning of a day in UTC, such as `2026-11-21`.
 pub(crate) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
@@ -69,6 +83,14 @@ mod tests {
         assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
         for wrong in ["", "30", "d", "1x", "-1d", "99999999999999999999d", "1.5h"] {
             assert!(duration(wrong).unwrap_err().contains("is no duration"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_in_a_period() {
+        assert_eq!(rate("5/1m"), Ok(Rate { executions: 5, period: Duration::from_secs(60) }));
+        for wrong in ["5", "x/1m", "-1/1m", "5/m"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! `durable worker …`: processes that run executions.
 
 use clap::Subcommand;
-use durable::WorkerStatus;
+use durable::{WorkerDetails, WorkerId};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -9,28 +9,29 @@ use crate::screen::{Row, Screen, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// List the workers that live, and those that were lost and have not been forgotten yet
+    /// List the workers, the youngest first; lost ones too, until others have taken over what they held
     List,
+    /// Have a worker claim nothing more, for a release that is to fade out
+    Deprecate {
+        /// The worker
+        id: WorkerId,
+    },
 }
 
-impl Row for WorkerStatus {
-    const HEADINGS: &'static [&'static str] = &["id", "host", "process", "queues", "started", "lease until", "state", "running"];
+impl Row for WorkerDetails {
+    const HEADINGS: &'static [&'static str] = &["id", "state", "host", "process", "version", "queues", "started", "lease until"];
 
     fn cells(&self) -> Vec<String> {
-        let state = match (self.lost_at, self.live) {
-            (Some(_), _) => "lost",
-            (None, true) => "live",
-            (None, false) => "late",
-        };
+        let queues = self.queues.iter().map(|slots| format!("{} {}/{}", slots.queue, slots.in_use, slots.slots));
         vec![
             self.id.to_string(),
+            self.state.as_str().to_owned(),
             self.host.clone(),
             self.process_id.to_string(),
-            self.queues.join(","),
+            self.version.clone().unwrap_or_default(),
+            queues.collect::<Vec<_>>().join(", "),
             time(self.started_at),
             time(self.lease_until),
-            state.to_owned(),
-            self.running.to_string(),
         ]
     }
 
@@ -40,11 +41,13 @@ impl Row for WorkerStatus {
 }
 
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+    let durable = connection.client().await?;
     match verb {
-        Verb::List => {
-            let durable = connection.client().await?;
-            screen.rows(&durable.list_workers().await?)?;
-            Ok(durable.shutdown().await?)
+        Verb::List => screen.rows(&durable.workers().await?)?,
+        Verb::Deprecate { id } => {
+            durable.deprecate_worker(*id).await?;
+            screen.done("deprecated", *id)?;
         }
     }
+    Ok(durable.shutdown().await?)
 }

@@ -92,7 +92,9 @@ async fn stopped_stranded_and_deadly_executions_are_found_with_what_to_do() {
         the_finding(&database, Subject::Executions, Severity::Error, &problem, &repair).await;
     }
     let worker = database.builder().register(Rests).start().await.unwrap();
-    database.run("update durable.executions set state = 'pending', claims = 5, paused_at = durable.now()").await;
+    database
+        .run("update durable.executions set state = 'pending', claims = 5, paused_at = durable.now(), wake_at = 'infinity'")
+        .await;
     the_finding(&database, Subject::Executions, Severity::Error, "was claimed 5 times without coming to rest", "run pause").await;
     worker.shutdown().await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
-    Failure as Recorded, Step, Wait, WaitOutcome,
+    Failure as Recorded, Step, Wait, WaitOutcome, WorkerState,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -57,8 +57,9 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
     let mut unmet_conditions = details.unmet_conditions();
     let execution = &details.execution;
     if execution.state == ExecutionState::Pending && execution.wake_at.is_none() {
-        let workers = durable.list_workers().await?;
-        if !workers.iter().any(|worker| worker.live && worker.queues.contains(&execution.queue)) {
+        let workers = durable.workers().await?;
+        let mut live = workers.iter().filter(|worker| worker.state != WorkerState::Lost);
+        if !live.any(|worker| worker.queues.iter().any(|slots| slots.queue == execution.queue)) {
             unmet_conditions.push(format!("no live worker works on queue `{}`: start one", execution.queue));
         }
     }

@@ -90,14 +90,48 @@ async fn workers_are_listed_while_they_live() {
     let database = support::database().await;
     let worker = database.worker().await;
     let list = database.durable(&["worker", "list", "-o", "json"]).await.json();
-    assert_eq!((&list[0]["queues"], &list[0]["live"], &list[0]["running"]), (&json!(["default"]), &json!(true), &json!(0)));
+    assert_eq!(list[0]["queues"], json!([{ "queue": "default", "slots": 100, "in_use": 0 }]));
     assert_eq!(list[0]["process_id"], std::process::id());
     let table = database.durable(&["worker", "list"]).await.done();
-    assert!(table.lines().nth(1).unwrap().contains(" live "), "{table}");
+    assert!(table.lines().nth(1).unwrap().contains(" active "), "{table}");
+    let id = list[0]["id"].as_str().unwrap();
+    assert_eq!(database.durable(&["worker", "deprecate", id]).await.done(), format!("deprecated {id}\n"));
+    assert_eq!(database.durable(&["worker", "list", "-o", "json"]).await.json()[0]["state"], "deprecated");
+    let complaint = database.durable(&["worker", "deprecate", "nobody"]).await.refused(2);
+    assert!(complaint.contains("nobody"), "{complaint}");
+    database.durable(&["worker", "deprecate", &uuid::Uuid::now_v7().to_string()]).await.refused(4);
     worker.shutdown().await.unwrap();
     support::eventually("it is gone, or lost", async || {
         let list = database.durable(&["worker", "list", "-o", "json"]).await.json();
-        list.as_array().unwrap().iter().all(|worker| worker["live"] == false)
+        list.as_array().unwrap().iter().all(|worker| worker["state"] == "lost")
     })
     .await;
+}
+
+#[tokio::test]
+async fn queues_are_limited_paused_drained_and_listed() {
+    let database = support::database().await;
+    assert_eq!(database.durable(&["queue", "list"]).await.done(), "none\n");
+    let limits = ["queue", "limits", "mails", "--concurrency", "20", "--rate", "100/1m"];
+    assert_eq!(database.durable(&limits).await.done(), "limited mails\n");
+    assert_eq!(database.durable(&["queue", "pause", "mails"]).await.done(), "paused mails\n");
+    database.durable(&["run", "start", "journey", "--queue", "mails"]).await.done();
+    let list = database.durable(&["queue", "list", "-o", "json"]).await.json();
+    assert_eq!(
+        (&list[0]["name"], &list[0]["pending"], &list[0]["limits"]["concurrency"]),
+        (&json!("mails"), &json!(1), &json!(20))
+    );
+    let table = database.durable(&["queue", "list"]).await.done();
+    assert!(table.lines().nth(1).unwrap().contains("100/60s"), "{table}");
+    assert_eq!(database.durable(&["queue", "drain", "mails", "--timeout", "1s", "-o", "ids"]).await.done(), "mails\n");
+    assert_eq!(database.durable(&["queue", "resume", "mails"]).await.done(), "resumed mails\n");
+    assert!(database.durable(&["queue", "list", "-o", "json"]).await.json()[0]["paused_at"].is_null());
+    for (arguments, message) in [
+        (&["limits", "mails", "--concurrency", "0"][..], "has a concurrency of 0; give at least 1"),
+        (&["limits", "mails", "--rate", "often"], "`often` is no rate"),
+        (&["pause", ""], "a queue needs a name"),
+    ] {
+        let complaint = database.durable(&[&["queue"], arguments].concat()).await.refused(2);
+        assert!(complaint.contains(message), "{complaint}");
+    }
 }

@@ -84,8 +84,8 @@ async fn a_start_that_makes_no_sense_is_refused_and_writes_nothing() {
         (vec!["--input", "@/no/such/file"], 2, "cannot read the file `/no/such/file`"),
         (vec!["--input", r#""a\u0000b""#], 1, "\\u0000"),
         (vec!["--version", "0"], 2, "has no version 0; versions start at 1"),
-        (vec!["--queue", ""], 2, "a queue needs a name"),
-        (vec!["--key", ""], 2, "a key has 1 to 1000 bytes"),
+        (vec!["--queue", ""], 2, "the queue of an execution has 1 to 1000 bytes"),
+        (vec!["--key", ""], 2, "the key of an execution has 1 to 1000 bytes"),
         (vec!["--delay", "soon"], 2, "`soon` is no duration; write 90s, 1h30m or 30d"),
         (vec!["--priority", "high"], 2, "invalid value 'high'"),
     ] {

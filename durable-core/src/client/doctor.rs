@@ -6,8 +6,8 @@ use sqlx::PgPool;
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject};
-use crate::store::doctor::{self, How, OldSnapshot, Stuck};
-use crate::store::{self, Patience, Store, look};
+use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck};
+use crate::store::{self, Patience, Store};
 
 /// Clocks further apart than this are a finding: times in logs no longer match those in the database.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(5);
@@ -124,14 +124,13 @@ impl Doctor {
     }
 
     async fn examine_workers(&self) -> Result<Vec<Finding>> {
-        let workers = self.run("list workers", |pool| look::workers(&self.store, pool)).await?;
-        let left = workers.iter().filter(|worker| !worker.live && worker.running > 0);
-        Ok(left
-            .map(|worker| {
-                let problem = format!(
-                    "{} executions are held by worker {} (process {} on {}), which is lost",
-                    worker.running, worker.id, worker.process_id, worker.host
-                );
+        let store = &self.store;
+        let lost = self.run("look for lost workers", |pool| doctor::lost_workers(store, pool)).await?;
+        Ok(lost
+            .iter()
+            .map(|LostWorker { id, host, process_id, executions }| {
+                let problem =
+                    format!("{executions} executions are held by worker {id} (process {process_id} on {host}), which is lost");
                 error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
             })
             .collect())

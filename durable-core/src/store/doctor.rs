@@ -35,6 +35,15 @@ pub(crate) struct Unserved {
     pub(crate) since: DateTime<Utc>,
 }
 
+/// A worker that is gone and holds executions.
+#[derive(Debug)]
+pub(crate) struct LostWorker {
+    pub(crate) id: Uuid,
+    pub(crate) host: String,
+    pub(crate) process_id: i32,
+    pub(crate) executions: i64,
+}
+
 /// An execution that does not go on by itself.
 #[derive(Debug)]
 pub(crate) struct Stuck {
@@ -84,6 +93,20 @@ pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<
     rows.iter()
         .map(|row| {
             Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: row.try_get("since")? })
+        })
+        .collect()
+}
+
+pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<LostWorker>, sqlx::Error> {
+    let rows = store.query(Statement::FindLostWorkers).bind(SHARD).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(LostWorker {
+                id: row.try_get("worker_id")?,
+                host: row.try_get("host")?,
+                process_id: row.try_get("process_id")?,
+                executions: row.try_get("executions")?,
+            })
         })
         .collect()
 }

@@ -26,6 +26,7 @@ statements! {
     ReadClock = "clock/read",
     FindBloatedTables = "doctor/find_bloated_tables",
     FindInvalidIndexes = "doctor/find_invalid_indexes",
+    FindLostWorkers = "doctor/find_lost_workers",
     FindOldSnapshots = "doctor/find_old_snapshots",
     FindStuckExecutions = "doctor/find_stuck_executions",
     FindUnservedQueues = "doctor/find_unserved_queues",

@@ -2,7 +2,7 @@
 with queued as materialized (
     select queue, count(*) as executions, min(created_at) as since
     from durable.executions
-    where shard = $1 and state = 'pending' and wake_at is null and paused_at is null
+    where shard = $1 and state = 'pending' and wake_at is null
     group by queue
 )
 select queued.queue, queued.executions, queued.since
