@@ -64,6 +64,8 @@ create table durable.executions (
     rested_at timestamp with time zone,
     rank timestamp with time zone,
     concurrency_key text,
+    schedule text,
+    scheduled_for timestamp with time zone,
     paused_at timestamp with time zone,
     forked_from uuid,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
@@ -73,6 +75,7 @@ create table durable.executions (
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
     constraint pending_executions_have_a_rank CHECK (state <> 'pending'::text OR rank IS NOT NULL),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
+    constraint scheduled_for_a_time CHECK ((schedule IS NULL) = (scheduled_for IS NULL)),
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
@@ -151,6 +154,56 @@ create table durable.queues (
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
 ) with (fillfactor=50);
 
+create table durable.schedule_fires (
+    shard smallint not null,
+    schedule text not null,
+    due_at timestamp with time zone not null,
+    fired_at timestamp with time zone not null,
+    cause text not null,
+    outcome text not null,
+    execution_id uuid,
+    judged_at timestamp with time zone,
+    constraint schedule_fires_pkey PRIMARY KEY (shard, schedule, due_at),
+    constraint cause_is_known CHECK (cause = ANY (ARRAY['due'::text, 'trigger'::text, 'backfill'::text])),
+    constraint outcome_is_known CHECK (outcome = ANY (ARRAY['started'::text, 'queued'::text, 'skipped'::text])),
+    constraint started_with_an_execution CHECK ((outcome = 'started'::text) = (execution_id IS NOT NULL))
+) with (fillfactor=80);
+
+create table durable.schedules (
+    shard smallint not null,
+    schedule text not null,
+    created_at timestamp with time zone not null,
+    workflow text not null,
+    version integer not null,
+    queue text not null,
+    priority smallint not null,
+    input json not null,
+    concurrency_key text,
+    rule text not null,
+    timezone text not null,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    jitter interval not null,
+    missed text not null,
+    missed_window interval,
+    overlap text not null,
+    max_failures integer,
+    declared boolean not null,
+    revision integer not null,
+    updated_at timestamp with time zone not null,
+    enabled boolean not null,
+    disabled_reason text,
+    failures integer not null,
+    last_error json,
+    next_due_at timestamp with time zone,
+    constraint schedules_pkey PRIMARY KEY (shard, schedule),
+    constraint max_failures_starts_at_one CHECK (max_failures >= 1),
+    constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
+    constraint overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text])),
+    constraint reason_only_when_disabled CHECK (disabled_reason IS NULL OR NOT enabled),
+    constraint window_comes_with_its_policy CHECK ((missed = 'window'::text) = (missed_window IS NOT NULL))
+) with (fillfactor=60);
+
 create table durable.waits (
     execution_id uuid not null,
     started_at timestamp with time zone not null,
@@ -219,6 +272,12 @@ CREATE INDEX executions_unfinished_children ON durable.executions USING btree (s
 
 CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (shard, queue, started_at) WHERE (key <> ''::text);
 
+CREATE INDEX schedule_fires_open ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
+
+CREATE INDEX schedule_fires_queued ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE (outcome = 'queued'::text);
+
+CREATE INDEX schedules_to_fire ON durable.schedules USING btree (shard, next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
+
 CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
 CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
@@ -226,6 +285,9 @@ CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlat
 create view durable.present as
  SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
    FROM durable.clock;
+
+-- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
+--     returns integer, volatile
 
 -- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -249,7 +311,7 @@ create view durable.present as
 --     returns record, volatile
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
---     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile
@@ -272,8 +334,14 @@ create view durable.present as
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
 
+-- function durable.fire_schedules(shard smallint, names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
+--     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
+
 -- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
 --     returns record, volatile
+
+-- function durable.judge_fires(shard smallint, schedules text[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
 --     returns TABLE(place integer, workflow text, key text, may_run integer, may_start integer, retry_at timestamp with time zone), volatile
@@ -338,6 +406,9 @@ create view durable.present as
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
 --     returns void, volatile
 
+-- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
+--     returns SETOF durable.schedule_fires, volatile
+
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
@@ -349,6 +420,9 @@ create view durable.present as
 
 -- function durable.to_repeat(execution_id uuid)
 --     returns SETOF text, stable
+
+-- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)
+--     returns uuid, volatile
 
 -- function durable.try_lock_mailbox(execution_id uuid)
 --     returns boolean, volatile
