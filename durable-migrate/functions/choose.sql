@@ -17,6 +17,7 @@ as $$
 #variable_conflict use_column
 declare
     settings durable.queues;
+    counted_at timestamptz;
     has_keys boolean;
     has_others boolean;
     starts_left int;
@@ -73,7 +74,7 @@ begin
     end if;
 
     -- Statements from here on see what was committed before the locks were taken.
-    select present.at into at from durable.present;
+    select present.at into counted_at from durable.present;
     limited := settings.concurrency is not null;
     if limited then
         select least(choose.room, settings.concurrency - count(*)) into room
@@ -92,7 +93,7 @@ begin
         where begun.shard = choose.shard
           and begun.queue = choose.queue
           and begun.key = ''
-          and begun.started_at > at - settings.rate_period;
+          and begun.started_at > counted_at - settings.rate_period;
     end if;
 
     select
@@ -105,8 +106,10 @@ begin
         (array_agg(turn.workflow order by turn.place desc)) [1] as last_workflow,
         (array_agg(turn.key order by turn.place desc)) [1] as last_key
     into turns
-    from durable.keys_in_turn(settings, at, choose.room, starts_left, workflows, labels, key_limits) as turn
+    from durable.keys_in_turn(settings, counted_at, choose.room, starts_left, workflows, labels, key_limits) as turn
     where has_keys;
+    -- Not before the counting: what begins does so after the ends that made room for it.
+    select present.at into at from durable.present;
 
     with keyed as materialized (
         select key.place, next.execution_id, next.epoch, next.nth, key.key
