@@ -250,7 +250,7 @@ async fn executions_with_a_key_never_run_beyond_its_limit_over_all_queues() {
     let engines = three_engines(&database, &crowd).await;
     let starts = (0..120).map(|number: usize| {
         let start = engines[number % 3].start::<KeyedVisit>(format!("customer {}", number % 5));
-        let start = if number % 2 == 0 { start.queue("more visits") } else { start };
+        let start = if number.is_multiple_of(2) { start.queue("more visits") } else { start };
         start.into_future()
     });
     for started in join_all(starts).await {
