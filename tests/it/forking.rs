@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable::prelude::*;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::support::bodies::Tally;
@@ -14,6 +15,7 @@ use crate::support::{self, Database, PATIENCE, eventually, soon};
 struct World {
     carrier_works: Arc<AtomicBool>,
     calls: Tally,
+    written: Arc<Notify>,
 }
 
 impl World {
@@ -94,6 +96,29 @@ impl Packing {
     }
 }
 
+/// Sends one thing, and packs another when that has failed.
+struct Moving(World);
+
+#[workflow]
+impl Moving {
+    async fn run(&self, _cx: &Context, _: ()) -> Result<String> {
+        let (sent, packed) = durable::join!(self.send(), self.pack()).await?;
+        Ok(format!("{sent} {packed}"))
+    }
+
+    #[step]
+    async fn send(&self) -> Result<String> {
+        self.0.carry("sent")
+    }
+
+    #[step]
+    async fn pack(&self) -> Result<String> {
+        soon("the failure is written", self.0.written.notified()).await;
+        self.0.calls.add("packed");
+        Ok("packed".to_owned())
+    }
+}
+
 /// Reserves, asks a delivery to happen, and confirms; what it reserved can be given back.
 struct Sale(World);
 
@@ -141,7 +166,7 @@ impl Errand {
 
 async fn worker(database: &Database, world: &World) -> Durable {
     let of = || world.clone();
-    let builder = database.builder().register(Delivery(of())).register(Packing(of())).register(Sale(of()));
+    let builder = database.builder().register(Delivery(of())).register(Packing(of())).register(Sale(of())).register(Moving(of()));
     builder.register(Errand(of())).start().await.unwrap()
 }
 
@@ -207,6 +232,26 @@ async fn of_branches_only_the_failed_one_is_retried() {
     for (label, times) in [("a", 1), ("b", 2), ("c", 1)] {
         assert_eq!(world.calls.count(label), times, "{label}");
     }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_branch_that_went_on_beside_the_failure_is_kept_and_does_not_make_it_one_that_was_caught() {
+    let database = support::database().await;
+    let world = World::default();
+    let worker = worker(&database, &world).await;
+    let failed = worker.start::<Moving>(()).await.unwrap();
+    eventually("the failure stands in the journal", async || {
+        world.calls.count("sent") == 1
+            && worker.get_execution(failed.id()).await.unwrap().steps.iter().any(|step| step.error.is_some())
+    })
+    .await;
+    world.written.notify_one();
+    failed.result_within(PATIENCE).await.unwrap_err();
+    world.repair();
+    let id = worker.retry(failed.id()).await.unwrap();
+    assert_eq!(output(&worker, id).await, "sent carried packed");
+    assert_eq!((world.calls.count("sent"), world.calls.count("packed")), (2, 1));
     worker.shutdown().await.unwrap();
 }
 
