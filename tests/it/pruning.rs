@@ -70,6 +70,8 @@ async fn what_ended_long_ago_goes_with_its_journal_and_nothing_else_does() {
     clock::freeze(&database).await;
     let worker = worker(&database).await;
     let old = worker.start::<Errand>(true).key("old").await.unwrap();
+    // Nobody ever takes it.
+    worker.send_event(old.id(), "unheard", &1).await.unwrap();
     let waiting = worker.start::<Waits>(()).await.unwrap();
     clock::advance(&database, hours(1)).await;
     old.result_within(PATIENCE).await.unwrap();
@@ -81,6 +83,7 @@ async fn what_ended_long_ago_goes_with_its_journal_and_nothing_else_does() {
     worker.publish("news", &1).key("young").await.unwrap();
 
     let before = rows(&database).await;
+    assert!(before.iter().all(|rows| *rows > 0), "{before:?}");
     assert_eq!(worker.prune(days(30)).count().await.unwrap(), 2, "one, and its child");
     assert_eq!(rows(&database).await, before, "counting deletes none");
     let pruned = worker.prune(days(30)).await.unwrap();
