@@ -16,6 +16,9 @@ use crate::worker::Worker;
 /// Most schedules fired by one statement.
 const BATCH: i64 = 500;
 
+/// Most due times fired by one statement, but for those of one schedule: after a long night each may have a thousand to make up for.
+const MOST_DUE_TIMES: usize = 2_000;
+
 /// Pause after a look that came too early.
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
 
@@ -76,7 +79,10 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
         }
     }
     let next_at = shots.iter().filter_map(|shot| shot.next_due_at).chain(next_at).min();
-    let fired = !shots.is_empty() && fire(worker, shots, now).await?;
+    let mut fired = false;
+    for shots in in_batches(shots) {
+        fired |= fire(worker, &shots, now).await?;
+    }
     Ok(if full && fired { Left::More } else { Left::Until(next_at) })
 }
 
@@ -99,12 +105,31 @@ fn aim(schedule: &DueSchedule, now: DateTime<Utc>) -> Result<Shot> {
     Ok(shot)
 }
 
+/// Each few enough for one statement.
+fn in_batches(shots: Vec<Shot>) -> Vec<Vec<Shot>> {
+    let mut batches: Vec<Vec<Shot>> = Vec::new();
+    let mut room = 0;
+    for shot in shots {
+        match batches.last_mut().filter(|_| shot.due.len() <= room) {
+            Some(batch) => {
+                room -= shot.due.len();
+                batch.push(shot);
+            }
+            None => {
+                room = MOST_DUE_TIMES.saturating_sub(shot.due.len());
+                batches.push(vec![shot]);
+            }
+        }
+    }
+    batches
+}
+
 /// Fires them in one statement; says whether that dealt with anything.
-async fn fire(worker: &Worker, shots: Vec<Shot>, now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
+async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<bool, sqlx::Error> {
     let store = &worker.store;
-    let fired = match schedules::fire(store, &store.pool, &shots).await {
+    let fired = match schedules::fire(store, &store.pool, shots).await {
         // One that the database refuses must not keep the others from firing.
-        Err(error) if shots.len() > 1 && !store::is_outage(&error) => fire_one_by_one(worker, &shots).await,
+        Err(error) if shots.len() > 1 && !store::is_outage(&error) => fire_one_by_one(worker, shots).await,
         fired => fired?,
     };
     worker.signals.called_off(store, &fired.cancelled).await;

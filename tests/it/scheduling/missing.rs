@@ -47,6 +47,26 @@ async fn missed_times_within_a_window_are_made_up_for() {
 }
 
 #[tokio::test]
+async fn after_a_long_night_the_last_thousand_times_of_each_schedule_are_made_up_for() {
+    let database = support::database().await;
+    let now = clock::freeze(&database).await;
+    let client = database.client().await;
+    for name in ["a", "b", "c"] {
+        let schedule = client.schedule::<Tick>(name, "every 1s", name.to_owned()).missed(Missed::All);
+        schedule.queue("without a worker").starts_at(now + TimeDelta::seconds(1)).await.unwrap();
+    }
+    clock::turn(&database, hours(8)).await;
+    let durable = database.builder().register(Tick::default()).start().await.unwrap();
+    for name in ["a", "b", "c"] {
+        until_fired(&durable, name, 1000).await;
+        let latest = durable.schedule_fires(name).limit(1).await.unwrap().remove(0);
+        assert_eq!(latest.due_at, now + TimeDelta::hours(8));
+    }
+    assert_eq!(database.count("select count(*) from durable.executions").await, 3000);
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_rule_that_cannot_be_read_holds_nobody_up() {
     let database = support::database().await;
     clock::freeze(&database).await;

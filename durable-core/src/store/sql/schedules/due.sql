@@ -32,8 +32,11 @@ busy as materialized (
 ),
 free as materialized (
     select schedule
-    from line
-    where schedule <> all (array(select schedule from busy where schedule is not null))
+    from durable.schedules
+    where shard = $1
+      and enabled
+      and schedule = any (array(select schedule from line))
+      and schedule <> all (array(select schedule from busy where schedule is not null))
     limit $2
 ),
 found as materialized (
