@@ -86,3 +86,24 @@ async fn an_execution_that_is_cancelled_is_neither_a_failure_nor_a_success() {
     gate.let_pass(1);
     durable.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_retry_of_what_a_schedule_started_is_for_the_same_due_time() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let tick = Tick::default();
+    let failing = tick.failing.clone();
+    failing.store(true, Ordering::SeqCst);
+    let durable = database.builder().register(tick).start().await.unwrap();
+    let first = hourly(&durable, &database, "shaky").await;
+    clock::advance(&database, HOUR).await;
+    until_fired(&durable, "shaky", 1).await;
+    clock::quiet(&database).await;
+    failing.store(false, Ordering::SeqCst);
+    let failed = durable.schedule_fires("shaky").await.unwrap()[0].execution_id.unwrap();
+    let again = durable.retry(failed).await.unwrap();
+    let scheduled_for = soon("its end", durable.handle::<Tick>(again).result()).await.unwrap();
+    assert_eq!(scheduled_for, Some(first));
+    assert_eq!(durable.get_execution(again).await.unwrap().execution.schedule.as_deref(), Some("shaky"));
+    durable.shutdown().await.unwrap();
+}
