@@ -33,6 +33,7 @@ mod migrate;
 mod prune;
 mod queue;
 mod run;
+mod schedule;
 mod screen;
 mod story;
 mod value;
@@ -81,6 +82,9 @@ enum Group {
     /// Messages to executions
     #[command(subcommand)]
     Event(event::Verb),
+    /// What is started by the clock
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
     /// Where executions wait for a worker: limits, pauses
     #[command(subcommand)]
     Queue(queue::Verb),
@@ -120,6 +124,7 @@ async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut
         Group::Run(verb) => run::carry_out(verb, connection, screen).await,
         Group::Input(verb) => input::carry_out(verb, connection, screen).await,
         Group::Event(verb) => event::carry_out(verb, connection, screen).await,
+        Group::Schedule(verb) => schedule::carry_out(verb, connection, screen).await,
         Group::Queue(verb) => queue::carry_out(verb, connection, screen).await,
         Group::Worker(verb) => worker::carry_out(verb, connection, screen).await,
         Group::Migrate(verb) => migrate::carry_out(verb, connection, screen).await,

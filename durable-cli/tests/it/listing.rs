@@ -90,7 +90,9 @@ async fn workers_are_listed_while_they_live() {
     let database = support::database().await;
     let worker = database.worker().await;
     let list = database.durable(&["worker", "list", "-o", "json"]).await.json();
-    assert_eq!(list[0]["queues"], json!([{ "queue": "default", "slots": 100, "in_use": 0 }]));
+    // How many slots are in use depends on whether a claim is under way.
+    let queue = &list[0]["queues"][0];
+    assert_eq!((&queue["queue"], &queue["slots"]), (&json!("default"), &json!(100)));
     assert_eq!(list[0]["process_id"], std::process::id());
     let table = database.durable(&["worker", "list"]).await.done();
     assert!(table.lines().nth(1).unwrap().contains(" active "), "{table}");

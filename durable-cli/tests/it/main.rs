@@ -14,6 +14,8 @@ mod migrating;
 #[cfg(test)]
 mod repairing;
 #[cfg(test)]
+mod scheduling;
+#[cfg(test)]
 mod showing;
 #[cfg(test)]
 mod starting;

@@ -1,0 +1,67 @@
+//! Scheduling: put, list, look at, trigger, switch and delete.
+
+use serde_json::json;
+
+use crate::support;
+
+#[tokio::test]
+async fn a_schedule_is_put_listed_triggered_switched_and_deleted() {
+    let database = support::database().await;
+    let put = [
+        "schedule",
+        "put",
+        "daily",
+        "journey",
+        "0 9 * * *",
+        "--timezone",
+        "Europe/Berlin",
+        "--input",
+        "\"Ada\"",
+        "--queue",
+        "slow",
+    ];
+    assert_eq!(database.durable(&put).await.done(), "scheduled daily\n");
+    let list = database.durable(&["schedule", "list", "-o", "json"]).await.json();
+    assert_eq!(
+        (&list[0]["name"], &list[0]["timezone"], &list[0]["enabled"]),
+        (&json!("daily"), &json!("Europe/Berlin"), &json!(true))
+    );
+    assert_eq!(database.durable(&["schedule", "get", "daily"]).await.json()["input"], "Ada");
+    assert_eq!(database.durable(&["schedule", "next", "daily", "--count", "3"]).await.done().lines().count(), 3);
+    assert_eq!(database.durable(&["schedule", "fires", "daily"]).await.done(), "none\n");
+
+    let id = database.durable(&["schedule", "trigger", "daily", "--input", "\"Bea\"", "-o", "ids"]).await.done();
+    let execution = database.durable(&["run", "get", id.trim(), "-o", "json"]).await.json();
+    assert_eq!((&execution["execution"]["input"], &execution["execution"]["queue"]), (&json!("Bea"), &json!("slow")));
+    assert_eq!(database.durable(&["schedule", "fires", "daily", "-o", "ids"]).await.done(), id);
+
+    assert_eq!(database.durable(&["schedule", "disable", "daily", "--reason", "holidays"]).await.done(), "disabled daily\n");
+    assert_eq!(database.durable(&["schedule", "get", "daily"]).await.json()["disabled_reason"], "holidays");
+    assert_eq!(database.durable(&["schedule", "enable", "daily"]).await.done(), "enabled daily\n");
+    let backfill = ["schedule", "backfill", "daily", "--from", "2026-01-01", "--to", "2026-01-04", "-o", "json"];
+    assert_eq!(database.durable(&backfill).await.json(), json!({ "fired": 3 }));
+    assert_eq!(database.durable(&backfill).await.json(), json!({ "fired": 0 }), "each due time once");
+    assert_eq!(database.durable(&["schedule", "delete", "daily"]).await.done(), "deleted daily\n");
+    assert_eq!(database.durable(&["schedule", "list"]).await.done(), "none\n");
+}
+
+#[tokio::test]
+async fn a_schedule_that_makes_no_sense_or_is_unknown_is_refused() {
+    let database = support::database().await;
+    for (arguments, code) in [
+        (&["put", "x", "journey", "99 9 * * *"][..], 2),
+        (&["put", "x", "journey", "0 9 * * *", "--timezone", "Mars/Olympus"], 2),
+        (&["put", "x", "journey", "0 9 * * *", "--input", "Ada"], 2),
+        (&["get", "nobody"], 4),
+        (&["next", "nobody"], 4),
+        (&["fires", "nobody"], 4),
+        (&["trigger", "nobody"], 4),
+        (&["enable", "nobody"], 4),
+        (&["disable", "nobody"], 4),
+        (&["delete", "nobody"], 4),
+    ] {
+        let complaint = database.durable(&[&["schedule"], arguments].concat()).await.refused(code);
+        assert!(complaint.starts_with("durable: "), "{arguments:?}: {complaint}");
+    }
+    assert_eq!(database.durable(&["schedule", "list"]).await.done(), "none\n", "nothing is half-written");
+}
