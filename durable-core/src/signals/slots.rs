@@ -13,6 +13,8 @@ pub(crate) struct Slots {
     pub(crate) queue: String,
     limit: usize,
     used: AtomicUsize,
+    /// Those of them that a claim holds while it asks.
+    reserved: AtomicUsize,
     poked: Notify,
 }
 
@@ -26,13 +28,20 @@ pub(crate) struct Slot {
 
 impl Slots {
     pub(crate) fn new(queue: &str, limit: usize) -> Arc<Self> {
-        Arc::new(Self { queue: queue.to_owned(), limit, used: AtomicUsize::new(0), poked: Notify::new() })
+        Arc::new(Self {
+            queue: queue.to_owned(),
+            limit,
+            used: AtomicUsize::new(0),
+            reserved: AtomicUsize::new(0),
+            poked: Notify::new(),
+        })
     }
 
     /// How full the queue is here; beyond its limit while executions that this process holds already are resumed.
     pub(crate) fn details(&self) -> QueueSlots {
         let count = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
-        QueueSlots { queue: self.queue.clone(), slots: count(self.limit), in_use: count(self.used.load(Ordering::Acquire)) }
+        let used = self.used.load(Ordering::Acquire).saturating_sub(self.reserved.load(Ordering::Acquire));
+        QueueSlots { queue: self.queue.clone(), slots: count(self.limit), in_use: count(used) }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -51,6 +60,18 @@ impl Slots {
     pub(crate) fn take(self: &Arc<Self>) -> Option<Slot> {
         let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < self.limit).then_some(used + 1));
         taken.ok().map(|_| Slot { slots: self.clone(), silent: false })
+    }
+
+    /// Takes up to `most` of the free slots for a claim, which settles them when it knows how many it needs.
+    pub(crate) fn reserve(self: &Arc<Self>, most: usize) -> Vec<Slot> {
+        let held: Vec<Slot> = (0..most).map_while(|_| self.take()).collect();
+        self.reserved.store(held.len(), Ordering::Release);
+        held
+    }
+
+    /// The claim knows: what it keeps is in use.
+    pub(crate) fn settle(&self) {
+        self.reserved.store(0, Ordering::Release);
     }
 
     /// Takes a slot even beyond the limit: for an execution that this process holds already.

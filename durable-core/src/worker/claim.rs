@@ -40,10 +40,12 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
         if free == 0 || !worker.takes_work() {
             continue;
         }
-        let held: Vec<Slot> = (0..free).map_while(|_| slots.take()).collect();
+        let held = slots.reserve(free);
         let limit = held.len();
         let claiming = worker.begin_claim().await;
-        match claim(&worker, &mut session, &slots.queue, limit).await {
+        let claimed = claim(&worker, &mut session, &slots.queue, limit).await;
+        slots.settle();
+        match claimed {
             Ok(claim) => {
                 pauses.report_recovery(CLAIM);
                 next = Next::after(&claim, limit);
