@@ -77,6 +77,11 @@ begin
               and pending.wake_at is null
               and pending.concurrency_key is null
               and pending.workflow || '@' || pending.version = any (claim.labels)
+              -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see these.
+              and not exists (
+                select from durable.queues as configured
+                where configured.shard = claim.shard and configured.queue = claim.queue
+              )
             order by pending.rank, pending.execution_id
             limit claim.room
             for no key update skip locked
