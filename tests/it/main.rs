@@ -67,6 +67,7 @@ mod parenting;
 mod pausing;
 #[cfg(test)]
 mod pausing_executions;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod psql;
