@@ -7,6 +7,7 @@ mod ledger;
 
 use std::time::Duration;
 
+use durable::chrono::{DateTime, Utc};
 use durable::join;
 use durable::prelude::*;
 
@@ -97,10 +98,26 @@ impl Stamp {
     }
 }
 
+/// Is started each second, and made up for where nobody was there to do so.
+struct Tick;
+
+#[workflow(queue = "ticks", schedule = "every 1s", missed = all)]
+impl Tick {
+    async fn run(&self, cx: &Context, (): ()) -> Result<Option<DateTime<Utc>>> {
+        self.note(cx.scheduled_for()).await
+    }
+
+    #[step]
+    async fn note(&self, due: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
+        Ok(due)
+    }
+}
+
 /// A worker process of the fleet.
 pub(crate) async fn work(url: &str, folder: &Folder) {
     let builder = Durable::builder().database_url(url).max_connections(5).lease(LEASE).max_claims(1000);
     let builder = builder.register(Parcel { effects: folder.effects() }).register(Stamp { effects: folder.effects() });
+    let builder = builder.register(Tick);
     let _durable = builder.poll_interval(Duration::from_millis(100)).start().await.unwrap();
     std::future::pending().await
 }
@@ -129,19 +146,37 @@ async fn check(database: &Database, ledger: &Ledger, handles: &[ExecutionHandle<
         assert_eq!(handle.result().await.unwrap(), number + 3, "parcel {number}");
     }
     let stamps = u32::try_from((0..EXECUTIONS).filter(|number| number % 3 == 2).count()).unwrap();
-    let executions = database.count("select count(*) from durable.executions where state = 'completed'").await;
-    assert_eq!(executions, i64::from(EXECUTIONS + stamps), "every accepted start has completed, and nothing else was started");
-    assert_eq!(database.count("select count(*) from durable.executions").await, executions);
+    let started = "from durable.executions where schedule is null";
+    let completed = database.count(&format!("select count(*) {started} and state = 'completed'")).await;
+    assert_eq!(completed, i64::from(EXECUTIONS + stamps), "every accepted start has completed, and nothing else was started");
+    assert_eq!(database.count(&format!("select count(*) {started}")).await, completed);
     let steps =
-        database.count("select count(*) from durable.checkpoints where output is not null and key not like '%join'").await;
+        "select count(*) from durable.checkpoints where output is not null and key <> 'step note' and key not like '%join'";
+    let steps = database.count(steps).await;
     assert_eq!(steps, i64::from(EXECUTIONS * 4 + stamps), "each step is on record once");
     let events = "select count(*) from durable.waits where kind = 'event' and outcome = 'received'";
     assert_eq!(database.count(events).await, i64::from(EXECUTIONS / 3), "each event was consumed once");
     assert_eq!(database.count("select count(*) from durable.mailbox").await, 0, "no event is left, and none came twice");
     assert_eq!(database.count("select count(*) from durable.waits where outcome is null").await, 0, "nothing is waited for");
 
+    check_ticks(database).await;
+
     let violations = ledger.violations();
     assert!(violations.is_empty(), "{violations:#?}");
+}
+
+/// Each second has fired once, and what it started has completed with that second.
+async fn check_ticks(database: &Database) {
+    let fires = database.count("select count(*) from durable.schedule_fires").await;
+    assert!(fires > 1, "the schedule has hardly fired");
+    let gaps = "select count(*) from (
+                    select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_fires
+                ) as gaps where gap <> interval '1 second'";
+    assert_eq!(database.count(gaps).await, 0, "a second was left out");
+    let told = "select count(distinct (output #>> '{}')::timestamptz) from durable.executions
+                where schedule = 'tick' and state = 'completed' and (output #>> '{}')::timestamptz = scheduled_for";
+    assert_eq!(database.count(told).await, fires);
+    assert_eq!(database.count("select count(*) from durable.executions where schedule = 'tick'").await, fires);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,6 +191,7 @@ async fn a_fleet_of_three_does_everything_once_whatever_is_killed_or_frozen() {
     let trading = tokio::spawn(trade(client.clone()));
     chaos.rage().await;
     let handles = support::soon("everything started", trading).await.unwrap();
+    client.disable_schedule("tick", "it is over").await.unwrap();
     support::eventually("everything done", async || {
         database.count("select count(*) from durable.executions where finished_at is null").await == 0
     })

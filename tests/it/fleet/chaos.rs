@@ -5,7 +5,7 @@ use std::sync::Arc;
 use durable_postgres::Cluster;
 use sqlx::Executor;
 
-use super::start_process;
+use super::{EXECUTIONS, start_process};
 use crate::support::process::{Folder, Process};
 use crate::support::{Database, PATIENCE, eventually};
 
@@ -112,8 +112,10 @@ impl<'a> Chaos<'a> {
     }
 
     async fn is_over(&self) -> bool {
-        let sql = "select count(*) = 1500 and bool_and(finished_at is not null) from durable.executions where parent_id is null";
-        self.database.value(sql).await
+        let sql = format!(
+            "select count(*) = {EXECUTIONS} and bool_and(finished_at is not null) from durable.executions where queue = 'parcels'"
+        );
+        self.database.value(&sql).await
     }
 
     async fn strike(&mut self, blow: Blow, victim: usize) {
