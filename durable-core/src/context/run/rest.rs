@@ -195,6 +195,8 @@ impl Run {
     pub(crate) fn parked(&self, park: &Park, accepted: bool) {
         let mut state = self.state();
         state.asking = false;
+        // The execution may have been claimed anew and have come to its end by now: that waits for this.
+        self.asked.notify_one();
         if !accepted {
             return;
         }
