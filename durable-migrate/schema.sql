@@ -68,6 +68,7 @@ create table durable.executions (
     scheduled_for timestamp with time zone,
     paused_at timestamp with time zone,
     forked_from uuid,
+    namespace uuid,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
@@ -311,7 +312,7 @@ create view durable.present as
 --     returns record, volatile
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
---     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile

@@ -23,6 +23,7 @@ create or replace function durable.claim(
     undoes uuid,
     awaited boolean,
     scheduled_for timestamptz,
+    namespace uuid,
     resolved text,
     limited boolean,
     retry_at timestamptz
@@ -122,6 +123,7 @@ begin
         execution.undoes,
         coalesce(execution.parent_bond = 'awaited', false),
         execution.scheduled_for,
+        coalesce(execution.namespace, execution.execution_id),
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
         case when execution.epoch > 1 then (
             select json_agg(json_build_object(

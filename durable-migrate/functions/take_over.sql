@@ -34,13 +34,15 @@ begin
     queue := source.queue;
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
-        concurrency_key, rank, schedule, scheduled_for
+        concurrency_key, rank, schedule, scheduled_for, namespace
     ) values (
         -- At its second epoch: it is not taken for one whose journal is empty.
         0, new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
         source.input, 'pending', 1, 0, origin, source.concurrency_key, durable.rank(durable.now(), source.priority),
         -- Its workflow has read the due time, and must read the same again.
-        source.schedule, source.scheduled_for
+        source.schedule, source.scheduled_for,
+        -- And the same UUIDs; and those who serve its steps must not take them for others.
+        coalesce(source.namespace, origin)
     )
     on conflict do nothing;
     if not found then

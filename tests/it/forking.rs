@@ -1,6 +1,6 @@
 //! Retrying and forking: a new execution goes on with the journal of one that has ended.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable::prelude::*;
@@ -418,4 +418,48 @@ async fn a_retry_is_whole_or_not_at_all_and_repeating_it_under_its_id_begins_not
     let again: Uuid = database.value(&retry).await;
     assert_eq!((first, again), (new, new));
     assert_eq!(database.count("select count(*) from durable.executions").await, 2);
+}
+
+/// Pays under a UUID of its own, and fails at first.
+#[derive(Clone, Default)]
+struct Pay {
+    said: Arc<Mutex<Vec<(Uuid, Uuid)>>>,
+}
+
+#[workflow]
+impl Pay {
+    async fn run(&self, cx: &Context, _: ()) -> Result<u64> {
+        let (id, chosen) = (cx.uuid(), cx.random());
+        self.note(id).await?;
+        self.charge(id).await?;
+        Ok(chosen)
+    }
+
+    #[step]
+    async fn note(&self, id: Uuid) -> Result<Uuid> {
+        Ok(id)
+    }
+
+    #[step]
+    async fn charge(&self, id: Uuid) -> Result<()> {
+        let mut said = self.said.lock().unwrap();
+        said.push((id, durable::step().idempotency_key()));
+        if said.len() < 3 { Err(Error::permanent("no answer")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_retry_has_the_uuids_and_idempotency_keys_of_the_first() {
+    let database = support::database().await;
+    let pay = Pay::default();
+    let worker = database.builder().register(pay.clone()).start().await.unwrap();
+    let mut id = worker.start::<Pay>(()).await.unwrap().id();
+    for _ in 0..2 {
+        worker.handle::<Pay>(id).result_within(PATIENCE).await.unwrap_err();
+        id = worker.retry(id).await.unwrap();
+    }
+    worker.handle::<Pay>(id).result_within(PATIENCE).await.unwrap();
+    let said = pay.said.lock().unwrap().clone();
+    assert_eq!(said, [said[0]; 3]);
+    worker.shutdown().await.unwrap();
 }

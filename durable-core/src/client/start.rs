@@ -306,6 +306,7 @@ fn as_claimed(new: &NewExecution) -> Claimed {
         awaited: false,
         limited: false,
         scheduled_for: None,
+        namespace: new.id,
     }
 }
 

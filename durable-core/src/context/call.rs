@@ -287,7 +287,7 @@ impl Call {
 
     /// Runs one attempt, to its end or its timeout.
     async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant) -> Ended<R> {
-        let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
+        let handle = StepHandle::new((self.run.id, self.run.namespace), &self.key, attempt, self.run.cancellation());
         let mut body = InStep { handle, body };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
@@ -309,7 +309,7 @@ impl Call {
 
     /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
     async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32) -> Ended<R> {
-        let handle = StepHandle::new(self.run.id, &self.key, attempt, self.run.cancellation());
+        let handle = StepHandle::new((self.run.id, self.run.namespace), &self.key, attempt, self.run.cancellation());
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
         let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {

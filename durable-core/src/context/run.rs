@@ -19,7 +19,7 @@ use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
+use crate::model::{Checkpoint, Claimed, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::store::Lane;
@@ -92,6 +92,8 @@ pub(crate) enum Verdict {
 /// One execution in memory.
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
+    /// See [`Claimed::namespace`].
+    pub(super) namespace: ExecutionId,
     /// The due time that it was started for, where a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
@@ -193,17 +195,11 @@ struct OpenWait {
 }
 
 impl Run {
-    pub(crate) fn new(
-        id: ExecutionId,
-        scheduled_for: Option<DateTime<Utc>>,
-        hold: Hold,
-        lanes: Lanes,
-        clock: Arc<Clock>,
-        observed: Observed,
-    ) -> Arc<Self> {
+    pub(crate) fn new(claimed: &Claimed, hold: Hold, lanes: Lanes, clock: Arc<Clock>, observed: Observed) -> Arc<Self> {
         Arc::new(Self {
-            id,
-            scheduled_for,
+            id: claimed.id,
+            namespace: claimed.namespace,
+            scheduled_for: claimed.scheduled_for,
             observed,
             lanes,
             clock,

@@ -28,6 +28,7 @@ pub struct StepHandle {
 #[derive(Debug)]
 struct Identity {
     execution_id: ExecutionId,
+    namespace: ExecutionId,
     key: String,
     attempt: u32,
     /// Whether the execution should end.
@@ -43,9 +44,16 @@ pub fn step() -> StepHandle {
 }
 
 impl StepHandle {
-    pub(super) fn new(execution_id: ExecutionId, key: &str, attempt: u32, cancelled: watch::Receiver<bool>) -> Self {
+    /// The handle of an attempt, in an execution and the namespace of its keys.
+    pub(super) fn new(
+        (execution_id, namespace): (ExecutionId, ExecutionId),
+        key: &str,
+        attempt: u32,
+        cancelled: watch::Receiver<bool>,
+    ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        Self { identity: Some(Arc::new(Identity { execution_id, key: key.to_owned(), attempt, cancelled, ended, end })) }
+        let identity = Identity { execution_id, namespace, key: key.to_owned(), attempt, cancelled, ended, end };
+        Self { identity: Some(Arc::new(identity)) }
     }
 
     /// The execution; `None` outside one.
@@ -59,9 +67,10 @@ impl StepHandle {
     }
 
     /// A UUID that is the same at every attempt of this step, and of no other step: for services that must see one call, not
-    /// several. Outside an execution it is random.
+    /// several. A retry or fork of the execution has the same keys, so that what the first has done is not done twice. Outside
+    /// an execution it is random.
     pub fn idempotency_key(&self) -> Uuid {
-        self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.execution_id.derive(&identity.key))
+        self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.namespace.derive(&identity.key))
     }
 
     /// Whether the step should end soon: its worker shuts down, its execution was cancelled or taken over, another branch has

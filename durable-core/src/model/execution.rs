@@ -280,6 +280,8 @@ pub(crate) struct Claimed {
     pub(crate) limited: bool,
     /// The due time that a schedule started it for.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
+    /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from.
+    pub(crate) namespace: ExecutionId,
 }
 
 #[cfg(test)]

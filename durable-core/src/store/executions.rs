@@ -104,6 +104,7 @@ fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
         awaited: row.try_get("awaited")?,
         limited: row.try_get("limited")?,
         scheduled_for: row.try_get("scheduled_for")?,
+        namespace: row.try_get::<Uuid, _>("namespace")?.into(),
     })
 }
 

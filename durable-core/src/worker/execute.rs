@@ -89,7 +89,7 @@ impl Worker {
         journal: Option<JournalRecords>,
     ) -> (Arc<Run>, Result<Flow, Ending>) {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
-        let run = Run::new(claimed.id, claimed.scheduled_for, hold, self.lanes.clone(), self.clock.clone(), observed);
+        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed);
         if claimed.epoch == Epoch::FIRST {
             run.observed.started();
         }

@@ -12,6 +12,7 @@ select
     undoes,
     coalesce(parent_bond = 'awaited', false) as awaited,
     scheduled_for,
+    coalesce(namespace, execution_id) as namespace,
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited
