@@ -21,7 +21,7 @@ pub(crate) enum Verb {
     },
     /// Show a schedule whole, as JSON
     Get(Name),
-    /// Create a schedule, or change the one with that name
+    /// Create a schedule, or replace the one with that name: what is not given is as by default
     Put(Put),
     /// List the times for which a schedule fired, the latest first
     Fires {

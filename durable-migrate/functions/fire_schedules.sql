@@ -49,7 +49,16 @@ begin
       and schedule = any (due_names)
       and overlap = 'cancel'
       and outcome = 'started'
-      and judged_at is null;
+      and judged_at is null
+      -- A time that was filled in beforehand starts nothing now.
+      and exists (
+        select from unnest(due_names, due_ats) as due (name, due_at)
+        where due.name = schedule_fires.schedule
+          and not exists (
+            select from durable.schedule_fires as filled
+            where filled.shard = fire_schedules.shard and filled.schedule = due.name and filled.due_at = due.due_at
+          )
+      );
     if in_the_way is not null then
         return query
         select null::text, null::timestamptz, 'cancelled', id, queue, awaited_by

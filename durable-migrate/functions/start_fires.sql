@@ -109,7 +109,8 @@ begin
         array_agg(queue),
         array_agg(priority),
         array_agg(null::text),
-        array_agg(coalesce(start_fires.input, schedules.input)::text),
+        -- What is given with a trigger is for that one, and not for those that stood in line.
+        array_agg(coalesce(case when fire.due_at = any (due_ats) then start_fires.input end, schedules.input)::text),
         array_agg(due.start_at),
         array_agg(null::float8),
         concurrency_keys => array_agg(concurrency_key)
