@@ -117,7 +117,7 @@ impl Signals {
     fn poke(&self, queue: &str) -> bool {
         let Some(slots) = self.slots(queue) else { return false };
         slots.poke();
-        slots.has_free()
+        slots.is_open() && slots.has_free()
     }
 
     /// Lets this process look at everything.

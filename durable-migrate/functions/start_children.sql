@@ -49,6 +49,8 @@ as $$
             coalesce(undone.concurrency_key, child ->> 'concurrency_key')
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
+        -- Somebody has deleted what was to be undone.
+        where undone.execution_id is not null or child ->> 'undoes' is null
         on conflict do nothing
         returning execution_id, parent_bond
     )
@@ -61,6 +63,11 @@ as $$
             when created.execution_id is null or created.parent_bond <> 'awaited' then $7
         end,
         payload = case
+            when created.execution_id is null and asked.child ->> 'undoes' is not null then
+                json_build_object('state', 'refused', 'error', json_build_object(
+                    'kind', 'not_found',
+                    'message', format('execution %s is not there any more: what it did cannot be undone', asked.child ->> 'undoes')
+                ))
             when created.execution_id is null then
                 json_build_object('state', 'refused', 'error', json_build_object(
                     'kind', 'conflict',

@@ -155,7 +155,8 @@ impl Durable {
     ///
     /// A child goes when its parent is gone, or has itself ended that long ago; a parent goes when all its children have ended.
     /// With the executions their keys are forgotten: a start under such a key begins a new execution. Without filters,
-    /// publications of that age go, too.
+    /// publications of that age go, too. Choose an age beyond that of your longest execution: what a child of its completed
+    /// children did can be undone only while it is there.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -30,7 +30,7 @@ impl ExecutionDetails {
         match (execution.state, execution.wake_at) {
             (ExecutionState::Pending, Some(at)) => unmet.push(format!("it is to start at {}", time(at))),
             (ExecutionState::Pending, None) => unmet.push(format!(
-                "a worker on queue `{}` that knows workflow `{}` in version {} must have a slot free",
+                "a worker on queue `{}` that knows workflow `{}` in version {} must have a slot free, and the queue must not be paused or at its limits",
                 execution.queue, execution.workflow, execution.version
             )),
             _ => {}

@@ -1,7 +1,7 @@
 //! The worker slots of one queue.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,8 @@ pub(crate) struct Slots {
     used: AtomicUsize,
     /// Those of them that a claim holds while it asks.
     reserved: AtomicUsize,
+    /// Nobody claims for them any more.
+    closed: AtomicBool,
     poked: Notify,
 }
 
@@ -33,6 +35,7 @@ impl Slots {
             limit,
             used: AtomicUsize::new(0),
             reserved: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             poked: Notify::new(),
         })
     }
@@ -54,6 +57,15 @@ impl Slots {
 
     pub(crate) fn has_free(&self) -> bool {
         self.free() > 0
+    }
+
+    /// From here on nothing is claimed: whoever queues something is to tell others.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Acquire)
     }
 
     /// Takes a slot, if one is free.

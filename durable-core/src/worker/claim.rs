@@ -60,6 +60,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             }
         }
     }
+    slots.close();
 }
 
 /// When to claim again.
