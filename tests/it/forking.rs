@@ -1,7 +1,7 @@
 //! Retrying and forking: a new execution goes on with the journal of one that has ended.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use durable::prelude::*;
 use tokio::sync::Notify;
