@@ -251,6 +251,7 @@ impl Run {
     async fn ask(&self, park: &Park) {
         // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
         if self.until_written().await == Written::Refused {
+            self.parked(park, false);
             return self.give_up(Verdict::Lost);
         }
         let outcome = self.lanes.parks.write_when_free(park, || self.state().settling).await;
