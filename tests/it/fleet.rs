@@ -190,6 +190,7 @@ async fn a_fleet_of_three_does_everything_once_whatever_is_killed_or_frozen() {
 
     let trading = tokio::spawn(trade(client.clone()));
     chaos.rage().await;
+    chaos.calm().await;
     let handles = support::soon("everything started", trading).await.unwrap();
     client.disable_schedule("tick", "it is over").await.unwrap();
     support::eventually("everything done", async || {

@@ -71,14 +71,19 @@ impl<'a> Chaos<'a> {
             calls += self.random.usize(CALLS_BETWEEN);
             let blow = BLOW_KINDS[self.random.usize(..BLOW_KINDS.len())];
             let victim = self.random.usize(..PROCESSES);
-            self.until(calls, nth).await;
+            self.until(calls, &format!("before blow {nth}")).await;
             println!("blow {nth} after {calls} calls: {blow:?} {victim}");
             self.strike(blow, victim).await;
         }
     }
 
+    /// Returns when all is done.
+    pub(super) async fn calm(&self) {
+        self.until(usize::MAX, "after the last blow").await;
+    }
+
     /// Returns when so many steps were called, or all is done.
-    async fn until(&self, calls: usize, nth: usize) {
+    async fn until(&self, calls: usize, when: &str) {
         let mut seen = 0;
         loop {
             let called = self.folder.effects().all().len();
@@ -88,7 +93,7 @@ impl<'a> Chaos<'a> {
             // However slow the machine is, something must get on.
             let moved = async || self.folder.effects().all().len() > seen || self.is_over().await;
             if tokio::time::timeout(PATIENCE / 2, eventually("another call", moved)).await.is_err() {
-                panic!("nothing gets on before blow {nth}: {:#?}", self.situation().await);
+                panic!("nothing gets on {when}: {:#?}", self.situation().await);
             }
             seen = called;
         }
