@@ -67,6 +67,8 @@ pub(crate) struct Worker {
     claiming: Arc<RwLock<()>>,
     /// Told when the answer to a claim was lost.
     pub(crate) claim_lost: Notify,
+    /// Whether a run has ended because others seemed to hold its execution, since this was last compared with the database.
+    pub(crate) lost_some: AtomicBool,
 }
 
 impl Worker {
@@ -89,6 +91,7 @@ impl Worker {
             run_ended: Notify::new(),
             claiming: Arc::default(),
             claim_lost: Notify::new(),
+            lost_some: AtomicBool::new(false),
             store,
             options,
             registry,
@@ -206,13 +209,13 @@ impl Worker {
         lost.iter().for_each(|run| run.end(Verdict::Lost));
     }
 
-    /// Stops those of `believed` that turned out not to be held, unless they were claimed anew in the meantime.
+    /// Stops those of `believed` that turned out not to be held, unless they were parked or claimed anew in the meantime.
     pub(crate) fn drop_strays(&self, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
         let unchanged = |ids: &[ExecutionId]| -> Vec<Arc<Run>> {
             let running = self.running();
             let unchanged = |id: &ExecutionId| {
                 let (_, epoch) = believed.iter().find(|(believed, _)| believed == id)?;
-                running.get(id).filter(|run| run.hold().epoch == *epoch).cloned()
+                running.get(id).filter(|run| run.hold().epoch == *epoch && !run.is_parking()).cloned()
             };
             ids.iter().filter_map(unchanged).collect()
         };
@@ -220,7 +223,7 @@ impl Worker {
         unchanged(&strays.paused).iter().for_each(|run| run.drain());
     }
 
-    /// Runs executions that this worker holds without knowing it: the answer to their claim was lost on the way.
+    /// Runs executions that this worker holds without knowing it, as where the answer to their claim was lost on the way.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
         // With no claim in flight, what the database says and what this process knows can be compared.
         let _alone = self.claiming.write().await;
@@ -229,7 +232,7 @@ impl Worker {
         let ids = claim::journals_wanted(held.iter());
         let mut journals = journal::load(&self.store, &self.store.pool, &ids).await?;
         for claimed in held {
-            tracing::info!(execution_id = %claimed.id, "took up a claim whose answer was lost");
+            tracing::info!(execution_id = %claimed.id, "took up an execution that this worker holds and did not run");
             let Some(slots) = self.signals.slots(&claimed.queue) else { continue };
             let journal = claim::take_journal(&mut journals, &claimed);
             self.resume(slots.take_anyway(), claimed, journal);

@@ -143,6 +143,26 @@ async fn a_write_that_arrives_after_its_lease_was_lost_is_refused() {
     }
 }
 
+/// The database says that nobody holds what is parked, before the process knows it: that is no loss.
+#[tokio::test]
+async fn what_is_being_parked_is_not_taken_for_lost() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let park = vec!["executions/park".to_owned()];
+    proxy.set(Trap { statements: park, nth: 1, moment: Moment::After, fate: Fate::Held });
+    let builder = database.builder().database_url(proxy.url()).lease(Duration::from_secs(1));
+    let durable = builder.register(Writes).start().await.unwrap();
+    let handle = durable.start::<Writes>(()).await.unwrap();
+    proxy.caught().await;
+
+    let compared = proxy.answered("executions/stray");
+    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
+    proxy.release();
+    durable.send_event(handle.id(), "more", &40).await.unwrap();
+    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
+    durable.shutdown().await.unwrap();
+}
+
 /// A worker and an execution that it holds, by SQL alone; its epoch is 1.
 async fn held_execution(database: &Database) -> (Uuid, Uuid) {
     let (worker, execution) = (Uuid::now_v7(), Uuid::now_v7());

@@ -154,6 +154,8 @@ struct State {
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
     asking: bool,
+    /// Whether it is put to rest, or rests: the database may say, and this process not know yet, that nobody holds it.
+    parking: bool,
     /// Whether the code has come to its end: nobody is asked any more who is busy.
     settling: bool,
     /// Whether somebody said, since it was last asked, that a wait may be over.
@@ -225,6 +227,7 @@ impl Run {
                 unheard: false,
                 next_due: None,
                 asking: false,
+                parking: false,
                 settling: false,
                 nudged: false,
                 backoffs: HashMap::new(),
@@ -262,9 +265,12 @@ impl Run {
         state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
-    /// Goes on in memory after a new claim, with the waits that are over.
+    /// Goes on in memory, with the waits that are over: after a new claim, or because it need not rest.
     pub(crate) fn wake(&self, hold: Hold, resolved: Vec<RecordedWait>) {
-        self.state().hold = hold;
+        let mut state = self.state();
+        state.hold = hold;
+        state.parking = false;
+        drop(state);
         self.resolve(resolved);
     }
 

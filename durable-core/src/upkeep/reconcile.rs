@@ -1,6 +1,7 @@
 //! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims are taken up.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::store::{self, Store};
 use crate::worker::Worker;
@@ -10,21 +11,21 @@ const LOOKS_PER_LEASE: u32 = 3;
 
 pub(super) async fn reconcile(worker: Arc<Worker>) {
     loop {
-        let answer_lost = tokio::select! {
-            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => false,
+        let may_hold_more = tokio::select! {
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => worker.lost_some.swap(false, Ordering::Relaxed),
             () = worker.claim_lost.notified() => true,
             () = worker.signals.taken_back.notified() => false,
         };
         let reconciled = async {
             stop_strays(&worker, &worker.store).await?;
-            if answer_lost {
+            if may_hold_more {
                 worker.adopt_held().await?;
             }
             Ok::<(), sqlx::Error>(())
         };
         if let Err(error) = reconciled.await {
             tracing::debug!(%error, "cannot compare with the database; trying again soon");
-            if answer_lost {
+            if may_hold_more {
                 tokio::time::sleep(worker.options.poll_interval).await;
                 worker.claim_lost.notify_one();
             }

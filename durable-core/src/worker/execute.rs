@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -61,6 +62,9 @@ impl Worker {
                 Ok(flow) => worker.drive(flow, &claimed).await,
                 Err(ending) => ending,
             };
+            if let Ending::Lost = ending {
+                worker.lost_some.store(true, Ordering::Relaxed);
+            }
             worker.conclude(&run, &claimed, ending).await;
             worker.let_go(run.id, claimed.epoch);
             drop(slot);
@@ -283,7 +287,7 @@ impl Worker {
             Ok(ParkOutcome::Resolved { waits, .. }) => {
                 // Without room in the cache the execution is run anew from its journal.
                 let flow = self.parked().take(run.id).ok_or(Ending::Released)?;
-                run.resolve(waits);
+                run.wake(run.hold(), waits);
                 Ok(flow)
             }
             Ok(ParkOutcome::Busy | ParkOutcome::Lost) => {

@@ -92,6 +92,11 @@ impl Run {
         self.state().busy > 0
     }
 
+    /// Whether it is put to rest, or rests.
+    pub(crate) fn is_parking(&self) -> bool {
+        self.state().parking
+    }
+
     /// Counts a future as doing something until the guard is dropped.
     pub(crate) fn begin_work(self: &Arc<Self>) -> Busy {
         self.state().busy += 1;
@@ -176,6 +181,7 @@ impl Run {
     pub(crate) fn to_park(&self, stays: bool) -> Park {
         let mut state = self.state();
         state.asking = true;
+        state.parking = !stays;
         state.nudged = false;
         Park {
             worker: state.hold.worker,
