@@ -2,134 +2,133 @@
 //!
 //! What happens when is decided by a seed, which is printed; `DURABLE_FLEET_SEED=42 cargo test fleet` decides the same again.
 
+mod audit;
 mod chaos;
 mod ledger;
+mod parcel;
+mod spoiling;
 
 use std::time::Duration;
 
-use durable::chrono::{DateTime, Utc};
-use durable::join;
 use durable::prelude::*;
 
-use crate::support::process::{Effects, Folder, Process};
-use crate::support::{self, Database};
+use crate::support::process::Folder;
+use crate::support::proxy::Proxy;
+use crate::support::{self, Database, PATIENCE};
 
-use chaos::Chaos;
+use chaos::{Blow, Chaos};
 use ledger::Ledger;
+use parcel::Parcel;
+
+pub(crate) use parcel::work;
+
+/// The role in which its processes are started.
+const ROLE: &str = "fleet";
 
 /// Names the seed of an earlier run.
 const SEED: &str = "DURABLE_FLEET_SEED";
 
-/// Executions that a client starts; some start another.
-const EXECUTIONS: u32 = 1500;
-
-/// Short, so that who was killed is soon replaced, and who froze is declared lost.
-const LEASE: Duration = Duration::from_secs(1);
-
-/// Weighs, waits for what belongs to its number, packs and labels side by side, ships.
-struct Parcel {
-    effects: Effects,
+/// What a fleet is put through.
+#[derive(Debug, Clone, Copy)]
+struct Trial {
+    seed: u64,
+    /// Executions that a client starts; every third starts another.
+    parcels: u32,
+    blows: usize,
+    kinds: &'static [Blow],
+    /// How long nothing may get on before the fleet counts as stuck.
+    patience: Duration,
 }
 
-impl Parcel {
-    fn note(&self, what: &str, number: u32) {
-        self.effects.add(&ledger::line(what, number, std::process::id()));
+impl Trial {
+    fn of(parcels: u32, blows: usize) -> Self {
+        let seed = std::env::var(SEED).map_or_else(|_| uuid::Uuid::new_v4().as_u64_pair().0, |seed| seed.parse().unwrap());
+        println!("{SEED}={seed}");
+        Self { seed, parcels, blows, kinds: chaos::BLOWS, patience: PATIENCE / 2 }
     }
-}
 
-#[workflow(queue = "parcels")]
-impl Parcel {
-    async fn run(&self, cx: &Context, number: u32) -> Result<u32> {
-        let weight = self.weigh(number).await?;
-        let paid: u32 = match number % 3 {
-            0 => {
-                cx.sleep(Duration::from_millis(20)).await?;
-                number
+    /// Lets the fleet work through it, on what `spoil` has made of the database and of the way to it; returns what went wrong.
+    async fn run(&self, spoil: impl AsyncFnOnce(&Database, &Proxy)) -> Vec<String> {
+        let (cluster, database) = support::server_of_its_own().await;
+        let proxy = Proxy::before(&database).await;
+        audit::install(&database).await;
+        spoil(&database, &proxy).await;
+        let folder = Folder::new();
+        let client = database.builder().operation_timeout(Duration::from_secs(120)).start().await.unwrap();
+        let mut chaos = Chaos::new(self, cluster, &database, proxy.url(), &folder);
+
+        let trading = tokio::spawn(trade(client.clone(), self.parcels));
+        if let Err(stuck) = chaos.rage().await {
+            println!("{:#?}", stuck.situation);
+
+            return vec!["nothing gets on".to_owned()];
+        }
+        let handles = support::soon("everything started", trading).await.unwrap();
+        let fires = "select count(*) from durable.schedule_fires";
+        support::eventually("the schedule has fired", async || database.count(fires).await > 1).await;
+        client.disable_schedule("tick", "it is over").await.unwrap();
+        let unfinished = "select count(*) from durable.executions where finished_at is null";
+        let done = support::eventually("everything done", async || database.count(unfinished).await == 0);
+        if tokio::time::timeout(self.patience, done).await.is_err() {
+            println!("{:#?}", chaos.situation().await);
+            return vec!["not everything is done".to_owned()];
+        }
+
+        let mut violations = self.results(&handles).await;
+        violations.extend(self.records(&database).await);
+        violations.extend(ticks(&database).await);
+        violations.extend(audit::violations(&database).await);
+        let lost = &audit::lost(&database).await | chaos.killed();
+        violations.extend(Ledger::read(&folder.effects(), chaos.frozen().clone(), lost).violations());
+        drop(chaos);
+        client.shutdown().await.unwrap();
+        violations
+    }
+
+    /// Every accepted start has finished, with what it was to return.
+    async fn results(&self, handles: &[ExecutionHandle<Parcel>]) -> Vec<String> {
+        let mut violations = Vec::new();
+        for (number, handle) in (0..self.parcels).zip(handles) {
+            let result = handle.result().await;
+            if !matches!(result, Ok(total) if total == number + 3) {
+                violations.push(format!("parcel {number}: {result:?}"));
             }
-            1 => cx.wait_for_event("paid").await?,
-            _ => cx.child::<Stamp>(number).await?,
-        };
-        let (packed, labelled) = join!(self.pack(number), self.label(number)).await?;
-        self.ship(number).await?;
-        Ok(weight + paid + packed + labelled)
+        }
+        violations
     }
 
-    #[step]
-    async fn weigh(&self, number: u32) -> Result<u32> {
-        self.note("weigh", number);
-        Ok(1)
+    /// Everything is on record once, and nothing is left.
+    async fn records(&self, database: &Database) -> Vec<String> {
+        let stamps = (0..self.parcels).filter(|number| number % 3 == 2).count();
+        let stamps = u32::try_from(stamps).unwrap();
+        let steps = "from durable.checkpoints where output is not null and key <> 'step note' and key not like '%join'";
+        let records = [
+            ("executions", "from durable.executions where schedule is null", self.parcels + stamps),
+            (
+                "completed executions",
+                "from durable.executions where schedule is null and state = 'completed'",
+                self.parcels + stamps,
+            ),
+            ("steps", steps, self.parcels * 4 + stamps),
+            ("consumed events", "from durable.waits where kind = 'event' and outcome = 'received'", self.parcels / 3),
+            ("events left", "from durable.mailbox", 0),
+            ("open waits", "from durable.waits where outcome is null", 0),
+        ];
+        let mut violations = Vec::new();
+        for (what, from, expected) in records {
+            let found = database.count(&format!("select count(*) {from}")).await;
+            if found != i64::from(expected) {
+                violations.push(format!("{found} {what} instead of {expected}"));
+            }
+        }
+        violations
     }
-
-    #[step]
-    async fn pack(&self, number: u32) -> Result<u32> {
-        self.note("pack", number);
-        tokio::task::yield_now().await;
-        Ok(1)
-    }
-
-    #[step]
-    async fn label(&self, number: u32) -> Result<u32> {
-        self.note("label", number);
-        Ok(1)
-    }
-
-    #[step]
-    async fn ship(&self, number: u32) -> Result<()> {
-        self.note("ship", number);
-        Ok(())
-    }
-}
-
-/// What parcels of every third number ask another execution for.
-struct Stamp {
-    effects: Effects,
-}
-
-#[workflow(queue = "stamps")]
-impl Stamp {
-    async fn run(&self, _cx: &Context, number: u32) -> Result<u32> {
-        self.stamp(number).await
-    }
-
-    #[step]
-    async fn stamp(&self, number: u32) -> Result<u32> {
-        self.effects.add(&ledger::line("stamp", number, std::process::id()));
-        Ok(number)
-    }
-}
-
-/// Is started each second, and made up for where nobody was there to do so.
-struct Tick;
-
-#[workflow(queue = "ticks", schedule = "every 1s", missed = all)]
-impl Tick {
-    async fn run(&self, cx: &Context, (): ()) -> Result<Option<DateTime<Utc>>> {
-        self.note(cx.scheduled_for()).await
-    }
-
-    #[step]
-    async fn note(&self, due: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>> {
-        Ok(due)
-    }
-}
-
-/// A worker process of the fleet.
-pub(crate) async fn work(url: &str, folder: &Folder) {
-    let builder = Durable::builder().database_url(url).max_connections(5).lease(LEASE).max_claims(1000);
-    let builder = builder.register(Parcel { effects: folder.effects() }).register(Stamp { effects: folder.effects() });
-    let builder = builder.register(Tick);
-    let _durable = builder.poll_interval(Duration::from_millis(100)).start().await.unwrap();
-    std::future::pending().await
-}
-
-fn seed() -> u64 {
-    std::env::var(SEED).map_or_else(|_| uuid::Uuid::new_v4().as_u64_pair().0, |seed| seed.parse().unwrap())
 }
 
 /// Starts every parcel, and pays for those that wait for it, some before they ask.
-async fn trade(client: Durable) -> Vec<ExecutionHandle<Parcel>> {
+async fn trade(client: Durable, parcels: u32) -> Vec<ExecutionHandle<Parcel>> {
     let mut handles = Vec::new();
-    for numbers in (0..EXECUTIONS).collect::<Vec<_>>().chunks(50) {
+    for numbers in (0..parcels).collect::<Vec<_>>().chunks(50) {
         let started = client.start_many::<Parcel>(numbers.to_vec()).keys(|number| format!("parcel {number}")).await.unwrap();
         for (number, handle) in numbers.iter().zip(&started) {
             if number % 3 == 1 {
@@ -141,75 +140,31 @@ async fn trade(client: Durable) -> Vec<ExecutionHandle<Parcel>> {
     handles
 }
 
-async fn check(database: &Database, ledger: &Ledger, handles: &[ExecutionHandle<Parcel>]) {
-    for (number, handle) in (0..EXECUTIONS).zip(handles) {
-        assert_eq!(handle.result().await.unwrap(), number + 3, "parcel {number}");
-    }
-    let stamps = u32::try_from((0..EXECUTIONS).filter(|number| number % 3 == 2).count()).unwrap();
-    let started = "from durable.executions where schedule is null";
-    let completed = database.count(&format!("select count(*) {started} and state = 'completed'")).await;
-    assert_eq!(completed, i64::from(EXECUTIONS + stamps), "every accepted start has completed, and nothing else was started");
-    assert_eq!(database.count(&format!("select count(*) {started}")).await, completed);
-    let steps =
-        "select count(*) from durable.checkpoints where output is not null and key <> 'step note' and key not like '%join'";
-    let steps = database.count(steps).await;
-    assert_eq!(steps, i64::from(EXECUTIONS * 4 + stamps), "each step is on record once");
-    let events = "select count(*) from durable.waits where kind = 'event' and outcome = 'received'";
-    assert_eq!(database.count(events).await, i64::from(EXECUTIONS / 3), "each event was consumed once");
-    assert_eq!(database.count("select count(*) from durable.mailbox").await, 0, "no event is left, and none came twice");
-    assert_eq!(database.count("select count(*) from durable.waits where outcome is null").await, 0, "nothing is waited for");
-
-    check_ticks(database).await;
-
-    let violations = ledger.violations();
-    assert!(violations.is_empty(), "{violations:#?}");
-}
-
 /// Each second has fired once, and what it started has completed with that second.
-async fn check_ticks(database: &Database) {
-    let fires = database.count("select count(*) from durable.schedule_fires").await;
-    assert!(fires > 1, "the schedule has hardly fired");
+async fn ticks(database: &Database) -> Vec<String> {
+    let executions = "from durable.executions where schedule = 'tick'";
+    let told = "select count(distinct (output #>> '{}')::timestamptz) from durable.executions
+                where schedule = 'tick' and state = 'completed' and (output #>> '{}')::timestamptz = scheduled_for";
     let gaps = "select count(*) from (
                     select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_fires
                 ) as gaps where gap <> interval '1 second'";
-    assert_eq!(database.count(gaps).await, 0, "a second was left out");
-    let told = "select count(distinct (output #>> '{}')::timestamptz) from durable.executions
-                where schedule = 'tick' and state = 'completed' and (output #>> '{}')::timestamptz = scheduled_for";
-    assert_eq!(database.count(told).await, fires);
-    assert_eq!(database.count("select count(*) from durable.executions where schedule = 'tick'").await, fires);
+    let fires = database.count("select count(*) from durable.schedule_fires").await;
+    let mut violations = Vec::new();
+    for (what, sql, expected) in [
+        ("gaps between due times", gaps.to_owned(), 0),
+        ("executions of due times", format!("select count(*) {executions}"), fires),
+        ("due times that were told", told.to_owned(), fires),
+    ] {
+        let found = database.count(&sql).await;
+        if found != expected {
+            violations.push(format!("{found} {what} instead of {expected}"));
+        }
+    }
+    violations
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fleet_of_three_does_everything_once_whatever_is_killed_or_frozen() {
-    let seed = seed();
-    println!("{SEED}={seed}");
-    let (cluster, database) = support::server_of_its_own().await;
-    let folder = Folder::new();
-    let client = database.builder().operation_timeout(Duration::from_secs(120)).start().await.unwrap();
-    let mut chaos = Chaos::new(seed, cluster, &database, &folder);
-
-    let trading = tokio::spawn(trade(client.clone()));
-    chaos.rage().await;
-    chaos.calm().await;
-    let handles = support::soon("everything started", trading).await.unwrap();
-    client.disable_schedule("tick", "it is over").await.unwrap();
-    support::eventually("everything done", async || {
-        database.count("select count(*) from durable.executions where finished_at is null").await == 0
-    })
-    .await;
-
-    let ledger = Ledger::read(&folder.effects(), chaos.frozen());
-    check(&database, &ledger, &handles).await;
-    drop(chaos);
-    client.shutdown().await.unwrap();
-}
-
-/// The role in which its processes are started.
-const ROLE: &str = "fleet";
-
-/// Steps in the order in which they are on record before the next begins: those of one stage run side by side.
-const STAGES: [&[&str]; 4] = [&["weigh"], &["stamp"], &["pack", "label"], &["ship"]];
-
-fn start_process(database: &Database, folder: &Folder) -> Process {
-    Process::start(ROLE, &database.url, folder)
+    let violations = Trial::of(1500, 24).run(async |_, _| {}).await;
+    assert!(violations.is_empty(), "{violations:#?}");
 }

@@ -117,9 +117,11 @@ pub(crate) async fn empty_database() -> Database {
     Database::at(create(server().await, "").await)
 }
 
-/// A server of the test's own, durable as in production, with a migrated database: for tests that restart or kill it.
+/// A server of the test's own, durable as in production, with a migrated database: for tests that restart or kill it. It knows when
+/// each transaction was committed.
 pub(crate) async fn server_of_its_own() -> (Arc<Cluster>, Database) {
-    let cluster = start("crashed", &[("max_connections", "60"), ("shared_buffers", "16MB")]).await;
+    let settings = [("max_connections", "60"), ("shared_buffers", "16MB"), ("track_commit_timestamp", "on")];
+    let cluster = start("crashed", &settings).await;
     migrate(&cluster.url(), &SchemaName::default()).await.unwrap();
     let database = Database::at(cluster.url());
     (cluster, database)

@@ -1,29 +1,28 @@
 //! Kills and freezes what a fleet consists of, as a seed decides.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use durable_postgres::Cluster;
 use sqlx::Executor;
 
-use super::{EXECUTIONS, start_process};
+use super::ledger::CRASH;
+use super::{ROLE, Trial, ledger};
 use crate::support::process::{Folder, Process};
-use crate::support::{Database, PATIENCE, eventually};
+use crate::support::{Database, eventually};
 
 /// Worker processes at a time.
 const PROCESSES: usize = 3;
-
-/// Blows in one run.
-const BLOWS: usize = 24;
 
 /// Calls of steps between two blows, at the least and at the most.
 const CALLS_BETWEEN: std::ops::Range<usize> = 40..300;
 
 /// What is done to the fleet.
 #[derive(Debug, Clone, Copy)]
-enum Blow {
+pub(super) enum Blow {
     /// A worker dies, and another takes its place.
     Kill,
-    /// A worker stands still until it is declared lost, and then goes on as if nothing had been.
+    /// A worker stands still until others have what it held, and then goes on as if nothing had been.
     Freeze,
     /// Every session of the database is ended.
     Terminate,
@@ -31,7 +30,8 @@ enum Blow {
     CrashDatabase,
 }
 
-const BLOW_KINDS: [Blow; 10] = [
+/// Blows as they are dealt, the likely ones more often.
+pub(super) const BLOWS: &[Blow] = &[
     Blow::Kill,
     Blow::Kill,
     Blow::Kill,
@@ -44,63 +44,75 @@ const BLOW_KINDS: [Blow; 10] = [
     Blow::CrashDatabase,
 ];
 
+/// Nothing gets on any more.
+#[derive(Debug)]
+pub(super) struct Stuck {
+    pub(super) situation: Vec<String>,
+}
+
 pub(super) struct Chaos<'a> {
     random: fastrand::Rng,
+    trial: &'a Trial,
     cluster: Arc<Cluster>,
     database: &'a Database,
+    /// Where the processes find the database.
+    url: &'a str,
     folder: &'a Folder,
     processes: Vec<Process>,
-    frozen: Vec<u32>,
+    frozen: BTreeSet<u32>,
+    killed: BTreeSet<u32>,
 }
 
 impl<'a> Chaos<'a> {
-    pub(super) fn new(seed: u64, cluster: Arc<Cluster>, database: &'a Database, folder: &'a Folder) -> Self {
-        let processes = (0..PROCESSES).map(|_| start_process(database, folder)).collect();
-        Self { random: fastrand::Rng::with_seed(seed), cluster, database, folder, processes, frozen: Vec::new() }
+    pub(super) fn new(trial: &'a Trial, cluster: Arc<Cluster>, database: &'a Database, url: &'a str, folder: &'a Folder) -> Self {
+        let processes = (0..PROCESSES).map(|_| Process::start(ROLE, url, folder)).collect();
+        let random = fastrand::Rng::with_seed(trial.seed);
+        Self { random, trial, cluster, database, url, folder, processes, frozen: BTreeSet::new(), killed: BTreeSet::new() }
     }
 
     /// The processes that were frozen for a while.
-    pub(super) fn frozen(&self) -> &[u32] {
+    pub(super) fn frozen(&self) -> &BTreeSet<u32> {
         &self.frozen
     }
 
-    /// Strikes now and then, as the work gets on.
-    pub(super) async fn rage(&mut self) {
+    /// The processes that were killed.
+    pub(super) fn killed(&self) -> &BTreeSet<u32> {
+        &self.killed
+    }
+
+    /// Strikes now and then as the work gets on, then leaves it in peace until all is done.
+    pub(super) async fn rage(&mut self) -> Result<(), Stuck> {
         let mut calls = 0;
-        for nth in 0..BLOWS {
+        for nth in 0..self.trial.blows {
             calls += self.random.usize(CALLS_BETWEEN);
-            let blow = BLOW_KINDS[self.random.usize(..BLOW_KINDS.len())];
+            let blow = self.trial.kinds[self.random.usize(..self.trial.kinds.len())];
             let victim = self.random.usize(..PROCESSES);
-            self.until(calls, &format!("before blow {nth}")).await;
+            self.until(calls).await?;
             println!("blow {nth} after {calls} calls: {blow:?} {victim}");
             self.strike(blow, victim).await;
         }
-    }
-
-    /// Returns when all is done.
-    pub(super) async fn calm(&self) {
-        self.until(usize::MAX, "after the last blow").await;
+        self.until(usize::MAX).await
     }
 
     /// Returns when so many steps were called, or all is done.
-    async fn until(&self, calls: usize, when: &str) {
+    async fn until(&self, calls: usize) -> Result<(), Stuck> {
         let mut seen = 0;
         loop {
             let called = self.folder.effects().all().len();
             if called >= calls || self.is_over().await {
-                return;
+                return Ok(());
             }
             // However slow the machine is, something must get on.
             let moved = async || self.folder.effects().all().len() > seen || self.is_over().await;
-            if tokio::time::timeout(PATIENCE / 2, eventually("another call", moved)).await.is_err() {
-                panic!("nothing gets on {when}: {:#?}", self.situation().await);
+            if tokio::time::timeout(self.trial.patience, eventually("another call", moved)).await.is_err() {
+                return Err(Stuck { situation: self.situation().await });
             }
             seen = called;
         }
     }
 
     /// What stands still, for whoever looks into a failure.
-    async fn situation(&self) -> Vec<String> {
+    pub(super) async fn situation(&self) -> Vec<String> {
         let sql = "
             select state || ' in ' || queue || ' of ' || coalesce(worker_id::text, 'nobody') || ': ' || count(*)
             from durable.executions where finished_at is null group by state, queue, worker_id
@@ -117,8 +129,9 @@ impl<'a> Chaos<'a> {
     }
 
     async fn is_over(&self) -> bool {
+        let parcels = self.trial.parcels;
         let sql = format!(
-            "select count(*) = {EXECUTIONS} and bool_and(finished_at is not null) from durable.executions where queue = 'parcels'"
+            "select count(*) = {parcels} and bool_and(finished_at is not null) from durable.executions where queue = 'parcels'"
         );
         self.database.value(&sql).await
     }
@@ -127,7 +140,8 @@ impl<'a> Chaos<'a> {
         match blow {
             Blow::Kill => {
                 self.processes[victim].kill();
-                self.processes[victim] = start_process(self.database, self.folder);
+                self.killed.insert(self.processes[victim].id().cast_unsigned());
+                self.processes[victim] = Process::start(ROLE, self.url, self.folder);
             }
             Blow::Freeze => self.freeze(victim).await,
             Blow::Terminate => {
@@ -142,16 +156,40 @@ impl<'a> Chaos<'a> {
                     cluster.start_again().unwrap();
                 };
                 tokio::task::spawn_blocking(crash).await.unwrap();
+                self.folder.effects().add(CRASH);
             }
         }
     }
 
     async fn freeze(&mut self, victim: usize) {
         let process = &self.processes[victim];
-        process.signal("STOP");
-        let alive = format!("select count(*) from durable.workers where process_id = {} and lost_at is null", process.id());
-        eventually("the frozen one is declared lost", async || self.database.count(&alive).await == 0).await;
-        self.frozen.push(process.id().cast_unsigned());
+        let id = process.id().cast_unsigned();
+        // One that is in the middle of nothing has nothing to do wrong.
+        eventually("one freezes in the middle of something", async || {
+            process.signal("STOP");
+            let stays = ledger::is_packing(&self.folder.effects(), id) || self.is_over().await;
+            if !stays {
+                process.signal("CONT");
+            }
+            stays
+        })
+        .await;
+        let life = format!("select worker_id from durable.workers where process_id = {id} and lost_at is null");
+        let lives = self.database.values::<uuid::Uuid>(&life).await;
+        eventually("the frozen one is declared lost", async || self.database.values::<uuid::Uuid>(&life).await.is_empty()).await;
+        let held = format!(
+            "select count(*) from durable.executions where state in ('running', 'pending') and worker_id in ('{}')",
+            lives.first().copied().unwrap_or_default()
+        );
+        eventually("others have taken up what it held", async || self.database.count(&held).await == 0).await;
+        let effects = self.folder.effects();
+        let called = ledger::calls_of(&effects, id);
         self.processes[victim].signal("CONT");
+        self.frozen.insert(id);
+        // What it does now is what the freeze is for; where the fence is broken, it may have done it before.
+        let goes_on = eventually("the frozen one goes on", async || {
+            ledger::calls_of(&effects, id) > called || !self.database.values::<uuid::Uuid>(&life).await.is_empty()
+        });
+        let _ = tokio::time::timeout(self.trial.patience, goes_on).await;
     }
 }

@@ -59,6 +59,7 @@ struct Shared {
     released: watch::Sender<bool>,
     /// How statements pass: as always, not at all, or over no connection.
     passage: watch::Sender<Passage>,
+    forgeries: Mutex<Vec<Forgery>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +69,14 @@ struct State {
     seen: Vec<String>,
     /// Every statement that the database has answered since the last trap was set.
     answered: Vec<String>,
+}
+
+/// A change to the text of a statement on its way.
+#[derive(Debug, Clone)]
+struct Forgery {
+    statement: String,
+    from: String,
+    to: String,
 }
 
 /// How the proxy treats everything.
@@ -95,6 +104,7 @@ impl Proxy {
             caught: watch::Sender::new(None),
             released: watch::Sender::new(false),
             passage: watch::Sender::new(Passage::Open),
+            forgeries: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, server, shared.clone()));
@@ -139,6 +149,12 @@ impl Proxy {
         self.shared.state().answered.iter().filter(|answered| *answered == statement).count()
     }
 
+    /// Has the database read `to` wherever a statement says `from`, on connections that have not prepared it yet.
+    pub(crate) fn forge(&self, statement: &str, from: &str, to: &str) {
+        let forgery = Forgery { statement: statement.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        self.shared.forgeries.lock().unwrap().push(forgery);
+    }
+
     /// How everything passes from now on.
     pub(crate) fn pass(&self, passage: Passage) {
         self.shared.passage.send_replace(passage);
@@ -157,6 +173,19 @@ impl Shared {
         let trap = state.trap.as_ref()?;
         let count = state.seen.iter().filter(|seen| trap.statements.contains(seen)).count();
         (trap.statements.iter().any(|name| name == statement) && count == trap.nth).then(|| trap.clone())
+    }
+
+    /// What the database is to read instead of this text; fails where a forgery does not find what it is to replace.
+    fn forged(&self, statement: &str, text: &[u8]) -> Option<Vec<u8>> {
+        let forgeries = self.forgeries.lock().unwrap();
+        let mut forgeries = forgeries.iter().filter(|forgery| forgery.statement == statement).peekable();
+        forgeries.peek()?;
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        let forged = forgeries.fold(text, |text, forgery| {
+            assert!(text.contains(&forgery.from), "{statement} does not say `{}`", forgery.from);
+            text.replace(&forgery.from, &forgery.to)
+        });
+        Some(forged.into_bytes())
     }
 
     async fn until_released(&self) {
@@ -224,12 +253,15 @@ async fn upwards(
     let mut names: HashMap<Vec<u8>, String> = HashMap::new();
     let mut outgoing = Vec::new();
     loop {
-        let message = Message::read(&mut client).await?;
+        let mut message = Message::read(&mut client).await?;
         match message.kind {
             b'P' => {
-                let mut fields = message.body.split(|byte| *byte == 0);
-                let (name, text) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-                names.insert(name.to_owned(), first_line(text));
+                let mut fields = message.body.splitn(3, |byte| *byte == 0);
+                let [name, text, types] = std::array::from_fn(|_| fields.next().unwrap_or_default());
+                let statement = first_line(text);
+                let forged = shared.forged(&statement, text).map(|text| [name, &text, types].join(&0));
+                names.insert(name.to_owned(), statement);
+                message.body = forged.unwrap_or(message.body);
             }
             b'B' | b'Q' => {
                 let statement = if message.kind == b'Q' {
