@@ -1,4 +1,4 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, queues and schedules.
+//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues and schedules.
 //!
 //! The programs in `examples/` show the same at work:
 //! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `order`.
@@ -17,6 +17,9 @@ pub mod sagas {}
 
 #[doc = include_str!("guide/transactions.md")]
 pub mod transactions {}
+
+#[doc = include_str!("guide/starts.md")]
+pub mod starts {}
 
 #[doc = include_str!("guide/queues.md")]
 pub mod queues {}

@@ -1,4 +1,5 @@
--- start: create one execution, or give back the one that has the key; the verb for psql and other languages.
+-- start: create one execution, or give back the one that has the key, or the deduplication key and has not ended; the verb for
+-- psql and other languages.
 create or replace function durable.start(
     workflow text,
     input json default 'null',
@@ -8,7 +9,8 @@ create or replace function durable.start(
     start_at timestamptz default null,
     delay interval default null,
     version int default 1,
-    concurrency_key text default null
+    concurrency_key text default null,
+    deduplication_key text default null
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -30,11 +32,15 @@ begin
         raise exception 'a concurrency key of % bytes', octet_length(concurrency_key)
         using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
     end if;
+    if deduplication_key = '' or octet_length(deduplication_key) > 1000 then
+        raise exception 'a deduplication key of % bytes', octet_length(deduplication_key)
+        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    end if;
     select * into strict started
     from durable.start_many(
         0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from delay)::float8],
-        concurrency_keys => array[concurrency_key]
+        concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key]
     );
     return started.execution_id;
 end

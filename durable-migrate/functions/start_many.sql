@@ -1,5 +1,5 @@
--- start_many: create executions, each once; a key that exists gives back the execution that has it.
--- One row an item: `claimed`, `queued` or `existing` (same key, same input). A key with another input refuses them all.
+-- start_many: create executions, each once; a key that exists gives back the execution that has it, and so does a deduplication key
+-- whose execution has not ended. One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
 -- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
 create or replace function durable.start_many(
@@ -16,7 +16,8 @@ create or replace function durable.start_many(
     timeouts float8[] default null,
     hand_offs boolean[] default null,
     worker_id uuid default null,
-    concurrency_keys text[] default null
+    concurrency_keys text[] default null,
+    deduplication_keys text[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 as $$
@@ -25,6 +26,7 @@ declare
     at timestamptz;
     created int;
     known record;
+    i int;
 begin
     select present.at into at from durable.present;
     if worker_id is not null then
@@ -53,7 +55,8 @@ begin
 
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, key, input,
-        state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key
+        state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
+        deduplication_key
     )
     select
         start_many.shard,
@@ -73,7 +76,8 @@ begin
         case when asked.claimed then at end,
         case when asked.claimed then at + make_interval(secs => asked.timeout) end,
         durable.rank(greatest(asked.starts_at, at), asked.priority),
-        asked.concurrency_key
+        asked.concurrency_key,
+        asked.deduplication_key
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -87,6 +91,7 @@ begin
             coalesce(start_ats[i], at + make_interval(secs => delays[i])) as starts_at,
             timeouts[i] as timeout,
             concurrency_keys[i] as concurrency_key,
+            deduplication_keys[i] as deduplication_key,
             start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked
@@ -107,14 +112,14 @@ begin
         select
             asked.item,
             asked.key,
-            coalesce(same_id.execution_id, same_key.execution_id) as execution_id,
+            coalesce(same_id.execution_id, same_key.execution_id, unfinished.execution_id) as execution_id,
             case
                 when same_id.worker_id = start_many.worker_id and same_id.epoch = 1 then 'claimed'
                 when same_id.execution_id is not null then 'queued'
-                when same_key.input::jsonb = asked.input::jsonb then 'existing'
+                when coalesce(same_key.input::jsonb = asked.input::jsonb, unfinished.execution_id is not null) then 'existing'
             end as outcome
-        from unnest(execution_ids, workflows, keys, inputs)
-            with ordinality as asked (execution_id, workflow, key, input, item)
+        from unnest(execution_ids, workflows, keys, inputs, deduplication_keys)
+            with ordinality as asked (execution_id, workflow, key, input, deduplication_key, item)
         left join lateral (
             select *
             from durable.executions as execution
@@ -127,7 +132,28 @@ begin
             where execution.shard = start_many.shard and execution.workflow = asked.workflow and execution.key = asked.key
             limit 1
         ) as same_key on true
+        left join lateral (
+            select execution.execution_id
+            from durable.executions as execution
+            where execution.shard = start_many.shard
+              and execution.workflow = asked.workflow
+              and execution.deduplication_key = asked.deduplication_key
+              and execution.finished_at is null
+            limit 1
+        ) as unfinished on true
     loop
+        i := known.item;
+        if known.execution_id is null then
+            -- What stood in its way has ended, or is deleted: there is room now.
+            return query
+            select known.item, again.execution_id, again.outcome
+            from durable.start_many(
+                start_many.shard, execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
+                inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
+                concurrency_keys[i:i], deduplication_keys[i:i]
+            ) as again;
+            continue;
+        end if;
         if known.outcome is null then
             raise exception 'execution % has the key `%` with another input', known.execution_id, known.key
             using errcode = 'UD409', hint = 'use a new key, or start with the same input to get that execution';

@@ -34,11 +34,12 @@ begin
     queue := source.queue;
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
-        concurrency_key, rank, schedule, scheduled_for, namespace
+        concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace
     ) values (
         -- At its second epoch: it is not taken for one whose journal is empty.
         0, new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
-        source.input, 'pending', 1, 0, origin, source.concurrency_key, durable.rank(durable.now(), source.priority),
+        source.input, 'pending', 1, 0, origin, source.concurrency_key, source.deduplication_key,
+        durable.rank(durable.now(), source.priority),
         -- Its workflow has read the due time, and must read the same again.
         source.schedule, source.scheduled_for,
         -- And the same UUIDs; and those who serve its steps must not take them for others.
@@ -48,6 +49,16 @@ begin
     if not found then
         if exists (select from durable.executions where shard = 0 and execution_id = new_id and forked_from = origin) then
             return;
+        end if;
+        select execution_id into id
+        from durable.executions
+        where shard = 0
+          and workflow = source.workflow
+          and deduplication_key = source.deduplication_key
+          and finished_at is null;
+        if found then
+            raise exception 'execution % has the deduplication key `%`, too, and has not ended', id, source.deduplication_key
+            using errcode = 'UD409', hint = 'wait for its end, or cancel it';
         end if;
         raise exception 'there is an execution % already', new_id
         using errcode = 'UD409', hint = 'give an id that nobody has, or none';

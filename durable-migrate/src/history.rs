@@ -36,6 +36,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(23, "seed_schedule_statistics", Kind::Expand, include_str!("../migrations/0023_seed_schedule_statistics.sql")),
     migration(24, "add_pauses_and_forks", Kind::Expand, include_str!("../migrations/0024_add_pauses_and_forks.sql")),
     migration(25, "index_forks", Kind::Expand, include_str!("../migrations/0025_index_forks.sql")),
+    migration(26, "add_deduplication_keys", Kind::Expand, include_str!("../migrations/0026_add_deduplication_keys.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

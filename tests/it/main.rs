@@ -30,6 +30,8 @@ mod crashing_waits;
 #[cfg(test)]
 mod deciding;
 #[cfg(test)]
+mod deduplicating;
+#[cfg(test)]
 mod delivering;
 #[cfg(test)]
 mod diverging;

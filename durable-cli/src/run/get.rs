@@ -93,6 +93,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("queue", execution.queue.clone()),
         ("priority", execution.priority.to_string()),
         ("key", execution.key.clone().unwrap_or_default()),
+        ("deduplication key", execution.deduplication_key.clone().unwrap_or_default()),
         ("created", time(execution.created_at)),
         ("started", maybe_time(execution.started_at)),
         ("paused", maybe_time(execution.paused_at)),

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Start it once, however often this is called with this key
     #[arg(long)]
     key: Option<String>,
+    /// Start none while another of the workflow with this key has not ended
+    #[arg(long, value_name = "KEY")]
+    deduplication_key: Option<String>,
     /// The queue, as the code of the workflow names it
     #[arg(long, default_value = "default", value_name = "NAME")]
     queue: String,
@@ -43,6 +46,9 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
         .priority(options.priority);
     if let Some(key) = &options.key {
         start = start.key(key);
+    }
+    if let Some(key) = &options.deduplication_key {
+        start = start.deduplication_key(key);
     }
     if let Some(delay) = options.delay {
         start = start.delay(delay);

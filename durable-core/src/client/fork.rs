@@ -53,12 +53,12 @@ impl<'durable> IntoFuture for Fork<'durable> {
 impl Durable {
     /// Goes on from where an execution failed or was cancelled, in a new execution, whose id is returned: a terminal state is
     /// final. Steps that completed and waits that were over are kept, and do not run again; what failed is tried anew, with all
-    /// its attempts, unless the workflow had gone on from the failure. Messages that nobody had taken come along; the key and
-    /// the parent do not. Await the returned builder, after `.version(2)` where other code is to go on.
+    /// its attempts, unless the workflow had gone on from the failure. Messages that nobody had taken come along, and so does the
+    /// deduplication key; the key and the parent do not. Await the returned builder, after `.version(2)` where other code is to go on.
     ///
     /// # Errors
-    /// `Finished` when it has completed, `Conflict` when it has not ended, when it goes on in another execution already, or when
-    /// what it did was undone; `NotFound` for an unknown execution.
+    /// `Finished` when it has completed, `Conflict` when it has not ended, when it goes on in another execution already, when
+    /// what it did was undone, or when another execution with its deduplication key has not ended; `NotFound` for an unknown execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: None, version: None }
     }
@@ -69,7 +69,7 @@ impl Durable {
     ///
     /// # Errors
     /// `NotFound` for an unknown execution, or one that has no such step or wait, with those it has; `Conflict` when it has not
-    /// ended or what it did was undone.
+    /// ended, what it did was undone, or another execution with its deduplication key has not ended.
     pub fn fork(&self, id: ExecutionId, from_key: impl Into<String>) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: Some(from_key.into()), version: None }
     }

@@ -32,6 +32,7 @@ pub struct Start<'durable, W: Workflow> {
 pub(super) struct StartOptions {
     pub(super) key: Option<String>,
     pub(super) concurrency_key: Option<String>,
+    pub(super) deduplication_key: Option<String>,
     pub(super) queue: Option<String>,
     pub(super) priority: i16,
     pub(super) start_at: Option<DateTime<Utc>>,
@@ -47,6 +48,23 @@ impl<'durable, W: Workflow> Start<'durable, W> {
     /// with the same input return a handle to it, those with another input fail with a conflict.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.options.key = Some(key.into());
+        self
+    }
+
+    /// Creates no second execution of the workflow with this deduplication key until the first has ended: until then further starts
+    /// return a handle to that one, whatever their input; the next one after that creates another. 1 to 1000 bytes.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Sync;
+    /// # #[workflow] impl Sync { async fn run(&self, _cx: &Context, customer: u64) -> Result<()> { Ok(drop(customer)) } }
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// // However often somebody presses the button, one is under way.
+    /// let sync = durable.start::<Sync>(7).deduplication_key("customer-7").await?;
+    /// # drop(sync); Ok(()) }
+    /// ```
+    pub fn deduplication_key(mut self, key: impl Into<String>) -> Self {
+        self.options.deduplication_key = Some(key.into());
         self
     }
 
@@ -112,16 +130,24 @@ pub struct StartMany<'durable, W: Workflow> {
     inputs: Vec<W::Input>,
     options: StartOptions,
     keys: Option<fn(&W::Input) -> String>,
+    deduplication_keys: Option<fn(&W::Input) -> String>,
 }
 
 impl<'durable, W: Workflow> StartMany<'durable, W> {
     pub(super) fn new(durable: &'durable Durable, inputs: Vec<W::Input>) -> Self {
-        Self { durable, inputs, options: StartOptions::default(), keys: None }
+        Self { durable, inputs, options: StartOptions::default(), keys: None, deduplication_keys: None }
     }
 
     /// The key of each, made from its input.
     pub fn keys(mut self, key: fn(&W::Input) -> String) -> Self {
         self.keys = Some(key);
+        self
+    }
+
+    /// The deduplication key of each, made from its input; see [`Start::deduplication_key`]. Of several with the same one, the
+    /// first is created.
+    pub fn deduplication_keys(mut self, key: fn(&W::Input) -> String) -> Self {
+        self.deduplication_keys = Some(key);
         self
     }
 
@@ -156,7 +182,8 @@ impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
             .iter()
             .map(|input| {
                 let key = self.keys.map(|key| key(input));
-                new_execution::<W>(input, StartOptions { key, ..self.options.clone() })
+                let deduplication_key = self.deduplication_keys.map(|key| key(input));
+                new_execution::<W>(input, StartOptions { key, deduplication_key, ..self.options.clone() })
             })
             .collect();
         Box::pin(async move { durable.start_all::<W>(new?).await })
@@ -186,6 +213,9 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
     if let Some(key) = &options.key {
         payload::check_indexed("the key of an execution", key)?;
     }
+    if let Some(key) = &options.deduplication_key {
+        payload::check_indexed("the deduplication key of an execution", key)?;
+    }
     let concurrency_key = options.concurrency_key.map(checked_concurrency_key).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
@@ -195,6 +225,7 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
         priority: options.priority,
         key: options.key,
         concurrency_key,
+        deduplication_key: options.deduplication_key,
         input: input?,
         start_at: options.start_at,
         delay: options.delay,

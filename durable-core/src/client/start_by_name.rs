@@ -49,6 +49,12 @@ impl StartByName<'_> {
         self
     }
 
+    /// As [`Start::deduplication_key`](super::Start::deduplication_key).
+    pub fn deduplication_key(mut self, key: impl Into<String>) -> Self {
+        self.options.deduplication_key = Some(key.into());
+        self
+    }
+
     /// Higher is claimed first; 0 by default.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;

@@ -119,6 +119,8 @@ pub struct Execution {
     pub key: Option<String>,
     /// The key by which executions of its workflow are limited and take turns, if any.
     pub concurrency_key: Option<String>,
+    /// The key of which its workflow has one execution at a time that has not ended, if it was started with one.
+    pub deduplication_key: Option<String>,
     /// Its state.
     pub state: ExecutionState,
     /// How often a worker has claimed it.

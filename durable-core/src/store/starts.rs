@@ -20,6 +20,7 @@ pub(crate) struct NewExecution {
     pub(crate) priority: i16,
     pub(crate) key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
+    pub(crate) deduplication_key: Option<String>,
     pub(crate) input: Payload,
     pub(crate) start_at: Option<DateTime<Utc>>,
     pub(crate) delay: Option<Duration>,
@@ -42,7 +43,7 @@ pub(crate) enum StartOutcome {
     Claimed,
     /// Created, in its queue.
     Queued,
-    /// The key was taken, by a start with the same input.
+    /// The key was taken by a start with the same input, or the deduplication key by an execution that has not ended.
     Existing,
 }
 
@@ -93,6 +94,7 @@ pub(crate) async fn create(
         .bind(all.iter().map(|new| new.hand_off.is_some() && new.hand_off == worker).collect::<Vec<_>>())
         .bind(worker.map(|worker| worker.0))
         .bind(all.iter().map(|new| new.concurrency_key.as_deref()).collect::<Vec<_>>())
+        .bind(rare(all, |new| new.deduplication_key.as_deref()))
         .fetch_all(executor)
         .await?;
     rows.iter()
@@ -105,4 +107,10 @@ pub(crate) async fn create(
             Ok(Started { id: row.try_get::<Uuid, _>(1)?.into(), how })
         })
         .collect()
+}
+
+/// What few starts have, each at its place; nothing is sent where none has it.
+fn rare<'new, T>(all: &[&'new NewExecution], read: impl Fn(&'new NewExecution) -> Option<T>) -> Option<Vec<Option<T>>> {
+    let values: Vec<Option<T>> = all.iter().map(|new| read(new)).collect();
+    values.iter().any(Option::is_some).then_some(values)
 }
