@@ -70,6 +70,7 @@ create table durable.executions (
     forked_from uuid,
     namespace uuid,
     deduplication_key text,
+    debounce_key text,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
@@ -266,6 +267,8 @@ CREATE INDEX executions_by_turn ON durable.executions USING btree (shard, queue,
 
 CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
 
+CREATE UNIQUE INDEX executions_debounced ON durable.executions USING btree (shard, workflow, debounce_key) WHERE ((debounce_key IS NOT NULL) AND (state = 'pending'::text) AND (epoch = 0));
+
 CREATE INDEX executions_running_by_key ON durable.executions USING btree (shard, workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
 
 CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
@@ -316,6 +319,9 @@ create view durable.present as
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text)
+--     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile
@@ -404,7 +410,7 @@ create view durable.present as
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
 --     returns void, volatile
 
--- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text)
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval)
 --     returns uuid, volatile
 
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
@@ -413,7 +419,7 @@ create view durable.present as
 -- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
 --     returns SETOF durable.schedule_fires, volatile
 
--- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[])
+-- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)

@@ -10,7 +10,10 @@ create or replace function durable.start(
     delay interval default null,
     version int default 1,
     concurrency_key text default null,
-    deduplication_key text default null
+    deduplication_key text default null,
+    debounce_key text default null,
+    debounce interval default null,
+    debounce_at_most interval default null
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -36,11 +39,25 @@ begin
         raise exception 'a deduplication key of % bytes', octet_length(deduplication_key)
         using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
     end if;
+    if debounce_key = '' or octet_length(debounce_key) > 1000 then
+        raise exception 'a debounce key of % bytes', octet_length(debounce_key)
+        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    end if;
+    if (debounce_key is null) <> (debounce is null) or debounce <= '0' or debounce_at_most < debounce
+        or debounce_at_most is not null and debounce is null then
+        raise exception 'a start that is debounced by % under the key `%`, at most by %', debounce, debounce_key, debounce_at_most
+        using errcode = 'UD422', hint = 'give a key and a period above zero, and no limit that is shorter than the period';
+    end if;
+    if debounce_key is not null and num_nonnulls(key, deduplication_key, start_at, delay) > 0 then
+        raise exception 'a start that is debounced and has a key, a deduplication key, a time or a delay, too'
+        using errcode = 'UD422', hint = 'a debounced start is replaced until it begins, and begins when its period is over';
+    end if;
     select * into strict started
     from durable.start_many(
         0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
-        array[key], array[input::text], array[start_at], array[extract(epoch from delay)::float8],
-        concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key]
+        array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
+        concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],
+        debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8]
     );
     return started.execution_id;
 end

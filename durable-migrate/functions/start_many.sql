@@ -1,5 +1,5 @@
 -- start_many: create executions, each once; a key that exists gives back the execution that has it, and so does a deduplication key
--- whose execution has not ended. One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
+-- whose execution has not ended, and a debounce key whose execution has not begun: that one is pushed back. One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
 -- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
 create or replace function durable.start_many(
@@ -17,7 +17,9 @@ create or replace function durable.start_many(
     hand_offs boolean[] default null,
     worker_id uuid default null,
     concurrency_keys text[] default null,
-    deduplication_keys text[] default null
+    deduplication_keys text[] default null,
+    debounce_keys text[] default null,
+    debounce_limits float8[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 as $$
@@ -56,7 +58,7 @@ begin
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, key, input,
         state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
-        deduplication_key
+        deduplication_key, debounce_key
     )
     select
         start_many.shard,
@@ -77,7 +79,8 @@ begin
         case when asked.claimed then at + make_interval(secs => asked.timeout) end,
         durable.rank(greatest(asked.starts_at, at), asked.priority),
         asked.concurrency_key,
-        asked.deduplication_key
+        asked.deduplication_key,
+        asked.debounce_key
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -92,6 +95,7 @@ begin
             timeouts[i] as timeout,
             concurrency_keys[i] as concurrency_key,
             deduplication_keys[i] as deduplication_key,
+            debounce_keys[i] as debounce_key,
             start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked
@@ -143,14 +147,21 @@ begin
         ) as unfinished on true
     loop
         i := known.item;
+        if known.execution_id is null and debounce_keys[i] is not null then
+            known.execution_id := durable.debounce(
+                start_many.shard, workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
+                debounce_limits[i], concurrency_keys[i]
+            );
+            known.outcome := 'existing';
+        end if;
         if known.execution_id is null then
-            -- What stood in its way has ended, or is deleted: there is room now.
+            -- What stood in its way has ended or begun, or is deleted: there is room now.
             return query
             select known.item, again.execution_id, again.outcome
             from durable.start_many(
                 start_many.shard, execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
-                concurrency_keys[i:i], deduplication_keys[i:i]
+                concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i]
             ) as again;
             continue;
         end if;

@@ -37,6 +37,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(24, "add_pauses_and_forks", Kind::Expand, include_str!("../migrations/0024_add_pauses_and_forks.sql")),
     migration(25, "index_forks", Kind::Expand, include_str!("../migrations/0025_index_forks.sql")),
     migration(26, "add_deduplication_keys", Kind::Expand, include_str!("../migrations/0026_add_deduplication_keys.sql")),
+    migration(27, "add_debounce_keys", Kind::Expand, include_str!("../migrations/0027_add_debounce_keys.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -50,6 +51,7 @@ static FUNCTIONS: &[Function] = &[
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("choose", include_str!("../functions/choose.sql")),
     function("claim", include_str!("../functions/claim.sql")),
+    function("debounce", include_str!("../functions/debounce.sql")),
     function("delete_queue", include_str!("../functions/delete_queue.sql")),
     function("deliver", include_str!("../functions/deliver.sql")),
     function("delivered_before", include_str!("../functions/delivered_before.sql")),

@@ -28,6 +28,8 @@ mod crashing_flows;
 #[cfg(test)]
 mod crashing_waits;
 #[cfg(test)]
+mod debouncing;
+#[cfg(test)]
 mod deciding;
 #[cfg(test)]
 mod deduplicating;

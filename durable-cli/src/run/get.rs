@@ -94,6 +94,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("priority", execution.priority.to_string()),
         ("key", execution.key.clone().unwrap_or_default()),
         ("deduplication key", execution.deduplication_key.clone().unwrap_or_default()),
+        ("debounce key", execution.debounce_key.clone().unwrap_or_default()),
         ("created", time(execution.created_at)),
         ("started", maybe_time(execution.started_at)),
         ("paused", maybe_time(execution.paused_at)),

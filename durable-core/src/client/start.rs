@@ -33,6 +33,8 @@ pub(super) struct StartOptions {
     pub(super) key: Option<String>,
     pub(super) concurrency_key: Option<String>,
     pub(super) deduplication_key: Option<String>,
+    pub(super) debounce: Option<(String, Duration)>,
+    pub(super) debounce_at_most: Option<Duration>,
     pub(super) queue: Option<String>,
     pub(super) priority: i16,
     pub(super) start_at: Option<DateTime<Utc>>,
@@ -65,6 +67,33 @@ impl<'durable, W: Workflow> Start<'durable, W> {
     /// ```
     pub fn deduplication_key(mut self, key: impl Into<String>) -> Self {
         self.options.deduplication_key = Some(key.into());
+        self
+    }
+
+    /// Begins once nobody has started the workflow with this debounce key for this long: until it begins, each further start takes
+    /// the place of the one before (its input, queue, version, priority and concurrency key), puts the beginning off to this much
+    /// time from then, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
+    ///
+    /// The period is above zero; the key has 1 to 1000 bytes. It does not go with `key`, `deduplication_key`, `at` and `delay`.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Index;
+    /// # #[workflow] impl Index { async fn run(&self, _cx: &Context, text: String) -> Result<()> { Ok(drop(text)) } }
+    /// # async fn example(durable: &Durable, text: String) -> Result<()> {
+    /// // Half a minute after the last change, and at the latest five minutes after the first.
+    /// durable.start::<Index>(text).debounce("page-12", seconds(30)).debounce_at_most(minutes(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn debounce(mut self, key: impl Into<String>, period: Duration) -> Self {
+        self.options.debounce = Some((key.into(), period));
+        self
+    }
+
+    /// Puts a debounced execution off by no more than this in all, counted from its first start; without it there is no end.
+    /// At least as long as the period.
+    pub fn debounce_at_most(mut self, limit: Duration) -> Self {
+        self.options.debounce_at_most = Some(limit);
         self
     }
 
@@ -208,6 +237,7 @@ fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result
 
 /// What is to be created; every value is checked here, before anything is written.
 pub(super) fn checked(definition: Definition, input: Result<Payload>, options: StartOptions) -> Result<NewExecution> {
+    check_debounce(&options)?;
     let queue = options.queue.unwrap_or_else(|| definition.queue.to_owned());
     payload::check_indexed("the queue of an execution", &queue)?;
     if let Some(key) = &options.key {
@@ -228,10 +258,46 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
         deduplication_key: options.deduplication_key,
         input: input?,
         start_at: options.start_at,
-        delay: options.delay,
+        delay: options.debounce.as_ref().map(|(_, period)| *period).or(options.delay),
+        debounce_key: options.debounce.map(|(key, _)| key),
+        debounce_at_most: options.debounce_at_most,
         timeout: definition.timeout,
         hand_off: None,
     })
+}
+
+/// Refuses a debounced start that could not do what it says.
+fn check_debounce(options: &StartOptions) -> Result<()> {
+    let invalid = |problem: String| Err(Error::of_kind(ErrorKind::Invalid, problem));
+    let Some((key, period)) = &options.debounce else {
+        return match options.debounce_at_most {
+            Some(_) => {
+                invalid("a start is put off by no more than a limit, but not debounced; call `.debounce(key, period)`".to_owned())
+            }
+            None => Ok(()),
+        };
+    };
+    payload::check_indexed("the debounce key of an execution", key)?;
+    if period.is_zero() {
+        return invalid(format!("a start under the debounce key `{key}` has a period of zero; give more, or do not debounce it"));
+    }
+    if let Some(limit) = options.debounce_at_most.filter(|limit| limit < period) {
+        return invalid(format!(
+            "a start under the debounce key `{key}` is put off by {period:?}, but by no more than {limit:?} in all"
+        ));
+    }
+    let others = [
+        ("key", options.key.is_some()),
+        ("deduplication key", options.deduplication_key.is_some()),
+        ("time", options.start_at.is_some()),
+        ("delay", options.delay.is_some()),
+    ];
+    match others.iter().find(|(_, given)| *given) {
+        Some((other, _)) => invalid(format!(
+            "a start under the debounce key `{key}` has a {other}, too; it is replaced until it begins, and begins when its period is over"
+        )),
+        None => Ok(()),
+    }
 }
 
 impl Durable {

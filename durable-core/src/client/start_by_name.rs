@@ -55,6 +55,18 @@ impl StartByName<'_> {
         self
     }
 
+    /// As [`Start::debounce`](super::Start::debounce).
+    pub fn debounce(mut self, key: impl Into<String>, period: Duration) -> Self {
+        self.options.debounce = Some((key.into(), period));
+        self
+    }
+
+    /// As [`Start::debounce_at_most`](super::Start::debounce_at_most).
+    pub fn debounce_at_most(mut self, limit: Duration) -> Self {
+        self.options.debounce_at_most = Some(limit);
+        self
+    }
+
     /// Higher is claimed first; 0 by default.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;

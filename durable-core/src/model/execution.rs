@@ -121,6 +121,8 @@ pub struct Execution {
     pub concurrency_key: Option<String>,
     /// The key of which its workflow has one execution at a time that has not ended, if it was started with one.
     pub deduplication_key: Option<String>,
+    /// The key under which further starts replace it until it begins, if it was started with one.
+    pub debounce_key: Option<String>,
     /// Its state.
     pub state: ExecutionState,
     /// How often a worker has claimed it.

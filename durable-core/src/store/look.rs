@@ -103,6 +103,7 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         key: row.try_get("key")?,
         concurrency_key: row.try_get("concurrency_key")?,
         deduplication_key: row.try_get("deduplication_key")?,
+        debounce_key: row.try_get("debounce_key")?,
         state: state(row.try_get("state")?)?,
         epoch: row.try_get::<i32, _>("epoch")?.cast_unsigned(),
         input: json(row.try_get("input")?)?.unwrap_or_default(),

@@ -21,6 +21,9 @@ pub(crate) struct NewExecution {
     pub(crate) key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) deduplication_key: Option<String>,
+    /// Under which further starts replace it until it begins; `delay` is how far each pushes it back.
+    pub(crate) debounce_key: Option<String>,
+    pub(crate) debounce_at_most: Option<Duration>,
     pub(crate) input: Payload,
     pub(crate) start_at: Option<DateTime<Utc>>,
     pub(crate) delay: Option<Duration>,
@@ -43,7 +46,8 @@ pub(crate) enum StartOutcome {
     Claimed,
     /// Created, in its queue.
     Queued,
-    /// The key was taken by a start with the same input, or the deduplication key by an execution that has not ended.
+    /// The key was taken by a start with the same input, the deduplication key by an execution that has not ended, or the
+    /// debounce key by one that has not begun, and was pushed back.
     Existing,
 }
 
@@ -95,6 +99,8 @@ pub(crate) async fn create(
         .bind(worker.map(|worker| worker.0))
         .bind(all.iter().map(|new| new.concurrency_key.as_deref()).collect::<Vec<_>>())
         .bind(rare(all, |new| new.deduplication_key.as_deref()))
+        .bind(rare(all, |new| new.debounce_key.as_deref()))
+        .bind(rare(all, |new| new.debounce_at_most.map(|limit| limit.as_secs_f64())))
         .fetch_all(executor)
         .await?;
     rows.iter()

@@ -1,6 +1,6 @@
 -- executions/get: one execution, whole.
 select
-    execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, epoch,
+    execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch,
     case when finished_at is null and rollback is not null then 'compensating' else state end as state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
     created_at, started_at, nullif(wake_at, 'infinity') as wake_at, deadline_at, finished_at,

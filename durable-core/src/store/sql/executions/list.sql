@@ -1,6 +1,6 @@
 -- executions/list: executions that pass every filter that is not null, newest first, after the cursor $8.
 select
-    execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, epoch, shown.state,
+    execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch, shown.state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
     created_at, started_at, nullif(wake_at, 'infinity') as wake_at, deadline_at, finished_at,
     parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for, forked_from,

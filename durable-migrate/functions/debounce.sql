@@ -1,0 +1,52 @@
+-- debounce: push back the execution that has a debounce key and has not begun, and give it what this start asks for; null if it has begun.
+-- It is pushed back to `period` seconds from now, and to no more than `at_most` seconds after its first start.
+create or replace function durable.debounce(
+    shard smallint,
+    workflow text,
+    debounce_key text,
+    version int,
+    queue text,
+    priority smallint,
+    input json,
+    period float8,
+    at_most float8,
+    concurrency_key text
+) returns uuid
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    pushed record;
+    at timestamptz;
+    begins_at timestamptz;
+begin
+    -- One that a claim takes at this moment is waited for, and has begun then.
+    select waiting.execution_id, waiting.created_at into pushed
+    from durable.executions as waiting
+    where waiting.shard = debounce.shard
+      and waiting.workflow = debounce.workflow
+      and waiting.debounce_key = debounce.debounce_key
+      and waiting.state = 'pending'
+      and waiting.epoch = 0
+    for no key update;
+    if not found then
+        return null;
+    end if;
+    select present.at into at from durable.present;
+    begins_at := least(at + make_interval(secs => period), pushed.created_at + make_interval(secs => at_most));
+
+    update durable.executions as execution
+    set version = debounce.version,
+        queue = debounce.queue,
+        priority = debounce.priority,
+        input = debounce.input,
+        concurrency_key = debounce.concurrency_key,
+        rank = durable.rank(greatest(begins_at, at), debounce.priority),
+        wake_at = case
+            when begins_at > at then begins_at
+            when execution.paused_at is not null then 'infinity'
+        end
+    where execution.shard = debounce.shard and execution.execution_id = pushed.execution_id;
+    return pushed.execution_id;
+end
+$$;
