@@ -36,6 +36,15 @@ create table durable.clock (
     constraint there_is_one_clock CHECK (singleton)
 );
 
+create table durable.duties (
+    shard smallint not null,
+    duty text not null,
+    due_at timestamp with time zone not null,
+    taken_at timestamp with time zone not null,
+    worker_id uuid not null,
+    constraint duties_pkey PRIMARY KEY (shard, duty)
+) with (fillfactor=50);
+
 create table durable.executions (
     shard smallint not null,
     execution_id uuid not null,
@@ -71,8 +80,10 @@ create table durable.executions (
     namespace uuid,
     deduplication_key text,
     debounce_key text,
+    expires_at timestamp with time zone,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
+    constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
     constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
@@ -199,11 +210,13 @@ create table durable.schedules (
     failures integer not null,
     last_error json,
     next_due_at timestamp with time zone,
+    time_to_live interval,
     constraint schedules_pkey PRIMARY KEY (shard, schedule),
     constraint max_failures_starts_at_one CHECK (max_failures >= 1),
     constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
     constraint overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text])),
     constraint reason_only_when_disabled CHECK (disabled_reason IS NULL OR NOT enabled),
+    constraint time_to_live_is_above_zero CHECK (time_to_live > '00:00:00'::interval),
     constraint window_comes_with_its_policy CHECK ((missed = 'window'::text) = (missed_window IS NOT NULL))
 ) with (fillfactor=60);
 
@@ -271,6 +284,8 @@ CREATE UNIQUE INDEX executions_debounced ON durable.executions USING btree (shar
 
 CREATE INDEX executions_running_by_key ON durable.executions USING btree (shard, workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
 
+CREATE INDEX executions_to_expire ON durable.executions USING btree (shard, expires_at) WHERE (expires_at IS NOT NULL);
+
 CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
 
 CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
@@ -320,7 +335,7 @@ create view durable.present as
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
--- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text)
+-- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
 --     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
@@ -410,7 +425,7 @@ create view durable.present as
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
 --     returns void, volatile
 
--- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval)
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval, time_to_live interval DEFAULT NULL::interval)
 --     returns uuid, volatile
 
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
@@ -419,7 +434,7 @@ create view durable.present as
 -- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
 --     returns SETOF durable.schedule_fires, volatile
 
--- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[])
+-- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The execution was cancelled.
     Cancelled,
+    /// The execution had not begun by the end of its time to live.
+    Expired,
     /// An observer refused a step.
     Refused,
     /// The execution was rolled back by request.

@@ -138,6 +138,7 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<Definition
         priority: 0,
         input: payload::encode_for_replay(&format!("the default input of workflow `{}`", W::NAME), &input)?,
         concurrency_key: W::concurrency_key(&input).map(checked_concurrency_key).transpose()?,
+        time_to_live: W::TIME_TO_LIVE,
         rule: schedule.rule.to_owned(),
         timezone: schedule.timezone.to_owned(),
         starts_at: None,

@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod doctor;
+pub(crate) mod duties;
 pub(crate) mod executions;
 pub(crate) mod families;
 pub(crate) mod forks;

@@ -1,7 +1,9 @@
-//! Periodic duties that keep executions moving, one per file. Every worker does them all; the database lets one win.
+//! Periodic duties that keep executions moving, one per file. Every worker does them all; the database lets one win, and gives out
+//! those that one worker does for all.
 
 mod cancel_orphans;
 mod deliver;
+mod expire;
 mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
@@ -9,6 +11,7 @@ mod nudge;
 mod reconcile;
 mod rescue;
 mod tell_parents;
+mod turns;
 mod wake;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     let mut duties = JoinSet::new();
     let workers_lost = Arc::new(Notify::new());
     duties.spawn(wake::wake(worker.clone(), timers));
+    duties.spawn(expire::expire(worker.clone()));
     duties.spawn(fire_schedules::fire_schedules(worker.clone()));
     duties.spawn(rescue::rescue(worker.clone(), workers_lost.clone()));
     duties.spawn(cancel_orphans::cancel_orphans(worker.clone(), workers_lost));

@@ -311,6 +311,10 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     let (generics, _, where_clause) = head.generics.split_for_impl();
     let self_type = &head.self_ty;
     let timeout = option(workflow.timeout.map(duration));
+    let time_to_live = workflow.time_to_live.map(|time| {
+        let time = option(Some(duration(time)));
+        quote!(const TIME_TO_LIVE: ::core::option::Option<::core::time::Duration> = #time;)
+    });
     let (limit, concurrency_key) = concurrency(workflow);
     let (input, output) = (input_type(run), output_type(durable, run));
     let schedule = schedule::constant(workflow, run);
@@ -329,6 +333,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const VERSION: u32 = #version;
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
+            #time_to_live
             #limit
             #schedule
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];

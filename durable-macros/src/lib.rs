@@ -31,6 +31,7 @@ use proc_macro2::TokenStream;
 /// | `version = 2` | which version of the code an execution was started with | 1 |
 /// | `queue = "orders"` | where its executions wait for a worker | `"default"` |
 /// | `timeout = "2h"` | the longest an execution may take | none |
+/// | `time_to_live = "1h"` | how long an execution may wait to begin; one that no worker has claimed by then expires | none |
 /// | `concurrency_key = \|order: &Order\| order.customer.to_string()` | which executions are counted together, by their input; a text, a number or anything else with `Display` | none |
 /// | `limit = 1` | how many with the same key may run at once, over all workers and queues; one that waits does not run | none |
 /// | `schedule = "0 9 * * MON-FRI"` | when it starts by itself: a cron expression of five fields, or six with seconds in front, a name such as `@daily`, or `every 15m` | never |

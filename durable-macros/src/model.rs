@@ -21,6 +21,7 @@ const WORKFLOW: Legal = Legal {
         "version",
         "queue",
         "timeout",
+        "time_to_live",
         "concurrency_key",
         "limit",
         "schedule",
@@ -60,6 +61,7 @@ pub(crate) struct Workflow {
     pub(crate) version: u32,
     pub(crate) queue: LitStr,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) time_to_live: Option<Duration>,
     pub(crate) concurrency: Concurrency,
     /// When it starts by itself.
     pub(crate) schedule: Option<Schedule>,
@@ -237,12 +239,14 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
     let version = options.take("version", |option| options::whole_number(option, 1, HIGHEST_VERSION), errors);
     let queue = options.take("queue", options::text, errors);
     let timeout = options.take("timeout", options::duration, errors);
+    let time_to_live = options.take("time_to_live", options::duration, errors);
     let schedule = schedule::read(&mut options, errors);
     Workflow {
         name: name.unwrap_or_else(|| named_after_type(&block.head.self_ty)),
         version: version.unwrap_or(1),
         queue: queue.unwrap_or_else(|| LitStr::new("default", Span::call_site())),
         timeout: timeout.map(|(timeout, _)| timeout),
+        time_to_live: time_to_live.map(|(time, _)| time),
         concurrency: concurrency(&mut options, errors),
         schedule,
         head: block.head,

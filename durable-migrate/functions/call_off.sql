@@ -44,6 +44,7 @@ begin
             epoch = epoch + 1,
             claims = 0,
             wake_at = null,
+            expires_at = null,
             deadline_at = null,
             paused_at = null,
             error = null
@@ -54,6 +55,7 @@ begin
         update durable.executions
         set state = 'cancelled',
             wake_at = null,
+            expires_at = null,
             finished_at = at,
             error = call_off.failure,
             parent_bond = case when parent_bond = 'awaited' and parent_id = any (called_off) then 'told' else parent_bond end

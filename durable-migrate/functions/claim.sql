@@ -78,6 +78,7 @@ begin
               and pending.wake_at is null
               and pending.concurrency_key is null
               and pending.workflow || '@' || pending.version = any (claim.labels)
+              and (pending.expires_at > at) is not false
               -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see these.
               and not exists (
                 select from durable.queues as configured
@@ -101,6 +102,7 @@ begin
         epoch = execution.epoch + 1,
         claims = execution.claims + 1,
         started_at = coalesce(execution.started_at, at),
+        expires_at = null,
         -- A rollback takes as long as it takes: with a deadline it would be woken for nothing, again and again.
         deadline_at = case
             when execution.rollback is null then coalesce(execution.deadline_at, at + make_interval(secs => known.timeout))

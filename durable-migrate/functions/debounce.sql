@@ -10,7 +10,8 @@ create or replace function durable.debounce(
     input json,
     period float8,
     at_most float8,
-    concurrency_key text
+    concurrency_key text,
+    time_to_live float8
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -45,7 +46,8 @@ begin
         wake_at = case
             when begins_at > at then begins_at
             when execution.paused_at is not null then 'infinity'
-        end
+        end,
+        expires_at = greatest(begins_at, at) + make_interval(secs => debounce.time_to_live)
     where execution.shard = debounce.shard and execution.execution_id = pushed.execution_id;
     return pushed.execution_id;
 end

@@ -113,6 +113,7 @@ begin
                           and pending.workflow = stretch.workflow
                           and pending.concurrency_key = next.key
                           and pending.workflow || '@' || pending.version = any (labels)
+                          and (pending.expires_at > at) is not false
                     ) as is_open
                 ) as looked
                 where visited.opened < room

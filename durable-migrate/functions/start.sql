@@ -13,7 +13,8 @@ create or replace function durable.start(
     deduplication_key text default null,
     debounce_key text default null,
     debounce interval default null,
-    debounce_at_most interval default null
+    debounce_at_most interval default null,
+    time_to_live interval default null
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -52,12 +53,17 @@ begin
         raise exception 'a start that is debounced and has a key, a deduplication key, a time or a delay, too'
         using errcode = 'UD422', hint = 'a debounced start is replaced until it begins, and begins when its period is over';
     end if;
+    if time_to_live <= '0' then
+        raise exception 'a start with a time to live of %', time_to_live
+        using errcode = 'UD422', hint = 'give more than zero, or leave it out';
+    end if;
     select * into strict started
     from durable.start_many(
         0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],
-        debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8]
+        debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8],
+        time_to_lives => array[extract(epoch from time_to_live)::float8]
     );
     return started.execution_id;
 end

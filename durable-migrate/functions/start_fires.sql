@@ -113,7 +113,8 @@ begin
         array_agg(coalesce(case when fire.due_at = any (due_ats) then start_fires.input end, schedules.input)::text),
         array_agg(due.start_at),
         array_agg(null::float8),
-        concurrency_keys => array_agg(concurrency_key)
+        concurrency_keys => array_agg(concurrency_key),
+        time_to_lives => array_agg(extract(epoch from time_to_live)::float8)
     )
     from unnest(fires) as fire
     join durable.schedules using (shard, schedule)

@@ -19,7 +19,8 @@ create or replace function durable.start_many(
     concurrency_keys text[] default null,
     deduplication_keys text[] default null,
     debounce_keys text[] default null,
-    debounce_limits float8[] default null
+    debounce_limits float8[] default null,
+    time_to_lives float8[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 as $$
@@ -58,7 +59,7 @@ begin
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, key, input,
         state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
-        deduplication_key, debounce_key
+        deduplication_key, debounce_key, expires_at
     )
     select
         start_many.shard,
@@ -80,7 +81,8 @@ begin
         durable.rank(greatest(asked.starts_at, at), asked.priority),
         asked.concurrency_key,
         asked.deduplication_key,
-        asked.debounce_key
+        asked.debounce_key,
+        case when not asked.claimed then greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live) end
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -96,6 +98,7 @@ begin
             concurrency_keys[i] as concurrency_key,
             deduplication_keys[i] as deduplication_key,
             debounce_keys[i] as debounce_key,
+            time_to_lives[i] as time_to_live,
             start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked
@@ -150,7 +153,7 @@ begin
         if known.execution_id is null and debounce_keys[i] is not null then
             known.execution_id := durable.debounce(
                 start_many.shard, workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
-                debounce_limits[i], concurrency_keys[i]
+                debounce_limits[i], concurrency_keys[i], time_to_lives[i]
             );
             known.outcome := 'existing';
         end if;
@@ -161,7 +164,8 @@ begin
             from durable.start_many(
                 start_many.shard, execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
-                concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i]
+                concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
+                time_to_lives[i:i]
             ) as again;
             continue;
         end if;

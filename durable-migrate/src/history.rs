@@ -38,6 +38,8 @@ static MIGRATIONS: &[Migration] = &[
     migration(25, "index_forks", Kind::Expand, include_str!("../migrations/0025_index_forks.sql")),
     migration(26, "add_deduplication_keys", Kind::Expand, include_str!("../migrations/0026_add_deduplication_keys.sql")),
     migration(27, "add_debounce_keys", Kind::Expand, include_str!("../migrations/0027_add_debounce_keys.sql")),
+    migration(28, "create_duties", Kind::Expand, include_str!("../migrations/0028_create_duties.sql")),
+    migration(29, "add_time_to_live", Kind::Expand, include_str!("../migrations/0029_add_time_to_live.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

@@ -40,6 +40,8 @@ mod diverging;
 #[cfg(test)]
 mod examining;
 #[cfg(test)]
+mod expiring;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod fleet;

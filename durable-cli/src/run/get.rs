@@ -99,6 +99,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("started", maybe_time(execution.started_at)),
         ("paused", maybe_time(execution.paused_at)),
         ("wakes", maybe_time(execution.wake_at)),
+        ("expires", maybe_time(execution.expires_at)),
         ("must end by", maybe_time(execution.deadline_at)),
         ("ended", maybe_time(execution.finished_at)),
         ("parent", execution.parent.as_ref().map(|parent| format!("{} ({})", parent.id, parent.key)).unwrap_or_default()),

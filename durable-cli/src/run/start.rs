@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Not before this much time has passed, as in 90s, 1h30m, 7d
     #[arg(long, value_parser = value::duration, value_name = "DURATION")]
     delay: Option<Duration>,
+    /// Never begin it if no worker has claimed it within this time, as in 90s, 1h30m, 7d
+    #[arg(long, value_parser = value::duration, value_name = "DURATION")]
+    time_to_live: Option<Duration>,
     /// The version of the workflow
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -52,6 +55,9 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
     if let Some(delay) = options.delay {
         start = start.delay(delay);
+    }
+    if let Some(time) = options.time_to_live {
+        start = start.time_to_live(time);
     }
     let id = start.await?;
     screen.done("started", id)?;

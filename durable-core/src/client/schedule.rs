@@ -12,7 +12,7 @@ use super::schedules::{TRIES, crossed};
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key};
+use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key, checked_time_to_live};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
 use crate::registry::Registry;
@@ -43,6 +43,7 @@ struct Changes {
     timezone: Option<String>,
     input: Option<Result<Payload>>,
     concurrency_key: Option<Option<String>>,
+    time_to_live: Option<Option<Duration>>,
     version: Option<u32>,
     queue: Option<String>,
     priority: Option<i16>,
@@ -77,6 +78,13 @@ impl PutSchedule<'_> {
     /// schedule is made with, and none for a workflow that is given by its name.
     pub fn concurrency_key(mut self, key: impl Into<Option<String>>) -> Self {
         self.changes.concurrency_key = Some(key.into());
+        self
+    }
+
+    /// How long its executions may wait to begin before they expire; the workflow's own `time_to_live` by default, and without end for a
+    /// workflow that is given by its name. `None` for without end.
+    pub fn time_to_live(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.changes.time_to_live = Some(time.into());
         self
     }
 
@@ -155,6 +163,9 @@ impl Changes {
         }
         if let Some(key) = &self.concurrency_key {
             definition.concurrency_key = key.clone().map(checked_concurrency_key).transpose()?;
+        }
+        if let Some(time) = self.time_to_live {
+            definition.time_to_live = time.map(checked_time_to_live).transpose()?;
         }
         if let Some(queue) = &self.queue {
             definition.queue.clone_from(queue);
@@ -267,7 +278,8 @@ impl Durable {
         let encoded = payload::encode(&format!("the input of workflow `{}`", W::NAME), &input);
         let key = W::concurrency_key(&input);
         let input = self.refuse_unregistered::<W>().and(encoded);
-        self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key)
+        let put = self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key);
+        put.time_to_live(W::TIME_TO_LIVE)
     }
 
     /// As [`schedule`](Self::schedule), for a workflow whose type is not at hand, by its name: version 1, in the queue `default`,
@@ -313,6 +325,7 @@ impl Durable {
                 priority: 0,
                 input,
                 concurrency_key: concurrency_key.map(checked_concurrency_key).transpose()?,
+                time_to_live: None,
                 rule,
                 timezone: "UTC".to_owned(),
                 starts_at: None,
@@ -365,6 +378,7 @@ fn definition_of(schedule: Schedule) -> Result<Definition> {
         priority: schedule.priority,
         input: payload::encode(&format!("the input of schedule `{}`", schedule.name), &schedule.input)?,
         concurrency_key: schedule.concurrency_key,
+        time_to_live: schedule.time_to_live,
         rule: schedule.rule,
         timezone: schedule.timezone,
         starts_at: schedule.starts_at,

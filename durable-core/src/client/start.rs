@@ -12,7 +12,7 @@ use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Claimed, checked_concurrency_key};
+use crate::model::{Claimed, checked_concurrency_key, checked_time_to_live};
 use crate::payload::{self, Payload};
 use crate::signals::Slot;
 use crate::store::Patience;
@@ -37,6 +37,7 @@ pub(super) struct StartOptions {
     pub(super) debounce_at_most: Option<Duration>,
     pub(super) queue: Option<String>,
     pub(super) priority: i16,
+    pub(super) time_to_live: Option<Duration>,
     pub(super) start_at: Option<DateTime<Utc>>,
     pub(super) delay: Option<Duration>,
 }
@@ -113,6 +114,14 @@ impl<'durable, W: Workflow> Start<'durable, W> {
     /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;
+        self
+    }
+
+    /// How long it may wait to begin, counted from the time at which it may; instead of the workflow's own `time_to_live`. One that no
+    /// worker has claimed by then never begins: it expires, which means that it ends as cancelled, with an error of the kind
+    /// [`Expired`](crate::ErrorKind::Expired). Above zero, a hundred years at most.
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.options.time_to_live = Some(time);
         self
     }
 
@@ -193,6 +202,12 @@ impl<'durable, W: Workflow> StartMany<'durable, W> {
         self
     }
 
+    /// How long each may wait to begin; see [`Start::time_to_live`].
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.options.time_to_live = Some(time);
+        self
+    }
+
     /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
     pub fn priority(mut self, priority: i16) -> Self {
         self.options.priority = priority;
@@ -229,7 +244,11 @@ pub(super) struct Definition {
 }
 
 fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result<NewExecution> {
-    let options = StartOptions { concurrency_key: options.concurrency_key.or_else(|| W::concurrency_key(input)), ..options };
+    let options = StartOptions {
+        concurrency_key: options.concurrency_key.or_else(|| W::concurrency_key(input)),
+        time_to_live: options.time_to_live.or(W::TIME_TO_LIVE),
+        ..options
+    };
     let definition = Definition { workflow: W::NAME.to_owned(), version: W::VERSION, queue: W::QUEUE, timeout: W::TIMEOUT };
     let input = payload::encode(&format!("the input of workflow `{}`", W::NAME), input);
     checked(definition, input, options)
@@ -247,6 +266,7 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
         payload::check_indexed("the deduplication key of an execution", key)?;
     }
     let concurrency_key = options.concurrency_key.map(checked_concurrency_key).transpose()?;
+    let time_to_live = options.time_to_live.map(checked_time_to_live).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
         workflow: definition.workflow,
@@ -257,6 +277,7 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
         concurrency_key,
         deduplication_key: options.deduplication_key,
         input: input?,
+        time_to_live,
         start_at: options.start_at,
         delay: options.debounce.as_ref().map(|(_, period)| *period).or(options.delay),
         debounce_key: options.debounce.map(|(key, _)| key),

@@ -73,6 +73,13 @@ impl StartByName<'_> {
         self
     }
 
+    /// As [`Start::time_to_live`](super::Start::time_to_live); without it, it never expires, as the workflow's own time to live is known
+    /// to its code alone.
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.options.time_to_live = Some(time);
+        self
+    }
+
     /// Not before this time, by the database's clock.
     pub fn at(mut self, time: DateTime<Utc>) -> Self {
         self.options.start_at = Some(time);

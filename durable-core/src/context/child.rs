@@ -90,6 +90,7 @@ impl<W: Workflow> ChildCall<W> {
                     key: None,
                     concurrency_key,
                     input,
+                    time_to_live: W::TIME_TO_LIVE.map(|time| time.as_secs_f64()),
                     bond,
                     undoes: None,
                 });
@@ -358,6 +359,7 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         queue: child.queue,
         key: None,
         concurrency_key: None,
+        time_to_live: None,
         bond: Bond::Awaited,
         undoes: Some(child.execution_id),
     });

@@ -44,6 +44,10 @@ pub trait Workflow: Sized + Send + Sync + 'static {
 
     /// How many executions with the same concurrency key may run at once, over all workers and queues.
     const LIMIT: Option<u32> = None;
+
+    /// How long an execution may wait to begin before it expires.
+    const TIME_TO_LIVE: Option<Duration> = None;
+
     /// When it is started by itself, if it is.
     #[doc(hidden)]
     const SCHEDULE: Option<ScheduleSpec<Self::Input>> = None;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use super::wait::{Bond, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId};
 use crate::payload::Payload;
+
+/// Longest time to live, as of durations in the macro: added to a date it still fits every timestamp.
+const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The state of an execution. The SQL `CHECK` named `state_is_known` lists the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +29,7 @@ pub enum ExecutionState {
     Completed,
     /// Ended with an error.
     Failed,
-    /// Ended by request.
+    /// Ended by request, or because it had not begun in time.
     Cancelled,
     /// Undoing its completed steps.
     Compensating,
@@ -141,6 +145,8 @@ pub struct Execution {
     pub started_at: Option<DateTime<Utc>>,
     /// When it will be woken at the latest, if it waits for a time.
     pub wake_at: Option<DateTime<Utc>>,
+    /// Until when it should have begun: if it has not, it expires. `None` once it has begun, and without a time to live.
+    pub expires_at: Option<DateTime<Utc>>,
     /// When its timeout strikes, if it has one and has been started.
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it ended.
@@ -157,6 +163,15 @@ pub struct Execution {
     pub forked_from: Option<ExecutionId>,
     /// Since when it is to go no further; `None` unless it is paused.
     pub paused_at: Option<DateTime<Utc>>,
+}
+
+/// The time to live, if it is one that can be kept.
+pub(crate) fn checked_time_to_live(time: Duration) -> Result<Duration, Error> {
+    if time.is_zero() || time > LONGEST_TIME_TO_LIVE {
+        let message = format!("a time to live is above zero and at most a hundred years, not {time:?}");
+        return Err(Error::of_kind(ErrorKind::Invalid, message));
+    }
+    Ok(time)
 }
 
 /// The execution that started another.

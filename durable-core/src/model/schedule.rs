@@ -27,6 +27,8 @@ pub struct Schedule {
     pub input: serde_json::Value,
     /// With which others its executions are counted, where keys are limited.
     pub concurrency_key: Option<String>,
+    /// How long they may wait to begin before they expire; without end, where there is none.
+    pub time_to_live: Option<Duration>,
     /// When it fires: a cron expression, or an interval such as `every 15m`.
     pub rule: String,
     /// The rule in words.

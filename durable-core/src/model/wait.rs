@@ -195,6 +195,8 @@ pub(crate) struct NewChild {
     pub(crate) key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) input: Box<RawValue>,
+    /// In seconds, as SQL reads it.
+    pub(crate) time_to_live: Option<f64>,
     pub(crate) bond: Bond,
     /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.
     pub(crate) undoes: Option<ExecutionId>,

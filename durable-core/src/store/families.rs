@@ -1,4 +1,4 @@
-//! Calls executions off, with the children that end with them: cancels them, or has what they did undone.
+//! Calls executions off, with the children that end with them: cancels them, has what they did undone, or has them expire.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
@@ -86,6 +86,11 @@ pub(crate) async fn cancel_orphans(
     limit: i64,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
     read_all(&store.query(Statement::CancelOrphans).bind(SHARD).bind(limit).fetch_all(executor).await?)
+}
+
+/// Ends up to `limit` executions that have not begun in time.
+pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<CalledOff>, sqlx::Error> {
+    read_all(&store.query(Statement::ExpireExecutions).bind(SHARD).bind(limit).fetch_all(executor).await?)
 }
 
 /// What an execution that was called off was, and how it ended.

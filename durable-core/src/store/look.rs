@@ -113,6 +113,7 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         created_at: row.try_get("created_at")?,
         started_at: row.try_get("started_at")?,
         wake_at: row.try_get("wake_at")?,
+        expires_at: row.try_get("expires_at")?,
         deadline_at: row.try_get("deadline_at")?,
         finished_at: row.try_get("finished_at")?,
         parent: read_parent(row)?,

@@ -24,6 +24,7 @@ pub(crate) struct Definition {
     pub(crate) priority: i16,
     pub(crate) input: Payload,
     pub(crate) concurrency_key: Option<String>,
+    pub(crate) time_to_live: Option<Duration>,
     pub(crate) rule: String,
     pub(crate) timezone: String,
     pub(crate) starts_at: Option<DateTime<Utc>>,
@@ -208,6 +209,7 @@ pub(crate) async fn put(
         .bind(enabled)
         .bind(revision)
         .bind(&definition.concurrency_key)
+        .bind(definition.time_to_live.map(|time| time.as_secs_f64()))
         .fetch_optional(executor)
         .await?;
     Ok(written.is_some())
@@ -302,6 +304,7 @@ fn read(row: &PgRow) -> Result<Schedule, sqlx::Error> {
         priority: row.try_get("priority")?,
         input: super::look::json(row.try_get("input")?)?.unwrap_or_default(),
         concurrency_key: row.try_get("concurrency_key")?,
+        time_to_live: row.try_get::<Option<f64>, _>("time_to_live")?.map(seconds),
         rule: row.try_get("rule")?,
         description: describe(row.try_get("rule")?, row.try_get("timezone")?),
         timezone: row.try_get("timezone")?,

@@ -25,6 +25,7 @@ pub(crate) struct NewExecution {
     pub(crate) debounce_key: Option<String>,
     pub(crate) debounce_at_most: Option<Duration>,
     pub(crate) input: Payload,
+    pub(crate) time_to_live: Option<Duration>,
     pub(crate) start_at: Option<DateTime<Utc>>,
     pub(crate) delay: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
@@ -101,6 +102,7 @@ pub(crate) async fn create(
         .bind(rare(all, |new| new.deduplication_key.as_deref()))
         .bind(rare(all, |new| new.debounce_key.as_deref()))
         .bind(rare(all, |new| new.debounce_at_most.map(|limit| limit.as_secs_f64())))
+        .bind(rare(all, |new| new.time_to_live.map(|time| time.as_secs_f64())))
         .fetch_all(executor)
         .await?;
     rows.iter()

@@ -5,24 +5,25 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::turns::Duty;
 use crate::store::families;
 use crate::worker::Worker;
 
 /// Most orphans in one statement; each, and each of their children, takes an entry in the server's lock table.
 const BATCH: i64 = 100;
 
-/// Pause between two looks; only what a crash left behind ever depends on it.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Only what a crash left behind ever depends on how often it is done.
+const DUTY: Duty = Duty { name: "cancel_orphans", period: Duration::from_secs(30) };
 
-/// Looks after workers were lost, and now and then.
+/// Looks after workers were lost, and when it is this worker's turn.
 pub(super) async fn cancel_orphans(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
     loop {
-        if let Err(error) = cancel_all(&worker).await {
-            tracing::debug!(%error, "cannot look for orphaned children; trying again soon");
-        }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = DUTY.turn(&worker) => {}
             () = workers_lost.notified() => {}
+        }
+        if let Err(error) = cancel_all(&worker).await {
+            tracing::debug!(%error, "cannot look for orphaned children; trying again at the next turn");
         }
     }
 }

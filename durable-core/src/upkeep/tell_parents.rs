@@ -20,12 +20,13 @@ pub(super) async fn tell_parents(worker: Arc<Worker>) {
 }
 
 /// Whether another look at once would find more.
-enum More {
+pub(super) enum More {
     Left,
     None,
 }
 
-async fn tell_untold(worker: &Worker) -> Result<More, sqlx::Error> {
+/// Tells those that were not told; who is busy is told by a later look.
+pub(super) async fn tell_untold(worker: &Worker) -> Result<More, sqlx::Error> {
     let store = &worker.store;
     let untold = parents::untold(store, &store.pool, BATCH).await?;
     if untold.is_empty() {

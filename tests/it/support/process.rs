@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    crashing, crashing_flows, crashing_waits, deciding, fleet, leasing, limiting, mapping, pausing_executions, scheduling,
-    shutting_down, transacting,
+    crashing, crashing_flows, crashing_waits, deciding, expiring, fleet, leasing, limiting, mapping, pausing_executions,
+    scheduling, shutting_down, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -183,6 +183,7 @@ fn worker_process() {
             "held" => leasing::work(&url, &folder).await,
             "pausing" => pausing_executions::work(&url).await,
             "transfer" => transacting::work(&url).await,
+            "expiring" => expiring::work(&url).await,
             "schedules" => scheduling::work(&url).await,
             "until signal" => shutting_down::work(&url, &folder).await,
             other => panic!("there is no worker called `{other}`"),

@@ -2,11 +2,12 @@
 -- stays, and when it is due next stays unless its timing changes. Returns its revision if it was made or changed.
 insert into durable.schedules (
     shard, schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
-    missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at, concurrency_key
+    missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at, concurrency_key,
+    time_to_live
 )
 select
     $1, $2, present.at, $3, $4, $5, $6, $7::json, $8, $9, $10, $11, make_interval(secs => $12),
-    $13, make_interval(secs => $14), $15, $16, $17, 1, present.at, $19, 0, $18, $21
+    $13, make_interval(secs => $14), $15, $16, $17, 1, present.at, $19, 0, $18, $21, make_interval(secs => $22)
 from durable.present
 where $20::int4 is null
    or exists (
@@ -21,6 +22,7 @@ set workflow = excluded.workflow,
     priority = excluded.priority,
     input = excluded.input,
     concurrency_key = excluded.concurrency_key,
+    time_to_live = excluded.time_to_live,
     rule = excluded.rule,
     timezone = excluded.timezone,
     starts_at = excluded.starts_at,
@@ -45,11 +47,11 @@ where ($20::int4 is null or schedules.revision = $20)
       or (
           schedules.workflow, schedules.version, schedules.queue, schedules.priority, schedules.rule, schedules.timezone,
           schedules.starts_at, schedules.ends_at, schedules.jitter, schedules.missed, schedules.missed_window, schedules.overlap,
-          schedules.max_failures, schedules.declared, schedules.concurrency_key
+          schedules.max_failures, schedules.declared, schedules.concurrency_key, schedules.time_to_live
       ) is distinct from (
           excluded.workflow, excluded.version, excluded.queue, excluded.priority, excluded.rule, excluded.timezone,
           excluded.starts_at, excluded.ends_at, excluded.jitter, excluded.missed, excluded.missed_window, excluded.overlap,
-          excluded.max_failures, excluded.declared, excluded.concurrency_key
+          excluded.max_failures, excluded.declared, excluded.concurrency_key, excluded.time_to_live
       )
   )
 returning revision
