@@ -18,12 +18,13 @@ const NEXT_DUE: &str = "\
     ) as timers";
 
 /// Whether everything that is due has been taken up and has come to rest again. An execution that runs is at rest while its
-/// last attempt waits for its turn.
+/// last attempt waits for its turn; one whose parent has still to hear of its end is not.
 const QUIET: &str = "\
     select not exists (
         select from durable.executions
         where wake_at <= durable.now()
            or (state = 'pending' and wake_at is null)
+           or (parent_bond = 'awaited' and finished_at is not null)
            or (state = 'running' and not exists (
                 select from durable.attempts
                 where attempts.execution_id = executions.execution_id and retry_at > durable.now()
