@@ -11,7 +11,7 @@ create table durable.attempts (
     error json,
     constraint attempts_pkey PRIMARY KEY (shard, execution_id, key, attempt),
     constraint failed_attempts_say_why CHECK ((finished_at IS NULL) = (error IS NULL))
-);
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.checkpoints (
     execution_id uuid not null,
@@ -26,7 +26,7 @@ create table durable.checkpoints (
     undo_order integer,
     constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
-);
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.clock (
     singleton boolean default true not null,
@@ -93,7 +93,7 @@ create table durable.executions (
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
-) with (fillfactor=60);
+) with (fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
 create table durable.function_digest (
     singleton boolean default true not null,
@@ -116,7 +116,7 @@ create table durable.mailbox (
     sent_by text,
     constraint mailbox_pkey PRIMARY KEY (shard, execution_id, arrival),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['event'::text, 'input'::text]))
-);
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.migrations (
     version integer not null,
@@ -143,7 +143,7 @@ create table durable.queue_starts (
     started_at timestamp with time zone not null,
     starts integer not null,
     constraint queue_starts_pkey PRIMARY KEY (shard, queue, key, started_at) INCLUDE (starts)
-);
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.queues (
     shard smallint not null,
@@ -166,7 +166,7 @@ create table durable.queues (
     constraint rate_has_a_period CHECK ((rate IS NULL) = (rate_period IS NULL) AND rate_period > '00:00:00'::interval),
     constraint rate_starts_at_one CHECK (rate >= 1),
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
-) with (fillfactor=50);
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
 create table durable.schedule_fires (
     shard smallint not null,
@@ -246,7 +246,7 @@ create table durable.waits (
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
     constraint resolved_at_only_with_outcome CHECK ((resolved_at IS NULL) = (outcome IS NULL))
-) with (fillfactor=80);
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.workers (
     shard smallint not null,
@@ -262,7 +262,7 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
-) with (fillfactor=50);
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
 CREATE INDEX executions_begun ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
 

@@ -40,6 +40,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(27, "add_debounce_keys", Kind::Expand, include_str!("../migrations/0027_add_debounce_keys.sql")),
     migration(28, "create_duties", Kind::Expand, include_str!("../migrations/0028_create_duties.sql")),
     migration(29, "add_time_to_live", Kind::Expand, include_str!("../migrations/0029_add_time_to_live.sql")),
+    migration(30, "tune_autovacuum", Kind::Expand, include_str!("../migrations/0030_tune_autovacuum.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

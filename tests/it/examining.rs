@@ -139,6 +139,26 @@ async fn an_invalid_index_and_dead_rows_are_found() {
 }
 
 #[tokio::test]
+async fn dead_rows_are_too_many_where_autovacuum_should_have_come_long_ago() {
+    let database = support::database().await;
+    database
+        .run(
+            "alter table durable.publications set (autovacuum_enabled = false, autovacuum_vacuum_scale_factor = 0.01);
+             insert into durable.publications
+             select 0, 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 100000) as number;
+             delete from durable.publications where key::int <= 12000",
+        )
+        .await;
+    let dead = "select n_dead_tup = 12000 from pg_stat_user_tables where relname = 'publications'";
+    eventually("they are counted", async || database.value(dead).await).await;
+    let problem = "12000 dead rows beside 88000 live ones: autovacuum does not keep up";
+    the_finding(&database, Subject::Bloat, Severity::Warning, problem, "vacuum (analyze) durable.publications").await;
+    // With the setting that is usual it comes at a fifth.
+    database.run("alter table durable.publications reset (autovacuum_vacuum_scale_factor)").await;
+    assert_eq!(examine(&database).await, []);
+}
+
+#[tokio::test]
 async fn a_turned_clock_is_found() {
     let database = support::database().await;
     clock::freeze(&database).await;

@@ -89,6 +89,15 @@ async fn the_schema_is_the_one_written_in_schema_sql() {
 }
 
 #[tokio::test]
+async fn every_index_beside_a_primary_key_holds_only_what_it_is_for() {
+    let database = support::database().await;
+    let whole = "select indexrelid::regclass::text from pg_index
+                 join pg_class on pg_class.oid = indrelid
+                 where relnamespace = 'durable'::regnamespace and not indisprimary and indpred is null";
+    assert_eq!(database.values::<String>(whole).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn migrating_again_changes_nothing() {
     let database = support::database().await;
     let before = (ledger(database.pool()).await, describe(&database, &durable()).await);

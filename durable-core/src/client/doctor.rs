@@ -115,7 +115,10 @@ impl Doctor {
             findings.push(error(Subject::Indexes, problem, format!("reindex index concurrently {index}")));
         }
         for bloated in self.run("look for dead rows", |pool| doctor::bloated_tables(store, pool, DEAD_ROWS)).await? {
-            let problem = format!("table {} has {} dead rows beside {} live ones", bloated.table, bloated.dead, bloated.live);
+            let problem = format!(
+                "table {} has {} dead rows beside {} live ones: autovacuum does not keep up",
+                bloated.table, bloated.dead, bloated.live
+            );
             findings.push(warning(Subject::Bloat, problem, format!("vacuum (analyze) {}", bloated.table)));
         }
         let snapshots = self.run("look for old transactions", |pool| doctor::old_snapshots(store, pool, OLD_SNAPSHOT_SECONDS));
