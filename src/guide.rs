@@ -1,4 +1,4 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues and schedules.
+//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues, schedules and keeping house.
 //!
 //! The programs in `examples/` show the same at work:
 //! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `order`.
@@ -26,3 +26,6 @@ pub mod queues {}
 
 #[doc = include_str!("guide/schedules.md")]
 pub mod schedules {}
+
+#[doc = include_str!("guide/keeping_house.md")]
+pub mod keeping_house {}

@@ -31,6 +31,8 @@ pub(crate) struct Registered {
     pub(crate) timeout: Option<Duration>,
     /// How many executions with the same concurrency key may run at once.
     limit: Option<u32>,
+    /// How long its executions are kept after their end.
+    retention: Option<Duration>,
     schedule: Option<Definition>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
@@ -47,6 +49,7 @@ impl Registry {
                 .collect(),
             timeout: W::TIMEOUT,
             limit: W::LIMIT,
+            retention: W::RETENTION,
             schedule: W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?,
             start: {
                 let workflow = workflow.clone();
@@ -91,9 +94,20 @@ impl Registry {
 
     /// The schedules that workflows declare, each in their latest version.
     pub(crate) fn schedules(&self) -> impl Iterator<Item = &Definition> {
+        self.latest().filter_map(|(_, registered)| registered.schedule.as_ref())
+    }
+
+    /// How long the executions of workflows are kept after their end, as the latest version of each says, or else the default; those
+    /// that are kept for ever are left out.
+    pub(crate) fn retentions(&self, default: Option<Duration>) -> impl Iterator<Item = (&'static str, Duration)> {
+        self.latest().filter_map(move |(name, registered)| Some((name, registered.retention.or(default)?)))
+    }
+
+    /// Every workflow by its name, in its latest version.
+    fn latest(&self) -> impl Iterator<Item = (&'static str, &Registered)> {
         let latest = |name: &str| self.workflows().filter(|(other, _)| *other == name).map(|(_, version)| version).max();
         let of_latest = self.workflows.iter().filter(move |((name, version), _)| latest(name) == Some(*version));
-        of_latest.filter_map(|(_, registered)| registered.schedule.as_ref())
+        of_latest.map(|((name, _), registered)| (*name, registered))
     }
 
     pub(crate) fn known(&self) -> KnownWorkflows {

@@ -8,6 +8,7 @@ mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
 mod nudge;
+mod prune;
 mod reconcile;
 mod rescue;
 mod tell_parents;
@@ -36,6 +37,7 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     duties.spawn(cancel_orphans::cancel_orphans(worker.clone(), workers_lost));
     duties.spawn(tell_parents::tell_parents(worker.clone()));
     duties.spawn(nudge::nudge(worker.clone(), nudges));
+    duties.spawn(prune::prune(worker.clone()));
     duties.spawn(reconcile::reconcile(worker.clone()));
     duties.spawn(deliver::deliver(worker.clone()));
     duties.spawn(follow_clock::follow_clock(worker.clone()));

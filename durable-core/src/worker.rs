@@ -42,6 +42,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) max_claims: i16,
     pub(crate) cached_executions: usize,
     pub(crate) patience: Patience,
+    /// How long executions are kept whose workflows say nothing.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// The worker of this process.

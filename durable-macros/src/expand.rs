@@ -311,10 +311,11 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     let (generics, _, where_clause) = head.generics.split_for_impl();
     let self_type = &head.self_ty;
     let timeout = option(workflow.timeout.map(duration));
-    let time_to_live = workflow.time_to_live.map(|time| {
-        let time = option(Some(duration(time)));
-        quote!(const TIME_TO_LIVE: ::core::option::Option<::core::time::Duration> = #time;)
-    });
+    let time = |name: &str, time: Option<Duration>| {
+        let (name, time) = (Ident::new(name, Span::call_site()), option(Some(duration(time?))));
+        Some(quote!(const #name: ::core::option::Option<::core::time::Duration> = #time;))
+    };
+    let (time_to_live, retention) = (time("TIME_TO_LIVE", workflow.time_to_live), time("RETENTION", workflow.retention));
     let (limit, concurrency_key) = concurrency(workflow);
     let (input, output) = (input_type(run), output_type(durable, run));
     let schedule = schedule::constant(workflow, run);
@@ -334,6 +335,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const QUEUE: &'static str = #queue;
             const TIMEOUT: ::core::option::Option<::core::time::Duration> = #timeout;
             #time_to_live
+            #retention
             #limit
             #schedule
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];

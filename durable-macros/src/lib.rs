@@ -32,6 +32,7 @@ use proc_macro2::TokenStream;
 /// | `queue = "orders"` | where its executions wait for a worker | `"default"` |
 /// | `timeout = "2h"` | the longest an execution may take | none |
 /// | `time_to_live = "1h"` | how long an execution may wait to begin; one that no worker has claimed by then expires | none |
+/// | `retention = "30d"` | how long an execution is kept after its end; then it is deleted with its journal | what the engine's builder says, or for ever |
 /// | `concurrency_key = \|order: &Order\| order.customer.to_string()` | which executions are counted together, by their input; a text, a number or anything else with `Display` | none |
 /// | `limit = 1` | how many with the same key may run at once, over all workers and queues; one that waits does not run | none |
 /// | `schedule = "0 9 * * MON-FRI"` | when it starts by itself: a cron expression of five fields, or six with seconds in front, a name such as `@daily`, or `every 15m` | never |

@@ -22,6 +22,7 @@ const WORKFLOW: Legal = Legal {
         "queue",
         "timeout",
         "time_to_live",
+        "retention",
         "concurrency_key",
         "limit",
         "schedule",
@@ -62,6 +63,7 @@ pub(crate) struct Workflow {
     pub(crate) queue: LitStr,
     pub(crate) timeout: Option<Duration>,
     pub(crate) time_to_live: Option<Duration>,
+    pub(crate) retention: Option<Duration>,
     pub(crate) concurrency: Concurrency,
     /// When it starts by itself.
     pub(crate) schedule: Option<Schedule>,
@@ -240,6 +242,7 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
     let queue = options.take("queue", options::text, errors);
     let timeout = options.take("timeout", options::duration, errors);
     let time_to_live = options.take("time_to_live", options::duration, errors);
+    let retention = options.take("retention", options::duration, errors);
     let schedule = schedule::read(&mut options, errors);
     Workflow {
         name: name.unwrap_or_else(|| named_after_type(&block.head.self_ty)),
@@ -247,6 +250,7 @@ pub(crate) fn read(options: TokenStream, block: Block, errors: &mut Errors) -> W
         queue: queue.unwrap_or_else(|| LitStr::new("default", Span::call_site())),
         timeout: timeout.map(|(timeout, _)| timeout),
         time_to_live: time_to_live.map(|(time, _)| time),
+        retention: retention.map(|(time, _)| time),
         concurrency: concurrency(&mut options, errors),
         schedule,
         head: block.head,

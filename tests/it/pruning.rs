@@ -1,5 +1,7 @@
 //! Pruning: what ended long ago goes, with its journal, and nothing else does.
 
+mod by_itself;
+
 use std::sync::{Arc, Mutex};
 
 use durable::prelude::*;
@@ -129,6 +131,37 @@ async fn a_child_stays_with_its_parent_and_a_parent_with_a_child_that_goes_on() 
     clock::advance(&database, days(31)).await;
     assert_eq!(worker.prune(days(30)).await.unwrap().executions, 4);
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grandchild_stays_as_long_as_anybody_above_it_may_be_undone() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let client = database.client().await;
+    let mut family = Vec::new();
+    for handle in client.start_many::<Waits>(vec![(); 7]).await.unwrap() {
+        family.push(handle.id());
+    }
+    // Two strangers, a root, its child and grandchild, two strangers.
+    let [root, child, grandchild] = [family[2], family[3], family[4]];
+    for (member, parent) in [(child, root), (grandchild, child)] {
+        let bind = "parent_key = 'child waits', parent_bond = 'told'";
+        database
+            .run(&format!("update durable.executions set parent_id = '{parent}', {bind} where execution_id = '{member}'"))
+            .await;
+    }
+    for ended in family.iter().filter(|id| **id != root) {
+        client.cancel(*ended, "over").await.unwrap();
+    }
+    clock::turn(&database, days(40)).await;
+    assert_eq!(client.prune(days(30)).count().await.unwrap(), 4);
+    assert_eq!(client.prune(days(30)).batch(1).await.unwrap().executions, 4, "the strangers, before and behind it");
+    client.cancel(root, "over").await.unwrap();
+    clock::turn(&database, days(20)).await;
+    assert_eq!(client.prune(days(30)).await.unwrap().executions, 0, "the root ended twenty days ago");
+    clock::turn(&database, days(20)).await;
+    assert_eq!(client.prune(days(30)).count().await.unwrap(), 3);
+    assert_eq!(client.prune(days(30)).await.unwrap().executions, 3);
 }
 
 #[tokio::test]

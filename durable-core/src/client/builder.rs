@@ -47,6 +47,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
 /// | `operation_timeout` | 30 s |
+/// | `retention` | what has ended is kept for ever |
 #[derive(Debug)]
 #[must_use = "an engine does nothing until it is started"]
 pub struct Builder {
@@ -66,6 +67,7 @@ pub struct Builder {
     max_claims: i16,
     cached_executions: usize,
     operation_timeout: Duration,
+    retention: Option<Duration>,
 }
 
 /// What a builder comes to once its options are found to make sense.
@@ -100,6 +102,7 @@ impl Default for Builder {
             max_claims: 10,
             cached_executions: 1000,
             operation_timeout: Duration::from_secs(30),
+            retention: None,
         }
     }
 }
@@ -208,6 +211,18 @@ impl Builder {
         self
     }
 
+    /// Deletes executions of the workflows registered here when they ended longer ago than this, with their journals, unless
+    /// `#[workflow(retention = "30d")]` says another time for theirs; above zero. By default nothing is deleted.
+    ///
+    /// One worker of all that know a workflow looks every ten minutes, and deletes in batches, as [`Durable::prune`] does: a child
+    /// stays as long as anybody above it has not ended that long ago, and a parent as long as a child of its own goes on. What took
+    /// over an hour is found once a day. What schedules of these workflows fired is forgotten after the same time and, where
+    /// this option is given, so are keys of publications: what is published under one then is published again.
+    pub fn retention(mut self, time: Duration) -> Self {
+        self.retention = Some(time);
+        self
+    }
+
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
@@ -261,6 +276,7 @@ impl Builder {
                 max_claims: self.max_claims,
                 cached_executions: self.cached_executions,
                 patience,
+                retention: self.retention,
             };
             let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
             worker.register().await?;
@@ -336,6 +352,12 @@ impl Builder {
         }
         if self.poll_interval.is_zero() {
             return invalid("a poll interval of zero would never let the database rest; give 100 ms or more".to_owned());
+        }
+        if self.retention.is_some_and(|time| time.is_zero()) {
+            return invalid(
+                "a retention of zero would delete what has only just ended; give a time in which nobody asks for it any more"
+                    .to_owned(),
+            );
         }
         if self.max_connections == 0 {
             return invalid("a pool of 0 connections reaches no database; give at least 1".to_owned());

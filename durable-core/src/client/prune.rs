@@ -153,10 +153,10 @@ impl Durable {
     /// Deletes executions that ended longer than this ago, by the database's clock, with their journals: a batch at a time, so
     /// that nobody waits for it. Await the returned builder, after filters such as `.workflow("process_order")`.
     ///
-    /// A child goes when its parent is gone, or has itself ended that long ago; a parent goes when all its children have ended.
-    /// With the executions their keys are forgotten: a start under such a key begins a new execution. Without filters,
-    /// publications of that age go, too. Choose an age beyond that of your longest execution: what a child of its completed
-    /// children did can be undone only while it is there.
+    /// A child goes when all above it are gone, or have themselves ended that long ago: until then a rollback may have to undo what it
+    /// did. A parent goes when all its children have ended. With the executions their keys are forgotten: a start under such a
+    /// key begins a new execution. Without filters, publications of that age go, too. [`Builder::retention`](super::Builder::retention)
+    /// and `#[workflow(retention = "30d")]` have workers do it by themselves.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

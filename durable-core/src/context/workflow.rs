@@ -48,6 +48,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// How long an execution may wait to begin before it expires.
     const TIME_TO_LIVE: Option<Duration> = None;
 
+    /// How long an execution is kept after its end, before it is deleted with its journal.
+    const RETENTION: Option<Duration> = None;
+
     /// When it is started by itself, if it is.
     #[doc(hidden)]
     const SCHEDULE: Option<ScheduleSpec<Self::Input>> = None;

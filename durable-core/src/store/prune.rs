@@ -32,10 +32,15 @@ pub(crate) struct Gone {
 
 /// The last id that can be of an execution of that age, by the database's clock.
 pub(crate) fn newest_id(now: DateTime<Utc>, age: Duration) -> ExecutionId {
-    let at = chrono::TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
-    let at = at.and_then(|at| u64::try_from(at.timestamp_millis()).ok()).map_or(Duration::ZERO, Duration::from_millis);
+    first_id(now + SLACK, age)
+}
+
+/// The first id that can be made this long before a time.
+pub(crate) fn first_id(time: DateTime<Utc>, before: Duration) -> ExecutionId {
+    let at = chrono::TimeDelta::from_std(before).ok().and_then(|before| time.checked_sub_signed(before));
+    let at = at.and_then(|at| u64::try_from(at.timestamp_millis()).ok()).unwrap_or_default();
     // An id begins with 48 bits of milliseconds.
-    Uuid::from_u128(at.saturating_add(SLACK).as_millis() << 80).into()
+    Uuid::from_u128(u128::from(at) << 80).into()
 }
 
 /// Deletes up to `limit` executions with ids between these.
@@ -73,6 +78,18 @@ fn bound<'old>(
 ) -> Query<'old, Postgres, PgArguments> {
     let query = store.query(statement).bind(SHARD).bind(after).bind(before.as_uuid()).bind(old.age.as_secs_f64());
     query.bind(old.workflow.clone()).bind(old.states.clone())
+}
+
+/// Forgets up to `limit` fires of that age, of the schedules that start a workflow.
+pub(crate) async fn fires(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    workflow: &str,
+    age: Duration,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let query = store.query(Statement::PruneScheduleFires).bind(SHARD).bind(workflow).bind(age.as_secs_f64()).bind(limit);
+    Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }
 
 /// Forgets up to `limit` publications of that age.

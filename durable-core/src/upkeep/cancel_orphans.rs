@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::turns::Duty;
+use super::turns::Duties;
 use crate::store::families;
 use crate::worker::Worker;
 
@@ -13,13 +13,13 @@ use crate::worker::Worker;
 const BATCH: i64 = 100;
 
 /// Only what a crash left behind ever depends on how often it is done.
-const DUTY: Duty = Duty { name: "cancel_orphans", period: Duration::from_secs(30) };
+const DUTIES: Duties<'_> = Duties { names: &["cancel_orphans"], period: Duration::from_secs(30) };
 
 /// Looks after workers were lost, and when it is this worker's turn.
 pub(super) async fn cancel_orphans(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
     loop {
         tokio::select! {
-            () = DUTY.turn(&worker) => {}
+            _ = DUTIES.turns(&worker) => {}
             () = workers_lost.notified() => {}
         }
         if let Err(error) = cancel_all(&worker).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tell_parents::tell_untold;
-use super::turns::Duty;
+use super::turns::Duties;
 use crate::store::families;
 use crate::worker::Worker;
 
@@ -12,11 +12,11 @@ use crate::worker::Worker;
 const BATCH: i64 = 1000;
 
 /// Whoever waits for one that expired hears of it this late.
-const DUTY: Duty = Duty { name: "expire", period: Duration::from_secs(5) };
+const DUTIES: Duties<'_> = Duties { names: &["expire"], period: Duration::from_secs(5) };
 
 pub(super) async fn expire(worker: Arc<Worker>) {
     loop {
-        DUTY.turn(&worker).await;
+        DUTIES.turns(&worker).await;
         if let Err(error) = expire_all(&worker).await {
             tracing::debug!(%error, "cannot look for executions that have expired; trying again at the next turn");
         }

@@ -1,21 +1,33 @@
--- duties/take: have worker $3 do duty $2 if it is due, and nobody else for $4 seconds; says whether it is to.
+-- duties/take: have worker $3 do those of the duties $2 that are due, and nobody else for $4 seconds; one row for each of them.
 with now as materialized (
     select at from durable.present
 ),
+due as materialized (
+    select duty, taken_at
+    from durable.duties
+    where shard = $1 and duty = any ($2) and due_at <= (select at from now)
+    -- What another takes at this moment is due no more.
+    for no key update skip locked
+),
 taken as (
-    -- Who waits for the row of another finds that it is due no more.
     update durable.duties
     set due_at = now.at + make_interval(secs => $4), taken_at = now.at, worker_id = $3
     from now
-    where shard = $1 and duty = $2 and due_at <= now.at
-    returning true
+    where shard = $1 and duty = any (array(select duty from due))
+    returning duty
 ),
 first as (
     insert into durable.duties (shard, duty, due_at, taken_at, worker_id)
-    select $1, $2, now.at + make_interval(secs => $4), now.at, $3
+    select $1, asked.duty, now.at + make_interval(secs => $4), now.at, $3
     from now
-    where (select true from durable.duties where shard = $1 and duty = $2 limit 1) is null
+    cross join unnest($2) as asked (duty)
+    where asked.duty <> all (array(select duty from durable.duties where shard = $1 and duty = any ($2)))
+    -- In one order, so that two who begin do not wait for each other.
+    order by asked.duty
     on conflict do nothing
-    returning true
+    returning duty
 )
-select exists (select from taken) or exists (select from first) as taken
+select duty, now.at as taken_at, due.taken_at as before
+from (select duty from taken union all select duty from first) as mine
+left join due using (duty)
+cross join now

@@ -1,32 +1,50 @@
 -- executions/prune: delete up to $7 executions with ids between $2 and $3 that ended over $4 seconds ago, and their journals; filters $5 and $6 may be null.
--- One whose parent is not as old stays, and so does one with a child that goes on. Says how many went, and the last id of them.
-with old as materialized (
-    select execution_id
-    from durable.executions as old, durable.present
+-- One stays that has a child that goes on, or anybody above it who has not ended that long ago. Says how many went, and the last id looked at.
+with recursive limits as materialized (
+    select present.at - make_interval(secs => $4) as ended_before
+    from durable.present
+),
+candidate as materialized (
+    select execution_id, parent_id
+    from durable.executions as candidate
     where shard = $1
-      -- Ids tell when they were made, which spares an index of ends; a day makes up for clocks that differ.
+      -- Ids tell when they were made, which spares an index of ends.
       and execution_id > $2
       and execution_id < $3
-      and finished_at < present.at - make_interval(secs => $4)
+      and finished_at < (select ended_before from limits)
       and ($5::text is null or workflow = $5)
       and ($6::text[] is null or state = any ($6))
       and (
-        select parent.execution_id
-        from durable.executions as parent
-        where parent.shard = $1
-          and parent.execution_id = old.parent_id
-          and (parent.finished_at is null or parent.finished_at >= present.at - make_interval(secs => $4))
-        limit 1
-      ) is null
-      and (
         select child.execution_id
         from durable.executions as child
-        where child.shard = $1 and child.parent_id = old.execution_id and child.finished_at is null
+        where child.shard = $1 and child.parent_id = candidate.execution_id and child.finished_at is null
         limit 1
       ) is null
     order by execution_id
     limit $7
-    for update of old skip locked
+    for update skip locked
+),
+-- Those above it, the nearest first, up to one that still needs it: a rollback may come down to what it did.
+line (execution_id, above, is_needed) as (
+    select execution_id, parent_id, false
+    from candidate
+    where parent_id is not null
+    union all
+    select line.execution_id, parent.parent_id, (parent.finished_at < limits.ended_before) is not true
+    from line
+    cross join limits
+    cross join lateral (
+        select parent_id, finished_at
+        from durable.executions as parent
+        where parent.shard = $1 and parent.execution_id = line.above
+        limit 1
+    ) as parent
+    where line.above is not null and not line.is_needed
+),
+old as materialized (
+    select execution_id
+    from candidate
+    where execution_id <> all (array(select execution_id from line where is_needed))
 ),
 gone as (
     delete from durable.executions
@@ -49,5 +67,6 @@ without_mailbox as (
     delete from durable.mailbox
     where shard = $1 and execution_id = any (array(select execution_id from old))
 )
-select count(*) as gone, (select execution_id from old order by execution_id desc limit 1) as last
-from gone
+select
+    (select count(*) from gone) as gone,
+    (select execution_id from candidate order by execution_id desc limit 1) as last

@@ -1,0 +1,26 @@
+-- schedule_fires/prune: forget up to $4 fires, over $3 seconds old, of the schedules that start workflow $2: what was left out, or has ended
+-- and is judged. Says how many.
+with now as materialized (
+    select present.at - make_interval(secs => $3) as before
+    from durable.present
+),
+old as materialized (
+    select schedule, due_at
+    from durable.schedule_fires
+    where shard = $1
+      and schedule = any (array(select schedule from durable.schedules where shard = $1 and workflow = $2))
+      and due_at < (select before from now)
+      -- One that was filled in for a time long ago is as young as that.
+      and fired_at < (select before from now)
+      and (outcome = 'skipped' or judged_at is not null)
+    limit $4
+    for update skip locked
+),
+gone as (
+    delete from durable.schedule_fires
+    using old
+    where shard = $1 and schedule_fires.schedule = old.schedule and schedule_fires.due_at = old.due_at
+    returning 1
+)
+select count(*) as gone
+from gone
