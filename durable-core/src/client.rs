@@ -3,6 +3,7 @@
 mod answer;
 mod builder;
 mod cancel;
+mod cursor;
 mod doctor;
 mod fork;
 mod handle;
@@ -41,6 +42,7 @@ use crate::worker::{Heart, Worker};
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
 pub use cancel::Cancel;
+pub use cursor::{Cursor, SortBy, SortOrder};
 pub use fork::Fork;
 pub use handle::ExecutionHandle;
 pub use list::{ExecutionList, ExecutionPage};
@@ -196,7 +198,8 @@ impl Durable {
         found.ok_or_else(|| not_found(id))
     }
 
-    /// Lists executions, newest first; await the returned builder after filters such as `.workflow("process_order")`.
+    /// Lists executions, newest first unless `.order_by(…)` says otherwise; await the returned builder after filters such as
+    /// `.workflow("process_order")`, or count what passes them.
     pub fn list_executions(&self) -> ExecutionList<'_> {
         ExecutionList::new(self)
     }

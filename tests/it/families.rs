@@ -348,7 +348,7 @@ async fn children_and_parents_are_listed_both_ways() {
     let parent = family.client.get_execution(second).await.unwrap().execution.parent.unwrap();
     assert_eq!((parent.id, parent.key, parent.bond), (root, format!("child {second}"), Bond::Started));
     let listed = family.client.list_executions().parent(root).limit(1).await.unwrap();
-    assert_eq!((listed.executions[0].id, listed.next), (second, Some(second)), "newest first");
+    assert_eq!((listed.executions[0].id, listed.next), (second, Some(second.into())), "newest first");
     let rest = family.client.list_executions().parent(root).after(second).workflow("member").await.unwrap();
     assert_eq!((rest.executions.len(), rest.executions[0].id, rest.next), (1, first, None));
     assert!(family.client.list_executions().parent(second).await.unwrap().executions.is_empty());

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use durable::chrono::{DateTime, Utc};
 use durable::prelude::*;
-use durable::{AttemptOutcome, WaitKind, WaitOutcome};
+use durable::{AttemptOutcome, Cursor, Execution, SortBy, SortOrder, WaitKind, WaitOutcome};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
@@ -161,12 +162,99 @@ async fn a_list_passes_what_every_filter_passes() {
         ("all at once", list().workflow("gated").queue("rare").key("only").state(ExecutionState::Pending), vec![elsewhere]),
         ("what excludes itself", list().workflow("gated").queue("greetings"), vec![]),
     ] {
+        assert_eq!(filtered.clone().count().await.unwrap(), expected.len() as u64, "{what}");
         let page = filtered.await.unwrap();
         let ids: Vec<ExecutionId> = page.executions.iter().map(|execution| execution.id).collect();
         assert_eq!(ids, expected, "{what}");
         assert_eq!(page.next, None, "{what}");
     }
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn in_any_order_and_on_pages_of_any_size_there_is_every_execution_once() {
+    let database = support::database().await;
+    let start = clock::freeze(&database).await;
+    let client = database.client().await;
+    for nth in 0..12_u64 {
+        let priority = [3, -1, 0][usize::try_from(nth % 3).unwrap()];
+        let started = client.start::<Gated>(()).priority(priority);
+        let handle = if nth % 4 == 0 { started.delay(seconds(100 - nth)).await } else { started.await }.unwrap();
+        clock::turn(&database, seconds(1)).await;
+        if nth % 5 == 0 {
+            client.cancel(handle.id(), "over").await.unwrap();
+        }
+    }
+    let all = client.list_executions().await.unwrap().executions;
+    let micros = |time: Option<DateTime<Utc>>| time.map(|time| (time - start).num_microseconds().unwrap());
+    for sort in SortBy::ALL {
+        let value = |execution: &Execution| match sort {
+            SortBy::Created => micros(Some(execution.created_at)),
+            SortBy::Started => micros(execution.started_at),
+            SortBy::Finished => micros(execution.finished_at),
+            SortBy::Wakes => micros(execution.wake_at),
+            _ => Some(i64::from(execution.priority)),
+        };
+        for (order, sign) in [(SortOrder::Ascending, 1), (SortOrder::Descending, -1)] {
+            // The list is the newest first already, and stays so among those alike.
+            let mut expected: Vec<&Execution> = all.iter().collect();
+            expected.sort_by_key(|execution| value(execution).map_or(i64::MAX, |value| sign * value));
+            let expected: Vec<ExecutionId> = expected.iter().map(|execution| execution.id).collect();
+            for limit in [1, 5, 12] {
+                let list = || client.list_executions().order_by(sort, order).limit(limit);
+                let mut page = list().await.unwrap();
+                let mut seen: Vec<ExecutionId> = Vec::new();
+                loop {
+                    seen.extend(page.executions.iter().map(|execution| execution.id));
+                    let Some(cursor) = page.next else { break };
+                    // As a program passes it on.
+                    page = list().after(cursor.to_string().parse::<Cursor>().unwrap()).await.unwrap();
+                }
+                assert_eq!(seen, expected, "{sort:?} {order:?}, {limit} on a page");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_order_is_refused() {
+    let database = support::database().await;
+    let client = database.client().await;
+    client.start_many::<Gated>([(), ()]).await.unwrap();
+    let list = || client.list_executions().limit(1);
+    let plain = list().await.unwrap().next.unwrap();
+    let by_priority = list().order_by(SortBy::Priority, SortOrder::Descending).await.unwrap().next.unwrap();
+    for (list, cursor) in [
+        (list(), by_priority),
+        (list().order_by(SortBy::Priority, SortOrder::Ascending), by_priority),
+        (list().order_by(SortBy::Created, SortOrder::Descending), by_priority),
+        (list().order_by(SortBy::Priority, SortOrder::Descending), plain),
+    ] {
+        let error = list.after(cursor).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.to_string().contains("a list in another order"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_by_state_is_what_is_listed() {
+    let database = support::database().await;
+    let client = database.client().await;
+    for (nth, handle) in client.start_many::<Gated>(vec![(); 9]).await.unwrap().iter().enumerate() {
+        match nth {
+            0..3 => client.cancel(handle.id(), "over").await.unwrap(),
+            3 => client.rollback(handle.id(), "over").await.unwrap(),
+            _ => {}
+        }
+    }
+    let counts = client.list_executions().count_by_state().await.unwrap();
+    let expected = [(ExecutionState::Pending, 5), (ExecutionState::Cancelled, 3), (ExecutionState::Compensating, 1)];
+    assert_eq!(counts, expected);
+    for (state, count) in counts {
+        assert_eq!(client.list_executions().state(state).await.unwrap().executions.len() as u64, count, "{state}");
+        assert_eq!(client.list_executions().state(state).count().await.unwrap(), count);
+    }
+    assert_eq!(client.list_executions().workflow("nobody's").count_by_state().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use durable::chrono::{DateTime, Utc};
-use durable::{Execution, ExecutionId, ExecutionState, IdPrefix};
+use durable::{Cursor, Durable, Execution, ExecutionId, ExecutionList, ExecutionState, IdPrefix, SortBy, SortOrder};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -43,9 +43,18 @@ pub(crate) struct Options {
     /// At most this many, 1 to 1000
     #[arg(long, default_value_t = 50)]
     limit: u32,
-    /// Go on after this id: the last of the page before
-    #[arg(long, value_name = "ID")]
-    after: Option<ExecutionId>,
+    /// Go on after this: what the page before ended with
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<Cursor>,
+    /// The latest and the greatest first, by: created, started, finished, wakes, priority
+    #[arg(long, value_name = "WHAT")]
+    sort: Option<SortBy>,
+    /// The earliest and the least first
+    #[arg(long, requires = "sort")]
+    ascending: bool,
+    /// Say, too, how many there are on all pages together
+    #[arg(long)]
+    total: bool,
 }
 
 impl Row for Execution {
@@ -79,7 +88,28 @@ pub(super) fn state(execution: &Execution) -> String {
 
 pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     let durable = connection.client().await?;
-    let mut list = durable.list_executions().limit(options.limit);
+    let mut page = filtered(&durable, options).limit(options.limit);
+    if let Some(sort) = options.sort {
+        page = page.order_by(sort, if options.ascending { SortOrder::Ascending } else { SortOrder::Descending });
+    }
+    if let Some(after) = options.after {
+        page = page.after(after);
+    }
+    let page = page.await?;
+    screen.rows(&page.executions)?;
+    // Beside what is printed, so that no program takes it for an execution. Where nobody reads it, nothing is lost.
+    if let Some(next) = page.next {
+        writeln!(std::io::stderr(), "there are more: --after {next}").ok();
+    }
+    if options.total {
+        writeln!(std::io::stderr(), "{} in all", filtered(&durable, options).count().await?).ok();
+    }
+    Ok(durable.shutdown().await?)
+}
+
+/// The list of those that are asked for.
+fn filtered<'durable>(durable: &'durable Durable, options: &Options) -> ExecutionList<'durable> {
+    let mut list = durable.list_executions();
     for state in &options.state {
         list = list.state(*state);
     }
@@ -95,13 +125,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
     filter!(
         workflow => workflow, queue => queue, key => key, parent => parent, id => id_prefix,
-        from => created_from, before => created_before, after => after
+        from => created_from, before => created_before
     );
-    let page = list.await?;
-    screen.rows(&page.executions)?;
-    if let Some(next) = page.next {
-        // Beside what is printed, so that no program takes it for an execution. Where nobody reads it, nothing is lost.
-        writeln!(std::io::stderr(), "there are more: --after {next}").ok();
-    }
-    Ok(durable.shutdown().await?)
+    list
 }

@@ -44,12 +44,21 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
         (vec!["--parent", waiting], vec![]),
         (vec!["--limit", "2"], vec![paused, waiting]),
         (vec!["--after", waiting], vec![failed]),
+        (vec!["--sort", "created", "--ascending"], vec![failed, waiting, paused]),
+        (vec!["--sort", "priority"], vec![paused, waiting, failed]),
+        (vec!["--sort", "finished", "--limit", "1"], vec![failed]),
     ] {
         let printed = database.durable(&[&["run", "list", "-o", "ids"], filters.as_slice()].concat()).await.done();
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{filters:?}");
     }
     let page = database.durable(&["run", "list", "--limit", "2", "-o", "ids"]).await;
     assert_eq!(page.err, format!("there are more: --after {waiting}\n"));
+    let page = database.durable(&["run", "list", "--limit", "1", "--state", "failed,waiting", "--total", "-o", "ids"]).await;
+    assert_eq!(page.err, format!("there are more: --after {waiting}\n2 in all\n"));
+    let page = database.durable(&["run", "list", "--sort", "priority", "--limit", "2", "-o", "ids"]).await;
+    let cursor = page.err.trim().strip_prefix("there are more: --after ").unwrap();
+    let rest = database.durable(&["run", "list", "--sort", "priority", "--after", cursor, "-o", "ids"]).await.done();
+    assert_eq!(rest.trim(), failed);
 }
 
 #[tokio::test]
@@ -78,6 +87,9 @@ async fn a_filter_that_makes_no_sense_is_wrong_usage() {
         (["--parent", "order-42"], "`order-42` is no execution id"),
         (["--id", "order"], "no execution id begins with `order`"),
         (["--from", "yesterday"], "`yesterday` is no time"),
+        (["--sort", "size"], "executions are not sorted by `size`; choose from created, started"),
+        (["--sort", "priority; drop table executions"], "executions are not sorted by"),
+        (["--after", "order-42:priority"], "`order-42:priority` is no cursor"),
         (["--limit", "0"], "a limit of 0 is not between 1 and 1000"),
     ] {
         let complaint = database.durable(&["run", "list", filter[0], filter[1]]).await.refused(2);

@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use chrono::{DateTime, Utc};
 
 use super::Durable;
+use super::cursor::{Cursor, Place, SortBy, SortOrder};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, IdPrefix};
@@ -28,26 +29,28 @@ const HIGHEST_LIMIT: u32 = 1000;
 /// }
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use = "a list does nothing until it is awaited"]
 pub struct ExecutionList<'durable> {
     durable: &'durable Durable,
     filter: ListFilter,
     limit: u32,
+    order: Option<(SortBy, SortOrder)>,
+    after: Option<Cursor>,
 }
 
 /// One page of a list.
 #[derive(Debug, Clone)]
 pub struct ExecutionPage {
-    /// The executions, newest first.
+    /// The executions, newest first unless the list is ordered otherwise.
     pub executions: Vec<Execution>,
     /// Where the next page begins, for `.after(…)`; `None` when this is the last.
-    pub next: Option<ExecutionId>,
+    pub next: Option<Cursor>,
 }
 
 impl<'durable> ExecutionList<'durable> {
     pub(super) fn new(durable: &'durable Durable) -> Self {
-        Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT }
+        Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT, order: None, after: None }
     }
 
     /// Only those in this state; called again, in any of the states.
@@ -104,9 +107,17 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
-    /// Only those after this cursor, the `next` of the page before.
-    pub fn after(mut self, cursor: ExecutionId) -> Self {
-        self.filter.after = Some(cursor);
+    /// In this order; of those alike, the newest first. Those that have no such time yet come last. Only the newest first, as a list
+    /// is without this, is found by an index: any other order looks through everything that passes the filters.
+    pub fn order_by(mut self, sort: SortBy, order: SortOrder) -> Self {
+        self.order = Some((sort, order));
+        self
+    }
+
+    /// Only those after this cursor: the `next` of the page before, in a list of the same order. In a list that is not ordered, an
+    /// execution's id will do.
+    pub fn after(mut self, cursor: impl Into<Cursor>) -> Self {
+        self.after = Some(cursor.into());
         self
     }
 
@@ -117,21 +128,59 @@ impl<'durable> ExecutionList<'durable> {
     }
 }
 
+impl ExecutionList<'_> {
+    /// How many executions pass the filters, on all pages together.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer in time.
+    pub async fn count(self) -> Result<u64> {
+        Ok(self.count_by_state().await?.iter().map(|(_, executions)| executions).sum())
+    }
+
+    /// How many of those that pass the filters are in each state, in the order of [`ExecutionState::ALL`]; states in which there are none
+    /// are left out.
+    ///
+    /// # Errors
+    /// As for [`count`](Self::count).
+    pub async fn count_by_state(self) -> Result<Vec<(ExecutionState, u64)>> {
+        let durable = self.durable;
+        let mut counts = durable.run("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
+        counts.sort_by_key(|(state, _)| ExecutionState::ALL.iter().position(|known| known == state));
+        Ok(counts)
+    }
+
+    /// One execution more than asked, which tells whether there is another page.
+    async fn fetch(&self) -> Result<Vec<(Execution, Option<Place>)>> {
+        let (durable, store) = (self.durable, self.durable.store());
+        let after = self.after.and_then(|after| after.place);
+        if self.after.is_some() && after.map(|place| (place.sort, place.order)) != self.order {
+            let problem = "the cursor is of a list in another order; give the `next` of a page in the same one";
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        let Some((sort, order)) = self.order else {
+            let newest_first = durable.run("list executions", |pool| look::list(store, pool, &self.filter)).await?;
+            return Ok(newest_first.into_iter().map(|execution| (execution, None)).collect());
+        };
+        let by = (sort.as_str(), order == SortOrder::Descending);
+        let after = after.map(|place| place.value);
+        let sorted = durable.run("list executions", |pool| look::list_sorted(store, pool, &self.filter, by, after)).await?;
+        Ok(sorted.into_iter().map(|(execution, value)| (execution, Some(Place { sort, order, value }))).collect())
+    }
+}
+
 impl<'durable> IntoFuture for ExecutionList<'durable> {
     type Output = Result<ExecutionPage>;
     type IntoFuture = BoxFuture<'durable, Result<ExecutionPage>>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            // One more than asked tells whether there is another page.
             self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
-            let limit = self.limit as usize;
-            let durable = self.durable;
-            let mut executions = durable.run("list executions", |pool| look::list(durable.store(), pool, &self.filter)).await?;
-            let more = executions.len() > limit;
-            executions.truncate(limit);
-            let next = if more { executions.last().map(|last| last.id) } else { None };
-            Ok(ExecutionPage { executions, next })
+            self.filter.after = self.after.map(|after| after.id);
+            let mut found = self.fetch().await?;
+            let more = found.len() > self.limit as usize;
+            found.truncate(self.limit as usize);
+            let next = found.last().filter(|_| more).map(|(last, place)| Cursor { id: last.id, place: *place });
+            Ok(ExecutionPage { executions: found.into_iter().map(|(execution, _)| execution).collect(), next })
         })
     }
 }

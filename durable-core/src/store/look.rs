@@ -4,7 +4,8 @@ mod steps;
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::query::Query;
 use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
@@ -54,7 +55,51 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
     // The children of one parent are found by an index of their own.
     let statement = if filter.parent.is_some() { Statement::ListChildren } else { Statement::ListExecutions };
-    let mut query = store
+    let mut query = filtered(store, statement, filter);
+    if let Some(parent) = filter.parent {
+        query = query.bind(parent.as_uuid());
+    }
+    query.fetch_all(pool).await?.iter().map(read_execution).collect()
+}
+
+/// Executions in another order than the newest first, each with its place: the smaller one is listed first, and then the newer one.
+pub(crate) async fn list_sorted(
+    store: &Store,
+    pool: &PgPool,
+    filter: &ListFilter,
+    (sort, descending): (&str, bool),
+    after: Option<f64>,
+) -> Result<Vec<(Execution, f64)>, sqlx::Error> {
+    let query = filtered(store, Statement::ListSortedExecutions, filter)
+        .bind(sort.to_owned())
+        .bind(descending)
+        .bind(filter.parent.map(ExecutionId::as_uuid))
+        .bind(after);
+    query.fetch_all(pool).await?.iter().map(|row| Ok((read_execution(row)?, row.try_get("place")?))).collect()
+}
+
+/// How many executions there are in each state that any of them has.
+pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
+    let query = store
+        .query(Statement::CountExecutions)
+        .bind(SHARD)
+        .bind(&filter.states)
+        .bind(&filter.workflow)
+        .bind(&filter.queue)
+        .bind(&filter.key)
+        .bind(filter.created_from)
+        .bind(filter.created_before)
+        .bind(filter.ids.map(|ids| ids.range().0))
+        .bind(filter.ids.map(|ids| ids.range().1))
+        .bind(filter.paused)
+        .bind(filter.parent.map(ExecutionId::as_uuid));
+    let rows = query.fetch_all(pool).await?;
+    rows.iter().map(|row| Ok((state(row.try_get("state")?)?, row.try_get::<i64, _>("executions")?.unsigned_abs()))).collect()
+}
+
+/// A statement that lists executions, with what the filter says.
+fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
+    store
         .query(statement)
         .bind(SHARD)
         .bind(&filter.states)
@@ -67,11 +112,7 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(filter.limit)
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
-        .bind(filter.paused);
-    if let Some(parent) = filter.parent {
-        query = query.bind(parent.as_uuid());
-    }
-    query.fetch_all(pool).await?.iter().map(read_execution).collect()
+        .bind(filter.paused)
 }
 
 /// Filters of pending inputs; those left out let everything pass.
