@@ -8,6 +8,7 @@ use durable::prelude::*;
 use durable::{Start, StartByName};
 use futures_util::future::join_all;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use crate::support::bodies::{Gate, Tally};
 use crate::support::{self, Database, PATIENCE, clock, eventually};
@@ -109,7 +110,8 @@ async fn the_last_start_decides_about_everything_that_a_start_says() {
     assert_eq!((execution.version, execution.queue.as_str(), execution.concurrency_key.as_deref()), (1, "default", Some("k")));
     assert_eq!(execution.wake_at, Some(clock::now(&database).await + seconds(5)));
 
-    let mut transaction = database.pool().begin().await.unwrap();
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
     assert_eq!(start(&client, "c").within(&mut transaction).await.unwrap().id(), first.id());
     transaction.rollback().await.unwrap();
     assert_eq!(client.get_execution(first.id()).await.unwrap().execution.input, "b", "as if it had not been");
