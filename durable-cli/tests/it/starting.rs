@@ -35,6 +35,10 @@ async fn every_option_of_a_start_arrives() {
         "1h30m",
         "--version",
         "2",
+        "--deduplication-key",
+        "travels",
+        "--time-to-live",
+        "1d",
         "-o",
         "json",
     ];
@@ -49,6 +53,7 @@ async fn every_option_of_a_start_arrives() {
         ("queue", json!("slow")),
         ("priority", json!(-3)),
         ("key", json!("ada")),
+        ("deduplication_key", json!("travels")),
         ("input", json!("Ada")),
         ("state", json!("pending")),
     ] {
@@ -56,6 +61,8 @@ async fn every_option_of_a_start_arrives() {
     }
     let delay = "select (wake_at - created_at)::text from durable.executions";
     assert_eq!(database.value::<String>(delay).await, "01:30:00");
+    let time_to_live = "select (expires_at - wake_at)::text from durable.executions";
+    assert_eq!(database.value::<String>(time_to_live).await, "1 day");
     let other = ["run", "start", "journey", "--input", "\"Bea\"", "--key", "ada"];
     let complaint = database.durable(&other).await.refused(1);
     assert!(complaint.contains("has the key `ada` with another input"), "{complaint}");

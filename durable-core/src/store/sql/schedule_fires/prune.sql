@@ -19,7 +19,11 @@ old as materialized (
 gone as (
     delete from durable.schedule_fires
     using old
-    where shard = $1 and schedule_fires.schedule = old.schedule and schedule_fires.due_at = old.due_at
+    where shard = $1
+      and schedule_fires.schedule = any (array(select schedule from old))
+      and schedule_fires.due_at = any (array(select due_at from old))
+      and schedule_fires.schedule = old.schedule
+      and schedule_fires.due_at = old.due_at
     returning 1
 )
 select count(*) as gone
