@@ -20,6 +20,7 @@ pub(crate) mod publications;
 pub(crate) mod queues;
 pub(crate) mod saves;
 pub(crate) mod schedules;
+pub(crate) mod server;
 mod session;
 pub(crate) mod starts;
 mod statements;
@@ -37,6 +38,7 @@ use crate::error::Result;
 
 pub(crate) use lane::{Batch, Lane};
 pub(crate) use outage::{Patience, Pauses, is_outage};
+use server::History;
 pub(crate) use session::Session;
 pub(crate) use statements::{Statement, Statements};
 
@@ -49,26 +51,60 @@ pub(crate) struct Store {
     pub(crate) pool: PgPool,
     pub(crate) schema: SchemaName,
     pub(crate) options: PgConnectOptions,
+    pub(crate) history: History,
     statements: Statements,
 }
 
 impl Store {
     /// A store whose connections are opened when they are first needed.
     pub(crate) fn new(options: PgConnectOptions, schema: SchemaName, max_connections: u32) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A dead connection shows itself at its next statement, which is then repeated; a ping before each would cost a round trip.
-            .test_before_acquire(false)
-            .after_connect(|connection, _| Box::pin(prepare_session(connection)))
-            .connect_lazy_with(options.clone());
-        Self { pool, statements: Statements::in_schema(&schema), schema, options }
+        // PgBouncer refuses a session that begins with this setting, which matters to servers before PostgreSQL 12 alone.
+        let options = options.extra_float_digits(None);
+        let (statements, history) = (Statements::in_schema(&schema), History::default());
+        let pool = pool_options(max_connections, &statements, &history, Plans::Fixed).connect_lazy_with(options.clone());
+        Self { pool, statements, schema, options, history }
+    }
+
+    /// Other connections to the same database, with its own settings: for what users send.
+    pub(crate) fn pool_for_users(&self, max_connections: u32) -> PgPool {
+        let options = pool_options(max_connections, &self.statements, &self.history, Plans::AsConfigured);
+        options.connect_lazy_with(self.options.clone())
     }
 
     /// The statement, ready to be bound.
     pub(crate) fn query(&self, statement: Statement) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
         sqlx::query(self.statements.text(statement))
     }
+}
+
+/// How statements of a connection are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plans {
+    Fixed,
+    AsConfigured,
+}
+
+fn pool_options(max_connections: u32, statements: &Statements, history: &History, plans: Plans) -> PgPoolOptions {
+    let (statements, newest, known) = (statements.clone(), history.clone(), history.clone());
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A dead connection shows itself at its next statement, which is then repeated; a ping before each would cost a round trip.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let (statements, history) = (statements.clone(), newest.clone());
+            Box::pin(async move {
+                history.admit(connection, &statements).await?;
+                match plans {
+                    Plans::Fixed => prepare_session(connection).await,
+                    Plans::AsConfigured => Ok(()),
+                }
+            })
+        })
+        .before_acquire(move |_, connection| {
+            let of_this_history = !known.has_changed_within(connection.age);
+            Box::pin(async move { Ok(of_this_history) })
+        })
 }
 
 /// Fixes the plans of this connection: a plan made while the tables are empty must still be right when they are full. Every

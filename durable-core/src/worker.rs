@@ -141,6 +141,7 @@ impl Worker {
             deprecated: self.deprecated.load(Ordering::Acquire),
         };
         let store = &self.store;
+        store.history.begins(id);
         store::run("register this worker", self.options.patience, || workers::register(store, &store.pool, &new)).await
     }
 
@@ -156,7 +157,8 @@ impl Worker {
             tracing::warn!(%error, "cannot register again yet");
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
-        self.life.send_replace(next);
+        let over = self.life.send_replace(next);
+        self.store.history.is_over(over);
         self.signals.poke_all();
     }
 

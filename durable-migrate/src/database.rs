@@ -24,7 +24,8 @@ pub struct Database {
 impl Database {
     /// Opens a connection, which belongs to the caller alone: dropped half-way, it takes its transaction with it.
     pub(crate) async fn connect(self) -> Result<(PgConnection, Place), Error> {
-        let options = self.options.map_err(|problem| Error::InvalidUrl { problem })?.disable_statement_logging();
+        let options =
+            self.options.map_err(|problem| Error::InvalidUrl { problem })?.disable_statement_logging().extra_float_digits(None);
         let place = Place::of(&options);
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(Ok(connection)) => Ok((connection, place)),

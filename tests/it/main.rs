@@ -74,6 +74,8 @@ mod pausing;
 #[cfg(test)]
 mod pausing_executions;
 #[cfg(test)]
+mod pooling;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod psql;

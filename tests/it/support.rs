@@ -2,7 +2,9 @@
 
 pub(crate) mod bodies;
 pub(crate) mod clock;
+pub(crate) mod pgbouncer;
 pub(crate) mod process;
+pub(crate) mod programs;
 pub(crate) mod proxy;
 
 use std::sync::Arc;

@@ -23,6 +23,7 @@ use crate::store::attempts::Attempts;
 use crate::store::parents::Tells;
 use crate::store::parks::Parks;
 use crate::store::saves::Saves;
+use crate::store::server::{self, Server};
 use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
 use crate::store::{self, Lane, Patience, Session, Store};
@@ -226,12 +227,14 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense, `Schema` for a schema that is missing, older or newer than this library
-    /// knows (with the command to run), `Unavailable` when the database does not answer within the operation timeout.
+    /// `Invalid` for an option that makes no sense and for a pooler that lends server processes by transaction, `Schema` for a schema that is missing, older or newer than this library
+    /// knows (with the command to run), `Unavailable` when the database does not answer, or only reads, for all of the operation
+    /// timeout.
     pub async fn start(self) -> Result<Durable> {
         let Checked { connect, schema, queues } = self.check()?;
         let patience = Patience::AtMost(self.operation_timeout);
         let store = Store::new(connect, schema, self.max_connections);
+        check_server(&store, patience).await?;
         check_schema(&store, patience).await?;
         for (queue, limits) in &self.limits {
             let set = || store::queues::set_limits(&store, &store.pool, queue, limits);
@@ -371,6 +374,22 @@ impl Builder {
             return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());
         }
         Ok(Checked { connect, schema, queues })
+    }
+}
+
+/// Refuses a pooler that would give one client's answers to another, and waits for a standby to be promoted.
+async fn check_server(store: &Store, patience: Patience) -> Result<()> {
+    let found = store::run("look at the database", patience, || async move {
+        match server::ask(store).await? {
+            Server::Standby => Err(server::standby()),
+            found => Ok(found),
+        }
+    });
+    match found.await? {
+        Server::Pooled => {
+            Err(Error::of_kind(ErrorKind::Invalid, format!("cannot work here: {}; {}", server::POOLED, server::UNPOOL)))
+        }
+        Server::Primary | Server::Standby => Ok(()),
     }
 }
 

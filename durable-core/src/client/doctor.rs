@@ -7,6 +7,7 @@ use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject};
 use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck};
+use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store};
 
 /// Clocks further apart than this are a finding: times in logs no longer match those in the database.
@@ -32,6 +33,10 @@ impl Builder {
     pub async fn examine(self) -> Result<Vec<Finding>> {
         let (store, patience) = self.store()?;
         let doctor = Doctor { store, patience };
+        if let Some(finding) = doctor.examine_server().await? {
+            // Every other look would prepare a statement.
+            return Ok(vec![finding]);
+        }
         let schema = doctor.examine_schema().await?;
         if schema.is_unknown {
             return Ok(schema.findings);
@@ -66,6 +71,19 @@ impl Doctor {
         store::run(what, self.patience, || statement(&self.store.pool)).await
     }
 
+    /// Where the database cannot be worked on at all, why.
+    async fn examine_server(&self) -> Result<Option<Finding>> {
+        let store = &self.store;
+        Ok(match self.run("look at the database", |_| server::ask(store)).await? {
+            Server::Primary => None,
+            Server::Pooled => Some(error(Subject::Pooler, server::POOLED, server::UNPOOL)),
+            Server::Standby => {
+                let problem = "the server is a standby, which only reads";
+                Some(error(Subject::Server, problem, "give the address of the primary, or promote it: `select pg_promote()`"))
+            }
+        })
+    }
+
     async fn examine_schema(&self) -> Result<SchemaFindings> {
         let Store { pool, schema, .. } = &self.store;
         let status = durable_migrate::status(pool, schema).await.map_err(|error| {
@@ -85,13 +103,9 @@ impl Doctor {
     async fn examine_connection(&self) -> Result<Vec<Finding>> {
         let store = &self.store;
         let mut findings = Vec::new();
-        if self.run("look for a pooler", |_| doctor::is_pooled(store)).await? {
-            let problem = "a pooler lends server processes by transaction: settings of a session and notifications get lost";
-            findings.push(warning(Subject::Pooler, problem, "give the address of the server itself, or pool by session"));
-        }
         if !self.run("listen to a notification", |_| doctor::is_heard(store)).await? {
             let problem = "notifications do not arrive: work is found by polling alone";
-            findings.push(warning(Subject::Notifications, problem, "give the address of the server itself, or pool by session"));
+            findings.push(warning(Subject::Notifications, problem, server::UNPOOL));
         }
         let (server, turned) = self.run("read the server's clock", |pool| doctor::clock(store, pool)).await?;
         let apart = server - machine_clock();

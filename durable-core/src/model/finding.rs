@@ -33,6 +33,8 @@ pub enum Severity {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Subject {
+    /// Whether the server writes, or only follows another.
+    Server,
     /// The version of the schema, and its functions.
     Schema,
     /// Indexes that were not built to the end.
@@ -69,6 +71,7 @@ impl Subject {
     /// The word used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Server => "server",
             Self::Schema => "schema",
             Self::Indexes => "indexes",
             Self::Notifications => "notifications",

@@ -1,7 +1,7 @@
 //! Reads what a doctor looks at; writes nothing.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, PgPool, Row};
+use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use super::notify::Listener;
@@ -134,26 +134,4 @@ pub(crate) async fn clock(store: &Store, pool: &PgPool) -> Result<(DateTime<Utc>
 /// Whether notifications arrive.
 pub(crate) async fn is_heard(store: &Store) -> Result<bool, sqlx::Error> {
     Listener::connect(store).await?.hears(store).await
-}
-
-/// Whether one connection is answered by several server processes: a pooler stands between, which lends them by transaction.
-pub(crate) async fn is_pooled(store: &Store) -> Result<bool, sqlx::Error> {
-    const TRIES: usize = 3;
-    const BUSY_SECONDS: f64 = 0.02;
-    let mut ours = PgConnection::connect_with(&store.options).await?;
-    let mut other = PgConnection::connect_with(&store.options).await?;
-    let mut answered_by = None;
-    let mut pooled = false;
-    for _ in 0..TRIES {
-        // The other connection keeps the process busy that we would be given again.
-        let (mine, _) = tokio::try_join!(backend(store, &mut ours, 0.0), backend(store, &mut other, BUSY_SECONDS))?;
-        pooled |= answered_by.replace(mine).is_some_and(|before| before != mine);
-    }
-    ours.close().await?;
-    other.close().await?;
-    Ok(pooled)
-}
-
-async fn backend(store: &Store, connection: &mut PgConnection, seconds: f64) -> Result<i32, sqlx::Error> {
-    store.query(Statement::ReadBackend).bind(seconds).fetch_one(connection).await?.try_get("pid")
 }

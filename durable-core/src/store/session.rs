@@ -2,6 +2,7 @@
 
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
+use tokio::time::Instant;
 
 use super::Store;
 
@@ -14,8 +15,11 @@ pub(crate) struct Session {
     store: Store,
     /// Whether the connection is kept: giving one back costs the pool a round trip.
     keeps: bool,
-    kept: Option<PoolConnection<Postgres>>,
+    kept: Option<Kept>,
 }
+
+/// A connection, and since when it is kept.
+type Kept = (Instant, PoolConnection<Postgres>);
 
 impl Session {
     /// The `nth` long-lived session of this process; the first ones may keep their connection.
@@ -36,7 +40,12 @@ impl Session {
     /// The session's connection, to be given back with the result of its statement.
     pub(crate) async fn connection(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         match self.kept.take() {
-            Some(connection) => Ok(connection),
+            Some((since, connection)) if !self.store.history.has_changed_within(since.elapsed()) => Ok(connection),
+            Some((_, mut of_another_history)) => {
+                of_another_history.close_on_drop();
+                drop(of_another_history);
+                self.store.pool.acquire().await
+            }
             None => self.store.pool.acquire().await,
         }
     }
@@ -48,7 +57,7 @@ impl Session {
         result: Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         match &result {
-            Ok(_) if self.keeps => self.kept = Some(connection),
+            Ok(_) if self.keeps => self.kept = Some((Instant::now(), connection)),
             Err(error) if super::is_outage(error) => connection.close_on_drop(),
             _ => {}
         }

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Row};
 
 use super::outage::{self, Patience};
-use super::{ACQUIRE_TIMEOUT, Statement, Store};
+use super::{Statement, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, Outcome};
@@ -57,13 +57,7 @@ pub(crate) enum Committed {
 impl Transactions {
     /// A pool whose connections are opened when they are first needed.
     pub(crate) fn new(store: Store, max_connections: u32) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A dead connection shows itself when a transaction is begun, which is then begun on another.
-            .test_before_acquire(false)
-            .connect_lazy_with(store.options.clone());
-        Self { store, pool }
+        Self { pool: store.pool_for_users(max_connections), store }
     }
 
     /// Begins a transaction, however long the database is out.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    crashing, crashing_flows, crashing_waits, deciding, expiring, fleet, leasing, limiting, mapping, pausing_executions,
+    crashing, crashing_flows, crashing_waits, deciding, expiring, fleet, leasing, limiting, mapping, pausing_executions, pooling,
     scheduling, shutting_down, transacting,
 };
 
@@ -182,6 +182,7 @@ fn worker_process() {
             "limited" => limiting::work(&url, &folder).await,
             "held" => leasing::work(&url, &folder).await,
             "pausing" => pausing_executions::work(&url).await,
+            "migration" => pooling::migrate_and_stay(&url).await,
             "transfer" => transacting::work(&url).await,
             "expiring" => expiring::work(&url).await,
             "schedules" => scheduling::work(&url).await,

@@ -96,8 +96,8 @@ impl Proxy {
         let server = (options.get_host().to_owned(), options.get_port());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let url =
-            database.url.replace(&format!("{}:{}/", server.0, server.1), &format!("127.0.0.1:{port}/")) + "?sslmode=disable";
+        let (plain, _) = database.url.split_once('?').unwrap_or((&database.url, ""));
+        let url = plain.replace(&format!("{}:{}/", server.0, server.1), &format!("127.0.0.1:{port}/")) + "?sslmode=disable";
         assert!(url.contains(&format!(":{port}/")), "the url has another form than expected");
         let shared = Arc::new(Shared {
             state: Mutex::default(),

@@ -1,0 +1,218 @@
+//! Looks at who answers: the primary or a standby, by itself or through a pooler, and with the history that this process knows.
+//!
+//! After a failover the new primary may lack what the old one had committed last, and what this process has in memory may be
+//! ahead of it: a step recorded after one that was lost would leave a gap in a journal. So no connection is used before the lives
+//! of this process that began under another history are over in the database that it leads to; from then on the fence refuses all
+//! they write. A life is known by its row, which it writes before anything else, and a server that is promoted begins a timeline of
+//! its own: a server with the timeline and the row has everything that was committed under that life.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::{Connection, Executor, PgConnection, Row, raw_sql};
+use tokio::time::Instant;
+
+use super::{Statement, Statements, Store};
+use crate::ids::{SHARD, WorkerId};
+
+/// How often the probe asks over one connection, twice running, and then over the other. A pooler that lends the process that
+/// came back last answers both with one; one that lends them in turn answers the first two questions with two; and one with
+/// other clients, which lends any of two, goes unnoticed once in two thousand times, and then only until a second connection is
+/// lent a session that the first has had.
+const ROUNDS: usize = 3;
+
+/// What is wrong with such a pooler.
+pub(crate) const POOLED: &str = "a pooler stands before the server and hands its sessions from one client to another as they are, so \
+    that prepared statements, settings and notifications of one reach the next";
+
+/// What to do about it.
+pub(crate) const UNPOOL: &str = "give the address of the server itself, or have the pooler lend by session and clear each session after \
+    it (PgBouncer: `pool_mode = session`, and `server_reset_query` as it is by default)";
+
+/// Who answers at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    Primary,
+    /// It only reads, and its tables may be behind those of its primary.
+    Standby,
+    /// Its sessions are handed from client to client, as they are.
+    Pooled,
+}
+
+/// Asks who answers, over two connections of their own and by simple queries, which do not need a session.
+pub(crate) async fn ask(store: &Store) -> Result<Server, sqlx::Error> {
+    let connect = || PgConnection::connect_with(&store.options);
+    let (mut ours, mut other) = tokio::try_join!(connect(), connect())?;
+    let answered = ask_over(store, &mut ours, &mut other).await;
+    // They are dropped all the same.
+    let _ = tokio::join!(ours.close(), other.close());
+    answered
+}
+
+async fn ask_over(store: &Store, ours: &mut PgConnection, other: &mut PgConnection) -> Result<Server, sqlx::Error> {
+    let (our_process, other_process) = (process(store, ours).await?, process(store, other).await?);
+    let mut pooled = our_process == other_process;
+    for _ in 0..ROUNDS {
+        for _ in 0..2 {
+            pooled |= process(store, ours).await? != our_process;
+        }
+        for _ in 0..2 {
+            pooled |= process(store, other).await? != other_process;
+        }
+    }
+    if pooled {
+        return Ok(Server::Pooled);
+    }
+    let look = Look::over(ours, &store.statements).await?;
+    // Whoever is given this session next is not to take us for another client.
+    ours.execute(raw_sql("discard all")).await?;
+    Ok(match look {
+        Look { is_lent: true, .. } => Server::Pooled,
+        Look { is_standby: true, .. } => Server::Standby,
+        _ => Server::Primary,
+    })
+}
+
+async fn process(store: &Store, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    raw_sql(store.statements.text(Statement::ReadServerProcess)).fetch_one(connection).await?.try_get("process_id")
+}
+
+/// What a server says that keeps its log in a storage of its own, without timelines: there nothing is lost that was committed.
+const NOT_SUPPORTED: &str = "0A000";
+
+/// What a new connection leads to.
+#[derive(Default)]
+struct Look {
+    is_lent: bool,
+    is_standby: bool,
+    timeline: Option<String>,
+}
+
+impl Look {
+    async fn over(connection: &mut PgConnection, statements: &Statements) -> Result<Self, sqlx::Error> {
+        let row = match raw_sql(statements.text(Statement::LookAtServer)).fetch_one(connection).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_SUPPORTED) => return Ok(Self::default()),
+            row => row?,
+        };
+        Ok(Self { is_lent: row.try_get("is_lent")?, is_standby: row.try_get("is_standby")?, timeline: row.try_get("timeline")? })
+    }
+}
+
+/// The history of the database that this process knows, and its lives that began under it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    timeline: Option<String>,
+    lives: Vec<WorkerId>,
+    /// Since when there is another history than at first: connections that are older may lead to a server that was deposed.
+    since: Option<Instant>,
+}
+
+impl History {
+    /// Notes a life whose row is about to be written.
+    pub(crate) fn begins(&self, life: WorkerId) {
+        let mut known = self.known();
+        if !known.lives.contains(&life) {
+            known.lives.push(life);
+        }
+    }
+
+    /// Notes that a life is over, and writes nothing more.
+    pub(crate) fn is_over(&self, life: WorkerId) {
+        self.known().lives.retain(|known| *known != life);
+    }
+
+    /// Whether a connection that was opened so long ago may lead to another history.
+    pub(crate) fn has_changed_within(&self, age: Duration) -> bool {
+        self.known().since.is_some_and(|since| since.elapsed() <= age)
+    }
+
+    /// Lets a new connection be used, once what this process remembers of another history counts no longer where it leads to.
+    pub(crate) async fn admit(&self, connection: &mut PgConnection, statements: &Statements) -> Result<(), sqlx::Error> {
+        let look = Look::over(connection, statements).await?;
+        if look.is_lent {
+            return Err(refused(POOLED));
+        }
+        if look.is_standby {
+            return Err(standby());
+        }
+        let mut retired = Vec::new();
+        loop {
+            let others = self.lives_of_others(look.timeline.as_deref(), &retired);
+            if others.is_empty() {
+                return Ok(());
+            }
+            for life in others {
+                tracing::warn!(worker_id = %life, "another server leads now, which may lack what was written last: this worker starts anew");
+                let retire = sqlx::query(statements.text(Statement::RetireWorker)).bind(SHARD).bind(life.0);
+                retire.execute(&mut *connection).await?;
+                retired.push(life);
+            }
+        }
+    }
+
+    /// The lives of other histories that are not yet retired under this one; when none is left, it is the one that counts.
+    fn lives_of_others(&self, timeline: Option<&str>, retired: &[WorkerId]) -> Vec<WorkerId> {
+        let mut known = self.known();
+        if known.timeline.as_deref() == timeline {
+            return Vec::new();
+        }
+        if known.timeline.is_some() {
+            let others: Vec<WorkerId> = known.lives.iter().filter(|life| !retired.contains(life)).copied().collect();
+            if !others.is_empty() {
+                return others;
+            }
+            known.lives.clear();
+            known.since = Some(Instant::now());
+        }
+        known.timeline = timeline.map(str::to_owned);
+        Vec::new()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A standby is an outage: it may be about to be promoted.
+pub(crate) fn standby() -> sqlx::Error {
+    refused("it is a standby, which only reads; give the address of the primary, or promote it")
+}
+
+fn refused(why: &'static str) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::other(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_end_with_the_history_under_which_they_began_and_no_earlier() {
+        let history = History::default();
+        let (first, second) = (WorkerId::new(), WorkerId::new());
+        assert_eq!(history.lives_of_others(Some("1"), &[]), []);
+        history.begins(first);
+        assert_eq!(history.lives_of_others(Some("1"), &[]), [], "another connection to the same server");
+        assert_eq!(history.lives_of_others(Some("2"), &[]), [first]);
+        history.begins(second);
+        assert_eq!(history.lives_of_others(Some("2"), &[first]), [second], "it began while the first was retired");
+        assert!(!history.has_changed_within(Duration::from_secs(60)));
+        assert_eq!(history.lives_of_others(Some("2"), &[first, second]), []);
+        assert!(history.has_changed_within(Duration::from_secs(60)));
+        history.begins(first);
+        assert_eq!(history.lives_of_others(Some("2"), &[]), []);
+        assert_eq!(history.lives_of_others(Some("1"), &[]), [first], "back to the server that was deposed");
+    }
+
+    #[test]
+    fn a_life_that_is_over_is_not_retired_again() {
+        let history = History::default();
+        assert_eq!(history.lives_of_others(Some("1"), &[]), []);
+        history.begins(WorkerId(uuid::Uuid::nil()));
+        history.is_over(WorkerId(uuid::Uuid::nil()));
+        assert_eq!(history.lives_of_others(Some("2"), &[]), []);
+    }
+}
