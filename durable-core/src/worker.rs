@@ -71,6 +71,8 @@ pub(crate) struct Worker {
     pub(crate) claim_lost: Notify,
     /// Whether a run has ended because others seemed to hold its execution, since this was last compared with the database.
     pub(crate) lost_some: AtomicBool,
+    /// Told when a life was lost and another has begun: what the lost one held is to be rescued.
+    pub(crate) life_lost: Notify,
 }
 
 impl Worker {
@@ -94,6 +96,7 @@ impl Worker {
             claiming: Arc::default(),
             claim_lost: Notify::new(),
             lost_some: AtomicBool::new(false),
+            life_lost: Notify::new(),
             store,
             options,
             registry,
@@ -159,6 +162,7 @@ impl Worker {
         // Only now: a heartbeat of a life without a row would count it as lost, too.
         let over = self.life.send_replace(next);
         self.store.history.is_over(over);
+        self.life_lost.notify_one();
         self.signals.poke_all();
     }
 

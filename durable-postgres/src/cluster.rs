@@ -75,6 +75,31 @@ impl Cluster {
     /// When there are no server programs, the folder cannot be used, or the server does not start; the message ends with the
     /// last lines of the server's log.
     pub fn start(options: ClusterOptions) -> Result<Self, Error> {
+        Self::open(options, initialize::ensure_initialized)
+    }
+
+    /// Copies this cluster into another, and starts that as a standby: it follows this server, and only reads, until
+    /// [`promote`](Self::promote). It has this cluster's role and password; give it the same settings. Where it is to find this
+    /// server by another way than directly, give it `primary_conninfo`, too.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start), and when this server does not run.
+    pub fn start_standby(&self, options: ClusterOptions) -> Result<Self, Error> {
+        let binaries = options.binaries.clone().unwrap_or_else(|| self.site.binaries.clone());
+        let options = ClusterOptions { binaries: Some(binaries), ..options };
+        Self::open(options, |site| initialize::ensure_copied(site, self.port, &self.password))
+    }
+
+    /// Has a standby follow no longer, and write; returns when it does.
+    ///
+    /// # Errors
+    /// When the server does not run, or is no standby.
+    pub fn promote(&self) -> Result<(), Error> {
+        let _lock = lock(&self.site.folder)?;
+        server::promote(&self.site)
+    }
+
+    fn open(options: ClusterOptions, make: impl FnOnce(&Site) -> Result<String, Error>) -> Result<Self, Error> {
         check_name(&options.name)?;
         check_settings(&options.settings)?;
         let account = Account::of_this_process()?;
@@ -95,7 +120,7 @@ impl Cluster {
             settings: options.settings,
             durable: options.lifetime == Lifetime::Persistent,
         };
-        let password = initialize::ensure_initialized(&site)?;
+        let password = make(&site)?;
         let port = server::ensure_running(&site, PortChoice::Prefer(recorded_port(&site.folder)))?;
         record_port(&site.folder, port)?;
         Ok(Self { site, port, password, _watchdog: watchdog })

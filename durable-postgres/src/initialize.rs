@@ -32,32 +32,49 @@ pub(crate) fn major_of_data_files(data: &Path) -> Result<Option<u32>, Error> {
 
 /// Makes the data files unless they exist, and returns the password of the role.
 pub(crate) fn ensure_initialized(site: &Site) -> Result<String, Error> {
+    ensure_made(site, folders::random_word(PASSWORD_BYTES)?, |unfinished, password| {
+        run_initdb(site, unfinished, password)?;
+        create_database(site, unfinished)
+    })
+}
+
+/// Copies the data files from the server at a port unless they exist, to follow it; returns the password of the role.
+pub(crate) fn ensure_copied(site: &Site, port: u16, password: &str) -> Result<String, Error> {
+    ensure_made(site, password.to_owned(), |unfinished, password| run_basebackup(site, unfinished, port, password))
+}
+
+fn ensure_made(site: &Site, password: String, make: impl FnOnce(&Path, &str) -> Result<(), Error>) -> Result<String, Error> {
     remove_unfinished(&site.folder);
     let file = site.folder.join("password");
     if site.data.exists() {
         let text = fs::read_to_string(&file).map_err(Error::io(format!("read the password in {}", file.display())))?;
         return Ok(text.trim().to_owned());
     }
-    let password = folders::random_word(PASSWORD_BYTES)?;
     folders::write_private(&file, &password)?;
-    initialize(site, &password)?;
-    Ok(password)
-}
-
-fn initialize(site: &Site, password: &str) -> Result<(), Error> {
-    // A name of its own: an initdb whose application was killed may still be writing under the old one.
+    // A name of its own: a program whose application was killed may still be writing under the old one.
     let unfinished = site.folder.join(format!("{UNFINISHED}-{}", folders::random_word(4)?));
     let doing = || format!("make {}", unfinished.display());
     DirBuilder::new().mode(0o700).create(&unfinished).map_err(Error::io(doing()))?;
     site.account.give(&unfinished)?;
-    run_initdb(site, &unfinished, password)?;
-    create_database(site, &unfinished)?;
+    make(&unfinished, &password)?;
     fs::rename(&unfinished, &site.data).map_err(Error::io(format!("make {}", site.data.display())))?;
     if site.durable {
         let folder = File::open(&site.folder).and_then(|folder| folder.sync_all());
         folder.map_err(Error::io(format!("write {} to disk", site.folder.display())))?;
     }
-    Ok(())
+    Ok(password)
+}
+
+fn run_basebackup(site: &Site, data: &Path, port: u16, password: &str) -> Result<(), Error> {
+    let mut basebackup = site.account.command(site.binaries.program("pg_basebackup"));
+    basebackup.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-U", NAME, "-w", "-X", "stream", "-c", "fast", "-R"]);
+    if !site.durable {
+        basebackup.arg("--no-sync");
+    }
+    basebackup.arg("-p").arg(port.to_string()).arg("-D").arg(data);
+    let doing = format!("copy the PostgreSQL cluster at port {port} into {}", site.folder.display());
+    let output = basebackup.output().map_err(Error::io(doing.as_str()))?;
+    check(doing, &output)
 }
 
 fn run_initdb(site: &Site, data: &Path, password: &str) -> Result<(), Error> {

@@ -122,6 +122,20 @@ pub(crate) fn stop(site: &Site) -> Result<(), Error> {
     Err(program_error(site, doing, &String::from_utf8_lossy(&output.stderr), 0))
 }
 
+/// Has a standby follow no longer, and waits until it writes.
+pub(crate) fn promote(site: &Site) -> Result<(), Error> {
+    let doing = format!("promote the PostgreSQL server in {}", site.data.display());
+    let output = pg_ctl(site)
+        .args(["promote", "-s", "-w", "-t", PG_CTL_SECONDS, "-D"])
+        .arg(&site.data)
+        .output()
+        .map_err(Error::io(doing.as_str()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(program_error(site, doing, &String::from_utf8_lossy(&output.stderr), 0))
+}
+
 /// Kills the server's first process as a crash would, and waits until it is gone. Its other processes follow a moment later.
 pub(crate) fn kill(site: &Site) -> Result<(), Error> {
     let doing = format!("kill the PostgreSQL server in {}", site.data.display());

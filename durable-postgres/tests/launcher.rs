@@ -77,6 +77,30 @@ fn a_killed_server_starts_again_with_what_was_committed() {
 }
 
 #[test]
+fn a_standby_follows_only_reads_and_writes_once_it_is_promoted() {
+    let home = Home::new();
+    let primary = home.start();
+    if !primary.binaries().directory().join("pg_basebackup").is_file() {
+        return eprintln!("skipped: these server programs come without pg_basebackup");
+    }
+    sql(&primary.url(), "create table kept as select 42 as answer");
+    let standby = primary.start_standby(ClusterOptions { name: "standby".to_owned(), ..home.options() }).unwrap();
+    assert_ne!(standby.port(), primary.port());
+    assert_eq!(sql(&standby.url(), "select answer from kept"), "42");
+    assert_eq!(sql(&standby.url(), "select pg_is_in_recovery()"), "t");
+    let deadline = Instant::now() + DEADLINE;
+    sql(&primary.url(), "update kept set answer = 43");
+    while sql(&standby.url(), "select answer from kept") != "43" {
+        assert!(Instant::now() < deadline, "the standby does not follow");
+    }
+    assert!(primary.promote().is_err(), "a primary is no standby");
+    primary.kill().unwrap();
+    standby.promote().unwrap();
+    sql(&standby.url(), "update kept set answer = 44");
+    standby.stop().unwrap();
+}
+
+#[test]
 fn threads_that_start_one_cluster_at_once_get_one_server() {
     let home = Home::new();
     let pids: Vec<_> = thread::scope(|scope| {

@@ -42,6 +42,8 @@ mod examining;
 #[cfg(test)]
 mod expiring;
 #[cfg(test)]
+mod failing_over;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod fleet;
@@ -55,6 +57,8 @@ mod isolating;
 mod leasing;
 #[cfg(test)]
 mod limiting;
+#[cfg(test)]
+mod listening;
 #[cfg(test)]
 mod looking;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod bodies;
 pub(crate) mod clock;
+pub(crate) mod pair;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod programs;
@@ -26,6 +27,9 @@ const GLANCE: Duration = Duration::from_millis(10);
 
 /// Connections the shared server accepts.
 const SERVER_CONNECTIONS: u32 = 400;
+
+/// Settings of a server that one test has to itself.
+const MODEST: [(&str, &str); 3] = [("max_connections", "60"), ("shared_buffers", "16MB"), ("track_commit_timestamp", "on")];
 
 /// The migrated database that the others are copies of.
 const TEMPLATE: &str = "template_of_tests";
@@ -122,8 +126,7 @@ pub(crate) async fn empty_database() -> Database {
 /// A server of the test's own, durable as in production, with a migrated database: for tests that restart or kill it. It knows when
 /// each transaction was committed.
 pub(crate) async fn server_of_its_own() -> (Arc<Cluster>, Database) {
-    let settings = [("max_connections", "60"), ("shared_buffers", "16MB"), ("track_commit_timestamp", "on")];
-    let cluster = start("crashed", &settings).await;
+    let cluster = start("crashed", &MODEST).await;
     migrate(&cluster.url(), &SchemaName::default()).await.unwrap();
     let database = Database::at(cluster.url());
     (cluster, database)
@@ -172,13 +175,17 @@ async fn server() -> &'static Arc<Cluster> {
         .await
 }
 
-async fn start(name: &str, settings: &[(&str, &str)]) -> Arc<Cluster> {
-    let options = ClusterOptions {
+fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
+    ClusterOptions {
         name: name.to_owned(),
         lifetime: Lifetime::Temporary,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         ..ClusterOptions::default()
-    };
+    }
+}
+
+async fn start(name: &str, settings: &[(&str, &str)]) -> Arc<Cluster> {
+    let options = options(name, settings);
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options)).await.unwrap().unwrap();
     make_logins_cheap(&cluster).await;
     Arc::new(cluster)

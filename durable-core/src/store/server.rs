@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection, Row, raw_sql};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Statement, Statements, Store};
@@ -100,7 +101,10 @@ impl Look {
 
 /// The history of the database that this process knows, and its lives that began under it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct History(Arc<Mutex<Known>>);
+pub(crate) struct History {
+    known: Arc<Mutex<Known>>,
+    changed: Arc<Notify>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -127,6 +131,11 @@ impl History {
     /// Whether a connection that was opened so long ago may lead to another history.
     pub(crate) fn has_changed_within(&self, age: Duration) -> bool {
         self.known().since.is_some_and(|since| since.elapsed() <= age)
+    }
+
+    /// Returns when another history has taken the place of the one that was known.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Lets a new connection be used, once what this process remembers of another history counts no longer where it leads to.
@@ -166,13 +175,14 @@ impl History {
             }
             known.lives.clear();
             known.since = Some(Instant::now());
+            self.changed.notify_one();
         }
         known.timeline = timeline.map(str::to_owned);
         Vec::new()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) async fn rescue(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
         }
         tokio::select! {
             () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => {}
+            () = worker.life_lost.notified() => {}
             () = worker.signals.clock_turned.notified() => {}
         }
     }

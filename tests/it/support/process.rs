@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    crashing, crashing_flows, crashing_waits, deciding, expiring, fleet, leasing, limiting, mapping, pausing_executions, pooling,
-    scheduling, shutting_down, transacting,
+    crashing, crashing_flows, crashing_waits, deciding, expiring, failing_over, fleet, leasing, limiting, mapping,
+    pausing_executions, pooling, scheduling, shutting_down, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -177,6 +177,7 @@ fn worker_process() {
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
             "market" => crashing_waits::work(&url, &folder).await,
+            "relay" => failing_over::work(&url).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "fleet" => fleet::work(&url, &folder).await,
             "limited" => limiting::work(&url, &folder).await,

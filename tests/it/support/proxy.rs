@@ -5,6 +5,7 @@
 //! is known by its first word: `begin`, `commit`.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sqlx::postgres::PgConnectOptions;
@@ -60,6 +61,13 @@ struct Shared {
     /// How statements pass: as always, not at all, or over no connection.
     passage: watch::Sender<Passage>,
     forgeries: Mutex<Vec<Forgery>>,
+    /// How often all connections were cut.
+    cuts: watch::Sender<usize>,
+    /// The server to which new connections lead.
+    server: Mutex<(String, u16)>,
+    /// Whether notifications are swallowed.
+    deaf: AtomicBool,
+    swallowed: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -105,9 +113,13 @@ impl Proxy {
             released: watch::Sender::new(false),
             passage: watch::Sender::new(Passage::Open),
             forgeries: Mutex::default(),
+            cuts: watch::Sender::new(0),
+            server: Mutex::new(server),
+            deaf: AtomicBool::new(false),
+            swallowed: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, server, shared.clone()));
+        tasks.spawn(accept(listener, shared.clone()));
         Self { url, shared, _tasks: tasks }
     }
 
@@ -155,9 +167,30 @@ impl Proxy {
         self.shared.forgeries.lock().unwrap().push(forgery);
     }
 
+    /// Leads new connections to the server of another database, and cuts those that are there.
+    pub(crate) fn lead_to(&self, database: &Database) {
+        let options: PgConnectOptions = database.url.parse().unwrap();
+        *self.shared.server.lock().unwrap() = (options.get_host().to_owned(), options.get_port());
+        self.pass(Passage::Refused);
+        self.pass(Passage::Open);
+    }
+
+    /// Swallows notifications from now on, on connections that are otherwise well.
+    pub(crate) fn deafen(&self) {
+        self.shared.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// How many notifications were swallowed.
+    pub(crate) fn swallowed(&self) -> usize {
+        self.shared.swallowed.load(Ordering::SeqCst)
+    }
+
     /// How everything passes from now on.
     pub(crate) fn pass(&self, passage: Passage) {
         self.shared.passage.send_replace(passage);
+        if passage == Passage::Refused {
+            self.shared.cuts.send_modify(|cuts| *cuts += 1);
+        }
     }
 }
 
@@ -193,25 +226,35 @@ impl Shared {
         let _ = self.released.subscribe().wait_for(|released| *released).await;
     }
 
+    /// Returns when connections are cut, if only for an instant.
+    fn until_cut(&self) -> impl Future<Output = ()> + use<> {
+        let mut cuts = self.cuts.subscribe();
+        async move {
+            // The proxy is there as long as its connections are.
+            let _ = cuts.changed().await;
+        }
+    }
+
     async fn until_open(&self) {
         let _ = self.passage.subscribe().wait_for(|passage| *passage == Passage::Open).await;
     }
 }
 
-async fn accept(listener: TcpListener, server: (String, u16), shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         // Forget those that have ended.
         while connections.try_join_next().is_some() {}
+        // Before it is known where it leads: it must not outlive a change of that.
+        let cut = shared.until_cut();
         if *shared.passage.borrow() == Passage::Refused {
             continue;
         }
-        let (server, shared) = (server.clone(), shared.clone());
+        let (server, shared) = (shared.server.lock().unwrap().clone(), shared.clone());
         connections.spawn(async move {
-            let mut passage = shared.passage.subscribe();
             tokio::select! {
                 _ = connect(client, server, shared.clone()) => {}
-                _ = passage.wait_for(|passage| *passage == Passage::Refused) => {}
+                () = cut => {}
             }
         });
     }
@@ -302,6 +345,14 @@ async fn downwards(
     loop {
         let message = Message::read(&mut server).await?;
         let ready = message.kind == b'Z';
+        if message.kind == b'A' && shared.deaf.load(Ordering::SeqCst) {
+            shared.swallowed.fetch_add(1, Ordering::SeqCst);
+            continue;
+        }
+        if message.kind == b'W' {
+            // A stream of the log begins, which nothing ends.
+            take(&link);
+        }
         message.append_to(&mut outgoing);
         if ready && let Some((statement, trap)) = take(&link) {
             shared.state().answered.push(statement.clone());
