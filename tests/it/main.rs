@@ -100,6 +100,8 @@ mod scheduling;
 #[cfg(test)]
 mod shutting_down;
 #[cfg(test)]
+mod skewing;
+#[cfg(test)]
 mod starting;
 #[cfg(test)]
 mod statements;

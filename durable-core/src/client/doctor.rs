@@ -79,7 +79,7 @@ impl Doctor {
             Server::Pooled => Some(error(Subject::Pooler, server::POOLED, server::UNPOOL)),
             Server::Standby => {
                 let problem = "the server is a standby, which only reads";
-                Some(error(Subject::Server, problem, "give the address of the primary, or promote it: `select pg_promote()`"))
+                Some(error(Subject::Server, problem, "give the address of the primary, or promote this one with `pg_promote()`"))
             }
         })
     }

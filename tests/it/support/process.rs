@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     crashing, crashing_flows, crashing_waits, deciding, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, scheduling, shutting_down, transacting,
+    pausing_executions, pooling, scheduling, shutting_down, skewing, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -30,12 +30,18 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the worker called `role` on the database at `url`.
     pub(crate) fn start(role: &str, url: &str, folder: &Folder) -> Self {
+        Self::start_in(&[], role, url, folder)
+    }
+
+    /// As [`start`](Self::start), with more in its environment.
+    pub(crate) fn start_in(environment: &[(&str, &str)], role: &str, url: &str, folder: &Folder) -> Self {
         let stderr = if std::env::var_os(TRACE).is_some() { Stdio::inherit() } else { Stdio::null() };
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "support::process::worker_process", "--nocapture"])
             .env(ROLE, role)
             .env(URL, url)
             .env(FOLDER, folder.path())
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(stderr)
@@ -187,6 +193,7 @@ fn worker_process() {
             "transfer" => transacting::work(&url).await,
             "expiring" => expiring::work(&url).await,
             "schedules" => scheduling::work(&url).await,
+            "skewed" => skewing::work(&url).await,
             "until signal" => shutting_down::work(&url, &folder).await,
             other => panic!("there is no worker called `{other}`"),
         }

@@ -1,6 +1,6 @@
 //! Programs of other people that tests run against; a test whose program is missing says so, and is skipped.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The file of a program: in one of the folders of `PATH`, or in those that ordinary users have not always in theirs.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
@@ -9,9 +9,11 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
     folders.map(|folder: PathBuf| folder.join(name)).find(|file| file.is_file())
 }
 
-/// The first of the files that is there.
-pub(crate) fn library(files: &[&str]) -> Option<PathBuf> {
-    files.iter().map(Path::new).find(|file| file.is_file()).map(Path::to_owned)
+/// The library that gives a process another time than the machine's.
+pub(crate) fn libfaketime() -> Option<PathBuf> {
+    let by_architecture = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = by_architecture.chain(["/usr/lib".into(), "/usr/local/lib".into()]);
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|file| file.is_file())
 }
 
 /// Says that a test was skipped, past the harness, which keeps to itself what a test that passes has printed.
