@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::crashing::leases_run_out;
+use crate::support::bodies::Gate;
 use crate::support::process::{Effects, Flag, Folder, Process};
 use crate::support::proxy::{Fate, Moment, Passage, Proxy, Trap};
 use crate::support::{self, Database, clock, eventually, eventually_some, soon};
@@ -358,5 +359,55 @@ async fn a_worker_that_lost_its_lease_begins_anew_and_goes_on_working() {
     assert_ne!(first, second);
     let handle = durable.start::<Hold>(()).await.unwrap();
     assert_eq!(soon("the result", handle.result()).await.unwrap(), "held by the second");
+    durable.shutdown().await.unwrap();
+}
+
+/// Rests, and then stands at a gate.
+struct Rest {
+    gate: Gate,
+}
+
+#[workflow]
+impl Rest {
+    async fn run(&self, cx: &Context, (): ()) -> Result<u32> {
+        let told: u32 = cx.wait_for_event("go").await?;
+        self.stand(told).await
+    }
+
+    #[step]
+    async fn stand(&self, told: u32) -> Result<u32> {
+        self.gate.pass().await;
+        Ok(told)
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_arrives_when_its_claim_was_lost_disturbs_nobody_who_runs_the_execution_by_then() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let gate = Gate::closed();
+    let builder = Database::at(proxy.url().to_owned()).builder().max_connections(8).cached_executions(0);
+    let durable = builder.lease(Duration::from_secs(2)).register(Rest { gate: gate.clone() }).start().await.unwrap();
+    let handle = durable.start::<Rest>(()).await.unwrap();
+    let resting = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("at rest", async || database.count(resting).await == 1).await;
+    let trap = Trap { statements: vec!["checkpoints/load".to_owned()], nth: 1, moment: Moment::After, fate: Fate::Held };
+    proxy.set(trap);
+    durable.send_event(handle.id(), "go", &7).await.unwrap();
+    proxy.caught().await;
+    database.run("update durable.workers set lost_at = durable.now()").await;
+    // It is claimed in the next life of the same worker.
+    gate.until_inside(1).await;
+    let held: (i32, bool) = (
+        database.value("select epoch from durable.executions").await,
+        database.value("select lost_at is null from durable.workers join durable.executions using (shard, worker_id)").await,
+    );
+    assert_eq!(held, (3, true));
+
+    proxy.release();
+    eventually("the journal is read", async || proxy.answered("checkpoints/load") >= 2).await;
+    gate.let_pass(2);
+    assert_eq!(soon("the result", handle.result()).await.unwrap(), 7);
+    assert_eq!(gate.most_inside(), 1, "what was claimed in the former life ran, too");
     durable.shutdown().await.unwrap();
 }
