@@ -18,7 +18,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::clock::{Clock, after};
-use crate::context::run::{Lanes, Run, Verdict};
+use crate::context::run::{Hold, Lanes, Run, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
@@ -160,7 +160,10 @@ impl Worker {
             tracing::warn!(%error, "cannot register again yet");
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
-        let over = self.life.send_replace(next);
+        let over = {
+            let _nothing_begins = self.running();
+            self.life.send_replace(next)
+        };
         self.store.history.is_over(over);
         self.life_lost.notify_one();
         self.signals.poke_all();
@@ -197,9 +200,11 @@ impl Worker {
         ids.iter().filter_map(|id| running.get(id)).for_each(|run| run.nudged.notify_one());
     }
 
-    /// Everything this process believes to hold, and at which epoch.
-    pub(crate) fn held(&self) -> Vec<(ExecutionId, Epoch)> {
-        self.running().iter().map(|(id, run)| (*id, run.hold().epoch)).collect()
+    /// Everything this process believes to hold in that life, and at which epoch.
+    pub(crate) fn held(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
+        let running = self.running();
+        let held = running.iter().map(|(id, run)| (*id, run.hold()));
+        held.filter(|(_, hold)| hold.worker == life).map(|(id, hold)| (id, hold.epoch)).collect()
     }
 
     /// Stops what runs here and was ended by a client, as soon as it is heard of.
@@ -218,12 +223,13 @@ impl Worker {
     }
 
     /// Stops those of `believed` that turned out not to be held, unless they were parked or claimed anew in the meantime.
-    pub(crate) fn drop_strays(&self, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
+    pub(crate) fn drop_strays(&self, life: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
         let unchanged = |ids: &[ExecutionId]| -> Vec<Arc<Run>> {
             let running = self.running();
             let unchanged = |id: &ExecutionId| {
                 let (_, epoch) = believed.iter().find(|(believed, _)| believed == id)?;
-                running.get(id).filter(|run| run.hold().epoch == *epoch && !run.is_parking()).cloned()
+                let believed = Hold { worker: life, epoch: *epoch };
+                running.get(id).filter(|run| run.hold() == believed && !run.is_parking()).cloned()
             };
             ids.iter().filter_map(unchanged).collect()
         };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::bodies::Gate;
 use crate::support::pair::{Pair, Replication};
 use crate::support::process::{Folder, Process};
-use crate::support::{Database, eventually, soon};
+use crate::support::{Database, PATIENCE, eventually, soon};
 
 /// How often the primary is killed in one run of a test; set `ROUNDS` for more.
 const DEFAULT_ROUNDS: usize = 2;
@@ -82,8 +82,13 @@ fn rounds() -> usize {
 
 /// Every execution is completed, and its journal is that of one run: each baton that was handed on is the one that is on record.
 async fn check_journals(what: &str, database: &Database) {
-    let unfinished = "select count(*) from durable.executions where state <> 'completed'";
-    eventually(&format!("{what}: all completed"), async || database.count(unfinished).await == 0).await;
+    let left =
+        "select concat_ws(' ', execution_id, state, worker_id, epoch, wake_at, workers.lost_at, workers.lease_until, error)
+        from durable.executions left join durable.workers using (shard, worker_id) where state <> 'completed'";
+    let completed = async { while !database.values::<String>(left).await.is_empty() {} };
+    if tokio::time::timeout(PATIENCE, completed).await.is_err() {
+        panic!("{what}: not completed: {:#?}", database.values::<String>(left).await);
+    }
     let ids: Vec<Uuid> = database.values("select execution_id from durable.executions").await;
     for id in ids {
         let output: String =

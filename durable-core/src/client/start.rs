@@ -353,37 +353,37 @@ impl Durable {
             Some(worker) => Some(worker.begin_claim().await),
             None => None,
         };
-        let mut slots = self.hand_off(&mut new).into_iter();
-        let claimed: Vec<Claimed> = new.iter().map(as_claimed).collect();
+        let handed = self.hand_off(&mut new);
+        let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
         let started = self.engine.starts.write(new).await?;
-        for (started, claimed) in started.iter().zip(claimed) {
-            self.begin(started, claimed, slots.next().flatten());
+        for ((started, queue), handed) in started.iter().zip(&queues).zip(handed) {
+            self.begin(started, queue, handed);
         }
         Ok(started)
     }
 
     /// Takes a slot of this process for each execution that can begin at once.
-    fn hand_off(&self, new: &mut [NewExecution]) -> Vec<Option<Slot>> {
-        let Some(worker) = &self.engine.worker else { return Vec::new() };
+    fn hand_off(&self, new: &mut [NewExecution]) -> Vec<Option<(Slot, Claimed)>> {
         new.iter_mut()
             .map(|new| {
+                let worker = self.engine.worker.as_ref()?;
                 if new.start_at.is_some() || new.delay.is_some() || new.concurrency_key.is_some() {
                     return None;
                 }
                 let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
                 new.hand_off = Some(id);
-                Some(slot)
+                Some((slot, as_claimed(new, id)))
             })
             .collect()
     }
 
     /// Runs what was handed to this process; has the rest claimed.
-    fn begin(&self, started: &Started, claimed: Claimed, slot: Option<Slot>) {
-        match (started.how, slot, &self.engine.worker) {
-            (StartOutcome::Claimed, Some(slot), Some(worker)) => worker.take_over(slot, claimed),
-            (StartOutcome::Queued, slot, _) => {
-                drop(slot);
-                self.engine.signals.queued(&claimed.queue);
+    fn begin(&self, started: &Started, queue: &str, handed: Option<(Slot, Claimed)>) {
+        match (started.how, handed, &self.engine.worker) {
+            (StartOutcome::Claimed, Some((slot, claimed)), Some(worker)) => worker.take_over(slot, claimed),
+            (StartOutcome::Queued, handed, _) => {
+                drop(handed);
+                self.engine.signals.queued(queue);
             }
             _ => {}
         }
@@ -408,8 +408,9 @@ impl Durable {
 }
 
 /// The execution as a claim would have returned it, had it not been created as claimed.
-fn as_claimed(new: &NewExecution) -> Claimed {
+fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
     Claimed {
+        worker,
         id: new.id,
         epoch: Epoch::FIRST,
         workflow: new.workflow.clone(),

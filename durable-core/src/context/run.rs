@@ -76,6 +76,12 @@ pub(crate) struct Hold {
     pub(crate) epoch: Epoch,
 }
 
+impl Hold {
+    pub(crate) fn by(claimed: &Claimed) -> Self {
+        Self { worker: claimed.worker, epoch: claimed.epoch }
+    }
+}
+
 /// Why a run ends before its workflow does. Never an error that workflow code could swallow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::wait::{Bond, Wait};
 use crate::error::{Error, ErrorKind, Failure};
-use crate::ids::{Epoch, ExecutionId};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::payload::Payload;
 
 /// Longest time to live, as of durations in the macro: added to a date it still fits every timestamp.
@@ -279,6 +279,8 @@ pub enum AttemptOutcome {
 /// An execution as a worker gets it from a claim.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
+    /// The life of the worker under which it was claimed: only under that does the epoch count.
+    pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
     pub(crate) workflow: String,

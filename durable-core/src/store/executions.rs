@@ -69,7 +69,7 @@ pub(crate) async fn claim(
     for row in &rows {
         match row.try_get("retry_at")? {
             Some(time) => retry_at = Some(time),
-            None => in_line.push((row.try_get("rank")?, claimed(row)?)),
+            None => in_line.push((row.try_get("rank")?, claimed(row, worker)?)),
         }
     }
     in_line.sort_by_key(|(rank, execution)| (*rank, execution.id));
@@ -85,11 +85,12 @@ pub(crate) async fn held(
 ) -> Result<Vec<Claimed>, sqlx::Error> {
     let known: Vec<Uuid> = known.iter().map(|id| id.as_uuid()).collect();
     let rows = store.query(Statement::HeldExecutions).bind(SHARD).bind(worker.0).bind(known).fetch_all(executor).await?;
-    rows.iter().map(claimed).collect()
+    rows.iter().map(|row| claimed(row, worker)).collect()
 }
 
-fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
+fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
     Ok(Claimed {
+        worker,
         id: row.try_get::<Uuid, _>("execution_id")?.into(),
         epoch: Epoch(row.try_get("epoch")?),
         workflow: row.try_get("workflow")?,

@@ -34,10 +34,11 @@ pub(super) async fn reconcile(worker: Arc<Worker>) {
 }
 
 async fn stop_strays(worker: &Worker, store: &Store) -> Result<(), sqlx::Error> {
-    let held = worker.held();
+    let life = worker.id();
+    let held = worker.held(life);
     if !held.is_empty() {
-        let strays = store::executions::stray(store, &store.pool, worker.id(), &held).await?;
-        worker.drop_strays(&held, &strays);
+        let strays = store::executions::stray(store, &store.pool, life, &held).await?;
+        worker.drop_strays(life, &held, &strays);
     }
     Ok(())
 }

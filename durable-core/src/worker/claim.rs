@@ -122,7 +122,7 @@ fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming
         let parked = if fresh { None } else { worker.parked().take(claimed.id) };
         match parked {
             _ if fresh => worker.spawn(slot, claimed, Begin::Fresh),
-            Some(parked) if parked.goes_on_at(claimed.epoch) => worker.spawn(slot, claimed, Begin::Cached(parked)),
+            Some(parked) if parked.goes_on_at(&claimed) => worker.spawn(slot, claimed, Begin::Cached(parked)),
             _ => resumed.push((slot, claimed)),
         }
     }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::Worker;
-use crate::context::run::Run;
+use crate::context::run::{Hold, Run};
 use crate::error::{ErrorKind, Failure, Result};
-use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::plan::divergence;
@@ -101,11 +100,11 @@ impl Worker {
         }
     }
 
-    pub(super) fn let_go(&self, id: ExecutionId, epoch: Epoch) {
+    pub(super) fn let_go(&self, claimed: &Claimed) {
         let mut running = self.running();
-        // After a parking the same execution may be running here again already, under a later epoch.
-        if running.get(&id).is_some_and(|current| current.hold().epoch == epoch) {
-            running.remove(&id);
+        // After a parking the same execution may be running here again already, under a later epoch or in another life.
+        if running.get(&claimed.id).is_some_and(|current| current.hold() == Hold::by(claimed)) {
+            running.remove(&claimed.id);
         }
         drop(running);
         self.run_ended.notify_waiters();
@@ -126,7 +125,7 @@ impl Worker {
         tracing::error!(execution_id = %claimed.id, "{failure}");
         let store = &self.store;
         let given_up = store::run("give up a poisoned execution", self.options.patience, || {
-            executions::poison(store, &store.pool, self.id(), (claimed.id, claimed.epoch), &failure)
+            executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
         let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return };
         self.signals.called_off(store, &called_off).await;

@@ -47,9 +47,20 @@ impl Worker {
             tracing::error!(execution_id = %claimed.id, workflow = %claimed.workflow, "claimed a workflow that is not registered");
             return;
         };
+        if claimed.worker != self.id() {
+            // Claimed in a life that was lost meanwhile: it belongs to whoever claims it now, who may be this worker.
+            return;
+        }
         let (run, flow) = self.prepare(registered, &claimed, begin);
-        // Known as running from here on, before anyone can ask.
-        let before = self.running().insert(run.id, run.clone());
+        let before = {
+            let mut running = self.running();
+            // Once more, now that no other life can begin: its run of the same execution must not be taken for an earlier one.
+            if claimed.worker != self.id() {
+                return;
+            }
+            // Known as running from here on, before anyone can ask.
+            running.insert(run.id, run.clone())
+        };
         if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &run)) {
             // It was taken away to be rolled back, and came again before this process had heard of it.
             before.end(Verdict::Lost);
@@ -66,14 +77,14 @@ impl Worker {
                 worker.lost_some.store(true, Ordering::Relaxed);
             }
             worker.conclude(&run, &claimed, ending).await;
-            worker.let_go(run.id, claimed.epoch);
+            worker.let_go(&claimed);
             drop(slot);
             worker.make_room(&claimed);
         });
     }
 
     fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
-        let hold = Hold { worker: self.id(), epoch: claimed.epoch };
+        let hold = Hold::by(claimed);
         match begin {
             Begin::Cached(flow) => {
                 flow.run.wake(hold, claimed.resolved.clone());

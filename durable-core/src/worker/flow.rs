@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::context::run::{Body, Rest, Run};
+use crate::context::run::{Body, Hold, Rest, Run};
 use crate::context::scope::Scope;
-use crate::ids::Epoch;
-use crate::model::Undoable;
+use crate::model::{Claimed, Undoable};
 use crate::payload::Payload;
 use crate::plan::journal_key;
 use crate::registry::Registered;
@@ -31,9 +30,10 @@ impl Flow {
         Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
     }
 
-    /// Whether nobody else can have held the execution between its parking and a claim at that epoch.
-    pub(super) fn goes_on_at(&self, claimed: Epoch) -> bool {
-        claimed.follows(self.run.hold().epoch)
+    /// Whether nobody else can have held the execution between its parking and this claim.
+    pub(super) fn goes_on_at(&self, claimed: &Claimed) -> bool {
+        let Hold { worker, epoch } = self.run.hold();
+        claimed.worker == worker && claimed.epoch.follows(epoch)
     }
 
     /// Polls it until it comes to rest.
