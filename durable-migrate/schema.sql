@@ -123,7 +123,9 @@ create table durable.migrations (
     name text not null,
     checksum text not null,
     applied_at timestamp with time zone default clock_timestamp() not null,
+    kind text,
     constraint migrations_pkey PRIMARY KEY (version),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
 );
 

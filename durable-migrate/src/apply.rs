@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, raw_sql};
 
 use crate::database::{PRIMARY, Place, Remedy, quote};
-use crate::{Database, Error, FunctionsState, Migration, SchemaName, functions, ledger, script, status};
+use crate::{Database, Error, FunctionsState, Migration, SchemaName, Status, VERSION, functions, ledger, script, status};
 
 /// What a call of [`migrate`] did.
 #[derive(Debug, Clone)]
@@ -14,20 +14,23 @@ use crate::{Database, Error, FunctionsState, Migration, SchemaName, functions, l
 pub struct Report {
     /// The schema.
     pub schema: SchemaName,
+    /// Its version now; above [`VERSION`](crate::VERSION) where a later release has migrated it before.
+    pub version: i32,
     /// The migrations that were applied, oldest first.
     pub applied: Vec<&'static Migration>,
     /// Were the functions created again?
     pub functions_replaced: bool,
 }
 
-/// Brings a schema up to date, creating it where it does not exist; where there is nothing to do, it changes nothing.
+/// Brings a schema up to date, creating it where it does not exist; where there is nothing to do, it changes nothing. One that is
+/// newer than this program, and serves it all the same, is left as it is.
 ///
 /// Everything happens in one transaction under a lock on the name of the schema, so that it happens whole or not at all,
 /// also when the future is dropped, and once, however many processes call it at the same time.
 ///
 /// # Errors
 /// When the database cannot be reached, the role may not create what is needed, or a statement fails; when the schema is
-/// newer than this program, or was made by migrations of another text. In each case nothing was changed.
+/// newer and no longer serves this program, or was made by migrations of another text. In each case nothing was changed.
 pub async fn migrate(database: impl Into<Database>, schema: &SchemaName) -> Result<Report, Error> {
     let (mut connection, place) = database.into().connect().await?;
     let outcome = Run { connection: &mut connection, place: &place, schema }.bring_up_to_date().await;
@@ -47,6 +50,10 @@ impl Run<'_> {
     async fn bring_up_to_date(mut self) -> Result<Report, Error> {
         self.begin().await?;
         let status = status::read(self.connection, self.place, self.schema).await?;
+        if status.is_ahead() {
+            self.send("commit", "commit".to_owned(), &[]).await?;
+            return Ok(self.report(&status, false));
+        }
         status.accept_history()?;
         if status.database_version.is_none() {
             self.create_schema().await?;
@@ -61,7 +68,12 @@ impl Run<'_> {
             self.replace_functions().await?;
         }
         self.send("commit", "commit".to_owned(), &[]).await?;
-        Ok(Report { schema: self.schema.clone(), applied: status.pending, functions_replaced })
+        Ok(self.report(&status, functions_replaced))
+    }
+
+    fn report(&self, before: &Status, functions_replaced: bool) -> Report {
+        let version = before.database_version.map_or(VERSION, |found| found.max(VERSION));
+        Report { schema: self.schema.clone(), version, applied: before.pending.clone(), functions_replaced }
     }
 
     async fn begin(&mut self) -> Result<(), Error> {
@@ -120,6 +132,6 @@ impl fmt::Display for Report {
         if self.functions_replaced {
             writeln!(f, "replaced the functions")?;
         }
-        write!(f, "schema {} is up to date, at version {}", self.schema, crate::VERSION)
+        write!(f, "schema {} is up to date, at version {}", self.schema, self.version)
     }
 }

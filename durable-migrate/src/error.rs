@@ -87,8 +87,8 @@ pub enum Error {
 
     /// The schema is newer than this program knows.
     #[error(
-        "use the schema `{schema}`: it is at version {found} and this program knows no version above {VERSION}; \
-         upgrade `durable` in this program"
+        "use the schema `{schema}`: it is at version {found}, from which something was taken that this program needs or may need, as it \
+         knows no version above {VERSION}; upgrade `durable` in this program"
     )]
     Ahead {
         /// The schema.

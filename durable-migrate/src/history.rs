@@ -41,6 +41,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(28, "create_duties", Kind::Expand, include_str!("../migrations/0028_create_duties.sql")),
     migration(29, "add_time_to_live", Kind::Expand, include_str!("../migrations/0029_add_time_to_live.sql")),
     migration(30, "tune_autovacuum", Kind::Expand, include_str!("../migrations/0030_tune_autovacuum.sql")),
+    migration(31, KINDS, Kind::Expand, include_str!("../migrations/0031_record_kinds.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -97,6 +98,9 @@ static FUNCTIONS: &[Function] = &[
     function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
 ];
 
+/// From this migration on the ledger records of which kind each is.
+const KINDS: &str = "record_kinds";
+
 /// The version of the schema that this program needs: the number of its newest migration.
 pub const VERSION: i32 = MIGRATIONS.len() as i32;
 
@@ -129,9 +133,11 @@ pub struct Migration {
 /// What a migration asks of the programs that run while it is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Adds only: programs of the version before do not notice it.
+    /// Adds only: programs of the versions before work on, and new ones of them start. A function keeps its parameters, one that
+    /// needs more stands beside it; a column that is added has a default or may be null.
     Expand,
-    /// Removes what no program has used since the version before.
+    /// Removes what no program of the version before uses any more, such as a function with its former parameters: those that run
+    /// work on, and none of them starts.
     Contract,
     /// Stop all workers first.
     Breaking,
@@ -152,6 +158,11 @@ impl Migration {
     #[must_use]
     pub fn file(&self) -> String {
         format!("{self}.sql")
+    }
+
+    /// Whether the ledger has a column for the kind once this one was applied.
+    pub(crate) fn records_kind(&self) -> bool {
+        MIGRATIONS.iter().any(|migration| migration.name == KINDS && migration.version <= self.version)
     }
 
     /// What the ledger records of its text, to notice when a released migration is edited.
@@ -239,6 +250,19 @@ mod tests {
             let first = migration.sql.lines().next().unwrap_or_default();
             let purpose = first.strip_prefix(&format!("-- {}: ", migration.kind));
             assert!(purpose.is_some_and(|purpose| !purpose.is_empty()), "{migration} starts with {first:?}");
+        }
+    }
+
+    /// What stands before the ledger knew of kinds was applied by nobody beside another release.
+    #[test]
+    fn a_migration_that_takes_something_away_does_not_claim_to_only_add() {
+        let later = migrations().iter().filter(|migration| migration.records_kind());
+        for migration in later.filter(|migration| migration.kind == Kind::Expand) {
+            let statements = migration.sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+            for line in statements.map(str::to_lowercase) {
+                let takes_away = ["drop ", "rename ", "alter column", "truncate "].iter().any(|word| line.contains(word));
+                assert!(!takes_away, "{migration} is `expand`, and takes something from programs that run: {line}");
+            }
         }
     }
 

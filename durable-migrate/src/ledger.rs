@@ -9,7 +9,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
 
 use crate::history::function_digest;
-use crate::{FunctionsState, Migration, SchemaName};
+use crate::{FunctionsState, Migration, SchemaName, SchemaVersion};
 
 /// Creates the two tables of the ledger.
 pub(crate) const CREATE: &str = include_str!("../ledger/create.sql");
@@ -31,6 +31,7 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) checksum: String,
     pub(crate) applied_at: DateTime<Utc>,
+    pub(crate) only_adds: bool,
 }
 
 /// What the ledger says; `None` where the schema was never migrated.
@@ -49,13 +50,14 @@ pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> 
     }))
 }
 
-/// The newest version that the ledger lists, and nothing else; `None` where the schema was never migrated.
-pub(crate) async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<i32>, sqlx::Error> {
+/// How far the schema was migrated, and nothing else; `None` where it never was.
+pub(crate) async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, sqlx::Error> {
     if !exists(connection, schema).await? {
         return Ok(None);
     }
     let rows = query(connection, schema, include_str!("../ledger/find_version.sql")).await?;
-    rows.first().map(|row| row.try_get("version")).transpose()
+    let read = |row: &PgRow| Ok(SchemaVersion { version: row.try_get("version")?, serves_from: row.try_get("serves_from")? });
+    rows.first().map(read).transpose()
 }
 
 /// Asked first, because a statement on a table that is not there would end the caller's transaction.
@@ -74,17 +76,21 @@ fn entry(row: &PgRow) -> Result<Entry, sqlx::Error> {
         name: row.try_get("name")?,
         checksum: row.try_get("checksum")?,
         applied_at: row.try_get("applied_at")?,
+        only_adds: row.try_get("only_adds")?,
     })
 }
 
 /// The statement that records a migration, written for the schema `durable`.
 pub(crate) fn record_migration(migration: &Migration) -> String {
-    format!(
-        "insert into durable.migrations (version, name, checksum)\nvalues ({}, '{}', '{}');\n",
-        migration.version,
-        migration.name,
-        migration.checksum()
-    )
+    let Migration { version, name, kind, .. } = migration;
+    let checksum = migration.checksum();
+    if migration.records_kind() {
+        format!(
+            "insert into durable.migrations (version, name, checksum, kind)\nvalues ({version}, '{name}', '{checksum}', '{kind}');\n"
+        )
+    } else {
+        format!("insert into durable.migrations (version, name, checksum)\nvalues ({version}, '{name}', '{checksum}');\n")
+    }
 }
 
 /// The statement that records the functions, written for the schema `durable`.

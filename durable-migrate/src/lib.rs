@@ -1,8 +1,8 @@
 //! The Postgres schema of durable: its migrations, what applies them, and what checks them.
 //!
 //! Everything durable stores lives in one schema of your database, `durable` unless you name another. This crate creates
-//! it and brings it up to date; nothing else does, least of all a worker at start: a worker that meets a schema of
-//! another version refuses it and says what to run. Choose the way that suits your deployment:
+//! it and brings it up to date; nothing else does, least of all a worker at start: a worker that meets an older schema, or a newer one
+//! from which something was taken away, refuses it and says what to run. Choose the way that suits your deployment:
 //!
 //! * from code: [`migrate`], then [`check`] or [`status`];
 //! * from a build script: [`build()`] in your `build.rs`, with this crate under `[build-dependencies]`;
@@ -44,4 +44,4 @@ pub use error::Error;
 pub use history::{Function, Kind, Migration, VERSION, functions, migrations};
 pub use schema_name::SchemaName;
 pub use script::{grants, sql};
-pub use status::{Applied, FunctionsState, Status, accept_version, check, status, version};
+pub use status::{Applied, FunctionsState, SchemaVersion, Status, accept_version, check, status, version};

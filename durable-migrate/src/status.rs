@@ -18,6 +18,8 @@ pub struct Status {
     pub schema: SchemaName,
     /// The version of the schema; `None` where it was never migrated.
     pub database_version: Option<i32>,
+    /// Programs that know this version, or a later one, can work with the schema.
+    pub serves_from: i32,
     /// The version that this program needs.
     pub known_version: i32,
     /// What was applied, oldest first.
@@ -61,6 +63,15 @@ pub enum FunctionsState {
     },
 }
 
+/// How far a schema was migrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// The number of the newest migration that was applied.
+    pub version: i32,
+    /// The number of the newest that did more than add: the schema serves programs that know it, and no older ones.
+    pub serves_from: i32,
+}
+
 /// Compares a schema with what this program brings.
 ///
 /// # Errors
@@ -81,23 +92,24 @@ pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result
     status(database, schema).await?.accept()
 }
 
-/// The version of a schema, for a worker that starts; `None` where it was never migrated. [`accept_version`] judges it.
+/// How far a schema was migrated, for a worker that starts; `None` where it never was. [`accept_version`] judges it.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<i32>, Error> {
+pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, Error> {
     ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))
 }
 
-/// Can this program work with a schema of that version?
+/// Can this program work with a schema that was migrated so far? With a newer one it can as long as all that is new was added to
+/// what it knows, so that a deployment can migrate first, and let programs of both versions work side by side.
 ///
 /// # Errors
-/// When it is older or newer than the version this program needs; the message says what to run.
-pub fn accept_version(found: Option<i32>, schema: &SchemaName) -> Result<(), Error> {
+/// When it is older than the version this program needs, or a newer migration took something away; the message says what to run.
+pub fn accept_version(found: Option<SchemaVersion>, schema: &SchemaName) -> Result<(), Error> {
     match found {
-        Some(found) if found == VERSION => Ok(()),
-        Some(found) if found > VERSION => Err(Error::Ahead { schema: schema.clone(), found }),
-        _ => Err(Error::Behind { schema: schema.clone(), found }),
+        Some(found) if found.serves_from > VERSION => Err(Error::Ahead { schema: schema.clone(), found: found.version }),
+        Some(found) if found.version >= VERSION => Ok(()),
+        found => Err(Error::Behind { schema: schema.clone(), found: found.map(|found| found.version) }),
     }
 }
 
@@ -118,6 +130,7 @@ impl Status {
         let mut status = Self {
             schema: schema.clone(),
             database_version: None,
+            serves_from: 0,
             known_version: VERSION,
             applied: Vec::new(),
             pending: Vec::new(),
@@ -125,6 +138,8 @@ impl Status {
         };
         if let Some(ledger) = ledger {
             status.database_version = Some(ledger.migrations.last().map_or(0, |newest| newest.version));
+            let altering = ledger.migrations.iter().rfind(|migration| !migration.only_adds);
+            status.serves_from = altering.map_or(0, |migration| migration.version);
             status.functions = ledger.functions;
             status.applied = ledger.migrations.into_iter().map(Applied::from).collect();
         }
@@ -139,13 +154,27 @@ impl Status {
     /// See [`check`].
     pub fn accept(&self) -> Result<(), Error> {
         self.accept_history()?;
-        accept_version(self.database_version, &self.schema)?;
+        self.accept_version()?;
         match self.functions {
             FunctionsState::Current | FunctionsState::Newer { .. } => Ok(()),
             FunctionsState::Missing | FunctionsState::Differ { .. } => {
                 Err(Error::FunctionsDiffer { schema: self.schema.clone() })
             }
         }
+    }
+
+    /// Can this program work with the schema? See [`accept_version`](accept_version()).
+    ///
+    /// # Errors
+    /// When it is older than this program needs, or a newer migration took something away; the message says what to run.
+    pub fn accept_version(&self) -> Result<(), Error> {
+        let found = self.database_version.map(|version| SchemaVersion { version, serves_from: self.serves_from });
+        accept_version(found, &self.schema)
+    }
+
+    /// Is the schema newer than this program, and serves it all the same?
+    pub fn is_ahead(&self) -> bool {
+        self.database_version.is_some_and(|found| found > self.known_version) && self.accept_version().is_ok()
     }
 
     /// Is what was applied the beginning of what this program brings?
@@ -234,7 +263,8 @@ mod tests {
     }
 
     fn entry(version: i32, name: &str, checksum: &str) -> ledger::Entry {
-        ledger::Entry { version, name: name.to_owned(), checksum: checksum.to_owned(), applied_at: DateTime::UNIX_EPOCH }
+        let (name, checksum) = (name.to_owned(), checksum.to_owned());
+        ledger::Entry { version, name, checksum, applied_at: DateTime::UNIX_EPOCH, only_adds: true }
     }
 
     #[test]

@@ -36,6 +36,8 @@ mod deduplicating;
 #[cfg(test)]
 mod delivering;
 #[cfg(test)]
+mod deploying;
+#[cfg(test)]
 mod diverging;
 #[cfg(test)]
 mod examining;

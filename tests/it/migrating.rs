@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::task::Poll;
 
 use durable_migrate::{
-    Error, FunctionsState, SchemaName, VERSION, accept_version, check, grants, migrate, migrations, sql, status, version,
+    Error, FunctionsState, SchemaName, SchemaVersion, VERSION, accept_version, check, grants, migrate, migrations, sql, status,
+    version,
 };
 use futures_util::future::{join_all, poll_fn};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
@@ -241,13 +242,19 @@ async fn a_worker_reads_the_version_and_knows_whether_it_fits() {
     assert_eq!(version(&mut connection, &durable()).await.unwrap(), None);
     connection.execute("commit").await.unwrap();
     migrate(&database.url, &durable()).await.unwrap();
-    assert_eq!(version(&mut connection, &durable()).await.unwrap(), Some(VERSION));
+    let found = version(&mut connection, &durable()).await.unwrap().unwrap();
+    assert_eq!(found.version, VERSION);
+    assert!(found.serves_from <= VERSION);
 
-    accept_version(Some(VERSION), &durable()).unwrap();
+    let at = |version, serves_from| Some(SchemaVersion { version, serves_from });
+    accept_version(Some(found), &durable()).unwrap();
+    accept_version(at(VERSION + 2, VERSION), &durable()).unwrap();
     for (found, ending) in [
         (None, "run `durable-migrate migrate`"),
-        (Some(0), "run `durable-migrate migrate`"),
-        (Some(VERSION + 1), "upgrade `durable` in this program"),
+        (at(0, 0), "run `durable-migrate migrate`"),
+        (at(VERSION - 1, VERSION - 1), "run `durable-migrate migrate`"),
+        (at(VERSION + 1, VERSION + 1), "upgrade `durable` in this program"),
+        (at(VERSION + 2, VERSION + 1), "upgrade `durable` in this program"),
     ] {
         let message = accept_version(found, &durable()).unwrap_err().to_string();
         assert!(message.ends_with(ending), "{message}");

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_migrate::SchemaName;
+use durable_migrate::{SchemaName, SchemaVersion};
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
@@ -227,7 +227,7 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense and for a pooler that lends server processes by transaction, `Schema` for a schema that is missing, older or newer than this library
+    /// `Invalid` for an option that makes no sense and for a pooler that lends server processes by transaction, `Schema` for a schema that is missing, older, or newer and not for this library
     /// knows (with the command to run), `Unavailable` when the database does not answer, or only reads, for all of the operation
     /// timeout.
     pub async fn start(self) -> Result<Durable> {
@@ -393,13 +393,13 @@ async fn check_server(store: &Store, patience: Patience) -> Result<()> {
     }
 }
 
-/// Refuses a schema that is not exactly the one this library was built with.
+/// Refuses a schema that is older than this library, or newer and no longer for it.
 async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
     let found = store::run("read the schema's version", patience, || schema_version(store)).await?;
     durable_migrate::accept_version(found, &store.schema).map_err(|error| Error::of_kind(ErrorKind::Schema, error.to_string()))
 }
 
-async fn schema_version(store: &Store) -> Result<Option<i32>, sqlx::Error> {
+async fn schema_version(store: &Store) -> Result<Option<SchemaVersion>, sqlx::Error> {
     let mut connection = store.pool.acquire().await?;
     let version = durable_migrate::version(&mut connection, &store.schema).await;
     version.map_err(|error| match error.passes() {

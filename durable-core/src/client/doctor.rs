@@ -93,7 +93,13 @@ impl Doctor {
             };
             Error::of_kind(kind, format!("cannot {error}"))
         })?;
-        let is_unknown = durable_migrate::accept_version(status.database_version, schema).is_err();
+        if status.is_ahead() {
+            let problem =
+                format!("the schema `{schema}` is newer than this program, and serves it as long as nothing is taken away");
+            let findings = vec![warning(Subject::Schema, problem, "upgrade `durable` in this program")];
+            return Ok(SchemaFindings { findings, is_unknown: false });
+        }
+        let is_unknown = status.accept_version().is_err();
         let wrong = status.accept().err();
         let repair = format!("durable --schema {schema} migrate up");
         let findings = wrong.map(|wrong| error(Subject::Schema, format!("cannot {wrong}"), repair)).into_iter().collect();

@@ -214,16 +214,24 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     Timing::read(rule, zone, *starts_at, *ends_at).map_err(in_schedule)
 }
 
-/// Writes the schedules that registered workflows declare; one that is as before stays untouched.
+/// Writes the schedules that registered workflows declare; one that is as before stays untouched. Where two releases declare one
+/// differently, the last to start decides.
 pub(super) async fn declare(store: &Store, registry: &Registry, patience: Patience) -> Result<bool> {
     let mut changed = false;
     for definition in registry.schedules() {
         let timing = check(definition)?;
-        changed |= store::run("register a schedule", patience, || async {
+        let written = store::run("register a schedule", patience, || async {
             let now = store::clock::read(store, &store.pool).await?.database;
             schedules::put(store, &store.pool, definition, true, timing.due_after(now), None).await
-        })
-        .await?;
+        });
+        if written.await? {
+            tracing::info!(
+                schedule = definition.name,
+                rule = definition.rule,
+                "declared a schedule that was not there, or another"
+            );
+            changed = true;
+        }
     }
     Ok(changed)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    crashing, crashing_flows, crashing_waits, deciding, expiring, failing_over, fleet, leasing, limiting, mapping,
+    crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
     pausing_executions, pooling, scheduling, shutting_down, skewing, transacting,
 };
 
@@ -183,6 +183,10 @@ fn worker_process() {
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
             "market" => crashing_waits::work(&url, &folder).await,
+            "release 1" => deploying::work(1, &url).await,
+            "release 2" => deploying::work(2, &url).await,
+            "declaring 1" => deploying::declare(1, &url, &folder).await,
+            "declaring 2" => deploying::declare(2, &url, &folder).await,
             "relay" => failing_over::work(&url).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "fleet" => fleet::work(&url, &folder).await,
