@@ -151,19 +151,18 @@ impl Worker {
     /// Begins a new life after the lease was lost: what the old one held belongs to others.
     pub(crate) async fn begin_new_life(self: &Arc<Self>) {
         tracing::warn!(worker_id = %self.id(), "this worker was declared lost; its executions run elsewhere, and it starts anew");
-        let runs: Vec<Arc<Run>> = self.running().values().cloned().collect();
-        runs.iter().for_each(|run| run.end(Verdict::Lost));
-        let parked = self.parked().clear();
-        drop(parked);
+        self.abandon();
         let next = WorkerId::new();
         while let Err(error) = self.register_as(next).await {
             tracing::warn!(%error, "cannot register again yet");
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
-        let over = {
-            let _nothing_begins = self.running();
-            self.life.send_replace(next)
+        let (over, late) = {
+            let running = self.running();
+            (self.life.send_replace(next), running.values().cloned().collect::<Vec<_>>())
         };
+        // What was claimed before, and has begun since the others were ended.
+        late.iter().for_each(|run| run.end(Verdict::Lost));
         self.store.history.is_over(over);
         self.life_lost.notify_one();
         self.signals.poke_all();
@@ -259,7 +258,7 @@ impl Worker {
         self.claiming.clone().read_owned().await
     }
 
-    /// Ends every run, as when the process dies: for an engine that is dropped without a shutdown.
+    /// Ends every run, as when the process dies.
     pub(crate) fn abandon(&self) {
         let runs: Vec<Arc<Run>> = self.running().values().cloned().collect();
         runs.iter().for_each(|run| run.end(Verdict::Lost));

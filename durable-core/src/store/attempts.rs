@@ -28,6 +28,11 @@ impl Batch for Attempts {
     const WHAT: &'static str = "record attempts";
     const LIMIT: usize = 500;
 
+    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    fn go_together(first: &AttemptRecord, next: &AttemptRecord) -> bool {
+        first.worker == next.worker
+    }
+
     async fn flush(
         &self,
         store: &Store,
@@ -35,8 +40,8 @@ impl Batch for Attempts {
         items: &[AttemptRecord],
         _again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
-        let Some(worker) = items.last().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let current = latest_of_each(items.iter().filter(|item| item.worker == worker));
+        let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
+        let current = latest_of_each(items.iter());
         let rows = store
             .query(Statement::RecordAttempts)
             .bind(SHARD)
@@ -53,13 +58,11 @@ impl Batch for Attempts {
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        Ok(items
-            .iter()
-            .map(|item| {
-                let mine = item.worker == worker && accepted.contains(&item.attempt.execution_id.as_uuid());
-                if mine { Written::Accepted } else { Written::Refused }
-            })
-            .collect())
+        let written = |item: &AttemptRecord| match accepted.contains(&item.attempt.execution_id.as_uuid()) {
+            true => Written::Accepted,
+            false => Written::Refused,
+        };
+        Ok(items.iter().map(written).collect())
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) trait Batch: Send + Sync + 'static {
     /// Most items in one statement: bounds its memory, its locks, and how long the others wait.
     const LIMIT: usize;
 
+    /// Whether two items may go out in one statement.
+    fn go_together(_first: &Self::Item, _next: &Self::Item) -> bool {
+        true
+    }
+
     /// Writes the items as one statement, and returns an outcome for each, in order.
     /// `again` says that an earlier try of the same items may have been committed.
     fn flush(
@@ -90,13 +95,25 @@ impl<B: Batch> Lane<B> {
 
 async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
     let mut queued = Vec::with_capacity(B::LIMIT);
-    while let Some(first) = entries.recv().await {
+    // The one with which the next flush begins.
+    let mut left_over = None;
+    loop {
+        let Some(first) = (match left_over.take() {
+            Some(entry) => Some(entry),
+            None => entries.recv().await,
+        }) else {
+            return;
+        };
         queued.push(first);
         // Callers of the last flush have just been answered: those that are ready to write again join this one.
         tokio::task::yield_now().await;
         while queued.len() < B::LIMIT
             && let Ok(entry) = entries.try_recv()
         {
+            if queued.first().is_some_and(|first| !B::go_together(&first.item, &entry.item)) {
+                left_over = Some(entry);
+                break;
+            }
             queued.push(entry);
         }
         let (items, written): (Vec<_>, Vec<_>) = queued.drain(..).map(|entry| (entry.item, entry.written)).unzip();

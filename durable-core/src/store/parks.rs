@@ -73,6 +73,11 @@ impl Batch for Parks {
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
 
+    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    fn go_together(first: &Park, next: &Park) -> bool {
+        first.worker == next.worker
+    }
+
     async fn flush(
         &self,
         store: &Store,
@@ -80,21 +85,20 @@ impl Batch for Parks {
         items: &[Park],
         _again: bool,
     ) -> Result<Vec<ParkOutcome>, sqlx::Error> {
-        let Some(worker) = items.last().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let current: Vec<&Park> = items.iter().filter(|item| item.worker == worker).collect();
+        let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
         let waits: Vec<(Uuid, &NewWait)> =
-            current.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
+            items.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
         let dropped: Vec<(Uuid, &str)> =
-            current.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
+            items.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
             .bind(SHARD)
             .bind(worker.0)
-            .bind(current.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.wake_at).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.stays).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| i32::try_from(item.open).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.wake_at).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.stays).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| i32::try_from(item.open).unwrap_or(i32::MAX)).collect::<Vec<_>>())
             .bind(waits.iter().map(|(id, _)| *id).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.key.as_str()).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.kind.as_str()).collect::<Vec<_>>())

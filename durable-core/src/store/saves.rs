@@ -1,6 +1,6 @@
 //! Writes checkpoints, completions, failures and releases.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -77,6 +77,11 @@ impl Batch for Saves {
     const WHAT: &'static str = "save checkpoints";
     const LIMIT: usize = 1000;
 
+    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    fn go_together(first: &Save, next: &Save) -> bool {
+        first.worker == next.worker
+    }
+
     async fn flush(
         &self,
         store: &Store,
@@ -90,9 +95,15 @@ impl Batch for Saves {
         {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
-        let Some(worker) = items.last().map(|item| item.worker) else { return Ok(Vec::new()) };
-        // Items of a life of this worker that has ended are refused like any zombie's.
-        let current: Vec<&Save> = items.iter().filter(|item| item.worker == worker).collect();
+        let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
+        // A run that has lost its execution may have left something behind that waits beside what the next run of it writes.
+        let mut newest = HashMap::with_capacity(items.len());
+        for item in items {
+            let epoch = newest.entry(item.id).or_insert(item.epoch);
+            *epoch = item.epoch.max(*epoch);
+        }
+        let is_current = |item: &&Save| newest.get(&item.id) == Some(&item.epoch);
+        let current: Vec<&Save> = items.iter().filter(is_current).collect();
         let steps: Vec<(&Save, &Checkpoint)> =
             current.iter().flat_map(|item| item.checkpoints.iter().map(|step| (*item, step))).collect();
         let next = |item: &&Save| item.next.as_ref().map(|next| next.state().as_str());
@@ -118,13 +129,11 @@ impl Batch for Saves {
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        Ok(items
-            .iter()
-            .map(|item| {
-                let mine = item.worker == worker && accepted.contains(&item.id.as_uuid());
-                if mine { Written::Accepted } else { Written::Refused }
-            })
-            .collect())
+        let written = |item: &Save| match is_current(&item) && accepted.contains(&item.id.as_uuid()) {
+            true => Written::Accepted,
+            false => Written::Refused,
+        };
+        Ok(items.iter().map(written).collect())
     }
 }
 

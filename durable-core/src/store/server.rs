@@ -13,7 +13,7 @@ use sqlx::{Connection, Executor, PgConnection, Row, raw_sql};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Statement, Statements, Store};
+use super::{ACQUIRE_TIMEOUT, Statement, Statements, Store};
 use crate::ids::{SHARD, WorkerId};
 
 /// How often the probe asks over one connection, twice running, and then over the other. A pooler that lends the process that
@@ -40,14 +40,18 @@ pub(crate) enum Server {
     Pooled,
 }
 
-/// Asks who answers, over two connections of their own and by simple queries, which do not need a session.
+/// Asks who answers, over two connections of its own and by simple queries, which do not need a session.
 pub(crate) async fn ask(store: &Store) -> Result<Server, sqlx::Error> {
-    let connect = || PgConnection::connect_with(&store.options);
-    let (mut ours, mut other) = tokio::try_join!(connect(), connect())?;
-    let answered = ask_over(store, &mut ours, &mut other).await;
-    // They are dropped all the same.
-    let _ = tokio::join!(ours.close(), other.close());
-    answered
+    let answered = async {
+        let connect = || PgConnection::connect_with(&store.options);
+        let (mut ours, mut other) = tokio::try_join!(connect(), connect())?;
+        let answered = ask_over(store, &mut ours, &mut other).await;
+        // They are dropped all the same.
+        let _ = tokio::join!(ours.close(), other.close());
+        answered
+    };
+    // A network that swallows everything would have us wait for ever.
+    tokio::time::timeout(ACQUIRE_TIMEOUT, answered).await.map_err(|_| sqlx::Error::PoolTimedOut)?
 }
 
 async fn ask_over(store: &Store, ours: &mut PgConnection, other: &mut PgConnection) -> Result<Server, sqlx::Error> {
