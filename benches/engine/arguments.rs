@@ -25,9 +25,19 @@ pub(crate) enum Workload {
     Claims,
     /// Schedules that are due at once.
     Schedules,
+    /// Executions started and run with notifications, and without.
+    Notices,
+    /// One queue and several processes.
+    Sharing,
+    /// Queues with a rate, and with keys.
+    Limits,
+    /// Work under an old snapshot.
+    Snapshots,
+    /// A worker's memory with many pending.
+    Backlog,
 }
 
-const ALL: [(&str, Workload); 10] = [
+const ALL: [(&str, Workload); 15] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -38,6 +48,11 @@ const ALL: [(&str, Workload); 10] = [
     ("resume", Workload::Resume),
     ("claims", Workload::Claims),
     ("schedules", Workload::Schedules),
+    ("notices", Workload::Notices),
+    ("sharing", Workload::Sharing),
+    ("limits", Workload::Limits),
+    ("snapshots", Workload::Snapshots),
+    ("backlog", Workload::Backlog),
 ];
 
 /// How large the workloads are.
@@ -67,7 +82,7 @@ pub(crate) struct Scale {
     pub(crate) flows: usize,
     /// Items of a map.
     pub(crate) items: usize,
-    /// Most executions pending while claims are measured.
+    /// Most executions pending while claims are measured, and memory is.
     pub(crate) pending: usize,
     /// Schedules that are due in one second.
     pub(crate) schedules: usize,

@@ -75,6 +75,11 @@ fn measure() -> Result<()> {
                 Workload::Flows => report.flows = Some(workloads::flows::measure(&bench, &mut table).await?),
                 Workload::Claims => report.claims = Some(workloads::claims::measure(&bench, &mut table).await?),
                 Workload::Schedules => report.schedules = Some(workloads::scheduling::measure(&bench, &mut table).await?),
+                Workload::Notices => report.notices = Some(workloads::notices::measure(&bench, &mut table).await?),
+                Workload::Sharing => report.sharing = Some(workloads::sharing::measure(&bench, &mut table).await?),
+                Workload::Limits => report.limits = Some(workloads::limits::measure(&bench, &mut table).await?),
+                Workload::Snapshots => report.snapshots = Some(workloads::snapshots::measure(&bench, &mut table).await?),
+                Workload::Backlog => report.backlog = Some(workloads::backlog::measure(&bench, &mut table).await?),
                 Workload::Resume => report.resume = Some(workloads::resuming::measure(&bench, &mut table).await?),
             }
         }

@@ -9,7 +9,10 @@ use serde::Serialize;
 
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
-use crate::workloads::{claims, enqueueing, flows, parking, resuming, scheduling, starting, throughput, waking};
+use crate::workloads::{
+    backlog, claims, enqueueing, flows, limits, notices, parking, resuming, scheduling, sharing, snapshots, starting, throughput,
+    waking,
+};
 
 /// What `bench.json` says; a workload that was not run is left out.
 #[derive(Debug, Default, Serialize)]
@@ -32,7 +35,18 @@ pub(crate) struct Report {
     pub(crate) resume: Option<resuming::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) claims: Option<claims::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) schedules: Option<scheduling::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notices: Option<notices::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sharing: Option<Vec<sharing::Shared>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<limits::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshots: Option<snapshots::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backlog: Option<Vec<backlog::Memory>>,
 }
 
 impl Report {

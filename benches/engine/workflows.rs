@@ -50,6 +50,22 @@ impl OneStep {
     }
 }
 
+/// One step, a few at once of each of a hundred keys.
+#[derive(Debug)]
+pub(crate) struct OfKeys;
+
+#[workflow(concurrency_key = |number: &u64| number % 100, limit = 4)]
+impl OfKeys {
+    async fn run(&self, _cx: &Context, number: u64) -> Result<u64> {
+        self.pass(number).await
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
 /// Ten steps in sequence.
 #[derive(Debug, Default)]
 pub(crate) struct TenSteps {

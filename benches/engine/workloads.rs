@@ -1,11 +1,16 @@
 //! The workloads, a file each: what they do, what of it is measured, and what goes into the report.
 
+pub(crate) mod backlog;
 pub(crate) mod claims;
 pub(crate) mod enqueueing;
 pub(crate) mod flows;
+pub(crate) mod limits;
+pub(crate) mod notices;
 pub(crate) mod parking;
 pub(crate) mod resuming;
 pub(crate) mod scheduling;
+pub(crate) mod sharing;
+pub(crate) mod snapshots;
 pub(crate) mod starting;
 pub(crate) mod throughput;
 pub(crate) mod waking;

@@ -65,34 +65,52 @@ async fn by_pending(bench: &Bench, table: &mut Table, what: &str, limits: Option
 }
 
 async fn claims(bench: &Bench, pending: usize, limits: Option<&str>, key: &str) -> Result<Latencies> {
-    let mut connection = PgConnection::connect(&bench.server.database().await?).await?;
-    connection.execute(raw_sql(SETTINGS)).await?;
-    connection.execute(WORKER).await?;
+    let url = bench.server.database().await?;
     if let Some(limits) = limits {
         let set = format!("select durable.set_queue_limits('default', {limits})");
-        connection.execute(raw_sql(AssertSqlSafe(set))).await?;
+        PgConnection::connect(&url).await?.execute(raw_sql(AssertSqlSafe(set))).await?;
     }
-    let fill = format!(
-        "insert into durable.executions (
-             shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
-         )
-         select 0, durable.new_id(), durable.now(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, durable.now(), {key}
-         from generate_series(1, {pending}) as n"
-    );
-    connection.execute(raw_sql(AssertSqlSafe(fill))).await?;
-    connection.execute("checkpoint").await?;
-
-    // The first one plans.
-    claim(&mut connection).await?;
+    let mut claims = Claims::prepare(&url, pending, key).await?;
     let mut latencies = Latencies::default();
     for _ in 0..CLAIMS {
         let start = Instant::now();
-        claim(&mut connection).await?;
+        claims.claim().await?;
         latencies.push_since(start);
     }
     Ok(latencies)
 }
 
-async fn claim(connection: &mut PgConnection) -> Result<i64> {
-    Ok(query_scalar(CLAIM).bind(ROOM).fetch_one(connection).await?)
+/// A connection that claims as a worker's does.
+pub(crate) struct Claims {
+    connection: PgConnection,
+}
+
+impl Claims {
+    /// Makes so many pending, of this key, and claims once, as the first one plans.
+    pub(crate) async fn prepare(url: &str, pending: usize, key: &str) -> Result<Self> {
+        let mut connection = PgConnection::connect(url).await?;
+        connection.execute(raw_sql(SETTINGS)).await?;
+        connection.execute(WORKER).await?;
+        connection.execute(raw_sql(AssertSqlSafe(fill(pending, key)))).await?;
+        connection.execute("checkpoint").await?;
+        let mut claims = Self { connection };
+        claims.claim().await?;
+        Ok(claims)
+    }
+
+    /// Claims a hundred.
+    pub(crate) async fn claim(&mut self) -> Result<i64> {
+        Ok(query_scalar(CLAIM).bind(ROOM).fetch_one(&mut self.connection).await?)
+    }
+}
+
+/// Makes executions of one step pending.
+pub(crate) fn fill(pending: usize, key: &str) -> String {
+    format!(
+        "insert into durable.executions (
+             shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
+         )
+         select 0, durable.new_id(), durable.now(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, durable.now(), {key}
+         from generate_series(1, {pending}) as n"
+    )
 }
