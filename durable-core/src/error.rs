@@ -53,6 +53,30 @@ pub enum ErrorKind {
     Database,
 }
 
+impl ErrorKind {
+    /// The word used in the journal, in telemetry and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+            Self::RolledBack => "rolled_back",
+            Self::Diverged => "diverged",
+            Self::Poisoned => "poisoned",
+            Self::Payload => "payload",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Finished => "finished",
+            Self::Unavailable => "unavailable",
+            Self::Schema => "schema",
+            Self::Invalid => "invalid",
+            Self::Database => "database",
+        }
+    }
+}
+
 /// Whether a step that failed with this error is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RetryAdvice {
@@ -284,6 +308,13 @@ mod tests {
         let error = Error::new(format!("a\0{}", "ü".repeat(MESSAGE_LIMIT)));
         assert!(error.failure().message.len() <= MESSAGE_LIMIT + 8);
         assert!(!error.failure().message.contains('\0'));
+    }
+
+    #[test]
+    fn the_word_of_a_kind_is_that_of_its_json() {
+        for kind in [ErrorKind::Failed, ErrorKind::TimedOut, ErrorKind::RolledBack, ErrorKind::NotFound, ErrorKind::Database] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 
     #[test]
