@@ -13,6 +13,8 @@ pub mod payload;
 pub mod model;
 mod plan;
 
+pub mod telemetry;
+
 pub mod observer;
 
 mod store;

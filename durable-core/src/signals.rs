@@ -22,6 +22,7 @@ use crate::store::executions::Finished;
 use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
+use crate::telemetry::Tracing;
 
 pub(crate) use families::{cancel_children, tell_observers, tell_parent};
 pub(crate) use hear::hear;
@@ -50,6 +51,7 @@ pub(crate) struct Signals {
     nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
     /// Those of the application, who are told what executions do.
     pub(crate) observers: Observers,
+    pub(crate) tracing: Tracing,
 }
 
 impl Signals {
@@ -61,6 +63,7 @@ impl Signals {
         ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
         nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
         observers: Observers,
+        tracing: Tracing,
     ) -> Self {
         Self {
             outgoing,
@@ -75,6 +78,7 @@ impl Signals {
             ended,
             nudges,
             observers,
+            tracing,
         }
     }
 

@@ -24,6 +24,7 @@ create or replace function durable.claim(
     awaited boolean,
     scheduled_for timestamptz,
     namespace uuid,
+    trace_context text,
     resolved text,
     limited boolean,
     retry_at timestamptz
@@ -126,6 +127,7 @@ begin
         coalesce(execution.parent_bond = 'awaited', false),
         execution.scheduled_for,
         coalesce(execution.namespace, execution.execution_id),
+        execution.trace_context,
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
         case when execution.epoch > 1 then (
             select json_agg(json_build_object(

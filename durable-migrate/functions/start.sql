@@ -14,7 +14,8 @@ create or replace function durable.start(
     debounce_key text default null,
     debounce interval default null,
     debounce_at_most interval default null,
-    time_to_live interval default null
+    time_to_live interval default null,
+    trace_context text default null
 ) returns uuid
 language plpgsql volatile
 as $$
@@ -57,13 +58,18 @@ begin
         raise exception 'a start with a time to live of %', time_to_live
         using errcode = 'UD422', hint = 'give more than zero, or leave it out';
     end if;
+    if trace_context !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}( [ -~]+)?$' or octet_length(trace_context) > 568 then
+        raise exception 'a trace context that is none: `%`', left(trace_context, 100)
+        using errcode = 'UD422', hint = 'give the header traceparent, then a space and tracestate where there is one';
+    end if;
     select * into strict started
     from durable.start_many(
         0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],
         debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8],
-        time_to_lives => array[extract(epoch from time_to_live)::float8]
+        time_to_lives => array[extract(epoch from time_to_live)::float8],
+        trace_contexts => array[trace_context]
     );
     return started.execution_id;
 end

@@ -29,7 +29,7 @@ as $$
     created as (
         insert into durable.executions (
             shard, execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
-            parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at
+            parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at, trace_context
         )
         select
             $1, asked.child_id, $7,
@@ -47,7 +47,8 @@ as $$
             end,
             durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint)),
             coalesce(undone.concurrency_key, child ->> 'concurrency_key'),
-            $7 + make_interval(secs => (child ->> 'time_to_live')::float8)
+            $7 + make_interval(secs => (child ->> 'time_to_live')::float8),
+            child ->> 'trace_context'
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         -- Somebody has deleted what was to be undone.

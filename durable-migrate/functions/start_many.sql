@@ -1,5 +1,6 @@
 -- start_many: create executions, each once; a key that exists gives back the execution that has it, and so does a deduplication key
--- whose execution has not ended, and a debounce key whose execution has not begun: that one is pushed back. One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
+-- whose execution has not ended, and a debounce key whose execution has not begun: that one is pushed back.
+-- One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
 -- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
 create or replace function durable.start_many(
@@ -20,7 +21,8 @@ create or replace function durable.start_many(
     deduplication_keys text[] default null,
     debounce_keys text[] default null,
     debounce_limits float8[] default null,
-    time_to_lives float8[] default null
+    time_to_lives float8[] default null,
+    trace_contexts text[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 as $$
@@ -59,7 +61,8 @@ begin
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, key, input,
         state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
-        deduplication_key, debounce_key, expires_at
+        deduplication_key, debounce_key, expires_at,
+        trace_context
     )
     select
         start_many.shard,
@@ -82,7 +85,8 @@ begin
         asked.concurrency_key,
         asked.deduplication_key,
         asked.debounce_key,
-        case when not asked.claimed then greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live) end
+        case when not asked.claimed then greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live) end,
+        asked.trace_context
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -99,6 +103,7 @@ begin
             deduplication_keys[i] as deduplication_key,
             debounce_keys[i] as debounce_key,
             time_to_lives[i] as time_to_live,
+            trace_contexts[i] as trace_context,
             start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked

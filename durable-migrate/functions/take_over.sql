@@ -34,7 +34,7 @@ begin
     queue := source.queue;
     insert into durable.executions (
         shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
-        concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace
+        concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace, trace_context
     ) values (
         -- At its second epoch: it is not taken for one whose journal is empty.
         0, new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
@@ -43,7 +43,8 @@ begin
         -- Its workflow has read the due time, and must read the same again.
         source.schedule, source.scheduled_for,
         -- And the same UUIDs; and those who serve its steps must not take them for others.
-        coalesce(source.namespace, origin)
+        coalesce(source.namespace, origin),
+        source.trace_context
     )
     on conflict do nothing;
     if not found then

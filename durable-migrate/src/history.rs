@@ -42,6 +42,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(29, "add_time_to_live", Kind::Expand, include_str!("../migrations/0029_add_time_to_live.sql")),
     migration(30, "tune_autovacuum", Kind::Expand, include_str!("../migrations/0030_tune_autovacuum.sql")),
     migration(31, KINDS, Kind::Expand, include_str!("../migrations/0031_record_kinds.sql")),
+    migration(32, "add_trace_context", Kind::Expand, include_str!("../migrations/0032_add_trace_context.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

@@ -108,6 +108,8 @@ mod starting;
 #[cfg(test)]
 mod statements;
 #[cfg(test)]
+mod telemetry;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod timing_out;

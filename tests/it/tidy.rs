@@ -7,9 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of durable-core, bottom to top: each uses only itself and those before it.
-const CORE_MODULES: [&str; 17] = [
-    "duration", "error", "ids", "calendar", "clock", "payload", "model", "plan", "observer", "store", "context", "registry",
-    "signals", "worker", "upkeep", "client", "__macro",
+const CORE_MODULES: [&str; 18] = [
+    "duration",
+    "error",
+    "ids",
+    "calendar",
+    "clock",
+    "payload",
+    "model",
+    "plan",
+    "telemetry",
+    "observer",
+    "store",
+    "context",
+    "registry",
+    "signals",
+    "worker",
+    "upkeep",
+    "client",
+    "__macro",
 ];
 
 /// No file is longer.

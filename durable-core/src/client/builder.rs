@@ -27,6 +27,7 @@ use crate::store::server::{self, Server};
 use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
 use crate::store::{self, Lane, Patience, Session, Store};
+use crate::telemetry::{Propagation, Tracing};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
 
@@ -38,6 +39,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `schema` | `durable` |
 /// | `register` | no workflow: a pure client |
 /// | `observe` | nobody looks on |
+/// | `telemetry` | traces end at the borders of the process |
 /// | `queue` | the queues of the registered workflows, 100 slots each |
 /// | `version` | none |
 /// | `queue_limits` | the limits that queues have already |
@@ -59,6 +61,7 @@ pub struct Builder {
     workflow_queues: Vec<&'static str>,
     registry: Registry,
     observers: observer::Registered,
+    tracing: Tracing,
     refused: Option<Error>,
     version: Option<String>,
     lease: Duration,
@@ -94,6 +97,7 @@ impl Default for Builder {
             workflow_queues: Vec::new(),
             registry: Registry::default(),
             observers: observer::Registered::default(),
+            tracing: Tracing::default(),
             refused: None,
             version: None,
             lease: Duration::from_secs(15),
@@ -160,6 +164,13 @@ impl Builder {
     /// for consent, in the order of these calls.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
+        self
+    }
+
+    /// Lets traces cross the borders of processes: what is started continues the trace of its starter, on every worker that has
+    /// this, too. `OpenTelemetry` of the feature `opentelemetry` is what most give; see [`telemetry`](crate::telemetry).
+    pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
+        self.tracing = Tracing::through(propagation);
         self
     }
 
@@ -251,7 +262,7 @@ impl Builder {
         let (nudges, nudged) = mpsc::unbounded_channel();
         let slots: HashMap<String, Arc<Slots>> =
             queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges, self.observers.start()?));
+        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges, self.observers.start()?, self.tracing));
 
         let starts = Lane::open(Arc::new(Starts), session());
         let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));

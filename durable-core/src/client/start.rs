@@ -17,6 +17,7 @@ use crate::payload::{self, Payload};
 use crate::signals::Slot;
 use crate::store::Patience;
 use crate::store::starts::{NewExecution, StartOutcome, Started};
+use crate::telemetry::TraceContext;
 
 /// A start of `W`; await it. See [`Durable::start`].
 #[must_use = "a start does nothing until it is awaited"]
@@ -40,6 +41,7 @@ pub(super) struct StartOptions {
     pub(super) time_to_live: Option<Duration>,
     pub(super) start_at: Option<DateTime<Utc>>,
     pub(super) delay: Option<Duration>,
+    pub(super) trace_context: Option<TraceContext>,
 }
 
 impl<'durable, W: Workflow> Start<'durable, W> {
@@ -134,6 +136,13 @@ impl<'durable, W: Workflow> Start<'durable, W> {
     /// Not before this much time has passed, by the database's clock.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.options.delay = Some(delay);
+        self
+    }
+
+    /// Where the starter stands in its trace, as the headers of a request may say it; by default where the calling code stands, if
+    /// [`Builder::telemetry`](super::Builder::telemetry) was given.
+    pub fn trace_context(mut self, context: TraceContext) -> Self {
+        self.options.trace_context = Some(context);
         self
     }
 
@@ -283,6 +292,7 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
         debounce_key: options.debounce.map(|(key, _)| key),
         debounce_at_most: options.debounce_at_most,
         timeout: definition.timeout,
+        trace_context: options.trace_context,
         hand_off: None,
     })
 }
@@ -328,7 +338,8 @@ impl Durable {
     }
 
     /// Creates executions that were checked.
-    pub(super) async fn start_checked(&self, new: Vec<NewExecution>) -> Result<Vec<Started>> {
+    pub(super) async fn start_checked(&self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        new.iter_mut().for_each(|new| self.continue_trace(new));
         // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
         let carried = tokio::spawn(self.clone().carry_out(new));
         let late = |limit| {
@@ -345,6 +356,13 @@ impl Durable {
             Patience::AtMost(limit) => tokio::time::timeout(limit, carried).await.map_err(|_| late(limit))?,
         };
         started?
+    }
+
+    /// What is started is a part of the trace that the calling code is in.
+    pub(super) fn continue_trace(&self, new: &mut NewExecution) {
+        if new.trace_context.is_none() {
+            new.trace_context = self.engine.signals.tracing.current();
+        }
     }
 
     /// Writes the executions, and begins those that were handed to this process.
@@ -426,6 +444,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         limited: false,
         scheduled_for: None,
         namespace: new.id,
+        trace_context: new.trace_context.as_ref().map(TraceContext::to_string),
     }
 }
 

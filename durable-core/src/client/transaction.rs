@@ -33,7 +33,8 @@ impl<W: Workflow> Start<'_, W> {
     pub async fn within(self, transaction: &mut PgConnection) -> Result<ExecutionHandle<W>> {
         let durable = self.durable().clone();
         durable.refuse_unregistered::<W>()?;
-        let new = self.into_new()?;
+        let mut new = self.into_new()?;
+        durable.continue_trace(&mut new);
         let started = starts::create(durable.store(), transaction, &[&new])
             .await
             .map_err(|error| store::refused("start an execution", &error))?;

@@ -25,6 +25,7 @@ use crate::payload::{self, Payload};
 use crate::plan::divergence;
 use crate::plan::retry::{self, AfterFailure};
 use crate::store::transactions::Committed;
+use crate::telemetry::AttemptSpan;
 
 /// An attempt that runs longer than this is recorded as under way, so that people see it and a crash is counted against it.
 const RECORDED_AS_RUNNING_AFTER: Duration = Duration::from_secs(1);
@@ -94,7 +95,8 @@ impl Call {
             }
             let started = Instant::now();
             cut_off.began = Some(started);
-            let Some((ended, transaction)) = self.attempt(&mut calls, attempt, started).await else {
+            let span = self.run.spans.attempt(self.spec.name, &self.key, attempt);
+            let Some((ended, transaction)) = self.attempt(&mut calls, attempt, started, &span).await else {
                 // Without `retry(…)` no second attempt is ever planned.
                 let failure = Failure::new(ErrorKind::Failed, format!("step `{}` has no attempt left", self.key));
                 return R::from_result(Err(R::Error::from_failure(failure)));
@@ -114,7 +116,10 @@ impl Call {
             };
             cut_off.began = None;
             let Failed { failure, advice, error } = match ended {
-                Ok(result) => return result,
+                Ok(result) => {
+                    span.completed();
+                    return result;
+                }
                 Err(failed) => failed,
             };
             tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
@@ -122,11 +127,13 @@ impl Call {
             match retry::after_failure(self.spec.retry, attempt, advice, now, self.roll(attempt)) {
                 AfterFailure::GiveUp => {
                     cut_off.attempt = 0;
+                    span.failed(&failure, None);
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
                     self.leave(self.checkpoint(Outcome::Error(failure), attempt, took));
                     return R::from_result(Err(error));
                 }
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
+                    span.failed(&failure, Some((until - now).to_std().unwrap_or_default()));
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, Some(until));
                     let failed = self.attempt_record(attempt, took, Some(failure), Some(until));
                     self.run.record_attempt(failed).await;
@@ -268,27 +275,33 @@ impl Call {
         calls: &mut Calls<'step, R>,
         attempt: u32,
         started: Instant,
+        span: &AttemptSpan,
     ) -> Option<(Ended<R>, Option<Transaction>)> {
         let calls = match calls {
-            Calls::Once(call) => return Some((self.call(call.take()?(), attempt, started).await, None)),
-            Calls::Each(call) => return Some((self.call(call(), attempt, started).await, None)),
-            Calls::Flow(call) => return Some((self.call_flow(call(), attempt).await, None)),
+            Calls::Once(call) => return Some((self.call(call.take()?(), attempt, started, span).await, None)),
+            Calls::Each(call) => return Some((self.call(call(), attempt, started, span).await, None)),
+            Calls::Flow(call) => return Some((self.call_flow(call(), attempt, span).await, None)),
             Calls::InTransaction(calls) => calls,
         };
         let transaction = match self.run.begin_transaction().await {
             Ok(open) => Transaction::new(open),
             Err(error) => return Some((Ended::Broke(Box::new(error.failure().clone())), None)),
         };
-        Some(match self.call(calls(transaction)?, attempt, started).await {
+        Some(match self.call(calls(transaction)?, attempt, started, span).await {
             Ended::Returned((transaction, returned)) => (Ended::Returned(returned), Some(transaction)),
             Ended::Broke(failure) => (Ended::Broke(failure), None),
         })
     }
 
+    fn handle(&self, attempt: u32) -> StepHandle {
+        let run = &self.run;
+        StepHandle::new((run.id, run.namespace), &self.key, attempt, run.trace.clone(), run.cancellation())
+    }
+
     /// Runs one attempt, to its end or its timeout.
-    async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant) -> Ended<R> {
-        let handle = StepHandle::new((self.run.id, self.run.namespace), &self.key, attempt, self.run.cancellation());
-        let mut body = InStep { handle, body };
+    async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant, span: &AttemptSpan) -> Ended<R> {
+        let handle = self.handle(attempt);
+        let mut body = InStep { handle, body, span };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
             return ended;
@@ -308,11 +321,11 @@ impl Call {
     }
 
     /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
-    async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32) -> Ended<R> {
-        let handle = StepHandle::new((self.run.id, self.run.namespace), &self.key, attempt, self.run.cancellation());
+    async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32, span: &AttemptSpan) -> Ended<R> {
+        let handle = self.handle(attempt);
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
-        let body = std::future::poll_fn(|cx| match panics::catch(|| branch.poll(cx.waker())) {
+        let body = std::future::poll_fn(|cx| match span.within(|| panics::catch(|| branch.poll(cx.waker()))) {
             Ok(polled) => polled.map(Ended::Returned),
             Err(failure) => Poll::Ready(Ended::Broke(failure)),
         });
@@ -406,10 +419,11 @@ impl Drop for CutOff<'_> {
     }
 }
 
-/// A step's body while it is polled: it knows its step, and its panics are caught.
+/// A step's body while it is polled: it knows its step, what it logs stands in its span, and its panics are caught.
 struct InStep<'step, R> {
     handle: StepHandle,
     body: BoxFuture<'step, R>,
+    span: &'step AttemptSpan,
 }
 
 impl<R> Drop for InStep<'_, R> {
@@ -424,7 +438,8 @@ impl<R> Future for InStep<'_, R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Ended<R>> {
         let this = &mut *self;
-        let polled = ambient::enter(Ambient::Step(this.handle.clone()), || panics::catch(|| this.body.as_mut().poll(cx)));
+        let poll = || panics::catch(|| this.body.as_mut().poll(cx));
+        let polled = ambient::enter(Ambient::Step(this.handle.clone()), || this.span.within(poll));
         match polled {
             Ok(polled) => polled.map(Ended::Returned),
             Err(failure) => Poll::Ready(Ended::Broke(failure)),

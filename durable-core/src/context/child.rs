@@ -93,6 +93,7 @@ impl<W: Workflow> ChildCall<W> {
                     time_to_live: W::TIME_TO_LIVE.map(|time| time.as_secs_f64()),
                     bond,
                     undoes: None,
+                    trace_context: trace_context(scope),
                 });
             }
             Err(error) => waiting.refuse_with(error),
@@ -161,6 +162,10 @@ impl<W: Workflow> ChildCall<W> {
             }
         }
     }
+}
+
+fn trace_context(scope: &Scope) -> Option<String> {
+    scope.run.trace.current().map(|context| context.to_string())
 }
 
 fn encode_input<W: Workflow>(input: &W::Input) -> Result<Box<RawValue>> {
@@ -362,6 +367,7 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         time_to_live: None,
         bond: Bond::Awaited,
         undoes: Some(child.execution_id),
+        trace_context: trace_context(scope),
     });
     let over = waiting.await;
     let end: End = read_payload(&format!("the end of `{key}`"), &over)?;

@@ -27,6 +27,7 @@ use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::Parks;
 use crate::store::saves::{NextState, Save, Saves, Written};
 use crate::store::transactions::Transactions;
+use crate::telemetry::{Spans, Trace};
 
 pub(crate) use rest::{Busy, Look, Rest};
 
@@ -104,6 +105,8 @@ pub(crate) struct Run {
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
     pub(crate) observed: Observed,
+    pub(crate) spans: Spans,
+    pub(crate) trace: Arc<Trace>,
     lanes: Lanes,
     clock: Arc<Clock>,
     state: Mutex<State>,
@@ -203,12 +206,21 @@ struct OpenWait {
 }
 
 impl Run {
-    pub(crate) fn new(claimed: &Claimed, hold: Hold, lanes: Lanes, clock: Arc<Clock>, observed: Observed) -> Arc<Self> {
+    pub(crate) fn new(
+        claimed: &Claimed,
+        hold: Hold,
+        lanes: Lanes,
+        clock: Arc<Clock>,
+        observed: Observed,
+        trace: Trace,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
             namespace: claimed.namespace,
             scheduled_for: claimed.scheduled_for,
             observed,
+            spans: Spans::of(claimed),
+            trace: Arc::new(trace),
             lanes,
             clock,
             state: Mutex::new(State {

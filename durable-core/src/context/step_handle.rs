@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::ambient;
 use crate::ids::ExecutionId;
+use crate::telemetry::{Trace, TraceContext};
 
 /// The step that the calling code runs in; cheap to clone and to take along into a task or thread.
 ///
@@ -31,6 +32,7 @@ struct Identity {
     namespace: ExecutionId,
     key: String,
     attempt: u32,
+    trace: Arc<Trace>,
     /// Whether the execution should end.
     cancelled: watch::Receiver<bool>,
     /// Whether the attempt has ended, or was dropped.
@@ -49,10 +51,11 @@ impl StepHandle {
         (execution_id, namespace): (ExecutionId, ExecutionId),
         key: &str,
         attempt: u32,
+        trace: Arc<Trace>,
         cancelled: watch::Receiver<bool>,
     ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let identity = Identity { execution_id, namespace, key: key.to_owned(), attempt, cancelled, ended, end };
+        let identity = Identity { execution_id, namespace, key: key.to_owned(), attempt, trace, cancelled, ended, end };
         Self { identity: Some(Arc::new(identity)) }
     }
 
@@ -71,6 +74,23 @@ impl StepHandle {
     /// an execution it is random.
     pub fn idempotency_key(&self) -> Uuid {
         self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.namespace.derive(&identity.key))
+    }
+
+    /// Where the calling code stands in its trace, to be sent along with a request to another service: the innermost span, which is
+    /// that of the attempt or one that the step's body has opened. Without [`Builder::telemetry`](crate::client::Builder::telemetry)
+    /// it is where the starter of the execution stood. `None` where nobody traces, and outside an execution.
+    ///
+    /// ```
+    /// # fn request() -> Vec<(&'static str, String)> {
+    /// let mut headers = Vec::new();
+    /// if let Some(context) = durable::step().trace_context() {
+    ///     headers.push(("traceparent", context.traceparent().to_owned()));
+    ///     headers.extend(context.tracestate().map(|state| ("tracestate", state.to_owned())));
+    /// }
+    /// # headers }
+    /// ```
+    pub fn trace_context(&self) -> Option<TraceContext> {
+        self.identity.as_ref()?.trace.current()
     }
 
     /// Whether the step should end soon: its worker shuts down, its execution was cancelled or taken over, another branch has

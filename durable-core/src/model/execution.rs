@@ -303,6 +303,8 @@ pub(crate) struct Claimed {
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from.
     pub(crate) namespace: ExecutionId,
+    /// Where its starter stood in its trace, or that of the execution that it goes on from.
+    pub(crate) trace_context: Option<String>,
 }
 
 #[cfg(test)]

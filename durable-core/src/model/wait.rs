@@ -200,6 +200,9 @@ pub(crate) struct NewChild {
     pub(crate) bond: Bond,
     /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.
     pub(crate) undoes: Option<ExecutionId>,
+    /// Where the call stands in its trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_context: Option<String>,
 }
 
 /// What binds a child to its parent. The SQL `CHECK` named `parent_bond_is_known` lists the same words.

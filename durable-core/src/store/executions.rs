@@ -106,6 +106,7 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         limited: row.try_get("limited")?,
         scheduled_for: row.try_get("scheduled_for")?,
         namespace: row.try_get::<Uuid, _>("namespace")?.into(),
+        trace_context: row.try_get("trace_context")?,
     })
 }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Batch, Statement, Store};
 use crate::ids::{ExecutionId, SHARD, WorkerId};
 use crate::payload::Payload;
+use crate::telemetry::TraceContext;
 
 /// An execution to be created.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct NewExecution {
     /// Under which further starts replace it until it begins; `delay` is how far each pushes it back.
     pub(crate) debounce_key: Option<String>,
     pub(crate) debounce_at_most: Option<Duration>,
+    /// Where its starter stands.
+    pub(crate) trace_context: Option<TraceContext>,
     pub(crate) input: Payload,
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) start_at: Option<DateTime<Utc>>,
@@ -103,6 +106,7 @@ pub(crate) async fn create(
         .bind(rare(all, |new| new.debounce_key.as_deref()))
         .bind(rare(all, |new| new.debounce_at_most.map(|limit| limit.as_secs_f64())))
         .bind(rare(all, |new| new.time_to_live.map(|time| time.as_secs_f64())))
+        .bind(all.iter().map(|new| new.trace_context.as_ref().map(TraceContext::to_string)).collect::<Vec<_>>())
         .fetch_all(executor)
         .await?;
     rows.iter()

@@ -12,6 +12,7 @@ use crate::signals;
 use crate::store::executions::{self, Finished, Poisoned};
 use crate::store::saves::{NextState, Written};
 use crate::store::{self, journal};
+use crate::telemetry;
 
 /// How a stretch of driving ended.
 pub(super) enum Ending {
@@ -65,11 +66,17 @@ impl Worker {
     /// Writes how it ended, and tells those who wait for it.
     pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) {
         let (next, finished) = match ending {
-            Ending::Parked | Ending::Lost => return,
-            Ending::Released => (NextState::Released, None),
+            Ending::Parked => return telemetry::claim_ended("parked", None),
+            Ending::Lost => return telemetry::claim_ended("lost", None),
+            Ending::Released => {
+                telemetry::claim_ended("released", None);
+                (NextState::Released, None)
+            }
             Ending::Stopped(report) => {
                 tracing::error!(execution_id = %run.id, "stopped: {report}");
-                (NextState::Stopped(failure_payload(&Failure::new(ErrorKind::Diverged, report))), None)
+                let failure = Failure::new(ErrorKind::Diverged, report);
+                telemetry::claim_ended("stopped", Some(&failure));
+                (NextState::Stopped(failure_payload(&failure)), None)
             }
             Ending::Completed(output) => (NextState::Completed(output.clone()), Some((ExecutionState::Completed, Ok(output)))),
             Ending::Failed(failure) => {
@@ -82,17 +89,19 @@ impl Worker {
             }
         };
         if run.finish(next).await == Written::Refused {
-            return;
+            return telemetry::claim_ended("lost", None);
         }
         if finished.is_some() {
             self.settle_family(run, claimed.awaited);
         }
         match finished {
             Some((state, Ok(output))) => {
+                telemetry::claim_ended(state.as_str(), None);
                 run.observed.completed();
                 self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
             }
             Some((state, Err(failure))) => {
+                telemetry::claim_ended(state.as_str(), Some(&failure));
                 run.observed.failed(state, &failure);
                 self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) })
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 
 use super::Worker;
 use super::claim::Begin;
@@ -68,7 +69,10 @@ impl Worker {
         if self.is_draining() {
             run.drain();
         }
-        tokio::spawn(async move {
+        let hold = run.hold();
+        let span = run.spans.claim(hold.worker, hold.epoch);
+        run.trace.join(&span);
+        let driven = async move {
             let ending = match flow {
                 Ok(flow) => worker.drive(flow, &claimed).await,
                 Err(ending) => ending,
@@ -80,7 +84,8 @@ impl Worker {
             worker.let_go(&claimed);
             drop(slot);
             worker.make_room(&claimed);
-        });
+        };
+        tokio::spawn(driven.instrument(span));
     }
 
     fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
@@ -104,7 +109,8 @@ impl Worker {
         journal: Option<JournalRecords>,
     ) -> (Arc<Run>, Result<Flow, Ending>) {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
-        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed);
+        let trace = self.signals.tracing.of(claimed);
+        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed, trace);
         if claimed.epoch == Epoch::FIRST {
             run.observed.started();
         }

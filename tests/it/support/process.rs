@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, scheduling, shutting_down, skewing, transacting,
+    pausing_executions, pooling, scheduling, shutting_down, skewing, telemetry, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -194,6 +194,7 @@ fn worker_process() {
             "held" => leasing::work(&url, &folder).await,
             "pausing" => pausing_executions::work(&url).await,
             "migration" => pooling::migrate_and_stay(&url).await,
+            "traced" => telemetry::work(&url, &folder).await,
             "transfer" => transacting::work(&url).await,
             "expiring" => expiring::work(&url).await,
             "schedules" => scheduling::work(&url).await,

@@ -13,6 +13,7 @@ select
     coalesce(parent_bond = 'awaited', false) as awaited,
     scheduled_for,
     coalesce(namespace, execution_id) as namespace,
+    trace_context,
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited

@@ -1,0 +1,16 @@
+//! Telemetry: what a process tells of its work to those who run it. The guide's page on telemetry says what there is.
+
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+mod propagation;
+mod spans;
+mod trace;
+mod trace_context;
+
+pub(crate) use spans::{AttemptSpan, Spans, claim_ended};
+pub(crate) use trace::{Trace, Tracing};
+
+#[cfg(feature = "opentelemetry")]
+pub use self::opentelemetry::OpenTelemetry;
+pub use propagation::Propagation;
+pub use trace_context::TraceContext;

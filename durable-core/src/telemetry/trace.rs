@@ -1,0 +1,74 @@
+//! The trace of one execution: every claim of it, on any worker, is a part of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::Span;
+
+use super::{Propagation, TraceContext};
+use crate::ids::ExecutionId;
+use crate::model::Claimed;
+
+/// How the process takes part in traces; in none by default.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tracing {
+    propagation: Option<Arc<dyn Propagation>>,
+}
+
+/// The trace of one execution, as this process knows it.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    tracing: Tracing,
+    id: ExecutionId,
+    /// The execution that it goes on from, or itself.
+    namespace: ExecutionId,
+    /// Where its starter stood, or that of the execution that it goes on from.
+    starter: Option<TraceContext>,
+    /// The claim before the current one, where this process had it.
+    last_claim: Mutex<Option<TraceContext>>,
+}
+
+impl Tracing {
+    pub(crate) fn through(propagation: impl Propagation) -> Self {
+        Self { propagation: Some(Arc::new(propagation)) }
+    }
+
+    /// Where the calling code stands.
+    pub(crate) fn current(&self) -> Option<TraceContext> {
+        self.propagation.as_ref()?.context_of(&Span::current())
+    }
+
+    /// The trace of an execution that was claimed.
+    pub(crate) fn of(&self, claimed: &Claimed) -> Trace {
+        Trace {
+            tracing: self.clone(),
+            id: claimed.id,
+            namespace: claimed.namespace,
+            // One that another client has written, and that means nothing here, is as good as none.
+            starter: claimed.trace_context.as_deref().and_then(|text| text.parse().ok()),
+            last_claim: Mutex::default(),
+        }
+    }
+}
+
+impl Trace {
+    /// Puts the span of a claim into the trace. One that goes on from another execution has a trace of its own, with a link to
+    /// that one's.
+    pub(crate) fn join(&self, claim: &Span) {
+        let Some(propagation) = self.tracing.propagation.as_ref().filter(|_| !claim.is_disabled()) else { return };
+        let origin = self.starter.clone().unwrap_or_else(|| TraceContext::of_execution(self.namespace));
+        if self.id == self.namespace {
+            propagation.set_parent(claim, &origin);
+        } else {
+            propagation.set_parent(claim, &TraceContext::of_execution(self.id));
+            propagation.add_link(claim, &origin);
+        }
+        let mut last_claim = self.last_claim.lock().unwrap_or_else(PoisonError::into_inner);
+        last_claim.iter().for_each(|last| propagation.add_link(claim, last));
+        *last_claim = propagation.context_of(claim);
+    }
+
+    /// Where the calling code stands; where nobody traces it, where the execution's starter stood.
+    pub(crate) fn current(&self) -> Option<TraceContext> {
+        self.tracing.current().or_else(|| self.starter.clone())
+    }
+}

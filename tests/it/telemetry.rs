@@ -1,0 +1,7 @@
+//! Telemetry: what a process tells of its work to those who run it.
+
+mod recorder;
+mod spans;
+mod traces;
+
+pub(crate) use traces::work;
