@@ -313,7 +313,7 @@ create view durable.present as
 --     returns record, volatile
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
---     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile

@@ -1,7 +1,8 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues, schedules and keeping house.
+//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues, schedules, telemetry
+//! and keeping house.
 //!
 //! The programs in `examples/` show the same at work:
-//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `order`.
+//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `telemetry`, `order`.
 
 #[doc = include_str!("guide/flows.md")]
 pub mod flows {}
@@ -26,6 +27,9 @@ pub mod queues {}
 
 #[doc = include_str!("guide/schedules.md")]
 pub mod schedules {}
+
+#[doc = include_str!("guide/telemetry.md")]
+pub mod telemetry {}
 
 #[doc = include_str!("guide/keeping_house.md")]
 pub mod keeping_house {}

@@ -59,8 +59,8 @@ use watcher::{Limits, Watcher};
 
 pub use log::LogObserver;
 pub use news::{
-    Direction, ExecutionCompleted, ExecutionFailed, ExecutionStarted, ObservedExecution, RollbackBegan, StepBegins, StepEnded,
-    WaitBegan,
+    Direction, ExecutionCompleted, ExecutionFailed, ExecutionStarted, InputAnswered, ObservedExecution, RollbackBegan,
+    ScheduleFired, StepBegins, StepEnded, StepRecorded, WaitBegan,
 };
 
 /// Is told what executions do; see the [module](self). Every method has an empty body by default.
@@ -85,6 +85,11 @@ pub trait Observer: Send + Sync + 'static {
         let _ = step;
     }
 
+    /// A step has its outcome, and that is committed: it never runs again. Told once for each, unless the process dies first.
+    fn on_checkpoint(&self, checkpoint: &StepRecorded) {
+        let _ = checkpoint;
+    }
+
     /// An execution begins to wait, for a time, an event, an answer, a child; called once for each wait.
     fn on_wait(&self, wait: &WaitBegan) {
         let _ = wait;
@@ -104,6 +109,17 @@ pub trait Observer: Send + Sync + 'static {
     /// that of a worker, or of the client that cancelled it.
     fn on_failure(&self, execution: &ExecutionFailed) {
         let _ = execution;
+    }
+
+    /// A schedule was due, and what came of it is committed. It is told by the process whose worker fired it, and by no other.
+    fn on_fire(&self, fire: &ScheduleFired) {
+        let _ = fire;
+    }
+
+    /// A person's answer was given, and that is committed. It is told by the process of the client that gave it through
+    /// [`Durable::provide_input`](crate::client::Durable::provide_input); of one given in SQL nobody is told.
+    fn on_answer(&self, answer: &InputAnswered) {
+        let _ = answer;
     }
 }
 
@@ -183,6 +199,15 @@ impl Observers {
         Observed { told: Some(Arc::new(Told { observers: self.clone(), execution })) }
     }
 
+    pub(crate) fn fired(&self, fire: &ScheduleFired) {
+        self.watchers.iter().for_each(|watcher| watcher.tell(News::Fired(fire.clone())));
+    }
+
+    pub(crate) fn answered(&self, execution_id: ExecutionId, name: &str, answered_by: Option<&str>) {
+        let answer = || InputAnswered { execution_id, name: name.to_owned(), answered_by: answered_by.map(str::to_owned) };
+        self.watchers.iter().for_each(|watcher| watcher.tell(News::Answered(answer())));
+    }
+
     /// Waits until everything so far has been told, at most for `limit`.
     pub(crate) async fn drain(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
@@ -233,6 +258,14 @@ impl Observed {
             let direction = Direction::of(key);
             let (key, error) = (key.to_owned(), error.cloned());
             News::StepEnded(StepEnded { execution, key, attempt, direction, took, error, retry_at })
+        });
+    }
+
+    /// What an attempt left is committed.
+    pub(crate) fn step_recorded(&self, key: &str, attempt: u32, error: Option<&Failure>) {
+        self.tell(|execution| {
+            let (key, direction, error) = (key.to_owned(), Direction::of(key), error.cloned());
+            News::StepRecorded(StepRecorded { execution, key, attempt, direction, error })
         });
     }
 

@@ -22,7 +22,7 @@ use crate::store::executions::Finished;
 use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
-use crate::telemetry::Tracing;
+use crate::telemetry::{self, Tracing};
 
 pub(crate) use families::{cancel_children, tell_observers, tell_parent};
 pub(crate) use hear::hear;
@@ -180,6 +180,7 @@ impl Signals {
     pub(crate) async fn called_off(&self, store: &Store, called_off: &[CalledOff]) {
         let ended: Vec<ExecutionId> =
             called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
+        called_off.iter().filter(|execution| execution.ended).for_each(|execution| telemetry::cancelled(&execution.queue));
         if !ended.is_empty() {
             self.cancelled(ended.clone());
         }

@@ -1,5 +1,6 @@
 //! Telemetry: what a process tells of its work to those who run it. The guide's page on telemetry says what there is.
 
+mod metrics;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod propagation;
@@ -7,6 +8,10 @@ mod spans;
 mod trace;
 mod trace_context;
 
+pub(crate) use metrics::{
+    AttemptEnd, Metrics, SlotGauges, WorkflowMetrics, cancelled, database_gauge, delivering, describe, lease_lost, recovered,
+    roundtrip, schedule_fired,
+};
 pub(crate) use spans::{AttemptSpan, Spans, claim_ended};
 pub(crate) use trace::{Trace, Tracing};
 

@@ -7,6 +7,7 @@ mod expire;
 mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
+mod measure;
 mod nudge;
 mod prune;
 mod reconcile;
@@ -25,6 +26,7 @@ use crate::store::Session;
 use crate::worker::Worker;
 
 pub(crate) use look_for_results::look_for_results;
+pub(crate) use measure::measure;
 
 /// Starts every duty; they end when the set is dropped.
 pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::UnboundedReceiver<Vec<ExecutionId>>) -> JoinSet<()> {

@@ -28,6 +28,7 @@ use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::parents::Tells;
 use crate::store::workers::NewWorker;
 use crate::store::{self, Lane, Patience, Session, Store, executions, journal, workers};
+use crate::telemetry::{self, Metrics};
 
 use cache::Cache;
 
@@ -57,6 +58,7 @@ pub(crate) struct Worker {
     lanes: Lanes,
     tells: Lane<Tells>,
     known: KnownWorkflows,
+    metrics: Metrics,
     /// The id under which this process holds its lease; a new one after each loss.
     life: watch::Sender<WorkerId>,
     running: Mutex<HashMap<ExecutionId, Arc<Run>>>,
@@ -87,6 +89,7 @@ impl Worker {
     ) -> Arc<Self> {
         Arc::new(Self {
             known: registry.known(),
+            metrics: Metrics::default(),
             life: watch::Sender::new(WorkerId::new()),
             running: Mutex::default(),
             parked: Mutex::new(Cache::new(options.cached_executions)),
@@ -151,6 +154,7 @@ impl Worker {
     /// Begins a new life after the lease was lost: what the old one held belongs to others.
     pub(crate) async fn begin_new_life(self: &Arc<Self>) {
         tracing::warn!(worker_id = %self.id(), "this worker was declared lost; its executions run elsewhere, and it starts anew");
+        telemetry::lease_lost();
         self.abandon();
         let next = WorkerId::new();
         while let Err(error) = self.register_as(next).await {
@@ -184,8 +188,10 @@ impl Worker {
     /// Runs an execution that was created as held by this worker.
     pub(crate) fn take_over(self: &Arc<Self>, slot: Slot, started: Claimed) {
         let timeout = self.registry.find(&started.workflow, started.version).and_then(|registered| registered.timeout);
-        let deadline_at = timeout.map(|timeout| after(self.clock.now(), timeout));
-        self.spawn(slot, Claimed { deadline_at, ..started }, claim::Begin::Fresh);
+        let now = self.clock.now();
+        let deadline_at = timeout.map(|timeout| after(now, timeout));
+        let started = Claimed { deadline_at, started_at: Some(now), ready_at: Some(now), ..started };
+        self.spawn(slot, started, claim::Begin::Fresh);
     }
 
     /// Whether the execution is under way in this process.

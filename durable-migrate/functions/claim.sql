@@ -25,6 +25,8 @@ create or replace function durable.claim(
     scheduled_for timestamptz,
     namespace uuid,
     trace_context text,
+    started_at timestamptz,
+    ready_at timestamptz,
     resolved text,
     limited boolean,
     retry_at timestamptz
@@ -128,6 +130,9 @@ begin
         execution.scheduled_for,
         coalesce(execution.namespace, execution.execution_id),
         execution.trace_context,
+        execution.started_at,
+        -- What goes on after a wait keeps its place in line, which says nothing of how long it was ready.
+        case when execution.started_at = at then execution.rank + make_interval(mins => execution.priority) end,
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
         case when execution.epoch > 1 then (
             select json_agg(json_build_object(

@@ -1,5 +1,7 @@
 //! Observers: they are told everything once and in order, may refuse a step, and can disturb nothing.
 
+mod committed;
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 

@@ -27,7 +27,7 @@ use crate::store::server::{self, Server};
 use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
 use crate::store::{self, Lane, Patience, Session, Store};
-use crate::telemetry::{Propagation, Tracing};
+use crate::telemetry::{self, Propagation, Tracing};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
 
@@ -40,6 +40,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `register` | no workflow: a pure client |
 /// | `observe` | nobody looks on |
 /// | `telemetry` | traces end at the borders of the process |
+/// | `measure_every` | the gauges of the database are not read |
 /// | `queue` | the queues of the registered workflows, 100 slots each |
 /// | `version` | none |
 /// | `queue_limits` | the limits that queues have already |
@@ -62,6 +63,7 @@ pub struct Builder {
     registry: Registry,
     observers: observer::Registered,
     tracing: Tracing,
+    measure_every: Option<Duration>,
     refused: Option<Error>,
     version: Option<String>,
     lease: Duration,
@@ -98,6 +100,7 @@ impl Default for Builder {
             registry: Registry::default(),
             observers: observer::Registered::default(),
             tracing: Tracing::default(),
+            measure_every: None,
             refused: None,
             version: None,
             lease: Duration::from_secs(15),
@@ -171,6 +174,14 @@ impl Builder {
     /// this, too. `OpenTelemetry` of the feature `opentelemetry` is what most give; see [`telemetry`](crate::telemetry).
     pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
         self.tracing = Tracing::through(propagation);
+        self
+    }
+
+    /// Reads the gauges of the database that often for the metrics of this process: how full queues are, how many questions are
+    /// open, what vacuum has before it. They are the same whoever reads them, so one process of a fleet is enough; a pure client
+    /// will do. A read looks at everything that is pending: with a million of them, ask for minutes rather than seconds.
+    pub fn measure_every(mut self, interval: Duration) -> Self {
+        self.measure_every = Some(interval);
         self
     }
 
@@ -252,6 +263,7 @@ impl Builder {
             store::run("set the limits of a queue", patience, set).await?;
         }
         panics::install_hook();
+        telemetry::describe();
         let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
         let clock = Arc::new(Clock::new(reading));
 
@@ -309,6 +321,9 @@ impl Builder {
         tasks.notices.spawn(signals::tell(session(), notices, tasks.last_notices.clone()));
         tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
         tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
+        if let Some(interval) = self.measure_every {
+            tasks.duties.spawn(upkeep::measure(store.clone(), interval));
+        }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
         let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };
         Ok(Durable { engine: Arc::new(engine) })
@@ -372,6 +387,9 @@ impl Builder {
                 "a retention of zero would delete what has only just ended; give a time in which nobody asks for it any more"
                     .to_owned(),
             );
+        }
+        if self.measure_every.is_some_and(|interval| interval.is_zero()) {
+            return invalid("measuring every zero seconds would never let the database rest; give a second or more".to_owned());
         }
         if self.max_connections == 0 {
             return invalid("a pool of 0 connections reaches no database; give at least 1".to_owned());

@@ -445,6 +445,8 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         scheduled_for: None,
         namespace: new.id,
         trace_context: new.trace_context.as_ref().map(TraceContext::to_string),
+        started_at: None,
+        ready_at: None,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::payload::{self, Payload};
 use crate::plan::divergence;
 use crate::plan::retry::{self, AfterFailure};
 use crate::store::transactions::Committed;
-use crate::telemetry::AttemptSpan;
+use crate::telemetry::{AttemptEnd, AttemptSpan};
 
 /// An attempt that runs longer than this is recorded as under way, so that people see it and a crash is counted against it.
 const RECORDED_AS_RUNNING_AFTER: Duration = Duration::from_secs(1);
@@ -135,8 +135,10 @@ impl Call {
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
                     span.failed(&failure, Some((until - now).to_std().unwrap_or_default()));
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, Some(until));
+                    let retried = AttemptEnd::Retried(failure.kind);
                     let failed = self.attempt_record(attempt, took, Some(failure), Some(until));
                     self.run.record_attempt(failed).await;
+                    self.run.metrics.attempted(self.spec.name, retried, took);
                     self.sit_out(until, busy).await;
                 }
             }
@@ -165,11 +167,8 @@ impl Call {
 
     /// Leaves the outcome of the call for the next write.
     fn leave(&self, checkpoint: Checkpoint) {
-        if self.is_undone_after(&checkpoint.outcome) {
-            self.run.leave_undoable(checkpoint);
-        } else {
-            self.run.leave_checkpoint(checkpoint);
-        }
+        let undoable = self.is_undone_after(&checkpoint.outcome);
+        self.run.leave_step(self.spec.name, checkpoint, undoable);
     }
 
     fn is_undone_after(&self, outcome: &Outcome) -> bool {
@@ -189,7 +188,7 @@ impl Call {
             return Ok(R::from_result(Ok(value)));
         };
         let undoable = self.is_undone_after(&checkpoint.outcome);
-        match self.run.commit(transaction.into_open(), checkpoint.clone(), undoable).await {
+        match self.run.commit(self.spec.name, transaction.into_open(), checkpoint.clone(), undoable).await {
             Ok(Committed::Written) => Ok(R::from_result(Ok(value))),
             Ok(Committed::Before(outcome)) => {
                 self.run.observed.step_succeeded(&self.key, checkpoint.attempt, checkpoint.took);

@@ -3,6 +3,7 @@
 mod commits;
 mod losing;
 mod rest;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::telling::StepEnd;
 use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
@@ -27,7 +29,7 @@ use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::Parks;
 use crate::store::saves::{NextState, Save, Saves, Written};
 use crate::store::transactions::Transactions;
-use crate::telemetry::{Spans, Trace};
+use crate::telemetry::{Spans, Trace, WorkflowMetrics};
 
 pub(crate) use rest::{Busy, Look, Rest};
 
@@ -107,6 +109,7 @@ pub(crate) struct Run {
     pub(crate) observed: Observed,
     pub(crate) spans: Spans,
     pub(crate) trace: Arc<Trace>,
+    pub(crate) metrics: Arc<WorkflowMetrics>,
     lanes: Lanes,
     clock: Arc<Clock>,
     state: Mutex<State>,
@@ -136,6 +139,8 @@ struct State {
     known_open: usize,
     /// Checkpoints of steps that have returned; they travel with the next write.
     unwritten: Vec<Checkpoint>,
+    /// The steps among them, of which nobody was told yet.
+    untold: Vec<StepEnd>,
     /// How many checkpoints were left so far.
     left: u64,
     /// How many of them were sent off to be written.
@@ -213,6 +218,7 @@ impl Run {
         clock: Arc<Clock>,
         observed: Observed,
         trace: Trace,
+        metrics: Arc<WorkflowMetrics>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
@@ -221,6 +227,7 @@ impl Run {
             observed,
             spans: Spans::of(claimed),
             trace: Arc::new(trace),
+            metrics,
             lanes,
             clock,
             state: Mutex::new(State {
@@ -231,6 +238,7 @@ impl Run {
                 known: BTreeMap::new(),
                 known_open: 0,
                 unwritten: Vec::new(),
+                untold: Vec::new(),
                 left: 0,
                 sent: 0,
                 undoable: BTreeMap::new(),
@@ -351,6 +359,16 @@ impl Run {
         self.leave_checkpoint(Checkpoint { undo_order: Some(order), ..checkpoint });
     }
 
+    /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step; once it is committed, that is told.
+    pub(super) fn leave_step(&self, step: &'static str, checkpoint: Checkpoint, undoable: bool) {
+        let order = if undoable { self.enlist(&checkpoint) } else { None };
+        let end = self.end_of(step, &checkpoint);
+        let mut state = self.state();
+        state.left += 1;
+        state.untold.push(end);
+        state.unwritten.push(Checkpoint { undo_order: order, ..checkpoint });
+    }
+
     /// The place of a step among those that a rollback undoes, behind the others; none for what a rollback itself does.
     fn enlist(&self, checkpoint: &Checkpoint) -> Option<i32> {
         let mut state = self.state();
@@ -444,7 +462,15 @@ impl Run {
         let Hold { worker, epoch } = state.hold;
         let checkpoints = std::mem::take(&mut state.unwritten);
         let leaves_waits = !state.dropped.is_empty() || state.known_open > 0;
-        self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits })
+        let untold = self.untold(std::mem::take(&mut state.untold));
+        let saved = self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits });
+        async move {
+            let written = saved.await;
+            if let Ok(Written::Accepted) = written {
+                untold.tell();
+            }
+            written
+        }
     }
 
     fn written(&self, saved: Result<Written>) -> Written {

@@ -305,6 +305,17 @@ pub(crate) struct Claimed {
     pub(crate) namespace: ExecutionId,
     /// Where its starter stood in its trace, or that of the execution that it goes on from.
     pub(crate) trace_context: Option<String>,
+    /// When it was claimed for the first time.
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    /// Since when it could have been claimed, where it never was before.
+    pub(crate) ready_at: Option<DateTime<Utc>>,
+}
+
+impl Claimed {
+    /// Whether nobody has claimed it before. One that goes on from another execution begins at a later epoch.
+    pub(crate) fn is_first(&self) -> bool {
+        self.epoch == Epoch::FIRST || (self.namespace != self.id && self.epoch.follows(Epoch::FIRST))
+    }
 }
 
 #[cfg(test)]

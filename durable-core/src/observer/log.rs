@@ -1,11 +1,12 @@
 //! The observer that logs.
 
 use super::{
-    Consent, ExecutionCompleted, ExecutionFailed, ExecutionStarted, Observer, RollbackBegan, StepBegins, StepEnded, WaitBegan,
+    Consent, ExecutionCompleted, ExecutionFailed, ExecutionStarted, InputAnswered, Observer, RollbackBegan, ScheduleFired,
+    StepBegins, StepEnded, StepRecorded, WaitBegan,
 };
 
-/// Logs everything through `tracing`: the beginning and completion of an execution at level `INFO`, steps and waits at `DEBUG`,
-/// failures and rollbacks at `WARN`.
+/// Logs everything through `tracing`: the beginning and completion of an execution and what schedules start at level `INFO`, steps,
+/// waits and answers at `DEBUG`, failures and rollbacks at `WARN`.
 ///
 /// ```no_run
 /// # async fn example(url: &str) -> durable::Result<()> {
@@ -49,6 +50,11 @@ impl Observer for LogObserver {
         }
     }
 
+    fn on_checkpoint(&self, checkpoint: &StepRecorded) {
+        let StepRecorded { key, attempt, direction, .. } = checkpoint;
+        log!(debug, checkpoint, step = key, attempt, %direction, "a step is on record");
+    }
+
     fn on_wait(&self, wait: &WaitBegan) {
         let due_at = wait.due_at.map(tracing::field::display);
         log!(debug, wait, wait = wait.key, kind = wait.kind.as_str(), names = ?wait.names, due_at, "an execution waits");
@@ -65,6 +71,17 @@ impl Observer for LogObserver {
     fn on_failure(&self, failed: &ExecutionFailed) {
         log!(warn, failed, state = %failed.state, error = format!("{:#}", failed.error), "an execution failed");
     }
+
+    fn on_fire(&self, fire: &ScheduleFired) {
+        let ScheduleFired { schedule, due_at, outcome, execution_id } = fire;
+        let execution_id = execution_id.map(tracing::field::display);
+        tracing::info!(schedule, %due_at, ?outcome, execution_id, "a schedule was due");
+    }
+
+    fn on_answer(&self, answer: &InputAnswered) {
+        let InputAnswered { execution_id, name, answered_by } = answer;
+        tracing::debug!(%execution_id, input = name, answered_by, "an answer was given");
+    }
 }
 
 #[cfg(test)]
@@ -73,13 +90,14 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use chrono::DateTime;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::super::{Direction, ObservedExecution};
     use super::*;
     use crate::error::Error;
     use crate::ids::ExecutionId;
-    use crate::model::{ExecutionState, WaitKind};
+    use crate::model::{ExecutionState, FireOutcome, WaitKind};
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -138,22 +156,31 @@ mod tests {
             assert_eq!(LogObserver.before_step(&step), Consent::Proceed);
             LogObserver.after_step(&ended(None));
             LogObserver.after_step(&ended(Some(error())));
+            let recorded = StepRecorded { execution: execution.clone(), key: key.clone(), attempt: 1, direction, error: None };
+            LogObserver.on_checkpoint(&recorded);
             let (key, kind, names) = ("event paid".to_owned(), WaitKind::Event, vec!["paid".to_owned()]);
             LogObserver.on_wait(&WaitBegan { execution: execution.clone(), key, kind, names, due_at: None });
             LogObserver.on_rollback(&RollbackBegan { execution: execution.clone(), reason: error() });
             LogObserver.on_complete(&ExecutionCompleted { execution: execution.clone() });
             let state = ExecutionState::Failed;
             LogObserver.on_failure(&ExecutionFailed { execution: execution.clone(), state, error: error() });
+            let (due_at, outcome) = (DateTime::UNIX_EPOCH, FireOutcome::Skipped);
+            LogObserver.on_fire(&ScheduleFired { schedule: "nightly".to_owned(), due_at, outcome, execution_id: None });
+            let (name, answered_by) = ("approval".to_owned(), Some("ada".to_owned()));
+            LogObserver.on_answer(&InputAnswered { execution_id: execution.id, name, answered_by });
         });
         let expected = [
             format!("INFO an execution begins {of}"),
             format!("DEBUG a step begins {of} step=\"step pay\" attempt=1 direction=forward"),
             format!("DEBUG a step succeeded {of} step=\"step pay\" attempt=1 direction=forward took=1s"),
             format!("WARN a step failed {of} step=\"step pay\" attempt=1 direction=forward took=1s error=\"no\""),
+            format!("DEBUG a step is on record {of} step=\"step pay\" attempt=1 direction=forward"),
             format!("DEBUG an execution waits {of} wait=\"event paid\" kind=\"event\" names=[\"paid\"]"),
             format!("WARN an execution is rolled back {of} reason=\"no\""),
             format!("INFO an execution completed {of}"),
             format!("WARN an execution failed {of} state=failed error=\"no\""),
+            "INFO a schedule was due schedule=nightly due_at=1970-01-01 00:00:00 UTC outcome=Skipped".to_owned(),
+            format!("DEBUG an answer was given execution_id={} input=\"approval\" answered_by=\"ada\"", execution.id),
         ];
         assert_eq!(lines, expected);
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{Consent, Observer};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
-use crate::model::{ExecutionState, WaitKind};
+use crate::model::{ExecutionState, FireOutcome, WaitKind};
 use crate::plan::journal_key;
 
 /// The execution that something happened to.
@@ -98,6 +98,49 @@ pub struct StepEnded {
     pub retry_at: Option<DateTime<Utc>>,
 }
 
+/// A step has its outcome, and that is committed.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StepRecorded {
+    /// The execution.
+    #[serde(flatten)]
+    pub execution: ObservedExecution,
+    /// The step's journal key, such as `step charge#2`.
+    pub key: String,
+    /// The attempt that ended it.
+    pub attempt: u32,
+    /// Whether it does or undoes something.
+    pub direction: Direction,
+    /// Why it failed, if it did.
+    pub error: Option<Failure>,
+}
+
+/// A schedule was due.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ScheduleFired {
+    /// The schedule.
+    pub schedule: String,
+    /// The time at which it was due.
+    pub due_at: DateTime<Utc>,
+    /// What came of it.
+    pub outcome: FireOutcome,
+    /// The execution that it started, if it did.
+    pub execution_id: Option<ExecutionId>,
+}
+
+/// A person's answer was given.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct InputAnswered {
+    /// The execution that asks, or will ask.
+    pub execution_id: ExecutionId,
+    /// The name of the input.
+    pub name: String,
+    /// Who answered, where that was said.
+    pub answered_by: Option<String>,
+}
+
 /// An execution begins to wait.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -155,10 +198,13 @@ pub(super) enum News {
     /// With the way back for its consent, where that is asked for.
     StepBegins(StepBegins, Option<oneshot::Sender<Consent>>),
     StepEnded(StepEnded),
+    StepRecorded(StepRecorded),
     WaitBegan(WaitBegan),
     RollbackBegan(RollbackBegan),
     Completed(ExecutionCompleted),
     Failed(ExecutionFailed),
+    Fired(ScheduleFired),
+    Answered(InputAnswered),
 }
 
 /// What became of the observer's answer, if it was asked for any.
@@ -185,10 +231,13 @@ impl News {
                 }
             }
             Self::StepEnded(step) => observer.after_step(&step),
+            Self::StepRecorded(checkpoint) => observer.on_checkpoint(&checkpoint),
             Self::WaitBegan(wait) => observer.on_wait(&wait),
             Self::RollbackBegan(rollback) => observer.on_rollback(&rollback),
             Self::Completed(execution) => observer.on_complete(&execution),
             Self::Failed(execution) => observer.on_failure(&execution),
+            Self::Fired(fire) => observer.on_fire(&fire),
+            Self::Answered(answer) => observer.on_answer(&answer),
         }
         Answer::Heard
     }

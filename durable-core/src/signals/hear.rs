@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Signals;
 use crate::store::Store;
 use crate::store::notify::{Listener, Notice};
+use crate::telemetry;
 
 /// Pause before a lost connection is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -16,7 +17,9 @@ const PAUSE_WHEN_DEAF: Duration = Duration::from_secs(300);
 /// Listens until the process shuts down.
 pub(crate) async fn hear(store: Store, signals: Arc<Signals>) {
     loop {
-        let pause = match listen(&store, &signals).await {
+        let heard = listen(&store, &signals).await;
+        telemetry::delivering(false);
+        let pause = match heard {
             Ok(Deaf) => {
                 tracing::warn!(
                     "notifications do not arrive on this connection (a pooler in transaction mode?); polling alone finds work"
@@ -40,6 +43,7 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
     if !listener.hears(store).await? {
         return Ok(Deaf);
     }
+    telemetry::delivering(true);
     // What was sent before the connection stood was not heard: look at everything once.
     signals.poke_all();
     signals.results.look.notify_one();

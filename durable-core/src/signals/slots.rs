@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::model::QueueSlots;
+use crate::telemetry::SlotGauges;
 
 /// How many executions of a queue this process runs at once, and how many it does run.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Slots {
     reserved: AtomicUsize,
     /// Nobody claims for them any more.
     closed: AtomicBool,
+    gauges: SlotGauges,
     poked: Notify,
 }
 
@@ -36,6 +38,7 @@ impl Slots {
             used: AtomicUsize::new(0),
             reserved: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            gauges: SlotGauges::of(queue),
             poked: Notify::new(),
         })
     }
@@ -45,6 +48,11 @@ impl Slots {
         let count = |slots: usize| u32::try_from(slots).unwrap_or(u32::MAX);
         let used = self.used.load(Ordering::Acquire).saturating_sub(self.reserved.load(Ordering::Acquire));
         QueueSlots { queue: self.queue.clone(), slots: count(self.limit), in_use: count(used) }
+    }
+
+    /// Tells the metrics how full the queue is here.
+    pub(crate) fn measure(&self) {
+        self.gauges.set(&self.details());
     }
 
     pub(crate) fn limit(&self) -> usize {

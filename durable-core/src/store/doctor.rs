@@ -88,6 +88,30 @@ pub(crate) async fn old_snapshots(store: &Store, pool: &PgPool, seconds: f64) ->
         .collect()
 }
 
+/// One gauge of the database.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// Which, in the words of the statement.
+    pub(crate) measure: String,
+    /// Of which queue or table.
+    pub(crate) name: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) value: f64,
+}
+
+/// The gauges of the database.
+pub(crate) async fn measure(store: &Store, pool: &PgPool) -> Result<Vec<Measured>, sqlx::Error> {
+    let rows = store.query(Statement::MeasureDatabase).bind(SHARD).bind(store.schema.as_str()).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            let (measure, name) = (row.try_get("measure")?, row.try_get("name")?);
+            // A queue in which everything has begun has no oldest that has not.
+            let value = row.try_get::<Option<f64>, _>("value")?.unwrap_or_default();
+            Ok(Measured { measure, name, state: row.try_get("state")?, value })
+        })
+        .collect()
+}
+
 pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<Unserved>, sqlx::Error> {
     let rows = store.query(Statement::FindUnservedQueues).bind(SHARD).fetch_all(pool).await?;
     rows.iter()

@@ -107,6 +107,8 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         scheduled_for: row.try_get("scheduled_for")?,
         namespace: row.try_get::<Uuid, _>("namespace")?.into(),
         trace_context: row.try_get("trace_context")?,
+        started_at: row.try_get("started_at")?,
+        ready_at: row.try_get("ready_at")?,
     })
 }
 

@@ -7,12 +7,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use metrics::Histogram;
 use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry;
 
 /// What one lane writes.
 pub(crate) trait Batch: Send + Sync + 'static {
@@ -95,6 +98,7 @@ impl<B: Batch> Lane<B> {
 
 async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
     let mut queued = Vec::with_capacity(B::LIMIT);
+    let roundtrip = telemetry::roundtrip(B::WHAT);
     // The one with which the next flush begins.
     let mut left_over = None;
     loop {
@@ -117,7 +121,7 @@ async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc:
             queued.push(entry);
         }
         let (items, written): (Vec<_>, Vec<_>) = queued.drain(..).map(|entry| (entry.item, entry.written)).unzip();
-        match flush_through_outages(&*batch, &mut session, &items).await {
+        match flush_through_outages(&*batch, &mut session, &items, &roundtrip).await {
             Ok(outcomes) => {
                 for (written, outcome) in written.into_iter().zip(outcomes) {
                     let _ = written.send(Ok(outcome));
@@ -127,7 +131,7 @@ async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc:
             // One bad item must not fail its neighbours: each gets a statement of its own.
             Err(_) => {
                 for (item, written) in items.into_iter().zip(written) {
-                    match flush_through_outages(&*batch, &mut session, &[item]).await {
+                    match flush_through_outages(&*batch, &mut session, &[item], &roundtrip).await {
                         Ok(outcomes) => drop(outcomes.into_iter().next().map(|outcome| written.send(Ok(outcome)))),
                         Err(error) => reply(vec![written], &error, B::WHAT),
                     }
@@ -158,12 +162,15 @@ async fn flush_through_outages<B: Batch>(
     batch: &B,
     session: &mut Session,
     items: &[B::Item],
+    roundtrip: &Histogram,
 ) -> Result<Vec<B::Outcome>, sqlx::Error> {
     let mut pauses = Pauses::new();
     let mut again = false;
     loop {
+        let asked = Instant::now();
         match flush_once(batch, session, items, again).await {
             Ok(outcomes) => {
+                roundtrip.record(asked.elapsed());
                 pauses.report_recovery(B::WHAT);
                 return Ok(outcomes);
             }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::families::CalledOff;
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, SHARD};
-use crate::model::{Fire, Missed, Overlap, Schedule};
+use crate::model::{Fire, FireOutcome, Missed, Overlap, Schedule};
+use crate::observer::ScheduleFired;
 use crate::payload::Payload;
 use crate::plan::schedule::Timing;
 
@@ -75,8 +76,8 @@ pub(crate) struct Shot {
 pub(crate) struct Fired {
     /// The queues that got executions, each as often.
     pub(crate) queues: Vec<String>,
-    /// How many due times were dealt with.
-    pub(crate) count: usize,
+    /// The due times that were dealt with, and what came of each.
+    pub(crate) fires: Vec<ScheduleFired>,
     /// What was cancelled to make room.
     pub(crate) cancelled: Vec<CalledOff>,
 }
@@ -150,18 +151,23 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
         .await?;
     let mut fired = Fired::default();
     for row in &rows {
-        match row.try_get("outcome")? {
-            "started" => fired.queues.push(row.try_get("queue")?),
-            "cancelled" => fired.cancelled.push(CalledOff {
-                id: row.try_get::<Uuid, _>("execution_id")?.into(),
-                ended: true,
-                queue: row.try_get("queue")?,
-                awaited: row.try_get::<Option<Uuid>, _>("awaited_by")?.is_some(),
-            }),
-            _ => {}
-        }
+        let execution_id = row.try_get::<Option<Uuid>, _>("execution_id")?.map(ExecutionId::from);
+        let outcome = match (row.try_get("outcome")?, execution_id) {
+            ("cancelled", Some(id)) => {
+                let awaited = row.try_get::<Option<Uuid>, _>("awaited_by")?.is_some();
+                fired.cancelled.push(CalledOff { id, ended: true, queue: row.try_get("queue")?, awaited });
+                continue;
+            }
+            ("started", _) => {
+                fired.queues.push(row.try_get("queue")?);
+                FireOutcome::Started
+            }
+            ("queued", _) => FireOutcome::Queued,
+            _ => FireOutcome::Skipped,
+        };
+        let (schedule, due_at) = (row.try_get("schedule")?, row.try_get("due_at")?);
+        fired.fires.push(ScheduleFired { schedule, due_at, outcome, execution_id });
     }
-    fired.count = rows.len() - fired.cancelled.len();
     Ok(fired)
 }
 

@@ -30,6 +30,7 @@ statements! {
     FindOldSnapshots = "doctor/find_old_snapshots",
     FindStuckExecutions = "doctor/find_stuck_executions",
     FindUnservedQueues = "doctor/find_unserved_queues",
+    MeasureDatabase = "doctor/measure",
     ReadServerClock = "doctor/read_clock",
     TakeDuties = "duties/take",
     BeginRollback = "executions/begin_rollback",

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::plan::schedule::{Timing, start_at};
 use crate::store;
 use crate::store::schedules::{self, DueSchedule, Fired, Look, Shot};
+use crate::telemetry;
 use crate::worker::Worker;
 
 /// Most schedules fired by one statement.
@@ -134,12 +135,16 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
     };
     worker.signals.called_off(store, &fired.cancelled).await;
     fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
+    for fire in &fired.fires {
+        telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.since(Some(fire.due_at)));
+        worker.signals.observers.fired(fire);
+    }
     // Those that start later wake by their timers.
     let later = shots.iter().flat_map(|shot| &shot.due).map(|(_, start)| *start).filter(|start| *start > now).min();
     later.into_iter().for_each(|start| worker.signals.set_timer(start));
     let queues: BTreeSet<&str> = fired.queues.iter().map(String::as_str).collect();
     queues.into_iter().for_each(|queue| worker.signals.queued(queue));
-    Ok(fired.count > 0)
+    Ok(!fired.fires.is_empty())
 }
 
 async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
@@ -148,7 +153,7 @@ async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
     for shot in shots {
         match schedules::fire(store, &store.pool, std::slice::from_ref(shot)).await {
             Ok(fired) => {
-                all.count += fired.count;
+                all.fires.extend(fired.fires);
                 all.queues.extend(fired.queues);
                 all.cancelled.extend(fired.cancelled);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::store;
+use crate::telemetry;
 use crate::worker::Worker;
 
 /// Most executions given back by one statement.
@@ -37,6 +38,7 @@ async fn rescue_once(worker: &Worker, workers_lost: &Notify) -> Result<(), sqlx:
         let rescued = store::executions::rescue(store, &store.pool, BATCH).await?;
         for execution in &rescued {
             tracing::info!(execution_id = %execution.id, from = %execution.from, queue = %execution.queue, "rescued");
+            telemetry::recovered(&execution.queue);
             worker.signals.queued(&execution.queue);
         }
         if rescued.is_empty() {

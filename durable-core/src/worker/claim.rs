@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedRwLockReadGuard;
+use tokio::time::Instant;
 
 use super::Worker;
 use super::flow::Flow;
@@ -14,6 +15,7 @@ use crate::model::{Claimed, JournalRecords};
 use crate::signals::{Slot, Slots};
 use crate::store::executions::Claim;
 use crate::store::{self, Patience, Pauses, Session, executions, journal};
+use crate::telemetry;
 
 /// What a claim does, for log lines: fits after "cannot".
 const CLAIM: &str = "claim executions";
@@ -31,6 +33,7 @@ const SHARE_FREE: usize = 4;
 pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut session: Session) {
     let mut next = Next::AtOnce;
     let mut pauses = Pauses::new();
+    let roundtrip = telemetry::roundtrip(CLAIM);
     while worker.takes_work() {
         wait_for_work(&worker, &slots, next).await;
         if slots.free() < slots.limit() / SHARE_FREE {
@@ -43,10 +46,12 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
         let held = slots.reserve(free);
         let limit = held.len();
         let claiming = worker.begin_claim().await;
+        let asked = Instant::now();
         let claimed = claim(&worker, &mut session, &slots.queue, limit).await;
         slots.settle();
         match claimed {
             Ok(claim) => {
+                roundtrip.record(asked.elapsed());
                 pauses.report_recovery(CLAIM);
                 next = Next::after(&claim, limit);
                 begin(&worker, held, claim.executions, claiming);

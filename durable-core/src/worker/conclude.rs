@@ -97,11 +97,13 @@ impl Worker {
         match finished {
             Some((state, Ok(output))) => {
                 telemetry::claim_ended(state.as_str(), None);
+                run.metrics.completed(self.since(claimed.started_at));
                 run.observed.completed();
                 self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
             }
             Some((state, Err(failure))) => {
                 telemetry::claim_ended(state.as_str(), Some(&failure));
+                run.metrics.ended(state, failure.kind, self.since(claimed.started_at));
                 run.observed.failed(state, &failure);
                 self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) })
             }
@@ -145,6 +147,7 @@ impl Worker {
         // A rollback that failed keeps the reason for which it was begun.
         let failure = claimed.rollback.clone().unwrap_or(failure);
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
+        self.metrics.of(&claimed.workflow, &claimed.queue).ended(state, failure.kind, self.since(claimed.started_at));
         observed.failed(state, &failure);
         self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
         if claimed.awaited {

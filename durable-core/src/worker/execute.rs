@@ -15,7 +15,7 @@ use super::flow::Flow;
 use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Failure};
-use crate::ids::{Epoch, ExecutionId};
+use crate::ids::ExecutionId;
 use crate::model::{Claimed, JournalRecords};
 use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
@@ -110,8 +110,10 @@ impl Worker {
     ) -> (Arc<Run>, Result<Flow, Ending>) {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
-        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed, trace);
-        if claimed.epoch == Epoch::FIRST {
+        let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
+        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed, trace, metrics);
+        if claimed.is_first() {
+            run.metrics.started(self.since(claimed.ready_at));
             run.observed.started();
         }
         if let Some(cause) = &claimed.rollback {
@@ -134,6 +136,11 @@ impl Worker {
             None => Ok(Flow::forward(&run, registered, claimed.input.clone())),
         };
         (run, flow)
+    }
+
+    /// How long ago that was, by the database's clock.
+    pub(crate) fn since(&self, time: Option<DateTime<Utc>>) -> Duration {
+        time.and_then(|time| (self.clock.now() - time).to_std().ok()).unwrap_or_default()
     }
 
     /// Runs the workflow to its end or its rest; when it fails, turns round and undoes what it has done.

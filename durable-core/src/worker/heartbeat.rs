@@ -122,7 +122,11 @@ impl Pulse {
             None => connection.insert(self.store.options.connect().await?),
         };
         let life = *self.life.borrow_and_update();
-        let slots = self.worker.upgrade().map(|worker| worker.signals.slots_in_use()).unwrap_or_default();
+        let slots = self.worker.upgrade().map(|worker| {
+            worker.signals.queues().for_each(|slots| slots.measure());
+            worker.signals.slots_in_use()
+        });
+        let slots = slots.unwrap_or_default();
         let asked = Instant::now();
         // A statement that hangs must not keep the next from trying on a fresh connection.
         let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease, &slots));

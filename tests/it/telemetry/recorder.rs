@@ -17,7 +17,11 @@ pub(super) type Fields = BTreeMap<&'static str, String>;
 /// A span that has ended.
 #[derive(Debug, Clone)]
 pub(super) struct EndedSpan {
+    /// The name under which `tracing` knows it.
+    pub(super) span: &'static str,
     pub(super) fields: Fields,
+    /// The fields that it may have.
+    pub(super) declared: Vec<&'static str>,
     /// What exporters call the span that it was in.
     pub(super) parent: Option<String>,
     /// What the test's own code logged in it, and not in a span inside it.
@@ -74,7 +78,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
         attributes.record(&mut Reader(&mut fields));
         let span = context.span(id).unwrap();
         let parent = span.parent().and_then(|parent| parent.extensions().get::<EndedSpan>().map(|span| span.name().to_owned()));
-        span.extensions_mut().insert(EndedSpan { fields, parent, messages: Vec::new() });
+        let declared = attributes.metadata().fields().iter().map(|field| field.name()).collect();
+        let ended = EndedSpan { span: attributes.metadata().name(), fields, declared, parent, messages: Vec::new() };
+        span.extensions_mut().insert(ended);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {

@@ -1,5 +1,7 @@
 //! Each claim of an execution is a span, and each attempt at a step is one inside it.
 
+use std::collections::BTreeSet;
+
 use durable::compensation;
 use durable::prelude::*;
 use tokio::sync::Notify;
@@ -111,7 +113,9 @@ impl Robbed {
 
     #[step]
     async fn be_robbed(&self) -> Result<()> {
-        durable::sqlx::query("update durable.executions set epoch = epoch + 1").execute(&self.database).await?;
+        durable::sqlx::query("update durable.executions set state = 'pending', worker_id = null where epoch = 1")
+            .execute(&self.database)
+            .await?;
         Ok(())
     }
 }
@@ -161,6 +165,29 @@ async fn a_claim_is_a_span_and_so_is_every_attempt_in_it() {
     assert_eq!(ended[4].messages, ["refunding"]);
     assert_eq!((&ended[5]["otel.status_code"], &ended[5]["otel.status_description"]), ("ERROR", "no box"));
     engine.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_guide_lists_every_field_of_either_span_and_no_other() {
+    let database = support::database().await;
+    let recorder = Recorder::default();
+    let _guard = recorder.install();
+    let engine = database.builder().register(Beside).start().await.unwrap();
+    soon("its end", engine.start::<Beside>(()).await.unwrap().result()).await.unwrap();
+    engine.shutdown().await.unwrap();
+    let guide = include_str!("../../../src/guide/telemetry.md");
+    let table = guide.split("| field | of | what |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let listed = |span: &str| {
+        let of_span = |cells: &Vec<&str>| cells.len() > 2 && (cells[2].contains("both") || cells[2].contains(span));
+        let rows = table.lines().map(|row| row.split('|').collect()).filter(of_span);
+        let names =
+            rows.flat_map(|cells| cells[1].split(", ").map(|name| name.trim_matches([' ', '`']).to_owned()).collect::<Vec<_>>());
+        names.collect::<BTreeSet<String>>()
+    };
+    for span in ["workflow", "step"] {
+        let declared = recorder.ended().into_iter().find(|ended| ended.span == span).unwrap().declared;
+        assert_eq!(declared.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), listed(span), "{span}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::telling::Untold;
 use super::{Busy, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
@@ -25,16 +26,18 @@ impl Run {
     /// Commits a step's transaction and its checkpoint; `undoable` says that a rollback undoes the step.
     pub(in super::super) async fn commit(
         self: &Arc<Self>,
+        step: &'static str,
         transaction: Open,
         checkpoint: Checkpoint,
         undoable: bool,
     ) -> Result<Committed> {
+        let untold = self.untold(vec![self.end_of(step, &checkpoint)]);
         let underway = Underway::begin(self, &checkpoint, undoable);
         let hold = self.hold();
         let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };
         let commit = Commit { worker: hold.worker, id: self.id, epoch: hold.epoch, checkpoint };
         let (told, committed) = oneshot::channel();
-        tokio::spawn(underway.carry_out(transaction, commit, told));
+        tokio::spawn(underway.carry_out(transaction, commit, untold, told));
         committed.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine ended while a step was committed"))?
     }
 
@@ -51,12 +54,13 @@ impl Underway {
         Self { run: run.clone(), busy: Some(run.begin_work()), undo_order: if undoable { run.enlist(checkpoint) } else { None } }
     }
 
-    async fn carry_out(mut self, transaction: Open, commit: Commit, told: oneshot::Sender<Result<Committed>>) {
+    async fn carry_out(mut self, transaction: Open, commit: Commit, untold: Untold, told: oneshot::Sender<Result<Committed>>) {
         let committed = self.run.lanes.transactions.commit(transaction, &commit).await;
         let Checkpoint { key, attempt, took, .. } = &commit.checkpoint;
         if let Ok(Committed::Written) = committed {
             self.undo_order = None;
             self.run.observed.step_succeeded(key, *attempt, *took);
+            untold.tell();
         }
         // Where the step was dropped meanwhile, nobody else says that it has failed.
         if let Err(Err(error)) = told.send(committed) {

@@ -14,6 +14,8 @@ select
     scheduled_for,
     coalesce(namespace, execution_id) as namespace,
     trace_context,
+    started_at,
+    null::timestamptz as ready_at,
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited

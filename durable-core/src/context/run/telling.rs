@@ -1,0 +1,54 @@
+//! What is told of steps once it is committed: each end once, and none that was refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Run;
+use crate::error::{ErrorKind, Failure};
+use crate::model::{Checkpoint, Outcome};
+use crate::observer::Observed;
+use crate::telemetry::{AttemptEnd, WorkflowMetrics};
+
+/// The end of a step, of which nobody was told yet.
+#[derive(Debug)]
+pub(super) struct StepEnd {
+    step: &'static str,
+    attempt: u32,
+    took: Duration,
+    error: Option<ErrorKind>,
+    /// Its key, and why it failed, for observers where there are any.
+    observed: Option<(String, Option<Box<Failure>>)>,
+}
+
+/// Ends of steps of one write, and who is told of them.
+#[derive(Debug)]
+pub(super) struct Untold {
+    ends: Vec<StepEnd>,
+    observed: Observed,
+    metrics: Arc<WorkflowMetrics>,
+}
+
+impl Run {
+    pub(super) fn end_of(&self, step: &'static str, checkpoint: &Checkpoint) -> StepEnd {
+        let failure = if let Outcome::Error(failure) = &checkpoint.outcome { Some(failure) } else { None };
+        let observed = self.observed.is_watched().then(|| (checkpoint.key.clone(), failure.cloned()));
+        let error = failure.map(|failure| failure.kind);
+        StepEnd { step, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
+    }
+
+    pub(super) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
+        Untold { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
+    }
+}
+
+impl Untold {
+    /// It is committed now.
+    pub(super) fn tell(self) {
+        for StepEnd { step, attempt, took, error, observed } in self.ends {
+            self.metrics.attempted(step, error.map_or(AttemptEnd::Completed, AttemptEnd::Failed), took);
+            if let Some((key, failure)) = observed {
+                self.observed.step_recorded(&key, attempt, failure.as_deref());
+            }
+        }
+    }
+}
