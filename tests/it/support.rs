@@ -8,8 +8,8 @@ pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use durable::Durable;
@@ -18,6 +18,8 @@ use durable_postgres::{Cluster, ClusterOptions, Lifetime};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 
 /// Longer than anything here takes on a busy machine; only a test that fails waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -175,6 +177,13 @@ async fn server() -> &'static Arc<Cluster> {
         .await
 }
 
+/// Lets a test trace what happens on its own thread. While there is no subscriber, or one, `tracing` asks only the thread that first
+/// comes to a span or an event whether anybody wants it; with these two, which want nothing, it asks for each thread.
+fn trace_by_thread() {
+    static NOBODY: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    NOBODY.get_or_init(|| [Dispatch::new(NoSubscriber::new()), Dispatch::new(NoSubscriber::new())]);
+}
+
 fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
     ClusterOptions {
         name: name.to_owned(),
@@ -185,6 +194,8 @@ fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
 }
 
 async fn start(name: &str, settings: &[(&str, &str)]) -> Arc<Cluster> {
+    // Before the first engine, which needs a server.
+    trace_by_thread();
     let options = options(name, settings);
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options)).await.unwrap().unwrap();
     make_logins_cheap(&cluster).await;
