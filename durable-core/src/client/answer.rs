@@ -56,8 +56,8 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
             }
             let store = durable.store();
             let effect = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
-            durable.engine.signals.affected(&effect);
             durable.engine.signals.observers.answered(message.execution_id, &message.name, person);
+            durable.engine.signals.affected(&effect);
             Ok(())
         })
     }
