@@ -179,7 +179,7 @@ mod tests {
             format!("WARN an execution is rolled back {of} reason=\"no\""),
             format!("INFO an execution completed {of}"),
             format!("WARN an execution failed {of} state=failed error=\"no\""),
-            "INFO a schedule was due schedule=nightly due_at=1970-01-01 00:00:00 UTC outcome=Skipped".to_owned(),
+            "INFO a schedule was due schedule=\"nightly\" due_at=1970-01-01 00:00:00 UTC outcome=Skipped".to_owned(),
             format!("DEBUG an answer was given execution_id={} input=\"approval\" answered_by=\"ada\"", execution.id),
         ];
         assert_eq!(lines, expected);

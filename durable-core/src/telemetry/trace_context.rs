@@ -155,7 +155,7 @@ mod tests {
             let error = TraceContext::new(&traceparent, None).unwrap_err();
             assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("it looks like 00-"), "{error}");
         }
-        for state in ["a=\n".to_owned(), "a=ü".to_owned(), "a".repeat(LONGEST_STATE + 1)] {
+        for state in ["a=\nb".to_owned(), "a=ü".to_owned(), "a".repeat(LONGEST_STATE + 1)] {
             assert!(TraceContext::new(PLACE, Some(&state)).unwrap_err().to_string().contains("512 bytes"));
         }
     }
