@@ -61,6 +61,7 @@ impl ErrorKind {
             Self::Panicked => "panicked",
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
             Self::Refused => "refused",
             Self::RolledBack => "rolled_back",
             Self::Diverged => "diverged",

@@ -170,7 +170,7 @@ begin
                 start_many.shard, execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
                 concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
-                time_to_lives[i:i]
+                time_to_lives[i:i], trace_contexts[i:i]
             ) as again;
             continue;
         end if;

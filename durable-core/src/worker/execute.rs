@@ -335,9 +335,9 @@ impl Worker {
     }
 }
 
-/// A failure as that of the execution itself: that a child was cancelled or rolled back was nobody's request to do so here.
+/// A failure as that of the execution itself: that a child was cancelled, rolled back or expired was nobody's request to do so here.
 fn own(mut failure: Box<Failure>) -> Box<Failure> {
-    if matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack) {
+    if matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack | ErrorKind::Expired) {
         failure.kind = ErrorKind::Failed;
     }
     failure
