@@ -121,7 +121,7 @@ impl<'durable, W: Workflow> Start<'durable, W> {
 
     /// How long it may wait to begin, counted from the time at which it may; instead of the workflow's own `time_to_live`. One that no
     /// worker has claimed by then never begins: it expires, which means that it ends as cancelled, with an error of the kind
-    /// [`Expired`](crate::ErrorKind::Expired). Above zero, a hundred years at most.
+    /// [`Expired`](crate::error::ErrorKind::Expired). Above zero, a hundred years at most.
     pub fn time_to_live(mut self, time: Duration) -> Self {
         self.options.time_to_live = Some(time);
         self
