@@ -11,7 +11,7 @@ create table durable.attempts (
     error json,
     constraint attempts_pkey PRIMARY KEY (shard, execution_id, key, attempt),
     constraint failed_attempts_say_why CHECK ((finished_at IS NULL) = (error IS NULL))
-);
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.checkpoints (
     execution_id uuid not null,
@@ -26,7 +26,7 @@ create table durable.checkpoints (
     undo_order integer,
     constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
-);
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.clock (
     singleton boolean default true not null,
@@ -35,6 +35,15 @@ create table durable.clock (
     constraint clock_pkey PRIMARY KEY (singleton),
     constraint there_is_one_clock CHECK (singleton)
 );
+
+create table durable.duties (
+    shard smallint not null,
+    duty text not null,
+    due_at timestamp with time zone not null,
+    taken_at timestamp with time zone not null,
+    worker_id uuid not null,
+    constraint duties_pkey PRIMARY KEY (shard, duty)
+) with (fillfactor=50);
 
 create table durable.executions (
     shard smallint not null,
@@ -69,9 +78,13 @@ create table durable.executions (
     paused_at timestamp with time zone,
     forked_from uuid,
     namespace uuid,
+    deduplication_key text,
+    debounce_key text,
+    expires_at timestamp with time zone,
     trace_context text,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
+    constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
     constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
@@ -81,7 +94,7 @@ create table durable.executions (
     constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
-) with (fillfactor=60);
+) with (fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
 create table durable.function_digest (
     singleton boolean default true not null,
@@ -104,14 +117,16 @@ create table durable.mailbox (
     sent_by text,
     constraint mailbox_pkey PRIMARY KEY (shard, execution_id, arrival),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['event'::text, 'input'::text]))
-);
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.migrations (
     version integer not null,
     name text not null,
     checksum text not null,
     applied_at timestamp with time zone default clock_timestamp() not null,
+    kind text,
     constraint migrations_pkey PRIMARY KEY (version),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
 );
 
@@ -131,7 +146,7 @@ create table durable.queue_starts (
     started_at timestamp with time zone not null,
     starts integer not null,
     constraint queue_starts_pkey PRIMARY KEY (shard, queue, key, started_at) INCLUDE (starts)
-);
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.queues (
     shard smallint not null,
@@ -154,7 +169,7 @@ create table durable.queues (
     constraint rate_has_a_period CHECK ((rate IS NULL) = (rate_period IS NULL) AND rate_period > '00:00:00'::interval),
     constraint rate_starts_at_one CHECK (rate >= 1),
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
-) with (fillfactor=50);
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
 create table durable.schedule_fires (
     shard smallint not null,
@@ -198,11 +213,13 @@ create table durable.schedules (
     failures integer not null,
     last_error json,
     next_due_at timestamp with time zone,
+    time_to_live interval,
     constraint schedules_pkey PRIMARY KEY (shard, schedule),
     constraint max_failures_starts_at_one CHECK (max_failures >= 1),
     constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
     constraint overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text])),
     constraint reason_only_when_disabled CHECK (disabled_reason IS NULL OR NOT enabled),
+    constraint time_to_live_is_above_zero CHECK (time_to_live > '00:00:00'::interval),
     constraint window_comes_with_its_policy CHECK ((missed = 'window'::text) = (missed_window IS NOT NULL))
 ) with (fillfactor=60);
 
@@ -232,7 +249,7 @@ create table durable.waits (
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
     constraint resolved_at_only_with_outcome CHECK ((resolved_at IS NULL) = (outcome IS NULL))
-) with (fillfactor=80);
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.workers (
     shard smallint not null,
@@ -248,9 +265,11 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
-) with (fillfactor=50);
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
 CREATE INDEX executions_begun ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
+
+CREATE UNIQUE INDEX executions_by_deduplication_key ON durable.executions USING btree (shard, workflow, deduplication_key) WHERE ((deduplication_key IS NOT NULL) AND (finished_at IS NULL));
 
 CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
 
@@ -264,7 +283,11 @@ CREATE INDEX executions_by_turn ON durable.executions USING btree (shard, queue,
 
 CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
 
+CREATE UNIQUE INDEX executions_debounced ON durable.executions USING btree (shard, workflow, debounce_key) WHERE ((debounce_key IS NOT NULL) AND (state = 'pending'::text) AND (epoch = 0));
+
 CREATE INDEX executions_running_by_key ON durable.executions USING btree (shard, workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
+
+CREATE INDEX executions_to_expire ON durable.executions USING btree (shard, expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
 
@@ -314,6 +337,9 @@ create view durable.present as
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
+--     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
 --     returns void, volatile
@@ -402,7 +428,7 @@ create view durable.present as
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
 --     returns void, volatile
 
--- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, trace_context text DEFAULT NULL::text)
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval, time_to_live interval DEFAULT NULL::interval, trace_context text DEFAULT NULL::text)
 --     returns uuid, volatile
 
 -- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
@@ -411,7 +437,7 @@ create view durable.present as
 -- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
 --     returns SETOF durable.schedule_fires, volatile
 
--- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], trace_contexts text[] DEFAULT NULL::text[])
+-- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
