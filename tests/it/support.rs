@@ -185,6 +185,8 @@ fn trace_by_thread() {
 }
 
 fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
+    // Before the first engine, which needs a server.
+    trace_by_thread();
     ClusterOptions {
         name: name.to_owned(),
         lifetime: Lifetime::Temporary,
@@ -194,8 +196,6 @@ fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
 }
 
 async fn start(name: &str, settings: &[(&str, &str)]) -> Arc<Cluster> {
-    // Before the first engine, which needs a server.
-    trace_by_thread();
     let options = options(name, settings);
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options)).await.unwrap().unwrap();
     make_logins_cheap(&cluster).await;

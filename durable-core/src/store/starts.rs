@@ -106,7 +106,7 @@ pub(crate) async fn create(
         .bind(rare(all, |new| new.debounce_key.as_deref()))
         .bind(rare(all, |new| new.debounce_at_most.map(|limit| limit.as_secs_f64())))
         .bind(rare(all, |new| new.time_to_live.map(|time| time.as_secs_f64())))
-        .bind(all.iter().map(|new| new.trace_context.as_ref().map(TraceContext::to_string)).collect::<Vec<_>>())
+        .bind(rare(all, |new| new.trace_context.as_ref().map(TraceContext::to_string)))
         .fetch_all(executor)
         .await?;
     rows.iter()
