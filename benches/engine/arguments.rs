@@ -25,7 +25,7 @@ pub(crate) enum Workload {
     Claims,
     /// Schedules that are due at once.
     Schedules,
-    /// Executions started and run with notifications, and without.
+    /// A full queue with notifications, and without.
     Notices,
     /// One queue and several processes.
     Sharing,
