@@ -41,8 +41,8 @@ static MIGRATIONS: &[Migration] = &[
     migration(28, "create_duties", Kind::Expand, include_str!("../migrations/0028_create_duties.sql")),
     migration(29, "add_time_to_live", Kind::Expand, include_str!("../migrations/0029_add_time_to_live.sql")),
     migration(30, "tune_autovacuum", Kind::Expand, include_str!("../migrations/0030_tune_autovacuum.sql")),
-    migration(31, KINDS, Kind::Expand, include_str!("../migrations/0031_record_kinds.sql")),
-    migration(32, "add_trace_context", Kind::Expand, include_str!("../migrations/0032_add_trace_context.sql")),
+    migration(31, "add_trace_context", Kind::Expand, include_str!("../migrations/0031_add_trace_context.sql")),
+    migration(32, KINDS, Kind::Expand, include_str!("../migrations/0032_record_kinds.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
