@@ -234,7 +234,7 @@ impl Worker {
             let unchanged = |id: &ExecutionId| {
                 let (_, epoch) = believed.iter().find(|(believed, _)| believed == id)?;
                 let believed = Hold { worker: life, epoch: *epoch };
-                running.get(id).filter(|run| run.hold() == believed && !run.is_parking()).cloned()
+                running.get(id).filter(|run| !run.is_parking() && run.hold() == believed).cloned()
             };
             ids.iter().filter_map(unchanged).collect()
         };

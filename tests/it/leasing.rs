@@ -164,6 +164,24 @@ async fn what_is_being_parked_is_not_taken_for_lost() {
     durable.shutdown().await.unwrap();
 }
 
+/// Each new try is a claim, and claims are counted.
+#[tokio::test]
+async fn an_execution_whose_checkpoint_the_database_refuses_comes_to_an_end() {
+    let database = support::database().await;
+    database
+        .run(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no room for it'; end $$;
+             create trigger refuse before insert on durable.checkpoints for each row execute function refuse()",
+        )
+        .await;
+    let builder = database.builder().lease(Duration::from_secs(1)).max_claims(3);
+    let durable = builder.register(Writes).start().await.unwrap();
+    let handle = durable.start::<Writes>(()).await.unwrap();
+    let error = soon("ended", handle.result()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+    durable.shutdown().await.unwrap();
+}
+
 /// A worker and an execution that it holds, by SQL alone; its epoch is 1.
 async fn held_execution(database: &Database) -> (Uuid, Uuid) {
     let (worker, execution) = (Uuid::now_v7(), Uuid::now_v7());

@@ -76,7 +76,7 @@ pub(crate) async fn claim(
     Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), retry_at })
 }
 
-/// What the worker holds besides `known`: claims whose answer was lost.
+/// Claims anew what the worker holds besides `known`: claims whose answer was lost.
 pub(crate) async fn held(
     store: &Store,
     executor: impl PgExecutor<'_>,

@@ -11,11 +11,12 @@ const LOOKS_PER_LEASE: u32 = 3;
 
 pub(super) async fn reconcile(worker: Arc<Worker>) {
     loop {
-        let may_hold_more = tokio::select! {
-            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => worker.lost_some.swap(false, Ordering::Relaxed),
+        let answer_lost = tokio::select! {
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => false,
             () = worker.claim_lost.notified() => true,
             () = worker.signals.taken_back.notified() => false,
         };
+        let may_hold_more = worker.lost_some.swap(false, Ordering::Relaxed) || answer_lost;
         let reconciled = async {
             stop_strays(&worker, &worker.store).await?;
             if may_hold_more {

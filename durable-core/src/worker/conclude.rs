@@ -1,6 +1,7 @@
 //! Ends a stretch of an execution: writes the state it goes to, and tells those who wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Worker;
 use crate::context::run::{Hold, Run};
@@ -89,6 +90,7 @@ impl Worker {
             }
         };
         if run.finish(next).await == Written::Refused {
+            self.lost_some.store(true, Ordering::Relaxed);
             return telemetry::claim_ended("lost", None);
         }
         if finished.is_some() {

@@ -204,6 +204,7 @@ impl Run {
         // The execution may have been claimed anew and have come to its end by now: that waits for this.
         self.asked.notify_one();
         if !accepted {
+            state.parking = false;
             return;
         }
         let news = &self.lanes.family.news;

@@ -1,5 +1,20 @@
--- executions/held: what worker $2 holds besides $3; claims whose answer was lost on the way.
-select
+-- executions/held: claim anew what worker $2 holds besides $3, as where the answer to a claim was lost on the way.
+with fence as materialized (
+    select worker_id
+    from durable.workers
+    where shard = $1 and worker_id = $2 and lost_at is null
+    for key share
+)
+update durable.executions
+-- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
+set epoch = epoch + 1,
+    claims = claims + 1
+where shard = $1
+  and worker_id = $2
+  and state = 'running'
+  and execution_id <> all ($3)
+  and exists (select from fence)
+returning
     execution_id,
     epoch,
     workflow,
@@ -19,8 +34,3 @@ select
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited
-from durable.executions
-where shard = $1
-  and worker_id = $2
-  and state = 'running'
-  and execution_id <> all ($3)
