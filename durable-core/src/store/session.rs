@@ -15,22 +15,21 @@ pub(crate) struct Session {
     store: Store,
     /// Whether the connection is kept: giving one back costs the pool a round trip.
     keeps: bool,
-    kept: Option<Kept>,
+    kept: Option<PoolConnection<Postgres>>,
+    /// When the connection in use, or the one that is kept, was asked for: what has changed since may not have reached it.
+    since: Instant,
 }
-
-/// A connection, and since when it is kept.
-type Kept = (Instant, PoolConnection<Postgres>);
 
 impl Session {
     /// The `nth` long-lived session of this process; the first ones may keep their connection.
     pub(crate) fn new(store: Store, nth: u32) -> Self {
         let keeps = nth + SPARE_CONNECTIONS < store.pool.options().get_max_connections();
-        Self { store, keeps, kept: None }
+        Self { store, keeps, kept: None, since: Instant::now() }
     }
 
     /// A session that gives its connection back after every statement: for what is rare.
     pub(crate) fn passing(store: Store) -> Self {
-        Self { store, keeps: false, kept: None }
+        Self { store, keeps: false, kept: None, since: Instant::now() }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -39,15 +38,15 @@ impl Session {
 
     /// The session's connection, to be given back with the result of its statement.
     pub(crate) async fn connection(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-        match self.kept.take() {
-            Some((since, connection)) if !self.store.history.has_changed_within(since.elapsed()) => Ok(connection),
-            Some((_, mut of_another_history)) => {
-                of_another_history.close_on_drop();
-                drop(of_another_history);
-                self.store.pool.acquire().await
+        if let Some(mut kept) = self.kept.take() {
+            if !self.store.history.has_changed_within(self.since.elapsed()) {
+                return Ok(kept);
             }
-            None => self.store.pool.acquire().await,
+            // It may lead to a server that was deposed.
+            kept.close_on_drop();
         }
+        self.since = Instant::now();
+        self.store.pool.acquire().await
     }
 
     /// Takes the connection back; one on which a statement failed for an outage is closed, never reused.
@@ -57,7 +56,7 @@ impl Session {
         result: Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         match &result {
-            Ok(_) if self.keeps => self.kept = Some((Instant::now(), connection)),
+            Ok(_) if self.keeps => self.kept = Some(connection),
             Err(error) if super::is_outage(error) => connection.close_on_drop(),
             _ => {}
         }

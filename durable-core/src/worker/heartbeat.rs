@@ -102,8 +102,8 @@ impl Pulse {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                // The life has just been ended, and a new one is to begin at once.
-                () = self.store.history.changed() => {}
+                // The life has just been ended, and a new one is to begin at once; not on the server that was deposed.
+                () = self.store.history.changed() => connection = None,
                 // A new life needs its lease known at once.
                 changed = self.life.changed() => if changed.is_err() { return },
                 _ = self.stop.changed() => {
