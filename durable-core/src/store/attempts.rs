@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::lane::Newest;
 use super::saves::Written;
 use super::{Batch, Statement, Store};
 use crate::ids::{Epoch, SHARD, WorkerId};
@@ -41,7 +42,9 @@ impl Batch for Attempts {
         _again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let current = latest_of_each(items.iter());
+        let newest = Newest::of(items.iter().map(|item| (item.attempt.execution_id, item.epoch)));
+        let is_current = |item: &&AttemptRecord| newest.is(item.attempt.execution_id, item.epoch);
+        let current = latest_of_each(items.iter().filter(is_current));
         let rows = store
             .query(Statement::RecordAttempts)
             .bind(SHARD)
@@ -58,7 +61,7 @@ impl Batch for Attempts {
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        let written = |item: &AttemptRecord| match accepted.contains(&item.attempt.execution_id.as_uuid()) {
+        let written = |item: &AttemptRecord| match is_current(&item) && accepted.contains(&item.attempt.execution_id.as_uuid()) {
             true => Written::Accepted,
             false => Written::Refused,
         };

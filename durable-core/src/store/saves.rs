@@ -1,10 +1,11 @@
 //! Writes checkpoints, completions, failures and releases.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::lane::Newest;
 use super::{Batch, Statement, Store};
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
@@ -96,13 +97,8 @@ impl Batch for Saves {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        // A run that has lost its execution may have left something behind that waits beside what the next run of it writes.
-        let mut newest = HashMap::with_capacity(items.len());
-        for item in items {
-            let epoch = newest.entry(item.id).or_insert(item.epoch);
-            *epoch = item.epoch.max(*epoch);
-        }
-        let is_current = |item: &&Save| newest.get(&item.id) == Some(&item.epoch);
+        let newest = Newest::of(items.iter().map(|item| (item.id, item.epoch)));
+        let is_current = |item: &&Save| newest.is(item.id, item.epoch);
         let current: Vec<&Save> = items.iter().filter(is_current).collect();
         let steps: Vec<(&Save, &Checkpoint)> =
             current.iter().flat_map(|item| item.checkpoints.iter().map(|step| (*item, step))).collect();
