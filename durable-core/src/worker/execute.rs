@@ -71,7 +71,7 @@ impl Worker {
         }
         let hold = run.hold();
         let span = run.spans.claim(hold.worker, hold.epoch);
-        run.trace.join(&span);
+        let trace = run.trace.clone();
         let driven = async move {
             let ending = match flow {
                 Ok(flow) => worker.drive(flow, &claimed).await,
@@ -85,7 +85,11 @@ impl Worker {
             drop(slot);
             worker.make_room(&claimed);
         };
-        tokio::spawn(driven.instrument(span));
+        tokio::spawn(async move {
+            // The application's code: it must not fail the claims.
+            trace.join(&span);
+            driven.instrument(span).await;
+        });
     }
 
     fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
