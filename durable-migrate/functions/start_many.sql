@@ -120,6 +120,23 @@ begin
         return;
     end if;
 
+    if deduplication_keys is not null then
+        -- One that can never begin stands in nobody's way, even if it has not ended yet.
+        update durable.executions
+        set deduplication_key = null
+        where shard = start_many.shard
+          and execution_id = any (array(
+            select expired.execution_id
+            from durable.executions as expired
+            where expired.shard = start_many.shard
+              and expired.workflow = any (workflows)
+              and expired.deduplication_key = any (deduplication_keys)
+              and expired.finished_at is null
+              and expired.expires_at <= at
+            for no key update skip locked
+        ));
+    end if;
+
     for known in
         select
             asked.item,

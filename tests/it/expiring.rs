@@ -285,3 +285,43 @@ async fn parents_and_observers_are_told() {
     assert_eq!(*diary.0.lock().unwrap(), [(ExecutionState::Cancelled, ErrorKind::Expired)]);
     worker.shutdown().await.unwrap();
 }
+
+/// Nobody has ended it yet, and nobody may begin it: it must not stand for the one that is asked for now.
+#[tokio::test]
+async fn a_start_does_not_find_one_that_has_expired() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let client = database.client().await;
+    let start = async || client.start::<Alert>("fire".to_owned()).deduplication_key("house 7").await.unwrap().id();
+    let expired = start().await;
+    assert_eq!(start().await, expired);
+    clock::turn(&database, hours(2)).await;
+    let next = start().await;
+    assert_ne!(next, expired);
+    assert_eq!(start().await, next);
+
+    let (worker, tally) = worker(&database).await;
+    support::soon("rung", worker.handle::<Alert>(next).result()).await.unwrap();
+    let error = support::soon("ended", worker.handle::<Alert>(expired).result()).await.unwrap_err();
+    assert_eq!(error.kind(), durable::ErrorKind::Expired);
+    assert_eq!(tally.count("fire"), 1);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_duty_that_was_taken_while_the_clock_ran_ahead_is_done() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let client = database.client().await;
+    client.start::<Alert>("fire".to_owned()).await.unwrap();
+    database
+        .run(
+            "insert into durable.duties (shard, duty, due_at, taken_at, worker_id)
+             values (0, 'expire', durable.now() + interval '2 years', durable.now() + interval '1 year', gen_random_uuid())",
+        )
+        .await;
+    clock::turn(&database, hours(2)).await;
+    let (worker, _) = worker(&database).await;
+    eventually("ended", async || database.count(OPEN).await == 0).await;
+    worker.shutdown().await.unwrap();
+}

@@ -5,7 +5,11 @@ with now as materialized (
 due as materialized (
     select duty, taken_at
     from durable.duties
-    where shard = $1 and duty = any ($2) and due_at <= (select at from now)
+    where shard = $1 and duty = any ($2) and (
+        due_at <= (select at from now)
+        -- The clock ran ahead when it was taken.
+        or taken_at > (select at from now)
+      )
     -- What another takes at this moment is due no more.
     for no key update skip locked
 ),

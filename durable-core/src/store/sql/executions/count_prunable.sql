@@ -19,6 +19,18 @@ candidate as materialized (
         where child.shard = $1 and child.parent_id = candidate.execution_id and child.finished_at is null
         limit 1
       ) is null
+      and (
+        -- How it ended is counted when its schedule is due again.
+        select fire.execution_id
+        from durable.schedule_fires as fire
+        where fire.shard = $1
+          and fire.schedule = any (array(select schedule from durable.schedules where shard = $1 and enabled))
+          and fire.schedule = candidate.schedule
+          and fire.due_at = candidate.scheduled_for
+          and fire.execution_id = candidate.execution_id
+          and fire.judged_at is null
+        limit 1
+      ) is null
 ),
 -- Those above it, the nearest first, up to one that still needs it: a rollback may come down to what it did.
 line (execution_id, above, is_needed) as (

@@ -20,6 +20,18 @@ candidate as materialized (
         where child.shard = $1 and child.parent_id = candidate.execution_id and child.finished_at is null
         limit 1
       ) is null
+      and (
+        -- How it ended is counted when its schedule is due again.
+        select fire.execution_id
+        from durable.schedule_fires as fire
+        where fire.shard = $1
+          and fire.schedule = any (array(select schedule from durable.schedules where shard = $1 and enabled))
+          and fire.schedule = candidate.schedule
+          and fire.due_at = candidate.scheduled_for
+          and fire.execution_id = candidate.execution_id
+          and fire.judged_at is null
+        limit 1
+      ) is null
     order by execution_id
     limit $7
     for update skip locked

@@ -13,6 +13,12 @@ old as materialized (
       -- One that was filled in for a time long ago is as young as that.
       and fired_at < (select before from now)
       and (outcome = 'skipped' or judged_at is not null)
+      -- One that was filled in beforehand keeps its schedule from firing once more.
+      and due_at < coalesce((
+        select next_due_at
+        from durable.schedules
+        where schedules.shard = $1 and schedules.schedule = schedule_fires.schedule
+      ), 'infinity')
     limit $4
     for update skip locked
 ),
