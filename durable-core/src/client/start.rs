@@ -15,8 +15,8 @@ use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, checked_concurrency_key, checked_time_to_live};
 use crate::payload::{self, Payload};
 use crate::signals::Slot;
-use crate::store::Patience;
-use crate::store::starts::{NewExecution, StartOutcome, Started};
+use crate::store::starts::{self, NewExecution, StartOutcome, Started};
+use crate::store::{self, Patience};
 use crate::telemetry::TraceContext;
 
 /// A start of `W`; await it. See [`Durable::start`].
@@ -367,6 +367,9 @@ impl Durable {
 
     /// Writes the executions, and begins those that were handed to this process.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        if new.iter().any(|new| new.debounce_key.is_some()) {
+            return self.carry_out_alone(new).await;
+        }
         let _claiming = match &self.engine.worker {
             Some(worker) => Some(worker.begin_claim().await),
             None => None,
@@ -378,6 +381,16 @@ impl Durable {
             self.begin(started, queue, handed);
         }
         Ok(started)
+    }
+
+    /// Writes executions that may wait for a row which a caller's transaction holds: nobody else is to wait with them.
+    async fn carry_out_alone(self, new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        let (store, all) = (&self.engine.store, new.iter().collect::<Vec<_>>());
+        let written = store::run("start executions", self.engine.patience, || starts::create(store, &store.pool, &all)).await?;
+        for (started, new) in written.iter().zip(&new) {
+            self.begin(started, &new.queue, None);
+        }
+        Ok(written)
     }
 
     /// Takes a slot of this process for each execution that can begin at once.
