@@ -22,6 +22,7 @@
 //! | 3 | the database cannot be reached, or refuses the connection |
 //! | 4 | there is no such execution, step, wait |
 
+mod bench;
 mod connection;
 mod dev;
 mod doctor;
@@ -100,6 +101,8 @@ enum Group {
     Prune(prune::Options),
     /// Look for what is wrong with the database and what works on it, and say how to repair it; changes nothing
     Doctor,
+    /// Measure how many executions a second this database records, and how long one takes; they are deleted afterwards
+    Bench(bench::Options),
     /// Run a private Postgres for development, migrated, until Ctrl-C
     Dev(dev::Options),
 }
@@ -130,6 +133,7 @@ async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut
         Group::Migrate(verb) => migrate::carry_out(verb, connection, screen).await,
         Group::Prune(options) => prune::carry_out(options, connection, screen).await,
         Group::Doctor => doctor::carry_out(connection, screen).await,
+        Group::Bench(options) => bench::carry_out(options, connection, screen).await,
         Group::Dev(options) => dev::carry_out(options, connection, screen).await,
     }
 }

@@ -10,6 +10,8 @@ mod connecting;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod measuring;
+#[cfg(test)]
 mod migrating;
 #[cfg(test)]
 mod repairing;
