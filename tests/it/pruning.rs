@@ -164,6 +164,31 @@ async fn a_grandchild_stays_as_long_as_anybody_above_it_may_be_undone() {
     assert_eq!(client.prune(days(30)).await.unwrap().executions, 3);
 }
 
+/// A retry has the checkpoints of what it goes on from, and may undo what those stand for.
+#[tokio::test]
+async fn a_child_stays_as_long_as_a_retry_may_undo_it() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let client = database.client().await;
+    let started = client.start_many::<Waits>(vec![(); 2]).await.unwrap();
+    let [root, child] = [started[0].id(), started[1].id()];
+    let bind = "parent_key = 'child waits', parent_bond = 'told'";
+    database.run(&format!("update durable.executions set parent_id = '{root}', {bind} where execution_id = '{child}'")).await;
+    for ended in [child, root] {
+        client.cancel(ended, "over").await.unwrap();
+    }
+    let first = client.retry(root).await.unwrap();
+    client.cancel(first, "over").await.unwrap();
+    let second = client.retry(first).await.unwrap();
+    clock::turn(&database, days(40)).await;
+    assert_eq!(client.prune(days(30)).count().await.unwrap(), 0);
+    assert_eq!(client.prune(days(30)).batch(1).await.unwrap().executions, 0);
+    client.cancel(second, "over").await.unwrap();
+    clock::turn(&database, days(40)).await;
+    assert_eq!(client.prune(days(30)).count().await.unwrap(), 4);
+    assert_eq!(client.prune(days(30)).await.unwrap().executions, 4);
+}
+
 #[tokio::test]
 async fn filters_hold_and_batches_are_no_larger_than_asked() {
     let database = support::database().await;

@@ -4,7 +4,7 @@ with recursive limits as materialized (
     from durable.present
 ),
 candidate as materialized (
-    select execution_id, parent_id
+    select execution_id
     from durable.executions as candidate
     where shard = $1
       -- Ids tell when they were made, which spares an index of ends.
@@ -32,21 +32,24 @@ candidate as materialized (
         limit 1
       ) is null
 ),
--- Those above it, the nearest first, up to one that still needs it: a rollback may come down to what it did.
+-- It, those above it, and what goes on from any of them, up to one that still needs it: a rollback may come down to what it did.
 line (execution_id, above, is_needed) as (
-    select execution_id, parent_id, false
+    select execution_id, execution_id, false
     from candidate
-    where parent_id is not null
     union all
-    select line.execution_id, parent.parent_id, (parent.finished_at < limits.ended_before) is not true
+    select line.execution_id, next.above, next.is_needed
     from line
     cross join limits
     cross join lateral (
-        select parent_id, finished_at
-        from durable.executions as parent
-        where parent.shard = $1 and parent.execution_id = line.above
-        limit 1
-    ) as parent
+        select one.parent_id as above, (one.finished_at < limits.ended_before) is not true as is_needed
+        from durable.executions as one
+        where one.shard = $1 and one.execution_id = line.above
+        union all
+        -- What goes on from one of them has its checkpoints.
+        select fork.execution_id, false
+        from durable.executions as fork
+        where fork.shard = $1 and fork.forked_from = line.above
+    ) as next
     where line.above is not null and not line.is_needed
 )
-select (select count(*) from candidate) - (select count(*) from line where is_needed) as prunable
+select (select count(*) from candidate) - (select count(distinct execution_id) from line where is_needed) as prunable
