@@ -78,15 +78,19 @@ pub(crate) async fn quiet(database: &Database) {
     eventually("everything at rest", async || database.value(QUIET).await).await;
 }
 
-/// Turns the clock to an expression of SQL, takes live workers' leases along, and tells the workers.
+/// Turns the clock to an expression of SQL, takes live workers' leases along, and tells the workers. No heartbeat is under way
+/// meanwhile: one that has read the time before would leave its worker a lease by that time.
 async fn turn_to(database: &Database, time: &str) -> DateTime<Utc> {
     database
         .run(&format!(
             "do $$
              declare
-                 before timestamptz := durable.now();
-                 after timestamptz := {time};
+                 before timestamptz;
+                 after timestamptz;
              begin
+                 lock table durable.workers in share row exclusive mode;
+                 before := durable.now();
+                 after := {time};
                  update durable.clock set frozen_at = after;
                  update durable.workers set lease_until = lease_until + (after - before) where lost_at is null;
                  perform pg_notify('durable', 'clock');
