@@ -4,8 +4,10 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use durable::observer::{ExecutionCompleted, ExecutionFailed, Observer};
 use durable::prelude::*;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -18,7 +20,7 @@ const NAME: &str = "durable_bench";
 const BATCH: usize = 500;
 
 /// Executions between two words of progress.
-const PROGRESS: usize = 10_000;
+const PROGRESS: u32 = 10_000;
 
 /// Executions that are started one after the other.
 const ALONE: usize = 200;
@@ -48,6 +50,19 @@ impl Probe {
     }
 }
 
+/// Counts what has ended.
+struct Ends(watch::Sender<u32>);
+
+impl Observer for Ends {
+    fn on_complete(&self, _: &ExecutionCompleted) {
+        self.0.send_modify(|ended| *ended += 1);
+    }
+
+    fn on_failure(&self, _: &ExecutionFailed) {
+        self.0.send_modify(|ended| *ended += 1);
+    }
+}
+
 /// What was measured.
 #[derive(Debug, Serialize)]
 struct Measured {
@@ -68,12 +83,15 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     if screen.format == Format::Ids {
         return Err(Failure::usage("what was measured has no ids; leave `-o ids` out"));
     }
-    let builder = connection.builder()?.max_connections(10).queue(NAME, options.concurrency.into());
+    let (ends, ended) = watch::channel(0);
+    let builder = connection.builder()?.max_connections(10).queue(NAME, options.concurrency.into()).observe(Ends(ends));
     let durable = builder.register(Probe).start().await.map_err(Failure::of_connecting)?;
-    let measured = measure(&durable, options.executions).await;
-    // Whatever became of it, nothing of it stays.
-    durable.prune(Duration::ZERO).workflow(NAME).await?;
+    // One that was stopped may have left something behind.
+    clear(&durable).await?;
+    let measured = measure(&durable, options.executions, ended).await;
+    let cleared = clear(&durable).await;
     durable.shutdown().await?;
+    cleared?;
     let Measured { executions, seconds, per_second, alone } = measured?;
     match screen.format {
         Format::Json => screen.json_line(&Measured { executions, seconds, per_second, alone }),
@@ -84,24 +102,45 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
 }
 
-async fn measure(durable: &Durable, executions: u32) -> Result<Measured> {
-    let seconds = together(durable, executions).await?.as_secs_f64();
+/// Ends what goes on of the workflow that is measured, and deletes all of it.
+async fn clear(durable: &Durable) -> Result<()> {
+    for state in [ExecutionState::Pending, ExecutionState::Running] {
+        loop {
+            let open = durable.list_executions().workflow(NAME).state(state).await?.executions;
+            if open.is_empty() {
+                break;
+            }
+            for execution in open {
+                match durable.cancel(execution.id, "it was only for measuring").await {
+                    Err(error) if error.kind() != ErrorKind::Finished => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+    }
+    durable.prune(Duration::ZERO).workflow(NAME).await?;
+    Ok(())
+}
+
+async fn measure(durable: &Durable, executions: u32, ended: watch::Receiver<u32>) -> Result<Measured> {
+    let seconds = together(durable, executions, ended).await?.as_secs_f64();
     let alone = alone(durable).await?;
     Ok(Measured { executions, seconds, per_second: f64::from(executions) / seconds, alone })
 }
 
 /// How long so many executions take that are started in batches, until the last has ended.
-async fn together(durable: &Durable, executions: u32) -> Result<Duration> {
+async fn together(durable: &Durable, executions: u32, mut ended: watch::Receiver<u32>) -> Result<Duration> {
+    let before = *ended.borrow();
     let began = Instant::now();
-    let mut handles = Vec::new();
     for numbers in (0..executions).collect::<Vec<_>>().chunks(BATCH) {
-        handles.extend(durable.start_many::<Probe>(numbers.to_vec()).await?);
+        durable.start_many::<Probe>(numbers.to_vec()).await?;
     }
-    for (ended, handle) in (1..).zip(&handles) {
-        handle.result().await?;
-        if ended % PROGRESS == 0 {
+    for milestone in (PROGRESS..executions).step_by(PROGRESS as usize).chain([executions]) {
+        // The engine, which has the sender, outlives this.
+        let reached = ended.wait_for(|ended| ended - before >= milestone).await.is_ok();
+        if reached && milestone < executions {
             // Progress is for whoever looks on; where nobody does, nothing is lost.
-            writeln!(std::io::stderr(), "{ended} executions have ended so far").ok();
+            writeln!(std::io::stderr(), "{milestone} executions have ended so far").ok();
         }
     }
     Ok(began.elapsed())
