@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use durable_migrate::{SchemaName, SchemaVersion};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{Durable, Engine, Tasks, schedule};
 use crate::clock::Clock;
@@ -325,7 +325,8 @@ impl Builder {
             tasks.duties.spawn(upkeep::measure(store.clone(), interval));
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };
+        let starts_alone = Semaphore::new(1);
+        let engine = Engine { store, signals, starts, tells, patience, starts_alone, worker: working, tasks };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

@@ -56,7 +56,7 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self
     }
 
-    /// Creates no second execution of the workflow with this deduplication key until the first has ended: until then further starts
+    /// Creates no second execution of the workflow with this deduplication key until the first has ended or expired: until then further starts
     /// return a handle to that one, whatever their input; the next one after that creates another. 1 to 1000 bytes.
     ///
     /// ```no_run
@@ -386,6 +386,8 @@ impl Durable {
     /// Writes executions that may wait for a row which a caller's transaction holds: nobody else is to wait with them.
     async fn carry_out_alone(self, new: Vec<NewExecution>) -> Result<Vec<Started>> {
         let (store, all) = (&self.engine.store, new.iter().collect::<Vec<_>>());
+        // Never closed.
+        let _one_at_a_time = self.engine.starts_alone.acquire().await;
         let written = store::run("start executions", self.engine.patience, || starts::create(store, &store.pool, &all)).await?;
         for (started, new) in written.iter().zip(&new) {
             self.begin(started, &new.queue, None);
