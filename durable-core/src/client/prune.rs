@@ -166,6 +166,9 @@ impl Durable {
     /// # Ok(()) }
     /// ```
     ///
+    /// What somebody above it, or a retry or fork of those, may still undo stays, and so does what has yet to be counted by a schedule;
+    /// the guide's page on keeping house has the rules.
+    ///
     /// # Errors
     /// `Invalid` for a state in which executions have not ended, or a batch that is not between 1 and 10 000. After
     /// `Unavailable` some batches may be gone: prune again.

@@ -24,7 +24,7 @@ candidate as materialized (
         select fire.execution_id
         from durable.schedule_fires as fire
         where fire.shard = $1
-          and fire.schedule = any (array(select schedule from durable.schedules where shard = $1 and enabled))
+          and fire.schedule = any (array(select schedule from durable.schedules where shard = $1 and enabled and next_due_at is not null))
           and fire.schedule = candidate.schedule
           and fire.due_at = candidate.scheduled_for
           and fire.execution_id = candidate.execution_id

@@ -20,7 +20,8 @@ returning
     workflow,
     version,
     queue,
-    claims,
+    -- An attempt is cut off where it was claimed before and ran; this claim is not one after a crash.
+    (claims - 1)::smallint as claims,
     deadline_at,
     input::text as input,
     rollback::text as rollback,
