@@ -248,13 +248,22 @@ impl Worker {
         let _alone = self.claiming.write().await;
         let known: Vec<ExecutionId> = self.running().keys().copied().collect();
         let held = executions::held(&self.store, &self.store.pool, self.id(), &known).await?;
-        let ids = claim::journals_wanted(held.iter());
-        let mut journals = journal::load(&self.store, &self.store.pool, &ids).await?;
         for claimed in held {
-            tracing::info!(execution_id = %claimed.id, "took up an execution that this worker holds and did not run");
             let Some(slots) = self.signals.slots(&claimed.queue) else { continue };
-            let journal = claim::take_journal(&mut journals, &claimed);
-            self.resume(slots.take_anyway(), claimed, journal);
+            let ids = claim::journals_wanted(std::iter::once(&claimed));
+            let store = &self.store;
+            // Each by itself, and through outages: they are claimed, and one that cannot be read must not count against the others.
+            match store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await {
+                Ok(mut journals) => {
+                    tracing::info!(execution_id = %claimed.id, "took up an execution that this worker holds and did not run");
+                    let journal = claim::take_journal(&mut journals, &claimed);
+                    self.resume(slots.take_anyway(), claimed, journal);
+                }
+                Err(error) => {
+                    tracing::error!(execution_id = %claimed.id, %error, "cannot load a journal; trying again soon");
+                    self.lost_some.store(true, Ordering::Relaxed);
+                }
+            }
         }
         Ok(())
     }

@@ -82,9 +82,8 @@ async fn process(store: &Store, connection: &mut PgConnection) -> Result<i32, sq
     raw_sql(store.statements.text(Statement::ReadServerProcess)).fetch_one(connection).await?.try_get("process_id")
 }
 
-/// What a server says that keeps its log in a storage of its own, without timelines, where nothing is lost that was committed; and
-/// one that does not let this role ask for them, or has nothing to ask.
-const NO_TIMELINES: [&str; 3] = ["0A000", "42501", "42883"];
+/// What a server says that keeps its log in a storage of its own, without timelines: there nothing is lost that was committed.
+const NOT_SUPPORTED: &str = "0A000";
 
 /// What a new connection leads to.
 #[derive(Default)]
@@ -97,9 +96,7 @@ struct Look {
 impl Look {
     async fn over(connection: &mut PgConnection, statements: &Statements) -> Result<Self, sqlx::Error> {
         let row = match raw_sql(statements.text(Statement::LookAtServer)).fetch_one(connection).await {
-            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NO_TIMELINES.contains(&&*code)) => {
-                return Ok(Self::default());
-            }
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_SUPPORTED) => return Ok(Self::default()),
             row => row?,
         };
         Ok(Self { is_lent: row.try_get("is_lent")?, is_standby: row.try_get("is_standby")?, timeline: row.try_get("timeline")? })

@@ -1,7 +1,6 @@
 //! Ends a stretch of an execution: writes the state it goes to, and tells those who wait for it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Worker;
 use crate::context::run::{Hold, Run};
@@ -64,11 +63,17 @@ impl Ending {
 }
 
 impl Worker {
-    /// Writes how it ended, and tells those who wait for it.
-    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) {
+    /// Writes how it ended, and tells those who wait for it. Refused is also what was lost before.
+    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Written {
         let (next, finished) = match ending {
-            Ending::Parked => return telemetry::claim_ended("parked", None),
-            Ending::Lost => return telemetry::claim_ended("lost", None),
+            Ending::Parked => {
+                telemetry::claim_ended("parked", None);
+                return Written::Accepted;
+            }
+            Ending::Lost => {
+                telemetry::claim_ended("lost", None);
+                return Written::Refused;
+            }
             Ending::Released => {
                 telemetry::claim_ended("released", None);
                 (NextState::Released, None)
@@ -90,8 +95,8 @@ impl Worker {
             }
         };
         if run.finish(next).await == Written::Refused {
-            self.lost_some.store(true, Ordering::Relaxed);
-            return telemetry::claim_ended("lost", None);
+            telemetry::claim_ended("lost", None);
+            return Written::Refused;
         }
         if finished.is_some() {
             self.settle_family(run, claimed.awaited);
@@ -111,6 +116,7 @@ impl Worker {
             }
             None => self.signals.queued(&claimed.queue),
         }
+        Written::Accepted
     }
 
     pub(super) fn let_go(&self, claimed: &Claimed) {

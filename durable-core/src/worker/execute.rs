@@ -12,6 +12,7 @@ use super::Worker;
 use super::claim::Begin;
 use super::conclude::Ending;
 use super::flow::Flow;
+use crate::context::panics;
 use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Failure};
@@ -77,17 +78,19 @@ impl Worker {
                 Ok(flow) => worker.drive(flow, &claimed).await,
                 Err(ending) => ending,
             };
-            if let Ending::Lost = ending {
+            let written = worker.conclude(&run, &claimed, ending).await;
+            worker.let_go(&claimed);
+            if written == Written::Refused {
                 worker.lost_some.store(true, Ordering::Relaxed);
             }
-            worker.conclude(&run, &claimed, ending).await;
-            worker.let_go(&claimed);
             drop(slot);
             worker.make_room(&claimed);
         };
         tokio::spawn(async move {
-            // The application's code: it must not fail the claims.
-            trace.join(&span);
+            // The application's code: whatever becomes of it, the execution runs.
+            if let Err(panicked) = panics::catch(|| trace.join(&span)) {
+                tracing::error!(error = %panicked, "the application's propagation of traces panicked");
+            }
             driven.instrument(span).await;
         });
     }
