@@ -56,8 +56,8 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self
     }
 
-    /// Creates no second execution of the workflow with this deduplication key until the first has ended or expired: until then further starts
-    /// return a handle to that one, whatever their input; the next one after that creates another. 1 to 1000 bytes.
+    /// Creates no second execution of the workflow with this deduplication key until the first has ended or expired: until then
+    /// further starts return a handle to that one, whatever their input; the next one after that creates another. 1 to 1000 bytes.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
