@@ -57,7 +57,7 @@ struct ChildCall<W> {
 
 /// How a child ended, as its parent is told. `durable.tell_parents` and `durable.start_children` write it.
 #[derive(Deserialize)]
-struct End {
+pub(super) struct End {
     state: String,
     #[serde(default)]
     output: Option<Box<RawValue>>,
@@ -164,7 +164,7 @@ impl<W: Workflow> ChildCall<W> {
     }
 }
 
-fn trace_context(scope: &Scope) -> Option<String> {
+pub(super) fn trace_context(scope: &Scope) -> Option<String> {
     scope.run.trace.current().map(|context| context.to_string())
 }
 
@@ -174,33 +174,55 @@ fn encode_input<W: Workflow>(input: &W::Input) -> Result<Box<RawValue>> {
 }
 
 /// Where a child was called.
-struct Place {
-    scope: Arc<Scope>,
-    key: String,
-    queue: String,
+pub(super) struct Place {
+    pub(super) scope: Arc<Scope>,
+    pub(super) key: String,
+    pub(super) queue: String,
 }
 
 impl Place {
-    /// The output of a child that completed, or the error of one that did not.
-    fn read_end<T: DeserializeOwned>(&self, over: &RecordedWait) -> Result<T> {
+    /// How the child ended; if it did what can be undone, it is enlisted for a rollback.
+    pub(super) fn end(&self, over: &RecordedWait) -> Result<End> {
         let Self { scope, key, queue } = self;
         let end: End = read_payload(&format!("the end of `{key}`"), over)?;
         let recorded = scope.run.take_recorded(key).is_some();
-        if end.state == "completed" {
-            if let (true, false, Some(execution_id)) = (end.undoable, recorded, over.child_id) {
-                let child = UndoableChild { execution_id, queue: queue.clone() };
-                let output = payload::encode(&format!("what undoes `{key}`"), &child)?;
-                scope.run.leave_undoable(Checkpoint::of(key.clone(), Outcome::Output(output)));
-            }
-            let output = end.output.as_ref().map_or("null", |output| output.get());
-            return payload::decode(&format!("the output of `{key}`"), output);
+        if let (true, true, false, Some(execution_id)) = (end.has_completed(), end.undoable, recorded, over.child_id) {
+            let child = UndoableChild { execution_id, queue: queue.clone() };
+            let output = payload::encode(&format!("what undoes `{key}`"), &child)?;
+            scope.run.leave_undoable(Checkpoint::of(key.clone(), Outcome::Output(output)));
         }
-        let failure = end.error.unwrap_or_else(|| Failure::new(ErrorKind::Failed, "it says no more"));
+        Ok(end)
+    }
+
+    /// The output of a child that completed, or the error of one that did not.
+    fn read_end<T: DeserializeOwned>(&self, over: &RecordedWait) -> Result<T> {
+        let (key, end) = (&self.key, self.end(over)?);
+        if end.has_completed() {
+            return payload::decode(&format!("the output of `{key}`"), end.output());
+        }
+        let state = end.state.clone();
+        let failure = end.into_failure();
         let message = match over.child_id {
-            Some(id) => format!("`{key}` (execution {id}) ended as {}: {}", end.state, failure.message),
+            Some(id) => format!("`{key}` (execution {id}) ended as {state}: {}", failure.message),
             None => format!("`{key}` was not started: {}", failure.message),
         };
         Err(Error::from_failure(Failure { message, ..failure }))
+    }
+}
+
+impl End {
+    pub(super) fn has_completed(&self) -> bool {
+        self.state == "completed"
+    }
+
+    /// The output as JSON.
+    pub(super) fn output(&self) -> &str {
+        self.output.as_ref().map_or("null", |output| output.get())
+    }
+
+    /// Why it did not complete.
+    pub(super) fn into_failure(self) -> Failure {
+        self.error.unwrap_or_else(|| Failure::new(ErrorKind::Failed, "it says no more"))
     }
 }
 
