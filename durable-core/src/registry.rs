@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::context::Context;
-use crate::context::Workflow;
 use crate::context::rollback;
+use crate::context::route;
 use crate::context::run::Body;
 use crate::context::schedule::ScheduleSpec;
 use crate::context::scope::Scope;
+use crate::context::undo::Compensation;
+use crate::context::{Context, Workflow};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Undoable, checked_concurrency_key};
 use crate::payload::{self, Payload};
@@ -41,33 +42,29 @@ pub(crate) struct Registered {
 impl Registry {
     pub(crate) fn register<W: Workflow>(&mut self, workflow: W) -> Result<()> {
         let workflow = Arc::new(workflow);
-        let registered = Registered {
-            steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
-            compensations: W::COMPENSATIONS
-                .iter()
-                .map(|known| KnownCompensation { step: known.step, undo_on_failure: known.undo_on_failure })
-                .collect(),
-            timeout: W::TIMEOUT,
-            limit: W::LIMIT,
-            retention: W::RETENTION,
-            schedule: W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?,
-            start: {
-                let workflow = workflow.clone();
-                Box::new(move |cx, input| Box::pin(run(workflow.clone(), cx, input)))
-            },
-            roll_back: Box::new(move |root, chain| {
-                Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))
-            }),
+        let schedule = W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?;
+        let start = {
+            let workflow = workflow.clone();
+            move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
         };
-        match self.workflows.insert((W::NAME, W::VERSION), registered) {
+        let registered = Registered::new(workflow.clone(), start);
+        self.insert(W::NAME, W::VERSION, Registered { timeout: W::TIMEOUT, limit: W::LIMIT, schedule, ..registered })?;
+        for route in W::ROUTES {
+            for name in std::iter::once(&route.workflow).chain(route.was) {
+                let step_of = workflow.clone();
+                let start = move |cx, input| -> Body { Box::pin(route::run(step_of.clone(), route, cx, input)) };
+                self.insert(name, W::VERSION, Registered::new(workflow.clone(), start))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, name: &'static str, version: u32, registered: Registered) -> Result<()> {
+        match self.workflows.insert((name, version), registered) {
             None => Ok(()),
             Some(_) => Err(Error::of_kind(
                 ErrorKind::Invalid,
-                format!(
-                    "workflow `{}` version {} is registered twice; give one of them another name or version",
-                    W::NAME,
-                    W::VERSION
-                ),
+                format!("workflow `{name}` version {version} is registered twice; give one of them another name or version"),
             )),
         }
     }
@@ -124,6 +121,24 @@ impl Registry {
 }
 
 impl Registered {
+    /// What all executions of one workflow have in common, those that run one step of it included.
+    fn new<W: Workflow>(workflow: Arc<W>, start: impl Fn(Context, Payload) -> Body + Send + Sync + 'static) -> Self {
+        let compensation =
+            |known: &Compensation<W>| KnownCompensation { step: known.step, undo_on_failure: known.undo_on_failure };
+        Self {
+            steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
+            compensations: W::COMPENSATIONS.iter().map(compensation).collect(),
+            timeout: None,
+            limit: None,
+            retention: W::RETENTION,
+            schedule: None,
+            start: Box::new(start),
+            roll_back: Box::new(move |root, chain| {
+                Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))
+            }),
+        }
+    }
+
     /// The workflow's future; nothing runs before it is polled.
     pub(crate) fn start(&self, cx: Context, input: Payload) -> Body {
         (self.start)(cx, input)

@@ -3,6 +3,7 @@
 //! What needs types (is this a `Result`, can it be stored?) is left to traits of the runtime.
 
 mod compensations;
+mod routes;
 
 use crate::errors::Errors;
 use crate::lifetimes;
@@ -20,7 +21,7 @@ const RUN: &str = "`async fn run(&self, cx: &Context, input: …) -> Result<…>
 /// Applies every rule.
 pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
     workflow_name_fits_into_a_key(workflow, errors);
-    queue_has_a_name(workflow, errors);
+    queue_has_a_name(&workflow.queue, "leave the option out for `default`", errors);
     key_and_limit_come_together(workflow, errors);
     type_borrows_nothing(workflow, errors);
     there_is_one_run(workflow, errors);
@@ -49,6 +50,7 @@ pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
     }
     step_names_differ(workflow, errors);
     old_names_are_free(workflow, errors);
+    routes::all(workflow, errors);
     compensations::all(workflow, errors);
 }
 
@@ -75,12 +77,12 @@ fn fits_into_a_key(name: &LitStr, what: &str, errors: &mut Errors) {
     }
 }
 
-fn queue_has_a_name(workflow: &Workflow, errors: &mut Errors) {
-    let name = workflow.queue.value();
+fn queue_has_a_name(queue: &LitStr, otherwise: &str, errors: &mut Errors) {
+    let name = queue.value();
     if name.trim().is_empty() {
-        errors.at(&workflow.queue, "the name of a queue is empty: write one, or leave the option out for `default`");
+        errors.at(queue, format!("the name of a queue is empty: write one, or {otherwise}"));
     } else if name.chars().count() > LONGEST_NAME {
-        errors.at(&workflow.queue, format!("the name of a queue has more than {LONGEST_NAME} characters: shorten it"));
+        errors.at(queue, format!("the name of a queue has more than {LONGEST_NAME} characters: shorten it"));
     }
 }
 

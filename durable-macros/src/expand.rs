@@ -1,6 +1,7 @@
 //! Writes the code of a correct workflow: names, literals and calls into `__macro`; what happens at run time is decided there.
 
 mod compensations;
+mod routes;
 mod schedule;
 
 use crate::lifetimes::{self, Names};
@@ -46,11 +47,13 @@ fn durable_step(workflow: &Workflow, step: &Step) -> TokenStream {
     let spec = spec(workflow, step);
     let front = front(&workflow.durable, step);
     let body = body(step);
+    let route = routes::of_step(workflow, step);
     let undo = compensations::of_step(workflow, step);
     quote! {
         #spec
         #front
         #body
+        #route
         #undo
     }
 }
@@ -96,9 +99,7 @@ fn retry_literal(durable: &syn::Path, retry: &Retry) -> TokenStream {
 
 /// The method that callers see: it journals the call instead of running it.
 fn front(durable: &syn::Path, step: &Step) -> TokenStream {
-    let method = &step.method;
-    let Method { visibility, signature, .. } = method;
-    let attributes = method.attributes.iter().filter_map(on_front);
+    let Method { attributes, visibility, signature, .. } = &step.method;
     let (fn_token, name, output) = (signature.fn_token, &signature.ident, output(&signature.output));
     let mut names = Names::default();
     let receiver = signature.receiver().map(|receiver| named_receiver(receiver, &mut names));
@@ -109,14 +110,30 @@ fn front(durable: &syn::Path, step: &Step) -> TokenStream {
     let digest = digest(durable, &parameters);
     let run = start(durable, step, &parameters);
     let future_life = lifetimes::of_step();
-    quote! {
-        #(#attributes)*
-        #visibility #fn_token #name #generics (#receiver, #(#idents: #types),*) -> #durable::__macro::Step<#future_life, #output>
-        #conditions
-        {
-            #digest
-            #run
+    let method = |name: &Ident, body: TokenStream| {
+        quote! {
+            #fn_token #name #generics (#receiver, #(#idents: #types),*) -> #durable::__macro::Step<#future_life, #output>
+            #conditions
+            {
+                #body
+            }
         }
+    };
+    let on_front = attributes.iter().filter_map(on_front);
+    let here = quote!(#digest #run);
+    if step.queue.is_none() {
+        let front = method(name, here);
+        return quote!(#(#on_front)* #visibility #front);
+    }
+    let front = method(name, routes::send(durable, step, &parameters));
+    let here = method(&step.here_name(), here);
+    let on_here = attributes.iter().filter(|attribute| !belongs_to_front(&attribute.meta)).filter_map(self::on_front);
+    quote! {
+        #(#on_front)*
+        #visibility #front
+        #(#on_here)*
+        #[doc(hidden)]
+        #here
     }
 }
 
@@ -132,12 +149,15 @@ impl Parameter {
     fn of(place: usize, written: &syn::PatType, names: &mut Names) -> Self {
         let mut ty = (*written.ty).clone();
         names.visit_type_mut(&mut ty);
-        let ident = match &*written.pat {
-            Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
-            // The pattern is taken apart in the body; until then the value needs a name nobody else can use.
-            _ => format_ident!("argument_{place}", span = Span::mixed_site()),
-        };
-        Self { ident, ty, place: written.ty.span() }
+        Self { ident: plain_name(place, &written.pat), ty, place: written.ty.span() }
+    }
+}
+
+fn plain_name(place: usize, pattern: &Pat) -> Ident {
+    match pattern {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
+        // The pattern is taken apart in the body; until then the value needs a name nobody else can use.
+        _ => format_ident!("argument_{place}", span = Span::mixed_site()),
     }
 }
 
@@ -323,6 +343,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
         let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
         quote!(#(#conditions)* Self::#spec_name)
     });
+    let routes = routes::list(workflow);
     let compensations = compensations::list(workflow);
     let execute = execute(durable, run);
     quote! {
@@ -339,6 +360,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             #limit
             #schedule
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
+            #routes
             #compensations
             #concurrency_key
 
@@ -421,6 +443,18 @@ fn output(written: &ReturnType) -> TokenStream {
     match written {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),
+    }
+}
+
+/// The type that a borrow of `borrowed` is made from.
+fn owned(borrowed: &Type) -> TokenStream {
+    match borrowed {
+        Type::Path(path) if path.path.is_ident("str") => quote_spanned!(borrowed.span()=> ::std::string::String),
+        Type::Slice(slice) => {
+            let item = &slice.elem;
+            quote_spanned!(borrowed.span()=> ::std::vec::Vec<#item>)
+        }
+        borrowed => borrowed.to_token_stream(),
     }
 }
 

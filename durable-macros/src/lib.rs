@@ -61,6 +61,7 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// |---|---|---|
 /// | `name = "charge"` | its name in the journal | the method's name |
 /// | `was = "old_name"` or `was("a", "b")` | names it had before, so that executions under way still find their checkpoints | none |
+/// | `queue = "gpu"` | the queue whose workers run it; its arguments travel there as JSON | the worker that runs the workflow |
 /// | `retry(…)` | try again after a failure | one attempt |
 /// | `timeout = "30s"` | the longest an attempt may take | none |
 /// | `compensate = refund` | the method marked [`#[compensation]`](macro@compensation) that undoes it | none |

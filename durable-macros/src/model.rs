@@ -34,8 +34,10 @@ const WORKFLOW: Legal = Legal {
         "crate",
     ],
 };
-const STEP: Legal =
-    Legal { taker: "a step", names: &["name", "was", "retry", "timeout", "compensate", "undo_on_failure", "transaction"] };
+const STEP: Legal = Legal {
+    taker: "a step",
+    names: &["name", "was", "queue", "retry", "timeout", "compensate", "undo_on_failure", "transaction"],
+};
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
 
@@ -108,6 +110,8 @@ pub(crate) struct Step {
     pub(crate) method: Method,
     pub(crate) name: LitStr,
     pub(crate) was: Vec<LitStr>,
+    /// The queue whose workers run it, if not those of the workflow.
+    pub(crate) queue: Option<LitStr>,
     pub(crate) retry: Option<Retry>,
     pub(crate) timeout: Option<Duration>,
     /// The method that undoes it.
@@ -370,6 +374,7 @@ fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
     Step {
         name: name_of(&method, &mut options, errors),
         was: options.take("was", options::texts, errors).unwrap_or_default(),
+        queue: options.take("queue", options::text, errors),
         timeout: options.take("timeout", options::duration, errors).map(|(timeout, _)| timeout),
         retry: options.take("retry", retry_tokens, errors).map(|tokens| retry(tokens, errors)),
         // A mistake in `compensate` is reported already, and once is enough.
@@ -468,6 +473,22 @@ impl Step {
     pub(crate) fn spec_name(&self) -> Ident {
         let name = self.method.name().unraw().to_string().to_uppercase();
         format_ident!("__STEP_{name}", span = Span::call_site())
+    }
+
+    /// The method that runs the step where it is called, for one that runs in another queue: `__here_charge`.
+    pub(crate) fn here_name(&self) -> Ident {
+        format_ident!("__here_{}", self.method.name().unraw(), span = Span::call_site())
+    }
+
+    /// The constant that says where such a step runs: `__ROUTE_CHARGE`.
+    pub(crate) fn route_name(&self) -> Ident {
+        let name = self.method.name().unraw().to_string().to_uppercase();
+        format_ident!("__ROUTE_{name}", span = Span::call_site())
+    }
+
+    /// The function that runs it there, with the arguments that were sent: `__routed_charge`.
+    pub(crate) fn routed_name(&self) -> Ident {
+        format_ident!("__routed_{}", self.method.name().unraw(), span = Span::call_site())
     }
 
     /// The function that hands the compensation what this step recorded: `__undo_charge`.

@@ -98,6 +98,8 @@ mod retrying;
 #[cfg(test)]
 mod rolling_back;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod scheduling;
 #[cfg(test)]
 mod shutting_down;

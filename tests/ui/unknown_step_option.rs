@@ -9,7 +9,7 @@ impl Flow {
         self.twice(n).await
     }
 
-    #[step(retries = 3, compensates = undo, priority = 2, queue = "fast")]
+    #[step(retries = 3, compensates = undo, priority = 2, lane = "fast")]
     async fn twice(&self, n: u32) -> Result<u32> {
         Ok(2 * n)
     }

@@ -41,7 +41,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `observe` | nobody looks on |
 /// | `telemetry` | traces end at the borders of the process |
 /// | `measure_every` | the gauges of the database are not read |
-/// | `queue` | the queues of the registered workflows, 100 slots each |
+/// | `queue` | the queues of the registered workflows and of their steps, 100 slots each |
 /// | `version` | none |
 /// | `queue_limits` | the limits that queues have already |
 /// | `lease` | 15 s |
@@ -141,7 +141,7 @@ impl Builder {
     }
 
     /// Works on a queue, running up to `concurrency` of its executions at once. Without any call the queues of the registered
-    /// workflows are worked on.
+    /// workflows, and of their steps, are worked on.
     pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
         self.queues.push((name.into(), concurrency));
         self
@@ -160,6 +160,7 @@ impl Builder {
             self.refused.get_or_insert(error);
         }
         self.workflow_queues.push(W::QUEUE);
+        self.workflow_queues.extend(W::ROUTES.iter().map(|route| route.queue));
         self
     }
 

@@ -8,7 +8,7 @@ mod telling;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use chrono::{DateTime, Utc};
@@ -102,7 +102,9 @@ pub(crate) enum Verdict {
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
     /// See [`Claimed::namespace`].
-    pub(super) namespace: ExecutionId,
+    namespace: ExecutionId,
+    /// The namespace of a step that another execution has sent here.
+    sent_namespace: OnceLock<ExecutionId>,
     /// The due time that it was started for, where a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
@@ -223,6 +225,7 @@ impl Run {
         Arc::new(Self {
             id: claimed.id,
             namespace: claimed.namespace,
+            sent_namespace: OnceLock::new(),
             scheduled_for: claimed.scheduled_for,
             observed,
             spans: Spans::of(claimed),
@@ -291,6 +294,15 @@ impl Run {
         state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
+    /// Where its UUIDs and idempotency keys come from.
+    pub(super) fn namespace(&self) -> ExecutionId {
+        self.sent_namespace.get().copied().unwrap_or(self.namespace)
+    }
+
+    pub(super) fn set_namespace(&self, sent: ExecutionId) {
+        self.sent_namespace.get_or_init(|| sent);
+    }
+
     /// Goes on in memory, with the waits that are over: after a new claim, or because it need not rest.
     pub(crate) fn wake(&self, hold: Hold, resolved: Vec<RecordedWait>) {
         let mut state = self.state();
@@ -337,6 +349,19 @@ impl Run {
     /// What was recorded under the key; an entry is asked for once.
     pub(super) fn take_recorded(&self, key: &str) -> Option<Checkpoint> {
         self.state().recorded.remove(key)
+    }
+
+    pub(super) fn has_recorded(&self, key: &str) -> bool {
+        self.state().recorded.contains_key(key)
+    }
+
+    /// The key of a wait of an earlier life that nobody has asked for yet, if `find` comes upon one.
+    pub(super) fn find_known(&self, find: impl FnOnce(&dyn Fn(&str) -> bool) -> Option<String>) -> Option<String> {
+        let state = self.state();
+        if state.known.is_empty() {
+            return None;
+        }
+        find(&|key| state.known.contains_key(key))
     }
 
     pub(super) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::ambient;
 use super::call::{Call, Calls};
 use super::result::StepResult;
+use super::route;
 use super::run::Run;
 use super::scope::{Scope, UnderWay};
 use crate::error::Result;
@@ -81,13 +82,21 @@ impl<'step, R: StepResult + 'step> Step<'step, R> {
 
     pub(super) fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let key = scope.next_key(journal_key::STEP, spec.name);
-        Self::under_key(scope, key, *spec, digest, calls)
+        match route::taken_up(&scope, &key, spec, "") {
+            Some(routed) => routed.into_step(),
+            None => Self::under_key(scope, key, *spec, digest, calls),
+        }
     }
 
     /// A call that does not take the next key of its scope.
     pub(super) fn under_key(scope: Arc<Scope>, key: String, spec: StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let call = Call::new(&scope, &key, spec, digest);
-        Self { place: Some((scope, key)), under_way: None, future: Box::pin(call.outcome(calls)) }
+        Self::of(scope, key, Box::pin(call.outcome(calls)))
+    }
+
+    /// A call that is journalled under this key.
+    pub(super) fn of(scope: Arc<Scope>, key: String, future: BoxFuture<'step, R>) -> Self {
+        Self { place: Some((scope, key)), under_way: None, future }
     }
 }
 

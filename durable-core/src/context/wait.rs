@@ -30,7 +30,7 @@ pub(super) const LONGEST_NAME: usize = 200;
 pub(super) struct Waiting<'a> {
     scope: Arc<Scope>,
     under_way: Option<UnderWay>,
-    /// Whether it is one of several waits of one durable call, which marks itself as under way.
+    /// Whether it is part of a durable call that marks itself as under way.
     is_part: bool,
     /// Whether it was polled, and is not over.
     open: bool,
@@ -85,6 +85,13 @@ impl<'a> Waiting<'a> {
     /// A wait under a key that is not taken from the scope.
     pub(super) fn under_key(scope: &Arc<Scope>, kind: WaitKind, key: &str) -> Self {
         Self::with(scope, kind, "", key.to_owned())
+    }
+
+    /// The wait of a call that marks itself as under way.
+    pub(super) fn of_call(scope: &Arc<Scope>, kind: WaitKind, name: &str, key: &str) -> Self {
+        let mut waiting = Self::with(scope, kind, name, key.to_owned());
+        waiting.is_part = true;
+        waiting
     }
 
     /// One of several waits of a call that is under way itself.

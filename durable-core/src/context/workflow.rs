@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
+use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
@@ -58,6 +59,10 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// Its steps.
     #[doc(hidden)]
     const STEPS: &'static [StepSpec];
+
+    /// Those of its steps that run in other queues.
+    #[doc(hidden)]
+    const ROUTES: &'static [Route<Self>] = &[];
 
     /// What undoes its steps.
     #[doc(hidden)]

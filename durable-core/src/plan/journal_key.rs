@@ -73,6 +73,14 @@ pub(crate) fn renamed(key: &str, name: &str) -> String {
     format!("{scope}{joint}{STEP} {name}{occurrence}")
 }
 
+/// The key of the execution that runs the step of that key in another queue.
+pub(crate) fn child(key: &str) -> String {
+    let (scope, entry) = key.rsplit_once('/').map_or(("", key), |(scope, entry)| (scope, entry));
+    let joint = if scope.is_empty() { "" } else { "/" };
+    // Names of workflows have no space in them: no child of the user's own has this key.
+    format!("{scope}{joint}child {entry}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +114,12 @@ mod tests {
     fn renaming_keeps_scope_and_occurrence() {
         assert_eq!(renamed("map enrich/17/step lookup#3", "find"), "map enrich/17/step find#3");
         assert_eq!(renamed("step pay", "charge"), "step charge");
+    }
+
+    #[test]
+    fn the_execution_that_runs_a_step_elsewhere_stands_beside_it_in_its_scope() {
+        assert_eq!(child("map/17/step train#2"), "map/17/child step train#2");
+        assert_eq!(child("step train"), "child step train");
+        assert_eq!(step_name(&child("step train")), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Writes what the engine knows of compensations: one description each, and for each step how to hand over its output.
 
-use super::{conditions, duration, option, output, placed, retry_literal};
+use super::{conditions, duration, option, output, owned, placed, retry_literal};
 use crate::model::{Compensation, Step, Workflow};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -83,18 +83,6 @@ fn read(durable: &syn::Path, step: &Step, written: &Type) -> TokenStream {
     };
     let durable = placed(durable, written.span());
     quote_spanned!(written.span()=> #borrow <#owned as #durable::__macro::#reader<#step_output>>::#function(&recorded)?)
-}
-
-/// The type that a borrow of `borrowed` is made from.
-fn owned(borrowed: &Type) -> TokenStream {
-    match borrowed {
-        Type::Path(path) if path.path.is_ident("str") => quote_spanned!(borrowed.span()=> ::std::string::String),
-        Type::Slice(slice) => {
-            let item = &slice.elem;
-            quote_spanned!(borrowed.span()=> ::std::vec::Vec<#item>)
-        }
-        borrowed => borrowed.to_token_stream(),
-    }
 }
 
 /// The associated constant that says which step is undone by what.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, scheduling, shutting_down, skewing, telemetry, transacting,
+    pausing_executions, pooling, routing, scheduling, shutting_down, skewing, telemetry, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -188,6 +188,7 @@ fn worker_process() {
             "declaring 1" => deploying::declare(1, &url, &folder).await,
             "declaring 2" => deploying::declare(2, &url, &folder).await,
             "relay" => failing_over::work(&url).await,
+            "assembly" => routing::work(&url, &folder).await,
             "journey" => crashing_flows::work(&url, &folder).await,
             "fleet" => fleet::work(&url, &folder).await,
             "limited" => limiting::work(&url, &folder).await,

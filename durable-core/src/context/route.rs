@@ -1,0 +1,258 @@
+//! Steps that run on the workers of another queue: the call becomes a child execution, which runs the step and nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::call::Calls;
+use super::child::{Place, trace_context};
+use super::result::{StepError, StepResult};
+use super::run::Verdict;
+use super::scope::Scope;
+use super::step::{BoxFuture, Step, StepSpec};
+use super::wait::Waiting;
+use super::workflow::Workflow;
+use super::{Context, ambient};
+use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Bond, NewChild, WaitKind, WaitOutcome};
+use crate::payload::{self, Digest, Payload};
+use crate::plan::{divergence, journal_key};
+
+/// A step that runs in another queue than its workflow, as its attribute describes it.
+pub struct Route<W: 'static> {
+    /// The workflow of the executions that run it, such as `process_order::charge`; its version is that of the step's own.
+    pub workflow: &'static str,
+    /// The names which that workflow had when the step had others.
+    pub was: &'static [&'static str],
+    /// The step.
+    pub step: &'static StepSpec,
+    /// The queue whose workers run it.
+    pub queue: &'static str,
+    /// Runs it where it was sent to.
+    pub run: for<'run> fn(&'run W, Arguments) -> BoxFuture<'run, Result<Returned>>,
+}
+
+/// The arguments of a call that is sent to another queue, each under the name of its parameter.
+#[derive(Debug, Default)]
+pub struct Sent {
+    values: BTreeMap<&'static str, Box<RawValue>>,
+    digest: Digest,
+    refused: Option<Error>,
+}
+
+/// The arguments as they arrived.
+#[derive(Debug)]
+pub struct Arguments {
+    step: &'static str,
+    values: BTreeMap<String, Box<RawValue>>,
+}
+
+/// What the execution that runs a call is started with.
+#[derive(Serialize, Deserialize)]
+struct Input<V> {
+    arguments: V,
+    /// Where its idempotency keys come from: they stay the same when the execution that made the call is retried.
+    namespace: ExecutionId,
+}
+
+/// What a step returned that was sent to another queue, as it is recorded.
+#[derive(Debug)]
+pub struct Returned(Payload);
+
+/// An argument of a step that runs in another queue: it travels there as JSON.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to another queue",
+    label = "is an argument, which must be written as JSON and read by another worker",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it, pass what can be sent, or remove `queue = …` from the step"
+)]
+pub trait SentArgument: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> SentArgument for T {}
+
+impl Sent {
+    /// Adds an argument.
+    pub fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.digest.add(payload::digest(value));
+        match payload::encode(&format!("the argument `{name}`"), value).and_then(|value| raw(&value)) {
+            Ok(value) => drop(self.values.insert(name, value)),
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+    }
+
+    fn into_input(self, step: &str, namespace: ExecutionId) -> Result<Box<RawValue>> {
+        match self.refused {
+            Some(refused) => Err(refused),
+            None => raw(&payload::encode(&arguments_of(step), &Input { arguments: self.values, namespace })?),
+        }
+    }
+}
+
+fn raw(payload: &Payload) -> Result<Box<RawValue>> {
+    Ok(RawValue::from_string(payload.as_str().to_owned())?)
+}
+
+fn arguments_of(step: &str) -> String {
+    format!("what step `{step}` is called with")
+}
+
+impl Arguments {
+    /// Takes an argument out; one that was not sent is read as `null`, so that an option may be added while calls are under way.
+    pub fn take<T: SentArgument>(&mut self, name: &str) -> Result<T> {
+        let value = self.values.remove(name);
+        let json = value.as_ref().map_or("null", |value| value.get());
+        payload::decode(&format!("the argument `{name}` of step `{}`", self.step), json)
+    }
+}
+
+/// What a step returned, for the execution that called it.
+pub fn returned<R: StepResult>(result: R) -> Result<Returned> {
+    let value = result.into_result().map_err(|error| Error::advised(error.to_failure(), error.advice()))?;
+    payload::encode_for_replay("the output of the step", &value).map(Returned)
+}
+
+/// Runs a call that was sent here.
+pub(crate) async fn run<W: Workflow>(workflow: Arc<W>, route: &'static Route<W>, cx: Context, input: Payload) -> Result<Payload> {
+    let step = route.step.name;
+    let Input { arguments: values, namespace } = payload::decode(&arguments_of(step), input.as_str())?;
+    cx.root.run.set_namespace(namespace);
+    let Returned(output) = (route.run)(&*workflow, Arguments { step, values }).await?;
+    Ok(output)
+}
+
+/// A call that is sent to the step's queue; `None` outside an execution, where it runs in place.
+pub fn step_routed<'step, W, R>(route: &'static Route<W>, write: impl FnOnce(&mut Sent)) -> Option<Step<'step, R>>
+where
+    W: Workflow,
+    R: StepResult + 'step,
+{
+    let scope = ambient::scope()?;
+    let mut sent = Sent::default();
+    write(&mut sent);
+    let (spec, digest) = (*route.step, sent.digest.finish());
+    let key = scope.next_key(journal_key::STEP, spec.name);
+    if scope.run.has_recorded(&key) {
+        // From before it was routed; what is recorded takes no body to replay.
+        return Some(Step::under_key(scope, key, spec, Some(digest), Calls::Once(None)));
+    }
+    let routed = taken_up(&scope, &key, &spec, route.queue).unwrap_or_else(|| {
+        let mut routed = Routed::new(&scope, journal_key::child(&key), route.workflow, &spec, route.queue);
+        let namespace = scope.run.namespace().derive(&routed.place.key).into();
+        match sent.into_input(spec.name, namespace) {
+            Ok(input) => routed.start::<W>(route, input),
+            Err(error) => routed.waiting.refuse_with(error),
+        }
+        routed
+    });
+    Some(routed.into_step())
+}
+
+/// The call of a step that was sent to another queue before, in an earlier life of its execution, also where the step no longer
+/// names a queue: what was begun there is not begun again here.
+pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, queue: &str) -> Option<Routed> {
+    let key = scope.run.find_known(|known| {
+        let before = spec.was.iter().map(|name| journal_key::renamed(key, name));
+        std::iter::once(key.to_owned()).chain(before).map(|key| journal_key::child(&key)).find(|key| known(key))
+    })?;
+    Some(Routed::new(scope, key, "", spec, queue))
+}
+
+/// A call whose step runs in a child execution.
+pub(super) struct Routed {
+    place: Place,
+    step: &'static str,
+    waiting: Waiting<'static>,
+}
+
+impl Routed {
+    fn new(scope: &Arc<Scope>, key: String, workflow: &str, spec: &StepSpec, queue: &str) -> Self {
+        let waiting = Waiting::of_call(scope, WaitKind::Child, workflow, &key);
+        Self { place: Place { scope: scope.clone(), key, queue: queue.to_owned() }, step: spec.name, waiting }
+    }
+
+    fn start<W: Workflow>(&mut self, route: &Route<W>, input: Box<RawValue>) {
+        let scope = &self.place.scope;
+        if let Some(refusal) = scope.run.refuses_child(route.workflow, W::VERSION, route.queue) {
+            return self.waiting.refuse(refusal);
+        }
+        self.waiting.details().child = Some(NewChild {
+            id: ExecutionId::new(),
+            workflow: route.workflow.to_owned(),
+            version: W::VERSION,
+            queue: route.queue.to_owned(),
+            priority: 0,
+            key: None,
+            concurrency_key: None,
+            input,
+            time_to_live: None,
+            bond: Bond::Awaited,
+            undoes: None,
+            trace_context: trace_context(scope),
+        });
+    }
+
+    pub(super) fn into_step<'step, R: StepResult + 'step>(self) -> Step<'step, R> {
+        let (scope, key) = (self.place.scope.clone(), self.place.key.clone());
+        Step::of(scope, key, Box::pin(self.outcome()))
+    }
+
+    async fn outcome<R: StepResult>(mut self) -> R {
+        if let Some(refused) = self.waiting.take_refusal() {
+            return failed(refused.failure().clone());
+        }
+        let Self { place, step, waiting } = self;
+        let over = waiting.await;
+        if over.outcome == Some(WaitOutcome::Cancelled) {
+            // It may have completed just before.
+            place.scope.run.note_unheard_child();
+            return failed(Failure::new(ErrorKind::Cancelled, format!("the wait for step `{step}` was cancelled")));
+        }
+        let end = match place.end(&over) {
+            Ok(end) => end,
+            Err(error) => return failed(error.failure().clone()),
+        };
+        if !end.has_completed() {
+            return failed(own(end.into_failure(), step, over.child_id));
+        }
+        match payload::decode(&format!("the recorded output of `{}`", place.key), end.output()) {
+            Ok(value) => R::from_result(Ok(value)),
+            Err(error) => {
+                let report = divergence::other_type(&place.key, end.output(), &error);
+                place.scope.run.stop(Verdict::Diverged(report)).await
+            }
+        }
+    }
+}
+
+fn failed<R: StepResult>(failure: Failure) -> R {
+    R::from_result(Err(R::Error::from_failure(failure)))
+}
+
+/// The failure as the step's: what somebody did to its execution is told as such, and its own error is handed on as it was.
+fn own(failure: Failure, step: &str, execution: Option<ExecutionId>) -> Failure {
+    let by_request =
+        matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack | ErrorKind::Expired | ErrorKind::Poisoned);
+    match execution {
+        Some(id) if by_request => Failure { message: format!("step `{step}` (execution {id}): {}", failure.message), ..failure },
+        _ => failure,
+    }
+}
+
+impl<W> fmt::Debug for Route<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route").field("workflow", &self.workflow).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+impl<W> Clone for Route<W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for Route<W> {}

@@ -1,0 +1,105 @@
+//! Writes what the engine knows of steps that run in another queue: how a call is sent there, and how it is run where it arrives.
+
+use super::{Parameter, conditions, output, owned, placed, plain_name};
+use crate::model::{Step, Workflow};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Ident, LitStr, Type};
+
+/// The body of the method that callers see: the call is sent off, or runs in place outside an execution.
+pub(super) fn send(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
+    let (route_name, here_name) = (step.route_name(), step.here_name());
+    let receiver = step.method.signature.receiver().map(|receiver| receiver.self_token);
+    let idents: Vec<&Ident> = parameters.iter().map(|parameter| &parameter.ident).collect();
+    let sent = Ident::new("sent", Span::mixed_site());
+    let written = parameters.iter().map(|Parameter { ident, place, .. }| {
+        let name = name_of(ident);
+        // An argument that cannot be sent is reported at the type that the user wrote.
+        quote_spanned!(*place=> #sent.add(#name, &#ident);)
+    });
+    let write = if parameters.is_empty() { quote!(|_| {}) } else { quote!(|#sent| { #(#written)* }) };
+    let output = output(&step.method.signature.output);
+    let routed = quote_spanned!(output.span()=> #durable::__macro::step_routed::<Self, #output>);
+    quote! {
+        match #routed(&Self::#route_name, #write) {
+            ::core::option::Option::Some(step) => step,
+            ::core::option::Option::None => #receiver.#here_name(#(#idents),*),
+        }
+    }
+}
+
+/// The constant that says where the step runs, and the function that runs it there.
+pub(super) fn of_step(workflow: &Workflow, step: &Step) -> Option<TokenStream> {
+    let queue = step.queue.as_ref()?;
+    let durable = &workflow.durable;
+    let conditions: Vec<_> = conditions(&step.method.attributes).collect();
+    let (route_name, spec_name, routed_name) = (step.route_name(), step.spec_name(), step.routed_name());
+    let of_step = |step: &LitStr| LitStr::new(&format!("{}::{}", workflow.name.value(), step.value()), step.span());
+    let (name, was) = (of_step(&step.name), step.was.iter().map(of_step));
+    let run = run(durable, step);
+    Some(quote! {
+        #(#conditions)*
+        #[doc(hidden)]
+        const #route_name: #durable::__macro::Route<Self> = #durable::__macro::Route {
+            workflow: #name,
+            was: &[#(#was),*],
+            step: &Self::#spec_name,
+            queue: #queue,
+            run: Self::#routed_name,
+        };
+        #(#conditions)*
+        #[doc(hidden)]
+        #run
+    })
+}
+
+fn run(durable: &syn::Path, step: &Step) -> TokenStream {
+    let (routed_name, here_name) = (step.routed_name(), step.here_name());
+    let arguments = Ident::new("arguments", Span::mixed_site());
+    let taken = step.arguments().enumerate().map(|(place, parameter)| {
+        let ident = plain_name(place, &parameter.pat);
+        let name = name_of(&ident);
+        let (borrow, owned) = match &*parameter.ty {
+            Type::Reference(reference) => (Some(reference.and_token), owned(&reference.elem)),
+            written => (None, written.to_token_stream()),
+        };
+        let take = quote_spanned!(parameter.ty.span()=> take::<#owned>);
+        (quote!(let #ident = #arguments.#take(#name)?;), quote!(#borrow #ident))
+    });
+    let (taken, passed): (Vec<_>, Vec<_>) = taken.unzip();
+    let pattern = if taken.is_empty() { quote!(_) } else { quote!(mut #arguments) };
+    let result = output(&step.method.signature.output);
+    let returned = {
+        let durable = placed(durable, result.span());
+        quote_spanned!(result.span()=> #durable::__macro::returned::<#result>)
+    };
+    quote! {
+        fn #routed_name<'run>(
+            &'run self,
+            #pattern: #durable::__macro::Arguments,
+        ) -> #durable::__macro::BoxFuture<'run, #durable::__macro::Result<#durable::__macro::Returned>> {
+            ::std::boxed::Box::pin(async move {
+                #(#taken)*
+                #returned(self.#here_name(#(#passed),*).await)
+            })
+        }
+    }
+}
+
+/// The associated constant that lists the routes; without any, the trait's does.
+pub(super) fn list(workflow: &Workflow) -> Option<TokenStream> {
+    let durable = &workflow.durable;
+    let routed: Vec<&Step> = workflow.steps().filter(|step| step.queue.is_some()).collect();
+    let entries = routed.iter().map(|step| {
+        let (conditions, route_name) = (conditions(&step.method.attributes), step.route_name());
+        quote!(#(#conditions)* Self::#route_name)
+    });
+    (!routed.is_empty()).then(|| quote!(const ROUTES: &'static [#durable::__macro::Route<Self>] = &[#(#entries),*];))
+}
+
+/// What an argument is called on its way.
+fn name_of(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
