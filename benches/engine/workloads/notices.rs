@@ -1,18 +1,18 @@
-//! Notices: a full queue that is worked off, each end told to whoever listens, with notifications and without, in turns.
+//! Notices: executions one after another in many callers, each end told to whoever listens, with notifications and without, in turns.
 
 use durable::sqlx::{Connection, Executor, PgConnection, raw_sql};
 use durable::{Durable, Result};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
-use super::{announce, enqueue};
+use super::announce;
 use crate::Bench;
-use crate::gate::{Gate, Watch};
 use crate::meter::{Meter, Throughput};
 use crate::report::Table;
 use crate::workflows::OneStep;
 
-/// Executions under way at once: few, so that flushes and their notices are many.
-const CONCURRENCY: usize = 100;
+/// Callers that start an execution and wait for its end: few, so that flushes and their notices are many.
+const CALLERS: usize = 100;
 
 /// Executions that open connections and prepare statements, before the measured ones.
 const WARM_UP: usize = 500;
@@ -34,36 +34,37 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for run in 1..=bench.scale.runs {
         announce(&format!("notices, run {run} of {}", bench.scale.runs));
-        without.push(worked_off(bench, false).await?);
-        with.push(worked_off(bench, true).await?);
+        without.push(turned_over(bench, false).await?);
+        with.push(turned_over(bench, true).await?);
     }
     let (with, without) = (Throughput::median(with), Throughput::median(without));
-    table.throughput("One step, with NOTIFY", &with, Some(&without));
-    table.throughput("One step, without NOTIFY", &without, None);
+    table.throughput("Start to result, with NOTIFY", &with, Some(&without));
+    table.throughput("Start to result, without NOTIFY", &without, None);
     Ok(Figures { with_notices_rate: with.rate, without_rate: without.rate, ratio: with.rate / without.rate })
 }
 
-async fn worked_off(bench: &Bench, notices: bool) -> Result<Throughput> {
+/// Executions that one process starts and ends, so that it waits for no notice and no poll; another hears of their ends.
+async fn turned_over(bench: &Bench, notices: bool) -> Result<Throughput> {
     let url = bench.server.database().await?;
     let mut connection = PgConnection::connect(&url).await?;
     connection.execute(raw_sql(SILENCE)).await?;
     let searched = if notices { url.clone() } else { format!("{url}?options[search_path]=silence,pg_catalog,public") };
     let engine = || Durable::builder().database_url(&searched);
-    let worker = engine().queue("default", CONCURRENCY).register(OneStep::default()).start().await?;
-    let client = engine().start().await?;
-    let mut watch = Watch::open(&url).await?;
-    enqueue::<OneStep>(&client, WARM_UP).await?;
-    watch.all_are("completed", WARM_UP).await?;
+    let durable = engine().queue("default", CALLERS).register(OneStep::default()).start().await?;
+    let listener = engine().start().await?;
+    start_and_wait(&durable, WARM_UP).await?;
 
     let executions = 2 * bench.scale.one_step;
-    let gate = Gate::close(&url).await?;
-    enqueue::<OneStep>(&client, executions).await?;
     let mut meter = Meter::open(&bench.server, &url).await?;
     let start = meter.start().await?;
-    gate.open().await?;
-    watch.all_are("completed", WARM_UP + executions).await?;
+    start_and_wait(&durable, executions).await?;
     let spent = meter.spent_since(start).await?;
-    client.shutdown().await?;
-    worker.shutdown().await?;
+    listener.shutdown().await?;
+    durable.shutdown().await?;
     Ok(spent.per_item(executions))
+}
+
+async fn start_and_wait(durable: &Durable, executions: usize) -> Result<()> {
+    let calls = stream::iter(0..executions as u64).map(async |number| durable.start::<OneStep>(number).await?.result().await);
+    calls.buffer_unordered(CALLERS).try_for_each(|_| std::future::ready(Ok(()))).await
 }
