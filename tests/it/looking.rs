@@ -144,7 +144,7 @@ async fn a_list_passes_what_every_filter_passes() {
     clock::quiet(&database).await;
     clock::turn(&database, seconds(1)).await;
     let client = database.client().await;
-    let other = client.start::<Gated>(()).await.unwrap().id();
+    let other = client.start_by_name("gated", &()).version(2).await.unwrap();
     let elsewhere = client.start::<Gated>(()).queue("rare").key("only").await.unwrap().id();
 
     let list = || client.list_executions();
@@ -153,6 +153,9 @@ async fn a_list_passes_what_every_filter_passes() {
         ("a state", list().state(ExecutionState::Pending), vec![elsewhere, other]),
         ("states", list().state(ExecutionState::Failed).state(ExecutionState::Waiting), vec![waiting, failed]),
         ("a workflow", list().workflow("greeting"), vec![waiting, failed]),
+        ("a version", list().workflow("gated").version(2), vec![other]),
+        ("a version, in an order", list().version(2).order_by(SortBy::Created, SortOrder::Ascending), vec![other]),
+        ("versions that none has", list().version(u32::MAX), vec![]),
         ("a queue", list().queue("rare"), vec![elsewhere]),
         ("a key", list().key("nobody"), vec![failed]),
         ("a key that nobody has", list().key("no' or true --"), vec![]),

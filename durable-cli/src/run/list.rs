@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// Only those of this workflow
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
+    /// Only those of this version of their workflow
+    #[arg(long, value_name = "VERSION")]
+    version: Option<u32>,
     /// Only those in these states
     #[arg(long, value_delimiter = ',', value_name = "STATE,…")]
     state: Vec<ExecutionState>,
@@ -124,7 +127,7 @@ fn filtered<'durable>(durable: &'durable Durable, options: &Options) -> Executio
         };
     }
     filter!(
-        workflow => workflow, queue => queue, key => key, parent => parent, id => id_prefix,
+        workflow => workflow, version => version, queue => queue, key => key, parent => parent, id => id_prefix,
         from => created_from, before => created_before
     );
     list

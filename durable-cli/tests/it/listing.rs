@@ -33,6 +33,8 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
         (vec!["--state", "failed,waiting"], vec![waiting, failed]),
         (vec!["--state", "pending", "--state", "failed"], vec![paused, failed]),
         (vec!["--workflow", "journey", "--queue", "rare"], vec![paused]),
+        (vec!["--workflow", "journey", "--version", "1", "--queue", "rare"], vec![paused]),
+        (vec!["--workflow", "journey", "--version", "2"], vec![]),
         (vec!["--key", "first"], vec![failed]),
         (vec!["--key", "' or true --"], vec![]),
         (vec!["--paused"], vec![paused]),

@@ -65,6 +65,13 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
+    /// Only those of this version of their workflow; [`workflow`](Self::workflow) says of which.
+    pub fn version(mut self, version: u32) -> Self {
+        // Beyond what an execution can have, as 0 is.
+        self.filter.version = Some(i32::try_from(version).unwrap_or(0));
+        self
+    }
+
     /// Only those in this queue.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.filter.queue = Some(queue.into());

@@ -18,6 +18,7 @@ use crate::model::{Child, Execution, ExecutionDetails, ExecutionState, Parent, P
 pub(crate) struct ListFilter {
     pub(crate) states: Option<Vec<&'static str>>,
     pub(crate) workflow: Option<String>,
+    pub(crate) version: Option<i32>,
     pub(crate) queue: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) parent: Option<ExecutionId>,
@@ -92,7 +93,8 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
         .bind(filter.paused)
-        .bind(filter.parent.map(ExecutionId::as_uuid));
+        .bind(filter.parent.map(ExecutionId::as_uuid))
+        .bind(filter.version);
     let rows = query.fetch_all(pool).await?;
     rows.iter().map(|row| Ok((state(row.try_get("state")?)?, row.try_get::<i64, _>("executions")?.unsigned_abs()))).collect()
 }
@@ -113,6 +115,7 @@ fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListF
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
         .bind(filter.paused)
+        .bind(filter.version)
 }
 
 /// Filters of pending inputs; those left out let everything pass.

@@ -7,6 +7,7 @@ cross join lateral (
 where shard = $1
   and ($2::text[] is null or shown.state = any ($2))
   and ($3::text is null or workflow = $3)
+  and ($12::int is null or version = $12)
   and ($4::text is null or queue = $4)
   and ($5::text is null or key = $5)
   and ($6::timestamptz is null or created_at >= $6)

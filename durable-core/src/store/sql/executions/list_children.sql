@@ -1,4 +1,4 @@
--- executions/list_children: as list, of the children of execution $13.
+-- executions/list_children: as list, of the children of execution $14.
 select
     execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch, shown.state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
@@ -10,9 +10,10 @@ cross join lateral (
     select case when finished_at is null and rollback is not null then 'compensating' else executions.state end as state
 ) as shown
 where shard = $1
-  and parent_id = $13
+  and parent_id = $14
   and ($2::text[] is null or shown.state = any ($2))
   and ($3::text is null or workflow = $3)
+  and ($13::int is null or version = $13)
   and ($4::text is null or queue = $4)
   and ($5::text is null or key = $5)
   and ($6::timestamptz is null or created_at >= $6)
