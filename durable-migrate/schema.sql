@@ -264,6 +264,7 @@ create table durable.workers (
     slots integer[] default '{}'::integer[] not null,
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
+    workflows text[],
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 

@@ -138,12 +138,15 @@ impl Worker {
 
     async fn register_as(&self, id: WorkerId) -> Result<()> {
         let (host, slots) = (host_name(), self.signals.slots_in_use());
+        let mut workflows = self.known.labels.clone();
+        workflows.sort_unstable();
         let new = NewWorker {
             id,
             host: &host,
             version: self.options.version.as_deref(),
             lease: self.options.lease,
             slots: &slots,
+            workflows: &workflows,
             deprecated: self.deprecated.load(Ordering::Acquire),
         };
         let store = &self.store;

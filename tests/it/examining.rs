@@ -17,6 +17,7 @@ impl Rests {
             "event" => cx.wait_for_event("never").await,
             "input" => cx.wait_for_input::<bool>("never").await.map(drop),
             "child" => cx.child::<Rests>("event".to_owned()).await,
+            "stranger" => cx.child::<Stranger>(()).await,
             _ => self.fail().await,
         }
     }
@@ -24,6 +25,16 @@ impl Rests {
     #[step(retry(max_attempts = 9, base = "1h"))]
     async fn fail(&self) -> Result<()> {
         Err(durable::Error::new("not today"))
+    }
+}
+
+/// What the workers of the other release know.
+struct Stranger;
+
+#[workflow(queue = "rare", version = 3)]
+impl Stranger {
+    async fn run(&self, cx: &Context, (): ()) -> Result<()> {
+        cx.wait_for_event("never").await
     }
 }
 
@@ -67,7 +78,75 @@ async fn queues_without_a_worker_are_found() {
     let worker = database.builder().register(Rests).start().await.unwrap();
     let problem = "1 executions are in queue `rare`";
     the_finding(&database, Subject::Queues, Severity::Error, problem, "start a worker with `.queue(\"rare\", …)`").await;
+    let worker_id = client.workers().await.unwrap()[0].id;
+    client.start::<Rests>("event".to_owned()).queue("default").delay(hours(1)).await.unwrap();
+    client.deprecate_worker(worker_id).await.unwrap();
+    database.run("delete from durable.executions where queue = 'rare'").await;
+    assert_eq!(examine(&database).await, []);
+    database.run("update durable.executions set wake_at = null").await;
+    let problem = "1 executions are in queue `default`";
+    the_finding(&database, Subject::Queues, Severity::Error, problem, "start a worker").await;
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn executions_that_no_worker_on_their_queue_knows_are_found_with_what_is_known_there() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let worker = database.builder().register(Rests).start().await.unwrap();
+    let other = database.builder().register(Stranger).start().await.unwrap();
+    let labels: Vec<_> = client.workers().await.unwrap().into_iter().map(|worker| worker.workflows).collect();
+    assert_eq!(labels, [Some(vec!["stranger@3".to_owned()]), Some(vec!["rests@1".to_owned()])]);
+    for (workflow, version, queue, known, give_up) in [
+        ("rests", 2, "default", "knows it: they know version 1", "--workflow rests --version 2 --queue default --state pending"),
+        ("rests", 1, "rare", "knows it: those on queue `default` do", "--workflow rests --version 1 --queue rare"),
+        ("stranger", 1, "rare", "knows it: they know version 3", "then `durable run retry --version 3 …` with those that fit"),
+        ("rests@1", 1, "default", "knows it, nor another version of it", "--workflow rests@1 --version 1"),
+        ("order::it's", 1, "default", "knows it, nor another version of it", r"--workflow 'order::it'\''s' --version 1"),
+    ] {
+        let id = client.start_by_name(workflow, &()).version(version).queue(queue).await.unwrap();
+        let problem = format!("1 executions of workflow `{workflow}` version {version} are in queue `{queue}`, the oldest since");
+        the_finding(&database, Subject::Workflows, Severity::Error, &problem, give_up).await;
+        the_finding(&database, Subject::Workflows, Severity::Error, known, "start a worker that registers it").await;
+        client.cancel(id, "nobody knows it").await.unwrap();
+        assert_eq!(examine(&database).await, []);
+    }
+
+    other.shutdown().await.unwrap();
+    let other = database.builder().register(Rests).queue("rare", 1).start().await.unwrap();
+    client.start::<Rests>("stranger".to_owned()).await.unwrap();
+    let pending = "select count(*) from durable.executions where state = 'pending' and parent_bond = 'awaited'";
+    eventually("the child is started", async || database.count(pending).await == 1).await;
+    let problem = "1 executions of workflow `stranger` version 3 are in queue `rare`";
+    the_finding(&database, Subject::Workflows, Severity::Error, problem, "with `.queue(\"rare\", …)`").await;
+    let third = database.builder().register(Stranger).start().await.unwrap();
+    assert_eq!(examine(&database).await, [], "the repair repairs it");
+    for durable in [worker, other, third] {
+        durable.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_counts_as_unknown_where_a_worker_of_an_earlier_release_claims() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let worker = database.builder().register(Rests).start().await.unwrap();
+    client.start_by_name("rests", "sleep").version(2).await.unwrap();
+    // As its statement leaves the row, which knows nothing of the column.
+    database.run("update durable.workers set workflows = null").await;
+    let worker_id = {
+        let workers = client.workers().await.unwrap();
+        let [found] = &workers[..] else { panic!("{workers:?}") };
+        assert_eq!((found.knows("rests", 1), found.workflows.as_ref()), (None, None));
+        found.id
+    };
+    assert_eq!(examine(&database).await, []);
+    let later = database.builder().register(Rests).start().await.unwrap();
+    assert_eq!(examine(&database).await, [], "the earlier one may still know it");
+    client.deprecate_worker(worker_id).await.unwrap();
+    the_finding(&database, Subject::Workflows, Severity::Error, "they know version 1", "start a worker that registers it").await;
+    worker.shutdown().await.unwrap();
+    later.shutdown().await.unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
-    Failure as Recorded, Step, Wait, WaitOutcome, WorkerState,
+    Failure as Recorded, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -58,9 +58,15 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
     let execution = &details.execution;
     if execution.state == ExecutionState::Pending && execution.wake_at.is_none() {
         let workers = durable.workers().await?;
-        let mut live = workers.iter().filter(|worker| worker.state != WorkerState::Lost);
-        if !live.any(|worker| worker.queues.iter().any(|slots| slots.queue == execution.queue)) {
-            unmet_conditions.push(format!("no live worker works on queue `{}`: start one", execution.queue));
+        let Execution { workflow, version, queue, .. } = execution;
+        let claims = |worker: &&WorkerDetails| {
+            worker.state == WorkerState::Active && worker.queues.iter().any(|slots| slots.queue == *queue)
+        };
+        let mut claiming = workers.iter().filter(claims).peekable();
+        if claiming.peek().is_none() {
+            unmet_conditions.push(format!("no live worker works on queue `{queue}`: start one"));
+        } else if claiming.all(|worker| worker.knows(workflow, *version) == Some(false)) {
+            unmet_conditions.push(format!("no live worker on queue `{queue}` knows it: start one that does"));
         }
     }
     Ok(Shown { details, unmet_conditions })

@@ -107,7 +107,7 @@ async fn workers_are_listed_while_they_live() {
     // How many slots are in use depends on whether a claim is under way.
     let queue = &list[0]["queues"][0];
     assert_eq!((&queue["queue"], &queue["slots"]), (&json!("default"), &json!(100)));
-    assert_eq!(list[0]["process_id"], std::process::id());
+    assert_eq!((&list[0]["process_id"], &list[0]["workflows"]), (&json!(std::process::id()), &json!(["journey@1"])));
     let table = database.durable(&["worker", "list"]).await.done();
     assert!(table.lines().nth(1).unwrap().contains(" active "), "{table}");
     let id = list[0]["id"].as_str().unwrap();

@@ -84,6 +84,27 @@ async fn the_doctor_finds_nothing_wrong_with_what_sleeps_and_says_how_to_repair_
 }
 
 #[tokio::test]
+async fn the_doctor_says_how_to_give_up_what_no_worker_knows() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let start = ["run", "start", "journey", "--version", "2", "-o", "ids"];
+    let id = database.durable(&start).await.done();
+    let get = database.durable(&["run", "get", id.trim()]).await.done();
+    assert!(get.contains("- no live worker on queue `default` knows it: start one that does"), "{get}");
+    let found = database.durable(&["doctor"]).await;
+    let list = "run list --workflow journey --version 2 --queue default --state pending --limit 1000 -o ids";
+    assert!(found.out.contains(&format!("`durable {list} | durable run cancel -`")), "{}", found.out);
+    let ids = database.durable(&list.split(' ').collect::<Vec<_>>()).await.done();
+    assert_eq!(ids, id);
+    database.durable_reading(&["run", "cancel", "-"], &ids).await.done();
+    let retried = database.durable(&["run", "retry", "--version", "1", id.trim(), "-o", "ids"]).await.done();
+    assert_eq!(database.durable(&["doctor"]).await.done(), "all is well\n");
+    let get = database.durable(&["run", "get", retried.trim(), "-o", "json"]).await.json();
+    assert_eq!(get["execution"]["version"], 1);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_doctor_looks_at_a_database_without_a_schema_and_not_at_one_it_cannot_reach() {
     let database = support::empty_database().await;
     let found = database.durable(&["doctor"]).await;

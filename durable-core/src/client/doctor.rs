@@ -1,12 +1,14 @@
 //! Looks for what is wrong with a database, or with what works on it, and says how to repair it.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject};
-use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck};
+use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck, Unknown, Unserved};
 use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store};
 
@@ -19,13 +21,13 @@ const DEAD_ROWS: i64 = 10_000;
 /// Transactions open for longer hold up vacuum, and no statement of the engine takes so long.
 const OLD_SNAPSHOT_SECONDS: f64 = 300.0;
 
-/// Most executions that are named.
+/// Most executions that are named, and most kinds of them.
 const NAMED: i64 = 100;
 
 impl Builder {
     /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
-    /// transactions, queues that nobody works on, executions that lost workers hold, that were stopped, or that kill their
-    /// workers. Empty where all is well: executions that sleep or wait are well. It writes nothing.
+    /// transactions, queues that nobody works on, executions whose workflow and version no worker knows, that lost workers hold, that
+    /// were stopped, or that kill their workers. Empty where all is well: executions that sleep or wait are well. It writes nothing.
     ///
     /// # Errors
     /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may
@@ -162,17 +164,9 @@ impl Doctor {
     async fn examine_executions(&self) -> Result<Vec<Finding>> {
         let store = &self.store;
         let unserved = self.run("look for queues without a worker", |pool| doctor::unserved_queues(store, pool)).await?;
-        let mut findings: Vec<Finding> = unserved
-            .iter()
-            .map(|unserved| {
-                let since = unserved.since.format("%Y-%m-%d %H:%M:%S UTC");
-                let problem = format!(
-                    "{} executions are in queue `{}`, the oldest since {since}, and no live worker works on it",
-                    unserved.executions, unserved.queue
-                );
-                error(Subject::Queues, problem, format!("start a worker with `.queue(\"{}\", …)`", unserved.queue))
-            })
-            .collect();
+        let mut findings: Vec<Finding> = unserved.iter().map(unserved_queue).collect();
+        let unknown = self.run("look for unknown workflows", |pool| doctor::unknown_executions(store, pool, NAMED)).await?;
+        findings.extend(unknown.iter().map(unknown_executions));
         let stuck = self.run("look for stuck executions", |pool| doctor::stuck_executions(store, pool, NAMED)).await?;
         findings.extend(stuck.iter().map(stuck_execution));
         Ok(findings)
@@ -185,6 +179,39 @@ fn old_snapshot(snapshot: &OldSnapshot) -> Finding {
         "a transaction of role `{role}` (`{application}`, {state}) has been open for {seconds} s, and vacuum cannot pass it"
     );
     warning(Subject::Snapshots, problem, format!("have its application end it, or call `pg_terminate_backend({process_id})`"))
+}
+
+fn unserved_queue(Unserved { queue, executions, since }: &Unserved) -> Finding {
+    let since = time(*since);
+    let problem =
+        format!("{executions} executions are in queue `{queue}`, the oldest since {since}, and no live worker works on it");
+    error(Subject::Queues, problem, format!("start a worker with `.queue(\"{queue}\", …)`"))
+}
+
+fn unknown_executions(unknown: &Unknown) -> Finding {
+    let Unknown { queue, workflow, version, executions, since, versions, queues } = unknown;
+    let known = match (versions.as_slice(), queues.as_slice()) {
+        ([], []) => ", nor another version of it".to_owned(),
+        (versions, []) => {
+            let versions: Vec<String> = versions.iter().map(i32::to_string).collect();
+            format!(": they know version {}", versions.join(", "))
+        }
+        (_, queues) => format!(": those on queue `{}` do", queues.join("`, `")),
+    };
+    let since = time(*since);
+    let problem = format!(
+        "{executions} executions of workflow `{workflow}` version {version} are in queue `{queue}`, the oldest since {since}, and no live worker there knows it{known}"
+    );
+    let (in_workflow, in_queue) = (shell_word(workflow), shell_word(queue));
+    let give_up = format!(
+        "durable run list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable run cancel -"
+    );
+    let go_on = versions.last().map(|known| format!(", then `durable run retry --version {known} …` with those that fit"));
+    let repair = format!(
+        "start a worker that registers it, with `.queue(\"{queue}\", …)`; or give them up with `{give_up}`{}",
+        go_on.unwrap_or_default()
+    );
+    error(Subject::Workflows, problem, repair)
 }
 
 fn stuck_execution(Stuck { id, workflow, how }: &Stuck) -> Finding {
@@ -210,6 +237,19 @@ fn warning(about: Subject, problem: impl Into<String>, repair: impl Into<String>
 
 fn error(about: Subject, problem: impl Into<String>, repair: impl Into<String>) -> Finding {
     Finding { severity: Severity::Error, about, problem: problem.into(), repair: repair.into() }
+}
+
+fn time(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M:%S UTC")
+}
+
+/// The text as one word of a command line: whoever starts an execution chooses its names, and somebody else pastes the command.
+fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.:@/".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the database's is compared with")]

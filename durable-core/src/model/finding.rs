@@ -49,8 +49,10 @@ pub enum Subject {
     Bloat,
     /// Transactions that vacuum cannot pass.
     Snapshots,
-    /// Executions that no live worker claims.
+    /// Queues that no live worker claims from.
     Queues,
+    /// Workflows, and versions of them, that no live worker on the queue knows.
+    Workflows,
     /// Executions that a lost worker holds.
     Workers,
     /// Executions that do not go on by themselves.
@@ -80,6 +82,7 @@ impl Subject {
             Self::Bloat => "bloat",
             Self::Snapshots => "snapshots",
             Self::Queues => "queues",
+            Self::Workflows => "workflows",
             Self::Workers => "workers",
             Self::Executions => "executions",
         }

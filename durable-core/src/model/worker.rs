@@ -21,10 +21,20 @@ pub struct WorkerDetails {
     pub version: Option<String>,
     /// The queues it works on, and how full they were at its last heartbeat.
     pub queues: Vec<QueueSlots>,
+    /// What it can run, as in `process_order@1`, sorted; `None` for a worker of an earlier release, which does not say.
+    pub workflows: Option<Vec<String>>,
     /// When this life began.
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,
+}
+
+impl WorkerDetails {
+    /// Whether it can run this version of a workflow; `None` where it does not say what it can run.
+    pub fn knows(&self, workflow: &str, version: u32) -> Option<bool> {
+        let label = format!("{workflow}@{version}");
+        self.workflows.as_ref().map(|known| known.contains(&label))
+    }
 }
 
 /// How full one queue of a worker is.

@@ -27,7 +27,21 @@ pub(crate) struct OldSnapshot {
     pub(crate) seconds: i64,
 }
 
-/// A queue that nobody works on.
+/// Executions of one version of a workflow that no worker on their queue knows.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    pub(crate) queue: String,
+    pub(crate) workflow: String,
+    pub(crate) version: i32,
+    pub(crate) executions: i64,
+    pub(crate) since: DateTime<Utc>,
+    /// The versions that workers on the queue do know.
+    pub(crate) versions: Vec<i32>,
+    /// The queues of workers that know it.
+    pub(crate) queues: Vec<String>,
+}
+
+/// A queue that nobody claims from.
 #[derive(Debug)]
 pub(crate) struct Unserved {
     pub(crate) queue: String,
@@ -117,6 +131,23 @@ pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<
     rows.iter()
         .map(|row| {
             Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: row.try_get("since")? })
+        })
+        .collect()
+}
+
+pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Unknown>, sqlx::Error> {
+    let rows = store.query(Statement::FindUnknownExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unknown {
+                queue: row.try_get("queue")?,
+                workflow: row.try_get("workflow")?,
+                version: row.try_get("version")?,
+                executions: row.try_get("executions")?,
+                since: row.try_get("since")?,
+                versions: row.try_get("versions")?,
+                queues: row.try_get("queues")?,
+            })
         })
         .collect()
 }

@@ -29,6 +29,7 @@ statements! {
     FindLostWorkers = "doctor/find_lost_workers",
     FindOldSnapshots = "doctor/find_old_snapshots",
     FindStuckExecutions = "doctor/find_stuck_executions",
+    FindUnknownExecutions = "doctor/find_unknown_executions",
     FindUnservedQueues = "doctor/find_unserved_queues",
     MeasureDatabase = "doctor/measure",
     ReadServerClock = "doctor/read_clock",

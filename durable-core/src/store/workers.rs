@@ -30,6 +30,8 @@ pub(crate) struct NewWorker<'worker> {
     pub(crate) version: Option<&'worker str>,
     pub(crate) lease: Duration,
     pub(crate) slots: &'worker [QueueSlots],
+    /// What it knows, each as `name@version`.
+    pub(crate) workflows: &'worker [String],
     pub(crate) deprecated: bool,
 }
 
@@ -56,6 +58,7 @@ pub(crate) async fn register(store: &Store, executor: impl PgExecutor<'_>, worke
         .bind(limits)
         .bind(in_use(worker.slots))
         .bind(worker.deprecated)
+        .bind(worker.workflows)
         .execute(executor)
         .await?;
     Ok(())
@@ -129,6 +132,7 @@ fn read_worker(row: &PgRow) -> Result<WorkerDetails, sqlx::Error> {
         queues: queues
             .map(|((queue, slots), in_use)| QueueSlots { queue, slots: slots.cast_unsigned(), in_use: in_use.cast_unsigned() })
             .collect(),
+        workflows: row.try_get("workflows")?,
         started_at: row.try_get("started_at")?,
         lease_until: row.try_get("lease_until")?,
     })

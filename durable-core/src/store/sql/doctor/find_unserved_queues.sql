@@ -1,4 +1,4 @@
--- doctor/find_unserved_queues: queues with executions to claim that no live worker works on.
+-- doctor/find_unserved_queues: queues with executions to claim that no live worker claims from; one that is deprecated claims nothing.
 with queued as materialized (
     select queue, count(*) as executions, min(created_at) as since
     from durable.executions
@@ -12,6 +12,7 @@ where not exists (
     from durable.workers, durable.present
     where workers.shard = $1
       and workers.lost_at is null
+      and workers.deprecated_at is null
       and workers.lease_until >= present.at
       and queued.queue = any (workers.queues)
 )

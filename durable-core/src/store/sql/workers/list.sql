@@ -7,6 +7,7 @@ select
     queues,
     slots,
     slots_in_use,
+    workflows,
     started_at,
     lease_until,
     deprecated_at,

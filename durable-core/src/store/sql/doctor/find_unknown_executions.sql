@@ -1,0 +1,48 @@
+-- doctor/find_unknown_executions: executions to claim that no worker on their queue knows, in up to $2 kinds, and what workers know instead.
+with queued as materialized (
+    select queue, workflow, version, workflow || '@' || version as label, count(*) as executions, min(created_at) as since
+    from durable.executions
+    where shard = $1 and state = 'pending' and wake_at is null
+    group by queue, workflow, version
+),
+claiming as materialized (
+    select workers.queues, workers.workflows
+    from durable.workers
+    cross join durable.present
+    where workers.shard = $1
+      and workers.lost_at is null
+      and workers.deprecated_at is null
+      and workers.lease_until >= present.at
+)
+select
+    queued.queue,
+    queued.workflow,
+    queued.version,
+    queued.executions,
+    queued.since,
+    array(
+        select distinct substring(known.label from '[0-9]+$')::int as version
+        from claiming
+        cross join unnest(claiming.workflows) as known (label)
+        where queued.queue = any (claiming.queues)
+          and known.label = queued.workflow || '@' || substring(known.label from '[0-9]+$')
+        order by version
+    ) as versions,
+    array(
+        select distinct served.queue
+        from claiming
+        cross join unnest(claiming.queues) as served (queue)
+        where queued.label = any (claiming.workflows)
+        order by served.queue
+    ) as queues
+from queued
+-- Where nobody claims at all, it is the queue that lacks a worker; and one that does not say what it knows may know them.
+where exists (select from claiming where queued.queue = any (claiming.queues))
+  and not exists (
+    select
+    from claiming
+    where queued.queue = any (claiming.queues)
+      and (claiming.workflows is null or queued.label = any (claiming.workflows))
+  )
+order by queued.queue, queued.workflow, queued.version
+limit $2
