@@ -42,6 +42,7 @@ create table durable.duties (
     due_at timestamp with time zone not null,
     taken_at timestamp with time zone not null,
     worker_id uuid not null,
+    done_at timestamp with time zone,
     constraint duties_pkey PRIMARY KEY (shard, duty)
 ) with (fillfactor=50);
 

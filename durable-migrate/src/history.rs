@@ -44,6 +44,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(31, "add_trace_context", Kind::Expand, include_str!("../migrations/0031_add_trace_context.sql")),
     migration(32, KINDS, Kind::Expand, include_str!("../migrations/0032_record_kinds.sql")),
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
+    migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

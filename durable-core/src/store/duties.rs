@@ -14,8 +14,8 @@ pub(crate) struct Turn {
     pub(crate) duty: String,
     /// Since when.
     pub(crate) taken_at: DateTime<Utc>,
-    /// When it was taken the last time, if it ever was.
-    pub(crate) before: Option<DateTime<Utc>>,
+    /// When it was taken the last time that it was done to its end, if it ever was.
+    pub(crate) last_done: Option<DateTime<Utc>>,
 }
 
 /// Those of the duties that are the worker's now: they were due, and nobody else took them.
@@ -29,6 +29,21 @@ pub(crate) async fn take(
     let query = store.query(Statement::TakeDuties).bind(SHARD).bind(duties).bind(worker.0).bind(period.as_secs_f64());
     let rows = query.fetch_all(executor).await?;
     rows.iter()
-        .map(|row| Ok(Turn { duty: row.try_get("duty")?, taken_at: row.try_get("taken_at")?, before: row.try_get("before")? }))
+        .map(|row| {
+            Ok(Turn { duty: row.try_get("duty")?, taken_at: row.try_get("taken_at")?, last_done: row.try_get("done_at")? })
+        })
         .collect()
+}
+
+/// Keeps others from a turn that takes longer than its period.
+pub(crate) async fn hold(store: &Store, executor: impl PgExecutor<'_>, turn: &Turn, period: Duration) -> Result<(), sqlx::Error> {
+    let query = store.query(Statement::HoldDuty).bind(SHARD).bind(&turn.duty).bind(turn.taken_at);
+    query.bind(period.as_secs_f64()).execute(executor).await?;
+    Ok(())
+}
+
+/// Says that a turn was done to its end: the next need not make up for it.
+pub(crate) async fn finish(store: &Store, executor: impl PgExecutor<'_>, turn: &Turn) -> Result<(), sqlx::Error> {
+    store.query(Statement::FinishDuty).bind(SHARD).bind(&turn.duty).bind(turn.taken_at).execute(executor).await?;
+    Ok(())
 }

@@ -33,6 +33,8 @@ statements! {
     FindUnservedQueues = "doctor/find_unserved_queues",
     MeasureDatabase = "doctor/measure",
     ReadServerClock = "doctor/read_clock",
+    FinishDuty = "duties/finish",
+    HoldDuty = "duties/hold",
     TakeDuties = "duties/take",
     BeginRollback = "executions/begin_rollback",
     CancelExecution = "executions/cancel",

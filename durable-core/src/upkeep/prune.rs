@@ -7,7 +7,7 @@ use chrono::Datelike as _;
 use uuid::Uuid;
 
 use super::turns::Duties;
-use crate::store::duties::Turn;
+use crate::store::duties::{self, Turn};
 use crate::store::prune::{self, Old};
 use crate::worker::Worker;
 
@@ -39,15 +39,19 @@ pub(super) async fn prune(worker: Arc<Worker>) {
     loop {
         for turn in duties.turns(&worker).await {
             let Some(kept) = kept.iter().find(|kept| kept.duty == turn.duty) else { continue };
-            let pruned = match kept.workflow {
-                Some(workflow) => prune_workflow(&worker, workflow, kept.age, &turn).await,
-                None => prune_publications(&worker, kept.age).await,
-            };
-            if let Err(error) = pruned {
-                tracing::debug!(duty = turn.duty, %error, "cannot delete what ended long ago; trying again at the next turn");
+            if let Err(error) = carry_out(&worker, kept, &turn).await {
+                tracing::warn!(duty = turn.duty, %error, "cannot delete what ended long ago; the next turn makes up for it");
             }
         }
     }
+}
+
+async fn carry_out(worker: &Worker, kept: &Kept, turn: &Turn) -> Result<(), sqlx::Error> {
+    match kept.workflow {
+        Some(workflow) => prune_workflow(worker, workflow, kept.age, turn).await?,
+        None => prune_publications(worker, kept.age).await?,
+    }
+    duties::finish(&worker.store, &worker.store.pool, turn).await
 }
 
 fn kept(worker: &Worker) -> Vec<Kept> {
@@ -64,8 +68,8 @@ fn kept(worker: &Worker) -> Vec<Kept> {
 async fn prune_workflow(worker: &Worker, workflow: &str, age: Duration, turn: &Turn) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     let old = Old { age, workflow: Some(workflow.to_owned()), states: None };
-    // What is kept for other reasons is not looked through again at every turn.
-    let last = turn.before.filter(|before| before.num_days_from_ce() == turn.taken_at.num_days_from_ce());
+    // What is kept for other reasons is not looked through again at every turn. One that failed, or died with its worker, is none.
+    let last = turn.last_done.filter(|last| last.num_days_from_ce() == turn.taken_at.num_days_from_ce());
     let mut after = last.map_or(Uuid::nil(), |last| prune::first_id(last, age.saturating_add(REACH)).as_uuid());
     let before = prune::first_id(turn.taken_at, age);
     let mut executions = 0;
@@ -74,6 +78,7 @@ async fn prune_workflow(worker: &Worker, workflow: &str, age: Duration, turn: &T
         executions += gone.executions;
         let Some(last) = gone.last else { break };
         after = last.as_uuid();
+        duties::hold(store, &store.pool, turn, PERIOD).await?;
     }
     if executions > 0 {
         tracing::info!(workflow, executions, "deleted executions that ended longer than {age:?} ago");

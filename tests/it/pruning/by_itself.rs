@@ -4,6 +4,7 @@ use super::*;
 
 use durable::chrono::{DateTime, Utc};
 use durable::{FireOutcome, Overlap};
+use sqlx::postgres::types::PgInterval;
 
 /// Kept for a month.
 struct Note;
@@ -139,22 +140,94 @@ async fn what_has_come_of_old_fires_goes_with_them_and_what_is_open_stays() {
     worker.shutdown().await.unwrap();
 }
 
+/// The number of deletions that were tried, and refused, since they are refused.
+const REFUSE_DELETIONS: &str = "
+    create sequence refused;
+    create function refuse() returns trigger language plpgsql as $$
+        begin
+            -- A sequence goes on where what it counts is undone.
+            perform nextval('refused');
+            raise exception 'not now';
+        end
+    $$;
+    create trigger refuse before delete on durable.executions for each row execute function refuse()";
+
+/// Noon of some day; what is made then has ids of fourteen years ago.
+async fn noon(database: &Database) {
+    let now = clock::freeze(database).await;
+    let noon = "2040-03-24T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
+    clock::turn(database, (noon - now).to_std().unwrap()).await;
+}
+
+/// Whether the turn with the notes that was taken now was done to its end.
+const DONE: &str = "select coalesce(bool_and(done_at = durable.now()), false) from durable.duties
+                    where duty = 'prune executions of note'";
+
 #[tokio::test]
 async fn what_took_long_is_found_when_everything_is_looked_through() {
     let database = support::database().await;
-    let now = clock::freeze(&database).await;
-    let noon = "2040-03-24T12:00:00Z".parse::<DateTime<Utc>>().unwrap();
-    clock::turn(&database, (noon - now).to_std().unwrap()).await;
+    noon(&database).await;
     let worker = database.builder().register(Note).register(Waits).start().await.unwrap();
-    let turns = "select count(*) from durable.duties where duty = 'prune executions of note' and taken_at = durable.now()";
-    eventually("the first turn", async || database.count(turns).await == 1).await;
-    // For this clock it was made fourteen years ago: a turn that looks at the last hours does not find it.
+    eventually("the first turn", async || database.value(DONE).await).await;
+    // A turn that looks at the last hours does not find it.
     let long = note(&worker).await;
     database.run("update durable.executions set finished_at = durable.now() - interval '31 days'").await;
     clock::turn(&database, minutes(10)).await;
-    eventually("the second turn", async || database.count(turns).await == 1).await;
+    eventually("the second turn", async || database.value(DONE).await).await;
     assert!(worker.get_execution(long).await.is_ok());
     clock::turn(&database, hours(12)).await;
     eventually("it is gone the next day", async || kept(&database, "note").await == 0).await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_that_failed_is_made_up_for_by_the_next() {
+    let database = support::database().await;
+    noon(&database).await;
+    let worker = database.builder().register(Note).start().await.unwrap();
+    eventually("the first turn", async || database.value(DONE).await).await;
+    note(&worker).await;
+    database.run("update durable.executions set finished_at = durable.now() - interval '31 days'").await;
+    database.run(REFUSE_DELETIONS).await;
+    clock::turn(&database, hours(12)).await;
+    eventually("it is refused", async || database.value("select is_called from refused").await).await;
+    assert!(!database.value::<bool>(DONE).await);
+    database.run("drop trigger refuse on durable.executions").await;
+    clock::turn(&database, minutes(10)).await;
+    eventually("it is gone the same day", async || kept(&database, "note").await == 0).await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_that_takes_longer_than_its_period_stays_with_its_worker() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let client = database.client().await;
+    let first = client.start::<Note>("milk".to_owned()).await.unwrap();
+    client.cancel(first.id(), "over").await.unwrap();
+    database
+        .run(
+            "insert into durable.executions (
+                shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, finished_at, error
+             )
+             select
+                shard, (left(execution_id::text, 24) || lpad(number::text, 12, '0'))::uuid, created_at, version, priority, workflow, queue,
+                input, state, epoch, claims, finished_at, error
+             from durable.executions, generate_series(1, 1000) as number;
+             create function pass() returns trigger language plpgsql as $$
+                begin
+                    update durable.clock set frozen_at = frozen_at + interval '6 minutes';
+                    return null;
+                end
+             $$;
+             create trigger pass after delete on durable.executions execute function pass()",
+        )
+        .await;
+    clock::turn(&database, days(31)).await;
+    let worker = database.builder().register(Note).start().await.unwrap();
+    let done = "select due_at - done_at from durable.duties where duty = 'prune executions of note' and done_at = taken_at";
+    let held: PgInterval = database.eventually_value(done).await;
+    assert_eq!(kept(&database, "note").await, 0);
+    assert_eq!(held.microseconds, 22 * 60 * 1_000_000, "ten minutes from the second batch on");
     worker.shutdown().await.unwrap();
 }

@@ -3,7 +3,7 @@ with now as materialized (
     select at from durable.present
 ),
 due as materialized (
-    select duty, taken_at
+    select duty, done_at
     from durable.duties
     where shard = $1 and duty = any ($2) and (
         due_at <= (select at from now)
@@ -31,7 +31,7 @@ first as (
     on conflict do nothing
     returning duty
 )
-select duty, now.at as taken_at, due.taken_at as before
+select duty, now.at as taken_at, due.done_at
 from (select duty from taken union all select duty from first) as mine
 left join due using (duty)
 cross join now
