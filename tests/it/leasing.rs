@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use durable::prelude::*;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -161,6 +161,36 @@ async fn what_is_being_parked_is_not_taken_for_lost() {
     proxy.release();
     durable.send_event(handle.id(), "more", &40).await.unwrap();
     assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_has_locked_keeps_no_worker_from_claiming() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let builder = database.builder().database_url(proxy.url());
+    let durable = builder.register(Writes).start().await.unwrap();
+    let client = database.client().await;
+    let worker = client.workers().await.unwrap()[0].id;
+    let locked = client.start::<Writes>(()).delay(days(1)).await.unwrap();
+    client.send_event(locked.id(), "more", &40).await.unwrap();
+    database
+        .run(&format!(
+            "update durable.executions set state = 'running', worker_id = '{worker}', epoch = 1, claims = 1, wake_at = null"
+        ))
+        .await;
+    let mut somebody = database.pool().acquire().await.unwrap();
+    somebody.execute(raw_sql("begin; select from durable.executions for update")).await.unwrap();
+
+    let claim = vec!["executions/claim".to_owned()];
+    proxy.set(Trap { statements: claim, nth: 1, moment: Moment::After, fate: Fate::Cut });
+    eventually("what is held is looked for", async || proxy.seen().iter().any(|seen| seen == "executions/held")).await;
+    let other = client.start::<Writes>(()).await.unwrap();
+    client.send_event(other.id(), "more", &40).await.unwrap();
+    assert_eq!(soon("finished", other.result()).await.unwrap(), 42);
+
+    somebody.execute(raw_sql("rollback")).await.unwrap();
+    assert_eq!(soon("taken up", locked.result()).await.unwrap(), 42);
     durable.shutdown().await.unwrap();
 }
 

@@ -4,16 +4,23 @@ with fence as materialized (
     from durable.workers
     where shard = $1 and worker_id = $2 and lost_at is null
     for key share
+),
+unknown as materialized (
+    select execution_id
+    from durable.executions
+    where shard = $1
+      and worker_id = $2
+      and state = 'running'
+      and execution_id <> all ($3)
+      and exists (select from fence)
+    -- No claim goes out meanwhile. This is done again soon where it fails, and a row that was passed over would be forgotten.
+    for no key update nowait
 )
 update durable.executions
 -- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
 set epoch = epoch + 1,
     claims = claims + 1
-where shard = $1
-  and worker_id = $2
-  and state = 'running'
-  and execution_id <> all ($3)
-  and exists (select from fence)
+where shard = $1 and execution_id = any (array(select execution_id from unknown))
 returning
     execution_id,
     epoch,
