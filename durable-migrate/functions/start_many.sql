@@ -178,6 +178,12 @@ begin
                 debounce_limits[i], concurrency_keys[i], time_to_lives[i]
             );
             known.outcome := 'existing';
+            -- It belongs to the trace of the start whose input it has.
+            update durable.executions as pushed
+            set trace_context = trace_contexts[i]
+            where pushed.shard = start_many.shard
+              and pushed.execution_id = known.execution_id
+              and pushed.trace_context is distinct from trace_contexts[i];
         end if;
         if known.execution_id is null then
             -- What stood in its way has ended or begun, or is deleted: there is room now.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use durable::prelude::*;
+use durable::telemetry::TraceContext;
 use durable::{Start, StartByName};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -72,6 +73,22 @@ async fn it_begins_when_it_has_been_quiet_with_the_last_input_and_the_next_start
     clock::advance(&database, seconds(10)).await;
     assert_eq!(second.result_within(PATIENCE).await.unwrap(), "e");
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_belongs_to_the_trace_of_the_last_start() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let place = |digit: char| format!("00-{}-{}-01", digit.to_string().repeat(32), digit.to_string().repeat(16));
+    for trace in [Some(place('a')), Some(place('b')), None, Some(place('c'))] {
+        let start = start(&client, "a");
+        match &trace {
+            Some(place) => start.trace_context(TraceContext::new(place, None).unwrap()).await.unwrap(),
+            None => start.await.unwrap(),
+        };
+        let stored: Vec<Option<String>> = database.values("select trace_context from durable.executions").await;
+        assert_eq!(stored, [trace]);
+    }
 }
 
 #[tokio::test]

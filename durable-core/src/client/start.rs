@@ -74,8 +74,8 @@ impl<'durable, W: Workflow> Start<'durable, W> {
     }
 
     /// Begins once nobody has started the workflow with this debounce key for this long: until it begins, each further start takes
-    /// the place of the one before (its input, queue, version, priority and concurrency key), puts the beginning off to this much
-    /// time from then, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
+    /// the place of the one before (its input, queue, version, priority, concurrency key and trace), puts the beginning off to this
+    /// much time from then, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
     ///
     /// The period is above zero; the key has 1 to 1000 bytes. It does not go with `key`, `deduplication_key`, `at` and `delay`.
     ///
