@@ -56,9 +56,9 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs, ProvideInput,
-    Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany,
-    TriggerSchedule,
+    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs,
+    ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start, StartByName,
+    StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,

@@ -52,7 +52,7 @@ pub use queue::QueueHandle;
 pub use schedule::PutSchedule;
 pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
-pub use start_by_name::StartByName;
+pub use start_by_name::{ByName, StartByName};
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -133,15 +133,6 @@ impl Durable {
     /// Begins to describe an engine.
     pub fn builder() -> Builder {
         Builder::default()
-    }
-
-    /// Starts an execution of `W`; await the returned builder, after options such as `.key("order-42")`.
-    ///
-    /// # Errors
-    /// `Payload` when the input cannot be stored, `Conflict` when the key belongs to an execution with another input,
-    /// `Unavailable` when the database does not answer in time.
-    pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
-        Start::new(self, input)
     }
 
     /// Starts many executions of `W` as one statement; await the returned builder.

@@ -19,11 +19,12 @@ use crate::store::starts::{self, NewExecution, StartOutcome, Started};
 use crate::store::{self, Patience};
 use crate::telemetry::TraceContext;
 
-/// A start of `W`; await it. See [`Durable::start`].
+/// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for one of which the name alone is known.
 #[must_use = "a start does nothing until it is awaited"]
-pub struct Start<'durable, W: Workflow> {
+pub struct Start<'durable, W> {
     durable: &'durable Durable,
-    input: W::Input,
+    definition: Definition,
+    input: Result<Payload>,
     options: StartOptions,
     workflow: PhantomData<fn() -> W>,
 }
@@ -44,9 +45,9 @@ pub(super) struct StartOptions {
     pub(super) trace_context: Option<TraceContext>,
 }
 
-impl<'durable, W: Workflow> Start<'durable, W> {
-    pub(super) fn new(durable: &'durable Durable, input: W::Input) -> Self {
-        Self { durable, input, options: StartOptions::default(), workflow: PhantomData }
+impl<'durable, W> Start<'durable, W> {
+    pub(super) fn new(durable: &'durable Durable, definition: Definition, input: Result<Payload>) -> Self {
+        Self { durable, definition, input, options: StartOptions::default(), workflow: PhantomData }
     }
 
     /// Creates the execution once, however often and from wherever it is started with this key and workflow; further starts
@@ -100,7 +101,7 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self
     }
 
-    /// The queue to start in, instead of the workflow's own.
+    /// The queue to start in, instead of the workflow's own; by name, `default` is taken for its own.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.options.queue = Some(queue.into());
         self
@@ -119,8 +120,8 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self
     }
 
-    /// How long it may wait to begin, counted from the time at which it may; instead of the workflow's own `time_to_live`. One that no
-    /// worker has claimed by then never begins: it expires, which means that it ends as cancelled, with an error of the kind
+    /// How long it may wait to begin, counted from the time at which it may; instead of the workflow's own `time_to_live`, which is not
+    /// known by name. One that no worker has claimed by then never begins: it expires, which means that it ends as cancelled, with an error of the kind
     /// [`Expired`](crate::error::ErrorKind::Expired). Above zero, a hundred years at most.
     pub fn time_to_live(mut self, time: Duration) -> Self {
         self.options.time_to_live = Some(time);
@@ -150,8 +151,12 @@ impl<'durable, W: Workflow> Start<'durable, W> {
         self.durable
     }
 
+    pub(super) fn definition(&mut self) -> &mut Definition {
+        &mut self.definition
+    }
+
     pub(super) fn into_new(self) -> Result<NewExecution> {
-        new_execution::<W>(&self.input, self.options)
+        checked(self.definition, self.input, self.options)
     }
 }
 
@@ -160,11 +165,9 @@ impl<'durable, W: Workflow> IntoFuture for Start<'durable, W> {
     type IntoFuture = BoxFuture<'durable, Result<ExecutionHandle<W>>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let durable = self.durable;
-        // Encoded here, so that the future need not hold the input.
-        let new = self.into_new();
         Box::pin(async move {
-            let mut started = durable.start_all::<W>(vec![new?]).await?;
+            let durable = self.durable;
+            let mut started = durable.start_all::<W>(vec![self.into_new()?]).await?;
             started.pop().ok_or_else(|| Error::new("a start returned nothing"))
         })
     }
@@ -236,35 +239,44 @@ impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
             .map(|input| {
                 let key = self.keys.map(|key| key(input));
                 let deduplication_key = self.deduplication_keys.map(|key| key(input));
-                new_execution::<W>(input, StartOptions { key, deduplication_key, ..self.options.clone() })
+                let options = StartOptions { key, deduplication_key, ..self.options.clone() };
+                checked(Definition::of::<W>(input), encoded::<W>(input), options)
             })
             .collect();
         Box::pin(async move { durable.start_all::<W>(new?).await })
     }
 }
 
-/// What is to be started, as its type or its caller says.
+/// What is to be started, as its type or its caller says, where the options say nothing else.
+#[derive(Debug)]
 pub(super) struct Definition {
     pub(super) workflow: String,
     pub(super) version: u32,
-    /// The queue, unless the options name another.
     pub(super) queue: &'static str,
     pub(super) timeout: Option<Duration>,
+    pub(super) concurrency_key: Option<String>,
+    pub(super) time_to_live: Option<Duration>,
 }
 
-fn new_execution<W: Workflow>(input: &W::Input, options: StartOptions) -> Result<NewExecution> {
-    let options = StartOptions {
-        concurrency_key: options.concurrency_key.or_else(|| W::concurrency_key(input)),
-        time_to_live: options.time_to_live.or(W::TIME_TO_LIVE),
-        ..options
-    };
-    let definition = Definition { workflow: W::NAME.to_owned(), version: W::VERSION, queue: W::QUEUE, timeout: W::TIMEOUT };
-    let input = payload::encode(&format!("the input of workflow `{}`", W::NAME), input);
-    checked(definition, input, options)
+impl Definition {
+    pub(super) fn of<W: Workflow>(input: &W::Input) -> Self {
+        Self {
+            workflow: W::NAME.to_owned(),
+            version: W::VERSION,
+            queue: W::QUEUE,
+            timeout: W::TIMEOUT,
+            concurrency_key: W::concurrency_key(input),
+            time_to_live: W::TIME_TO_LIVE,
+        }
+    }
+}
+
+fn encoded<W: Workflow>(input: &W::Input) -> Result<Payload> {
+    payload::encode(&format!("the input of workflow `{}`", W::NAME), input)
 }
 
 /// What is to be created; every value is checked here, before anything is written.
-pub(super) fn checked(definition: Definition, input: Result<Payload>, options: StartOptions) -> Result<NewExecution> {
+fn checked(definition: Definition, input: Result<Payload>, options: StartOptions) -> Result<NewExecution> {
     check_debounce(&options)?;
     let queue = options.queue.unwrap_or_else(|| definition.queue.to_owned());
     payload::check_indexed("the queue of an execution", &queue)?;
@@ -274,8 +286,8 @@ pub(super) fn checked(definition: Definition, input: Result<Payload>, options: S
     if let Some(key) = &options.deduplication_key {
         payload::check_indexed("the deduplication key of an execution", key)?;
     }
-    let concurrency_key = options.concurrency_key.map(checked_concurrency_key).transpose()?;
-    let time_to_live = options.time_to_live.map(checked_time_to_live).transpose()?;
+    let concurrency_key = options.concurrency_key.or(definition.concurrency_key).map(checked_concurrency_key).transpose()?;
+    let time_to_live = options.time_to_live.or(definition.time_to_live).map(checked_time_to_live).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
         workflow: definition.workflow,
@@ -332,6 +344,15 @@ fn check_debounce(options: &StartOptions) -> Result<()> {
 }
 
 impl Durable {
+    /// Starts an execution of `W`; await the returned builder, after options such as `.key("order-42")`.
+    ///
+    /// # Errors
+    /// `Payload` when the input cannot be stored, `Conflict` when the key belongs to an execution with another input,
+    /// `Unavailable` when the database does not answer in time.
+    pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
+        Start::new(self, Definition::of::<W>(&input), encoded::<W>(&input))
+    }
+
     async fn start_all<W: Workflow>(&self, new: Vec<NewExecution>) -> Result<Vec<ExecutionHandle<W>>> {
         self.refuse_unregistered::<W>()?;
         Ok(self.start_checked(new).await?.into_iter().map(|started| self.handle(started.id)).collect())
@@ -465,9 +486,9 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
     }
 }
 
-impl<W: Workflow> fmt::Debug for Start<'_, W> {
+impl<W> fmt::Debug for Start<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start").field("workflow", &W::NAME).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Start").field("definition", &self.definition).field("options", &self.options).finish_non_exhaustive()
     }
 }
 
