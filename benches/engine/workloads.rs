@@ -17,7 +17,10 @@ pub(crate) mod waking;
 
 use durable::{Durable, Result, Workflow};
 
+use crate::Bench;
 use crate::floor::BATCH;
+use crate::gate::{Gate, Watch};
+use crate::meter::{Meter, Throughput};
 
 /// Says on standard error what is under way; the table comes last.
 fn announce(what: &str) {
@@ -31,4 +34,25 @@ async fn enqueue<W: Workflow<Input = u64>>(client: &Durable, executions: usize) 
         client.start_many::<W>(batch.iter().copied()).await?;
     }
     Ok(())
+}
+
+/// What it takes the workers of a database to work off a full queue, once they have warmed up; each execution is an item.
+async fn work_off<W: Workflow<Input = u64>>(
+    bench: &Bench,
+    url: &str,
+    client: &Durable,
+    warm_up: usize,
+    executions: usize,
+) -> Result<Throughput> {
+    let mut watch = Watch::open(url).await?;
+    enqueue::<W>(client, warm_up).await?;
+    watch.all_are("completed", warm_up).await?;
+
+    let gate = Gate::close(url).await?;
+    enqueue::<W>(client, executions).await?;
+    let mut meter = Meter::open(&bench.server, url).await?;
+    let start = meter.start().await?;
+    gate.open().await?;
+    watch.all_are("completed", warm_up + executions).await?;
+    Ok(meter.spent_since(start).await?.per_item(executions))
 }

@@ -3,10 +3,9 @@
 use durable::{Durable, QueueLimits, Result, Workflow, prelude::seconds};
 use serde::Serialize;
 
-use super::{announce, enqueue};
+use super::{announce, work_off};
 use crate::Bench;
-use crate::gate::{Gate, Watch};
-use crate::meter::{Meter, Throughput};
+use crate::meter::Throughput;
 use crate::report::Table;
 use crate::workflows::{OfKeys, OneStep};
 
@@ -70,18 +69,8 @@ async fn worked_off<W: Workflow<Input = u64>>(
     };
     let worker = builder.start().await?;
     let client = Durable::builder().database_url(&url).start().await?;
-    let mut watch = Watch::open(&url).await?;
-    enqueue::<W>(&client, 1).await?;
-    watch.all_are("completed", 1).await?;
-
-    let gate = Gate::close(&url).await?;
-    enqueue::<W>(&client, executions).await?;
-    let mut meter = Meter::open(&bench.server, &url).await?;
-    let start = meter.start().await?;
-    gate.open().await?;
-    watch.all_are("completed", 1 + executions).await?;
-    let spent = meter.spent_since(start).await?;
+    let spent = work_off::<W>(bench, &url, &client, 1, executions).await?;
     client.shutdown().await?;
     worker.shutdown().await?;
-    Ok(spent.per_item(executions))
+    Ok(spent)
 }

@@ -6,10 +6,9 @@ use durable::Result;
 use durable::sqlx::{Connection, PgConnection, query_scalar};
 use serde::Serialize;
 
-use super::{announce, enqueue};
+use super::{announce, work_off};
 use crate::Bench;
-use crate::gate::{Gate, Watch};
-use crate::meter::{Meter, Throughput};
+use crate::meter::Throughput;
 use crate::report::Table;
 use crate::worker_process::WorkerProcess;
 use crate::workflows::OneStep;
@@ -56,19 +55,8 @@ async fn worked_on_by(bench: &Bench, processes: usize) -> Result<Throughput> {
         tokio::time::sleep(LOOK).await;
     }
     let client = durable::Durable::builder().database_url(&url).start().await?;
-    let mut watch = Watch::open(&url).await?;
-    enqueue::<OneStep>(&client, WARM_UP).await?;
-    watch.all_are("completed", WARM_UP).await?;
-
-    let executions = 2 * bench.scale.one_step;
-    let gate = Gate::close(&url).await?;
-    enqueue::<OneStep>(&client, executions).await?;
-    let mut meter = Meter::open(&bench.server, &url).await?;
-    let start = meter.start().await?;
-    gate.open().await?;
-    watch.all_are("completed", WARM_UP + executions).await?;
-    let spent = meter.spent_since(start).await?;
+    let spent = work_off::<OneStep>(bench, &url, &client, WARM_UP, 2 * bench.scale.one_step).await?;
     client.shutdown().await?;
     drop(workers);
-    Ok(spent.per_item(executions))
+    Ok(spent)
 }
