@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use durable::chrono::{DateTime, Utc};
-use durable::{Durable, Fire, Schedule};
+use durable::{Durable, ErrorKind, Fire, PutSchedule, Schedule};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,8 +21,10 @@ pub(crate) enum Verb {
     },
     /// Show a schedule whole, as JSON
     Get(Name),
-    /// Create a schedule, or replace the one with that name: what is not given is as by default
+    /// Create a schedule, or change the one with that name: what is not given stays, or is as by default in a new one
     Put(Put),
+    /// Change what is given of a schedule; the rest stays
+    Update(Update),
     /// List the times for which a schedule fired, the latest first
     Fires {
         #[command(flatten)]
@@ -86,18 +88,60 @@ pub(crate) struct Put {
     workflow: String,
     /// When it fires: a cron expression such as `0 9 * * MON-FRI`, or an interval such as `every 15m`
     rule: String,
-    /// The time zone of the rule, such as Europe/Berlin
-    #[arg(long, default_value = "UTC", value_name = "ZONE")]
-    timezone: String,
-    /// The input of its executions as JSON: the text itself, `@file`, or `-` for standard input
-    #[arg(long, default_value = "null", value_name = "JSON")]
-    input: String,
-    /// The queue, as the code of the workflow names it
-    #[arg(long, default_value = "default", value_name = "NAME")]
-    queue: String,
-    /// The version of the workflow
-    #[arg(long, default_value_t = 1)]
-    version: u32,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    name: Name,
+    /// When it fires: a cron expression such as `0 9 * * MON-FRI`, or an interval such as `every 15m`
+    #[arg(long)]
+    rule: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// The time zone of the rule, such as Europe/Berlin; UTC by default
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// The input of its executions as JSON: the text itself, `@file`, or `-` for standard input; null by default
+    #[arg(long, value_name = "JSON")]
+    input: Option<String>,
+    /// The queue, as the code of the workflow names it; `default` by default
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// The version of the workflow; 1 by default
+    #[arg(long)]
+    version: Option<u32>,
+}
+
+impl Settings {
+    /// The schedule with what is given.
+    fn apply<'durable>(&self, mut schedule: PutSchedule<'durable>) -> Result<PutSchedule<'durable>, Failure> {
+        let Self { timezone, input, queue, version } = self;
+        if let Some(timezone) = timezone {
+            schedule = schedule.timezone(timezone);
+        }
+        if let Some(input) = input {
+            schedule = schedule.input(&value::json(input)?);
+        }
+        if let Some(queue) = queue {
+            schedule = schedule.queue(queue);
+        }
+        if let Some(version) = version {
+            schedule = schedule.version(*version);
+        }
+        Ok(schedule)
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { timezone, input, queue, version } = self;
+        timezone.is_none() && input.is_none() && queue.is_none() && version.is_none()
+    }
 }
 
 impl Row for Schedule {
@@ -157,6 +201,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         }
         Verb::Get(Name { name }) => screen.json(&durable.get_schedule(name).await?)?,
         Verb::Put(put) => put_schedule(put, &durable, screen).await?,
+        Verb::Update(update) => update_schedule(update, &durable, screen).await?,
         Verb::Fires { name: Name { name }, limit } => {
             // One that nobody knows has no fires, and is to be told apart from one that has not fired yet.
             durable.get_schedule(name).await?;
@@ -200,9 +245,31 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
 }
 
 async fn put_schedule(put: &Put, durable: &Durable, screen: &mut Screen) -> Result<(), Failure> {
-    let name = &put.name.name;
-    let input = value::json(&put.input)?;
-    let schedule = durable.schedule_workflow(name, &put.workflow, &put.rule, &input);
-    schedule.timezone(&put.timezone).queue(&put.queue).version(put.version).await?;
+    let Put { name: Name { name }, workflow, rule, settings } = put;
+    let schedule = match durable.get_schedule(name).await {
+        Ok(there) if there.workflow == *workflow => durable.update_schedule(name).rule(rule),
+        Ok(there) => {
+            let problem =
+                format!("schedule `{name}` starts workflow `{}`; delete it, or give yours another name", there.workflow);
+            return Err(Failure::failed(problem));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => durable.schedule_workflow(name, workflow, rule, &()),
+        Err(error) => return Err(error.into()),
+    };
+    settings.apply(schedule)?.await?;
     screen.done("scheduled", name)
+}
+
+async fn update_schedule(update: &Update, durable: &Durable, screen: &mut Screen) -> Result<(), Failure> {
+    let Update { name: Name { name }, rule, settings } = update;
+    let mut schedule = durable.update_schedule(name);
+    match rule {
+        Some(rule) => schedule = schedule.rule(rule),
+        None if settings.is_empty() => {
+            return Err(Failure::usage("nothing is to change; give a rule, a time zone, an input, a queue or a version"));
+        }
+        None => {}
+    }
+    settings.apply(schedule)?.await?;
+    screen.done("changed", name)
 }

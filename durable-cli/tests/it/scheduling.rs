@@ -46,12 +46,48 @@ async fn a_schedule_is_put_listed_triggered_switched_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_not_given_of_a_schedule_stays() {
+    let database = support::database().await;
+    let client = durable::Durable::builder().database_url(&database.url).start().await.unwrap();
+    let made =
+        client.schedule_workflow("daily", "journey", "0 9 * * *", "Ada").timezone("Europe/Berlin").queue("slow").version(2);
+    made.overlap(durable::Overlap::Skip).priority(3).await.unwrap();
+    let schedule = async || {
+        let mut schedule = database.durable(&["schedule", "get", "daily"]).await.json();
+        for changing in ["revision", "updated_at", "next_due_at", "description"] {
+            schedule[changing].take();
+        }
+        schedule
+    };
+    let mut expected = schedule().await;
+    for (arguments, changes) in [
+        (&["put", "daily", "journey", "0 10 * * *"][..], json!({ "rule": "0 10 * * *" })),
+        (&["update", "daily", "--rule", "0 11 * * *"], json!({ "rule": "0 11 * * *" })),
+        (&["update", "daily", "--input", "\"Bea\"", "--queue", "fast"], json!({ "input": "Bea", "queue": "fast" })),
+        (
+            &["put", "daily", "journey", "0 11 * * *", "--timezone", "UTC", "--version", "3"],
+            json!({ "timezone": "UTC", "version": 3 }),
+        ),
+    ] {
+        database.durable(&[&["schedule"], arguments].concat()).await.done();
+        changes.as_object().unwrap().iter().for_each(|(field, value)| expected[field] = value.clone());
+        assert_eq!(schedule().await, expected, "{arguments:?}");
+    }
+    let complaint = database.durable(&["schedule", "put", "daily", "other", "0 9 * * *"]).await.refused(1);
+    assert!(complaint.contains("schedule `daily` starts workflow `journey`; delete it"), "{complaint}");
+    assert_eq!(schedule().await, expected);
+    client.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_schedule_that_makes_no_sense_or_is_unknown_is_refused() {
     let database = support::database().await;
     for (arguments, code) in [
         (&["put", "x", "journey", "99 9 * * *"][..], 2),
         (&["put", "x", "journey", "0 9 * * *", "--timezone", "Mars/Olympus"], 2),
         (&["put", "x", "journey", "0 9 * * *", "--input", "Ada"], 2),
+        (&["update", "nobody"], 2),
+        (&["update", "nobody", "--rule", "0 9 * * *"], 4),
         (&["get", "nobody"], 4),
         (&["next", "nobody"], 4),
         (&["fires", "nobody"], 4),

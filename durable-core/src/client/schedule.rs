@@ -262,7 +262,8 @@ impl fmt::Debug for PutSchedule<'_> {
 impl Durable {
     /// Makes a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such
     /// as `.timezone("Europe/Berlin")`. Where there is a schedule of that name it is changed, if it differs: applications call this
-    /// at every start. Whether it is enabled, and the next due time of a rule that is the same, stay.
+    /// at every start, and what they leave out is as by default; [`update_schedule`](Self::update_schedule) changes a part. Whether it is
+    /// enabled, and the next due time of a rule that is the same, stay.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
