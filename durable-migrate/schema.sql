@@ -245,6 +245,7 @@ create table durable.waits (
     form text,
     metadata json,
     answered_by text,
+    digest bigint,
     constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
@@ -339,6 +340,9 @@ create view durable.present as
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.cut_off(shard smallint, execution_id uuid)
+--     returns boolean, stable
 
 -- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
 --     returns uuid, volatile
@@ -441,6 +445,9 @@ create view durable.present as
 
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+
+-- function durable.step_cut_off(shard smallint, execution_id uuid)
+--     returns boolean, stable
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile

@@ -260,12 +260,12 @@ impl Context {
 
     /// A UUID that is new for every call, and the same at a replay: version 5, in the namespace of this execution.
     pub fn uuid(&self) -> Uuid {
-        self.root.run.namespace().derive(&self.scope().next_key("uuid", ""))
+        self.root.run.owner.namespace.derive(&self.scope().next_key("uuid", ""))
     }
 
     /// A number that is evenly spread over `u64`, different for every call, and the same at a replay.
     pub fn random(&self) -> u64 {
-        let id = self.root.run.namespace();
+        let id = self.root.run.owner.namespace;
         id.derive(&self.scope().next_key("random", "")).as_u64_pair().0 ^ id.derive("random").as_u64_pair().1
     }
 }

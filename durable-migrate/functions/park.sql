@@ -63,7 +63,7 @@ begin
     end if;
 
     insert into durable.waits (
-        shard, execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata
+        shard, execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata, digest
     )
     select
         park.shard, asked.execution_id, at,
@@ -74,7 +74,8 @@ begin
         end,
         asked.details::json ->> 'correlation',
         asked.details::json ->> 'form',
-        asked.details::json -> 'metadata'
+        asked.details::json -> 'metadata',
+        (asked.details::json ->> 'digest')::bigint
     from unnest(
         wait_execution_ids, wait_keys, wait_kinds, wait_names, wait_delays, wait_due_ats, wait_prompts, wait_schemas, wait_details
     ) as asked (execution_id, key, kind, name, delay, due_at, prompt, schema, details)

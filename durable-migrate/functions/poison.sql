@@ -23,7 +23,9 @@ begin
 
     -- What children have completed counts, though their parent may never have heard of it.
     perform durable.enlist_children(array[poison.execution_id]);
-    if held.rollback is null and durable.undoable(poison.shard, poison.execution_id) then
+    if held.rollback is null
+        and (durable.undoable(poison.shard, poison.execution_id) or durable.cut_off(poison.shard, poison.execution_id))
+    then
         return query
         select *
         from durable.begin_rollback(poison.shard, poison.worker_id, poison.execution_id, poison.epoch, poison.reason);

@@ -26,6 +26,13 @@ as $$
         where executions.shard = $1
           and executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
     ),
+    -- A child without a priority of its own has its parent's, and its concurrency key.
+    heir_of as materialized (
+        select executions.execution_id, priority, concurrency_key
+        from durable.executions
+        where executions.shard = $1
+          and executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
+    ),
     created as (
         insert into durable.executions (
             shard, execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
@@ -34,9 +41,10 @@ as $$
         select
             $1, asked.child_id, $7,
             coalesce(undone.version, (child ->> 'version')::int),
-            coalesce(undone.priority, (child ->> 'priority')::smallint),
+            coalesce(undone.priority, (child ->> 'priority')::smallint, heir_of.priority),
             coalesce(undone.workflow, child ->> 'workflow'),
-            coalesce(undone.queue, child ->> 'queue'),
+            -- What undoes a step runs where the step would run now.
+            coalesce(nullif(child ->> 'queue', ''), undone.queue),
             child ->> 'key',
             coalesce(undone.input, child -> 'input'),
             'pending', 0, 0,
@@ -45,12 +53,13 @@ as $$
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
             end,
-            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint)),
-            coalesce(undone.concurrency_key, child ->> 'concurrency_key'),
+            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint, heir_of.priority)),
+            coalesce(undone.concurrency_key, child ->> 'concurrency_key', heir_of.concurrency_key),
             $7 + make_interval(secs => (child ->> 'time_to_live')::float8),
             child ->> 'trace_context'
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
+        left join heir_of on heir_of.execution_id = asked.parent_id
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
         on conflict do nothing

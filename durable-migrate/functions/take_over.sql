@@ -81,7 +81,7 @@ begin
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, shard, key, kind, name, outcome, prompt, schema, payload,
-        names, correlation, child_id, form, metadata, answered_by
+        names, correlation, child_id, form, metadata, answered_by, digest
     )
     select
         new_id, started_at, due_at, resolved_at, message_id, 0, key, kind, name, outcome, prompt, schema,
@@ -92,7 +92,7 @@ begin
                 )
             else payload
         end,
-        names, correlation, child_id, form, metadata, answered_by
+        names, correlation, child_id, form, metadata, answered_by, digest
     from durable.waits
     where shard = 0 and execution_id = origin and resolved_at <= until and key <> all (left_out);
 

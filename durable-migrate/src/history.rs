@@ -45,6 +45,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(32, KINDS, Kind::Expand, include_str!("../migrations/0032_record_kinds.sql")),
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
+    migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -57,6 +58,7 @@ static FUNCTIONS: &[Function] = &[
     function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("choose", include_str!("../functions/choose.sql")),
+    function("cut_off", include_str!("../functions/cut_off.sql")),
     function("claim", include_str!("../functions/claim.sql")),
     function("debounce", include_str!("../functions/debounce.sql")),
     function("delete_queue", include_str!("../functions/delete_queue.sql")),
@@ -91,6 +93,7 @@ static FUNCTIONS: &[Function] = &[
     function("start_children", include_str!("../functions/start_children.sql")),
     function("start_fires", include_str!("../functions/start_fires.sql")),
     function("start_many", include_str!("../functions/start_many.sql")),
+    function("step_cut_off", include_str!("../functions/step_cut_off.sql")),
     function("take_over", include_str!("../functions/take_over.sql")),
     function("tell_parents", include_str!("../functions/tell_parents.sql")),
     function("to_repeat", include_str!("../functions/to_repeat.sql")),

@@ -8,12 +8,13 @@ pub(crate) use crashing::work;
 
 use std::time::Duration;
 
-use durable::QueueLimits;
+use durable::observer::StepBegins;
 use durable::prelude::*;
+use durable::{Consent, Observer, QueueLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::support::bodies::{Gate, Tally};
-use crate::support::{self, Database, clock, eventually, eventually_some, soon};
+use crate::support::{self, Database, PATIENCE, clock, eventually, soon};
 
 /// Trains models on machines that others do without.
 #[derive(Clone)]
@@ -142,6 +143,7 @@ impl Study {
     async fn fail_once(&self, what: &str) -> Result<String> {
         let attempt = self.tally.add("fail once");
         self.tally.add(format!("key {}", durable::step().idempotency_key()));
+        self.tally.add(format!("called by {}", durable::step().execution_id().unwrap()));
         if attempt == 1 { Err(Error::permanent("broken")) } else { Ok(format!("{what}, the second time")) }
     }
 }
@@ -333,22 +335,46 @@ async fn retrying_an_execution_runs_its_failed_routed_step_again_and_no_other() 
     assert_eq!(error.to_string(), "broken");
 
     let again = durable.retry(handle.id()).await.unwrap();
-    assert_eq!(output_of(&durable, again).await, "cats on desk, the second time");
+    assert_eq!(durable.handle::<Study>(again).result_within(PATIENCE).await.unwrap(), "cats on desk, the second time");
     assert_eq!((study.tally.count("prepare"), study.tally.count("fail once")), (1, 2));
-    let keys = study.tally.labels().into_iter().filter(|label| label.starts_with("key "));
-    assert_eq!(keys.count(), 1, "both calls have one idempotency key");
+    let labels = study.tally.labels();
+    let labelled = |word: &str| labels.iter().filter(|label| label.starts_with(word)).count();
+    assert_eq!(labelled("key "), 1, "both calls have one idempotency key");
+    assert_eq!(labelled("called by "), 2, "each knows who called it");
+    assert_eq!(study.tally.count(&format!("called by {again}")), 1);
     durable.shutdown().await.unwrap();
 }
 
-/// What an execution that completes put out.
-async fn output_of(durable: &Durable, id: ExecutionId) -> String {
-    let execution = eventually_some("it ends", async || {
-        let execution = durable.get_execution(id).await.unwrap().execution;
-        execution.state.is_finished().then_some(execution)
-    })
-    .await;
-    assert_eq!(execution.state, ExecutionState::Completed, "{execution:?}");
-    execution.output.unwrap().as_str().unwrap().to_owned()
+#[tokio::test]
+async fn a_routed_step_is_as_urgent_as_its_workflow_and_takes_turns_with_its_key() {
+    let database = support::database().await;
+    let desk = Study::on("desk").worker(&database, "studies").await;
+    let _urgent = desk.start::<Study>("one".to_owned()).priority(7).concurrency_key("ada").await.unwrap();
+    eventually("it is in the queue", async || database.count(ROUTED).await == 1).await;
+    let inherited = "select priority || ' ' || concurrency_key from durable.executions where queue = 'gpu'";
+    assert_eq!(database.value::<String>(inherited).await, "7 ada");
+    desk.shutdown().await.unwrap();
+}
+
+/// Lets no model be trained.
+struct Forbids;
+
+impl Observer for Forbids {
+    fn before_step(&self, step: &StepBegins) -> Consent {
+        if step.key == "step exhaust" { Consent::refuse("too dear") } else { Consent::Proceed }
+    }
+}
+
+#[tokio::test]
+async fn a_routed_step_that_an_observer_refuses_ends_its_workflow() {
+    let database = support::database().await;
+    let durable = database.builder().register(Study::on("desk")).observe(Forbids).start().await.unwrap();
+    // It would handle any error of the step.
+    let handle = durable.start::<Study>("memory".to_owned()).await.unwrap();
+    let error = soon("refused", handle.result()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert!(error.to_string().contains("too dear"), "{error}");
+    durable.shutdown().await.unwrap();
 }
 
 /// Enters what it is told in a ledger that only some machines may write to.

@@ -294,7 +294,7 @@ impl Call {
 
     fn handle(&self, attempt: u32) -> StepHandle {
         let run = &self.run;
-        StepHandle::new((run.id, run.namespace()), &self.key, attempt, run.trace.clone(), run.cancellation())
+        StepHandle::new(run.owner, &self.key, attempt, run.trace.clone(), run.cancellation())
     }
 
     /// Runs one attempt, to its end or its timeout.

@@ -72,7 +72,7 @@ pub(super) struct End {
 #[derive(Serialize, Deserialize)]
 pub(super) struct UndoableChild {
     execution_id: ExecutionId,
-    queue: String,
+    pub(super) queue: String,
 }
 
 impl<W: Workflow> ChildCall<W> {
@@ -86,7 +86,7 @@ impl<W: Workflow> ChildCall<W> {
                     workflow: W::NAME.to_owned(),
                     version: W::VERSION,
                     queue: W::QUEUE.to_owned(),
-                    priority: 0,
+                    priority: Some(0),
                     key: None,
                     concurrency_key,
                     input,
@@ -253,7 +253,7 @@ impl<W: Workflow> ChildWait<W> {
 
     /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
     pub fn priority(mut self, priority: i16) -> Self {
-        self.call.change(|child| child.priority = priority);
+        self.call.change(|child| child.priority = Some(priority));
         self
     }
 
@@ -302,7 +302,7 @@ impl<W: Workflow> StartChild<W> {
 
     /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
     pub fn priority(mut self, priority: i16) -> Self {
-        self.call.change(|child| child.priority = priority);
+        self.call.change(|child| child.priority = Some(priority));
         self
     }
 
@@ -381,7 +381,7 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         // These are the child's own.
         workflow: String::new(),
         version: 1,
-        priority: 0,
+        priority: Some(0),
         input: RawValue::NULL.to_owned(),
         queue: child.queue,
         key: None,

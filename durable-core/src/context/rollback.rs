@@ -5,16 +5,18 @@ use std::sync::Arc;
 use super::Context;
 use super::call::Calls;
 use super::child::{self, UndoableChild};
+use super::route;
 use super::scope::Scope;
 use super::step::{Step, StepSpec};
 use super::undo::{Compensation, Recorded, Undone};
+use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
 use crate::payload::{self, Payload};
 use crate::plan::journal_key;
 
 /// Undoes everything in `chain`, in this order; one that cannot be undone does not stop the others. Fails in the end if any did.
-pub(crate) async fn roll_back<W: Send + Sync + 'static>(
+pub(crate) async fn roll_back<W: Workflow>(
     workflow: Arc<W>,
     compensations: &'static [Compensation<W>],
     root: Arc<Scope>,
@@ -25,7 +27,7 @@ pub(crate) async fn roll_back<W: Send + Sync + 'static>(
     for undoable in &chain {
         let undone = match journal_key::step_name(&undoable.key) {
             Some(step) => undo_step(&*workflow, compensations, &cx, step, undoable).await,
-            None => undo_child(&root, undoable).await,
+            None => undo_child::<W>(&root, undoable).await,
         };
         if let Err(error) = undone {
             failed.push(format!("`{}` could not be undone: {error}", undoable.key));
@@ -34,9 +36,13 @@ pub(crate) async fn roll_back<W: Send + Sync + 'static>(
     if failed.is_empty() { Ok(Payload::null()) } else { Err(Error::new(failed.join("; "))) }
 }
 
-async fn undo_child(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
+async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
     let output = undoable.output.as_ref().map_or("null", Payload::as_str);
-    let child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
+    let mut child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
+    if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(route::of_step::<W>) {
+        // The step may have another queue by now, and the workers of the former one be gone.
+        child.queue = route.queue.to_owned();
+    }
     child::undo_child(root, &journal_key::undo(&undoable.key), child).await
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::call::Calls;
 use super::child::{Place, trace_context};
 use super::result::{StepError, StepResult};
-use super::run::Verdict;
+use super::run::{Owner, Run, Verdict};
 use super::scope::Scope;
 use super::step::{BoxFuture, Step, StepSpec};
 use super::wait::Waiting;
@@ -38,9 +38,10 @@ pub struct Route<W: 'static> {
 }
 
 /// The arguments of a call that is sent to another queue, each under the name of its parameter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sent {
-    values: BTreeMap<&'static str, Box<RawValue>>,
+    /// `None` where they were sent before, and only their digest is asked for.
+    values: Option<BTreeMap<&'static str, Box<RawValue>>>,
     digest: Digest,
     refused: Option<Error>,
 }
@@ -48,7 +49,7 @@ pub struct Sent {
 /// The arguments as they arrived.
 #[derive(Debug)]
 pub struct Arguments {
-    step: &'static str,
+    run: Arc<Run>,
     values: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -56,8 +57,10 @@ pub struct Arguments {
 #[derive(Serialize, Deserialize)]
 struct Input<V> {
     arguments: V,
-    /// Where its idempotency keys come from: they stay the same when the execution that made the call is retried.
-    namespace: ExecutionId,
+    /// The journal key of the call: it has the same there, and so the same idempotency keys.
+    key: String,
+    #[serde(flatten)]
+    caller: Owner,
 }
 
 /// What a step returned that was sent to another queue, as it is recorded.
@@ -79,16 +82,17 @@ impl Sent {
     /// Adds an argument.
     pub fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         self.digest.add(payload::digest(value));
+        let Some(values) = &mut self.values else { return };
         match payload::encode(&format!("the argument `{name}`"), value).and_then(|value| raw(&value)) {
-            Ok(value) => drop(self.values.insert(name, value)),
+            Ok(value) => drop(values.insert(name, value)),
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
     }
 
-    fn into_input(self, step: &str, namespace: ExecutionId) -> Result<Box<RawValue>> {
+    fn into_input(self, step: &str, key: &str, caller: Owner) -> Result<Box<RawValue>> {
         match self.refused {
             Some(refused) => Err(refused),
-            None => raw(&payload::encode(&arguments_of(step), &Input { arguments: self.values, namespace })?),
+            None => raw(&payload::encode(&input_of(step), &Input { arguments: self.values, key: key.to_owned(), caller })?),
         }
     }
 }
@@ -97,16 +101,19 @@ fn raw(payload: &Payload) -> Result<Box<RawValue>> {
     Ok(RawValue::from_string(payload.as_str().to_owned())?)
 }
 
-fn arguments_of(step: &str) -> String {
+fn input_of(step: &str) -> String {
     format!("what step `{step}` is called with")
 }
 
 impl Arguments {
     /// Takes an argument out; one that was not sent is read as `null`, so that an option may be added while calls are under way.
+    /// One that does not fit stops the execution, until code comes that it fits.
     pub fn take<T: SentArgument>(&mut self, name: &str) -> Result<T> {
         let value = self.values.remove(name);
         let json = value.as_ref().map_or("null", |value| value.get());
-        payload::decode(&format!("the argument `{name}` of step `{}`", self.step), json)
+        payload::decode(&format!("the argument `{name}`"), json).inspect_err(|error| {
+            self.run.give_up(Verdict::Diverged(divergence::other_argument(name, error)));
+        })
     }
 }
 
@@ -118,33 +125,45 @@ pub fn returned<R: StepResult>(result: R) -> Result<Returned> {
 
 /// Runs a call that was sent here.
 pub(crate) async fn run<W: Workflow>(workflow: Arc<W>, route: &'static Route<W>, cx: Context, input: Payload) -> Result<Payload> {
-    let step = route.step.name;
-    let Input { arguments: values, namespace } = payload::decode(&arguments_of(step), input.as_str())?;
-    cx.root.run.set_namespace(namespace);
-    let Returned(output) = (route.run)(&*workflow, Arguments { step, values }).await?;
+    let Input { arguments: values, key, caller: _ } = payload::decode::<Input<_>>(&input_of(route.step.name), input.as_str())?;
+    cx.root.give_key(journal_key::renamed(&key, route.step.name));
+    let Returned(output) = (route.run)(&*workflow, Arguments { run: cx.root.run.clone(), values }).await?;
     Ok(output)
 }
 
+/// Who sent the call that an execution with this input runs.
+pub(crate) fn sender(input: &Payload) -> Option<Owner> {
+    // What cannot be read is reported when it is run.
+    payload::decode::<Owner>("the sender", input.as_str()).ok()
+}
+
+/// The route of a step, by the name it has or had.
+pub(super) fn of_step<W: Workflow>(step: &str) -> Option<&'static Route<W>> {
+    W::ROUTES.iter().find(|route| route.step.name == step || route.step.was.contains(&step))
+}
+
 /// A call that is sent to the step's queue; `None` outside an execution, where it runs in place.
-pub fn step_routed<'step, W, R>(route: &'static Route<W>, write: impl FnOnce(&mut Sent)) -> Option<Step<'step, R>>
+pub fn step_routed<'step, W, R>(route: &'static Route<W>, write: impl Fn(&mut Sent)) -> Option<Step<'step, R>>
 where
     W: Workflow,
     R: StepResult + 'step,
 {
     let scope = ambient::scope()?;
-    let mut sent = Sent::default();
+    let spec = *route.step;
+    let mut sent = Sent { values: None, digest: Digest::default(), refused: None };
     write(&mut sent);
-    let (spec, digest) = (*route.step, sent.digest.finish());
+    let digest = sent.digest.finish();
     let key = scope.next_key(journal_key::STEP, spec.name);
     if scope.run.has_recorded(&key) {
         // From before it was routed; what is recorded takes no body to replay.
         return Some(Step::under_key(scope, key, spec, Some(digest), Calls::Once(None)));
     }
-    let routed = taken_up(&scope, &key, &spec, route.queue).unwrap_or_else(|| {
-        let mut routed = Routed::new(&scope, journal_key::child(&key), route.workflow, &spec, route.queue);
-        let namespace = scope.run.namespace().derive(&routed.place.key).into();
-        match sent.into_input(spec.name, namespace) {
-            Ok(input) => routed.start::<W>(route, input),
+    let routed = taken_up(&scope, &key, &spec, Some(digest)).unwrap_or_else(|| {
+        sent = Sent { values: Some(BTreeMap::new()), ..sent };
+        write(&mut sent);
+        let mut routed = Routed::new(&scope, journal_key::routed(&key), route.workflow, spec.name, route.queue);
+        match sent.into_input(spec.name, &key, scope.run.owner) {
+            Ok(input) => routed.start::<W>(route, input, digest),
             Err(error) => routed.waiting.refuse_with(error),
         }
         routed
@@ -154,12 +173,18 @@ where
 
 /// The call of a step that was sent to another queue before, in an earlier life of its execution, also where the step no longer
 /// names a queue: what was begun there is not begun again here.
-pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, queue: &str) -> Option<Routed> {
-    let key = scope.run.find_known(|known| {
-        let before = spec.was.iter().map(|name| journal_key::renamed(key, name));
-        std::iter::once(key.to_owned()).chain(before).map(|key| journal_key::child(&key)).find(|key| known(key))
-    })?;
-    Some(Routed::new(scope, key, "", spec, queue))
+pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, digest: Option<u64>) -> Option<Routed> {
+    let before = spec.was.iter().map(|name| journal_key::renamed(key, name));
+    let keys = std::iter::once(key.to_owned()).chain(before).map(|key| journal_key::routed(&key));
+    let (key, recorded) = scope.run.find_known(keys)?;
+    // Which queue it was sent to, the database knows.
+    let mut routed = Routed::new(scope, key, "", spec.name, "");
+    if let (Some(before), Some(now)) = (recorded, digest)
+        && before != now
+    {
+        routed.diverged = Some(divergence::other_arguments(&routed.place.key, before, now));
+    }
+    Some(routed)
 }
 
 /// A call whose step runs in a child execution.
@@ -167,25 +192,29 @@ pub(super) struct Routed {
     place: Place,
     step: &'static str,
     waiting: Waiting<'static>,
+    /// Why it is not the call that was recorded.
+    diverged: Option<String>,
 }
 
 impl Routed {
-    fn new(scope: &Arc<Scope>, key: String, workflow: &str, spec: &StepSpec, queue: &str) -> Self {
+    fn new(scope: &Arc<Scope>, key: String, workflow: &str, step: &'static str, queue: &str) -> Self {
         let waiting = Waiting::of_call(scope, WaitKind::Child, workflow, &key);
-        Self { place: Place { scope: scope.clone(), key, queue: queue.to_owned() }, step: spec.name, waiting }
+        Self { place: Place { scope: scope.clone(), key, queue: queue.to_owned() }, step, waiting, diverged: None }
     }
 
-    fn start<W: Workflow>(&mut self, route: &Route<W>, input: Box<RawValue>) {
+    fn start<W: Workflow>(&mut self, route: &Route<W>, input: Box<RawValue>, digest: u64) {
         let scope = &self.place.scope;
         if let Some(refusal) = scope.run.refuses_child(route.workflow, W::VERSION, route.queue) {
             return self.waiting.refuse(refusal);
         }
-        self.waiting.details().child = Some(NewChild {
+        let details = self.waiting.details();
+        details.digest = Some(digest.cast_signed());
+        details.child = Some(NewChild {
             id: ExecutionId::new(),
             workflow: route.workflow.to_owned(),
             version: W::VERSION,
             queue: route.queue.to_owned(),
-            priority: 0,
+            priority: None,
             key: None,
             concurrency_key: None,
             input,
@@ -202,14 +231,18 @@ impl Routed {
     }
 
     async fn outcome<R: StepResult>(mut self) -> R {
+        if let Some(report) = self.diverged {
+            return self.place.scope.run.stop(Verdict::Diverged(report)).await;
+        }
         if let Some(refused) = self.waiting.take_refusal() {
             return failed(refused.failure().clone());
         }
-        let Self { place, step, waiting } = self;
+        let Self { place, step, waiting, .. } = self;
+        let run = &place.scope.run;
         let over = waiting.await;
         if over.outcome == Some(WaitOutcome::Cancelled) {
             // It may have completed just before.
-            place.scope.run.note_unheard_child();
+            run.note_unheard_child();
             return failed(Failure::new(ErrorKind::Cancelled, format!("the wait for step `{step}` was cancelled")));
         }
         let end = match place.end(&over) {
@@ -217,13 +250,17 @@ impl Routed {
             Err(error) => return failed(error.failure().clone()),
         };
         if !end.has_completed() {
-            return failed(own(end.into_failure(), step, over.child_id));
+            let failure = end.into_failure();
+            if failure.kind == ErrorKind::Refused {
+                return run.stop(Verdict::Refused(Box::new(failure))).await;
+            }
+            return failed(told(failure, step, over.child_id));
         }
         match payload::decode(&format!("the recorded output of `{}`", place.key), end.output()) {
             Ok(value) => R::from_result(Ok(value)),
             Err(error) => {
                 let report = divergence::other_type(&place.key, end.output(), &error);
-                place.scope.run.stop(Verdict::Diverged(report)).await
+                run.stop(Verdict::Diverged(report)).await
             }
         }
     }
@@ -233,12 +270,11 @@ fn failed<R: StepResult>(failure: Failure) -> R {
     R::from_result(Err(R::Error::from_failure(failure)))
 }
 
-/// The failure as the step's: what somebody did to its execution is told as such, and its own error is handed on as it was.
-fn own(failure: Failure, step: &str, execution: Option<ExecutionId>) -> Failure {
-    let by_request =
-        matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack | ErrorKind::Expired | ErrorKind::Poisoned);
+/// The step's failure as it is told to its caller: what befell the execution that ran it is said to be that one's.
+fn told(failure: Failure, step: &str, execution: Option<ExecutionId>) -> Failure {
+    let befell = matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack | ErrorKind::Expired | ErrorKind::Poisoned);
     match execution {
-        Some(id) if by_request => Failure { message: format!("step `{step}` (execution {id}): {}", failure.message), ..failure },
+        Some(id) if befell => Failure { message: format!("step `{step}` (execution {id}): {}", failure.message), ..failure },
         _ => failure,
     }
 }

@@ -8,10 +8,11 @@ mod telling;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -85,6 +86,20 @@ impl Hold {
     }
 }
 
+/// The execution that steps belong to: the one that runs them, or the one that sent a step there.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) execution_id: ExecutionId,
+    /// See [`Claimed::namespace`].
+    pub(crate) namespace: ExecutionId,
+}
+
+impl Owner {
+    pub(crate) fn itself(claimed: &Claimed) -> Self {
+        Self { execution_id: claimed.id, namespace: claimed.namespace }
+    }
+}
+
 /// Why a run ends before its workflow does. Never an error that workflow code could swallow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -101,10 +116,7 @@ pub(crate) enum Verdict {
 /// One execution in memory.
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
-    /// See [`Claimed::namespace`].
-    namespace: ExecutionId,
-    /// The namespace of a step that another execution has sent here.
-    sent_namespace: OnceLock<ExecutionId>,
+    pub(super) owner: Owner,
     /// The due time that it was started for, where a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
@@ -215,7 +227,7 @@ struct OpenWait {
 impl Run {
     pub(crate) fn new(
         claimed: &Claimed,
-        hold: Hold,
+        owner: Owner,
         lanes: Lanes,
         clock: Arc<Clock>,
         observed: Observed,
@@ -224,8 +236,7 @@ impl Run {
     ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
-            namespace: claimed.namespace,
-            sent_namespace: OnceLock::new(),
+            owner,
             scheduled_for: claimed.scheduled_for,
             observed,
             spans: Spans::of(claimed),
@@ -234,7 +245,7 @@ impl Run {
             lanes,
             clock,
             state: Mutex::new(State {
-                hold,
+                hold: Hold::by(claimed),
                 after_crash: false,
                 recorded: BTreeMap::new(),
                 attempts: BTreeMap::new(),
@@ -294,15 +305,6 @@ impl Run {
         state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
-    /// Where its UUIDs and idempotency keys come from.
-    pub(super) fn namespace(&self) -> ExecutionId {
-        self.sent_namespace.get().copied().unwrap_or(self.namespace)
-    }
-
-    pub(super) fn set_namespace(&self, sent: ExecutionId) {
-        self.sent_namespace.get_or_init(|| sent);
-    }
-
     /// Goes on in memory, with the waits that are over: after a new claim, or because it need not rest.
     pub(crate) fn wake(&self, hold: Hold, resolved: Vec<RecordedWait>) {
         let mut state = self.state();
@@ -355,13 +357,16 @@ impl Run {
         self.state().recorded.contains_key(key)
     }
 
-    /// The key of a wait of an earlier life that nobody has asked for yet, if `find` comes upon one.
-    pub(super) fn find_known(&self, find: impl FnOnce(&dyn Fn(&str) -> bool) -> Option<String>) -> Option<String> {
+    /// The first of these keys under which an earlier life waited and nobody has asked yet, with the digest that was recorded.
+    pub(super) fn find_known(&self, mut keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
         let state = self.state();
         if state.known.is_empty() {
             return None;
         }
-        find(&|key| state.known.contains_key(key))
+        keys.find_map(|key| {
+            let digest = state.known.get(&key)?.digest.map(i64::cast_unsigned);
+            Some((key, digest))
+        })
     }
 
     pub(super) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {

@@ -78,6 +78,11 @@ impl Scope {
         key
     }
 
+    /// Has the next durable call journalled under this key.
+    pub(super) fn give_key(&self, key: String) {
+        self.calls().keys.give(key);
+    }
+
     /// Marks a durable call as polled and unfinished, until the guard is dropped.
     pub(super) fn set_out(self: &Arc<Self>, key: &str) -> UnderWay {
         if let Some(under_way) = self.calls().under_way.replace(key.to_owned()) {

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::ambient;
+use super::run::Owner;
 use crate::ids::ExecutionId;
 use crate::telemetry::{Trace, TraceContext};
 
@@ -28,8 +29,7 @@ pub struct StepHandle {
 
 #[derive(Debug)]
 struct Identity {
-    execution_id: ExecutionId,
-    namespace: ExecutionId,
+    owner: Owner,
     key: String,
     attempt: u32,
     trace: Arc<Trace>,
@@ -46,22 +46,16 @@ pub fn step() -> StepHandle {
 }
 
 impl StepHandle {
-    /// The handle of an attempt, in an execution and the namespace of its keys.
-    pub(super) fn new(
-        (execution_id, namespace): (ExecutionId, ExecutionId),
-        key: &str,
-        attempt: u32,
-        trace: Arc<Trace>,
-        cancelled: watch::Receiver<bool>,
-    ) -> Self {
+    /// The handle of an attempt at a step of that execution.
+    pub(super) fn new(owner: Owner, key: &str, attempt: u32, trace: Arc<Trace>, cancelled: watch::Receiver<bool>) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let identity = Identity { execution_id, namespace, key: key.to_owned(), attempt, trace, cancelled, ended, end };
+        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end };
         Self { identity: Some(Arc::new(identity)) }
     }
 
-    /// The execution; `None` outside one.
+    /// The execution that called the step, also where another queue's worker runs it; `None` outside one.
     pub fn execution_id(&self) -> Option<ExecutionId> {
-        self.identity.as_ref().map(|identity| identity.execution_id)
+        self.identity.as_ref().map(|identity| identity.owner.execution_id)
     }
 
     /// The number of this attempt: 1 for the first.
@@ -73,7 +67,7 @@ impl StepHandle {
     /// several. A retry or fork of the execution has the same keys, so that what the first has done is not done twice. Outside
     /// an execution it is random.
     pub fn idempotency_key(&self) -> Uuid {
-        self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.namespace.derive(&identity.key))
+        self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.owner.namespace.derive(&identity.key))
     }
 
     /// Where the calling code stands in its trace, to be sent along with a request to another service: the innermost span, which is

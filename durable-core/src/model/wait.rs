@@ -182,6 +182,9 @@ pub(crate) struct WaitDetails {
     pub(crate) metadata: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) child: Option<NewChild>,
+    /// That of the arguments of a step which the child runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<i64>,
 }
 
 /// A child execution that is created together with the wait for it.
@@ -191,7 +194,8 @@ pub(crate) struct NewChild {
     pub(crate) workflow: String,
     pub(crate) version: u32,
     pub(crate) queue: String,
-    pub(crate) priority: i16,
+    /// `None` for that of its parent, and then its concurrency key, too.
+    pub(crate) priority: Option<i16>,
     pub(crate) key: Option<String>,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) input: Box<RawValue>,
@@ -242,6 +246,9 @@ pub(crate) struct RecordedWait {
     pub(crate) answered_by: Option<String>,
     #[serde(default)]
     pub(crate) resolved_at: Option<DateTime<Utc>>,
+    /// That of the arguments of a step which the child runs; only where the whole journal is loaded.
+    #[serde(default)]
+    pub(crate) digest: Option<i64>,
 }
 
 impl RecordedWait {

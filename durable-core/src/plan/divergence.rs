@@ -22,6 +22,24 @@ pub(crate) fn current_key(workflow: &str, steps: &[KnownStep], key: String) -> R
     }
 }
 
+/// As [`current_key`], for a step that an execution of its own runs; its key stays what it is.
+pub(crate) fn check_routed(workflow: &str, steps: &[KnownStep], key: &str) -> Result<(), String> {
+    match journal_key::routed_step_name(key) {
+        Some(recorded) if !steps.iter().any(|step| step.name == recorded || step.was.contains(&recorded)) => {
+            Err(unknown_step(workflow, steps, key, recorded))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The report for an argument that does not fit what was sent.
+pub(crate) fn other_argument(name: &str, error: &Error) -> String {
+    format!(
+        "{error}\n  recorded: what it was called with\n  expected: an argument `{name}` of the type it has now\n\
+         let the type read what was sent (an `Option` for a new argument), or deploy the code that sent it"
+    )
+}
+
 fn unknown_step(workflow: &str, steps: &[KnownStep], key: &str, recorded: &str) -> String {
     let known =
         if steps.is_empty() { "none".to_owned() } else { steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ") };
@@ -92,6 +110,16 @@ mod tests {
         assert_eq!(current_key("order", STEPS, "step pay#2".to_owned()), Ok("step charge#2".to_owned()));
         assert_eq!(current_key("order", STEPS, "step ship".to_owned()), Ok("step ship".to_owned()));
         assert_eq!(current_key("order", STEPS, "event paid".to_owned()), Ok("event paid".to_owned()));
+    }
+
+    #[test]
+    fn a_routed_step_is_known_by_all_its_names() {
+        let check = |key| check_routed("order", STEPS, key);
+        for known in ["child step charge", "map/1/child step pay#2", "child order", "event refund"] {
+            assert_eq!(check(known), Ok(()), "{known}");
+        }
+        let report = check("child step refund").unwrap_err();
+        assert!(report.contains("recorded: child step refund"), "{report}");
     }
 
     #[test]

@@ -23,16 +23,26 @@ pub(crate) fn too_long(key: &str) -> String {
 pub(crate) struct KeySequence {
     prefix: String,
     taken: HashMap<String, u32>,
+    /// What the next key is, where that is settled.
+    given: Option<String>,
 }
 
 impl KeySequence {
     /// Keys that begin with `prefix`: nothing, or the scope's path with a slash at its end.
     pub(crate) fn within(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), taken: HashMap::new() }
+        Self { prefix: prefix.to_owned(), taken: HashMap::new(), given: None }
+    }
+
+    /// Hands out this key next.
+    pub(crate) fn give(&mut self, key: String) {
+        self.given = Some(key);
     }
 
     /// The next key of that kind and name.
     pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
+        if let Some(given) = self.given.take() {
+            return given;
+        }
         let prefix = &self.prefix;
         let base = if name.is_empty() { format!("{prefix}{kind}") } else { format!("{prefix}{kind} {}", escaped(name)) };
         let occurrence = self.taken.entry(base.clone()).or_default();
@@ -73,12 +83,20 @@ pub(crate) fn renamed(key: &str, name: &str) -> String {
     format!("{scope}{joint}{STEP} {name}{occurrence}")
 }
 
+/// What stands before a step's entry where an execution of its own runs it. Names of workflows have no space in them: no child of the
+/// user's has such a key. The SQL knows it, too.
+const ROUTED: &str = "child ";
+
 /// The key of the execution that runs the step of that key in another queue.
-pub(crate) fn child(key: &str) -> String {
-    let (scope, entry) = key.rsplit_once('/').map_or(("", key), |(scope, entry)| (scope, entry));
-    let joint = if scope.is_empty() { "" } else { "/" };
-    // Names of workflows have no space in them: no child of the user's own has this key.
-    format!("{scope}{joint}child {entry}")
+pub(crate) fn routed(key: &str) -> String {
+    let entry = key.rfind('/').map_or(0, |slash| slash + 1);
+    format!("{}{ROUTED}{}", &key[..entry], &key[entry..])
+}
+
+/// The name of the step that an execution runs in another queue; `None` for the key of anything else.
+pub(crate) fn routed_step_name(key: &str) -> Option<&str> {
+    let entry = key.rsplit_once('/').map_or(key, |(_, entry)| entry);
+    step_name(entry.strip_prefix(ROUTED)?)
 }
 
 #[cfg(test)]
@@ -118,8 +136,18 @@ mod tests {
 
     #[test]
     fn the_execution_that_runs_a_step_elsewhere_stands_beside_it_in_its_scope() {
-        assert_eq!(child("map/17/step train#2"), "map/17/child step train#2");
-        assert_eq!(child("step train"), "child step train");
-        assert_eq!(step_name(&child("step train")), None);
+        assert_eq!(routed("map/17/step train#2"), "map/17/child step train#2");
+        assert_eq!(routed("step train"), "child step train");
+        assert_eq!(step_name("child step train"), None);
+        assert_eq!(routed_step_name("map/17/child step train#2"), Some("train"));
+        assert_eq!((routed_step_name("step train"), routed_step_name("child train")), (None, None));
+    }
+
+    #[test]
+    fn a_key_that_was_given_comes_next_and_once() {
+        let mut keys = KeySequence::default();
+        keys.give("map/3/step train#2".to_owned());
+        assert_eq!(keys.next(STEP, "train"), "map/3/step train#2");
+        assert_eq!(keys.next(STEP, "train"), "step train");
     }
 }

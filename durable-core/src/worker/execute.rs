@@ -96,14 +96,13 @@ impl Worker {
     }
 
     fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
-        let hold = Hold::by(claimed);
         match begin {
             Begin::Cached(flow) => {
-                flow.run.wake(hold, claimed.resolved.clone());
+                flow.run.wake(Hold::by(claimed), claimed.resolved.clone());
                 (flow.run.clone(), Ok(flow))
             }
-            Begin::Fresh => self.begin(registered, claimed, hold, None),
-            Begin::Replayed(journal) => self.begin(registered, claimed, hold, Some(journal)),
+            Begin::Fresh => self.begin(registered, claimed, None),
+            Begin::Replayed(journal) => self.begin(registered, claimed, Some(journal)),
         }
     }
 
@@ -112,13 +111,12 @@ impl Worker {
         &self,
         registered: &Registered,
         claimed: &Claimed,
-        hold: Hold,
         journal: Option<JournalRecords>,
     ) -> (Arc<Run>, Result<Flow, Ending>) {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
         let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
-        let run = Run::new(claimed, hold, self.lanes.clone(), self.clock.clone(), observed, trace, metrics);
+        let run = Run::new(claimed, registered.owner(claimed), self.lanes.clone(), self.clock.clone(), observed, trace, metrics);
         if claimed.is_first() {
             run.metrics.started(self.since(claimed.ready_at));
             run.observed.started();
@@ -382,6 +380,9 @@ fn under_current_names(workflow: &str, registered: &Registered, mut journal: Jou
     }
     for attempt in &mut journal.attempts {
         attempt.key = divergence::current_key(workflow, &registered.steps, std::mem::take(&mut attempt.key))?;
+    }
+    for wait in &journal.waits {
+        divergence::check_routed(workflow, &registered.steps, &wait.key)?;
     }
     Ok(journal)
 }

@@ -31,10 +31,16 @@ fn is_not_generic(step: &Step, errors: &mut Errors) {
 
 fn arguments_can_be_sent(step: &Step, errors: &mut Errors) {
     for argument in step.method.parameters().filter(|parameter| !model::is_transaction(&parameter.ty)) {
-        let owned = match &*argument.ty {
-            Type::Reference(reference) => &*reference.elem,
-            written => written,
+        let (owned, lifetime) = match &*argument.ty {
+            Type::Reference(reference) => (&*reference.elem, reference.lifetime.as_ref()),
+            written => (written, None),
         };
+        if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.ident == "static") {
+            errors.at(
+                lifetime,
+                "what a step in another queue takes is read from the database there, and lives as long as the step: remove `'static`",
+            );
+        }
         if lifetimes::has_borrow(owned) {
             errors.at(
                 &argument.ty,

@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Ident, LitStr, Type};
+use syn::{Ident, LitStr, Pat, Type};
 
 /// The body of the method that callers see: the call is sent off, or runs in place outside an execution.
 pub(super) fn send(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
@@ -14,8 +14,7 @@ pub(super) fn send(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -
     let receiver = step.method.signature.receiver().map(|receiver| receiver.self_token);
     let idents: Vec<&Ident> = parameters.iter().map(|parameter| &parameter.ident).collect();
     let sent = Ident::new("sent", Span::mixed_site());
-    let written = parameters.iter().map(|Parameter { ident, place, .. }| {
-        let name = name_of(ident);
+    let written = parameters.iter().zip(names(step)).map(|(Parameter { ident, place, .. }, name)| {
         // An argument that cannot be sent is reported at the type that the user wrote.
         quote_spanned!(*place=> #sent.add(#name, &#ident);)
     });
@@ -58,9 +57,8 @@ pub(super) fn of_step(workflow: &Workflow, step: &Step) -> Option<TokenStream> {
 fn run(durable: &syn::Path, step: &Step) -> TokenStream {
     let (routed_name, here_name) = (step.routed_name(), step.here_name());
     let arguments = Ident::new("arguments", Span::mixed_site());
-    let taken = step.arguments().enumerate().map(|(place, parameter)| {
+    let taken = step.arguments().zip(names(step)).enumerate().map(|(place, (parameter, name))| {
         let ident = plain_name(place, &parameter.pat);
-        let name = name_of(&ident);
         let (borrow, owned) = match &*parameter.ty {
             Type::Reference(reference) => (Some(reference.and_token), owned(&reference.elem)),
             written => (None, written.to_token_stream()),
@@ -99,7 +97,10 @@ pub(super) fn list(workflow: &Workflow) -> Option<TokenStream> {
     (!routed.is_empty()).then(|| quote!(const ROUTES: &'static [#durable::__macro::Route<Self>] = &[#(#entries),*];))
 }
 
-/// What an argument is called on its way.
-fn name_of(ident: &Ident) -> String {
-    ident.unraw().to_string()
+/// What the arguments are called on their way: as the parameters, or by their places where those are patterns.
+fn names(step: &Step) -> impl Iterator<Item = String> {
+    step.arguments().enumerate().map(|(place, parameter)| match &*parameter.pat {
+        Pat::Ident(pattern) => pattern.ident.unraw().to_string(),
+        _ => place.to_string(),
+    })
 }

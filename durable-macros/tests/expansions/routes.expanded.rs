@@ -39,7 +39,7 @@ impl Study {
             &Self::__ROUTE_TRAIN,
             |sent| {
                 sent.add("name", &name);
-                sent.add("argument_1", &argument_1);
+                sent.add("1", &argument_1);
                 sent.add("rates", &rates);
             },
         ) {
@@ -110,7 +110,7 @@ impl Study {
     > {
         ::std::boxed::Box::pin(async move {
             let name = arguments.take::<::std::string::String>("name")?;
-            let argument_1 = arguments.take::<[u32; 2]>("argument_1")?;
+            let argument_1 = arguments.take::<[u32; 2]>("1")?;
             let rates = arguments.take::<::std::vec::Vec<f64>>("rates")?;
             ::durable::__macro::returned::<
                 Result<f64>,

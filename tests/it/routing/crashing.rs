@@ -50,7 +50,9 @@ impl Assemble {
 const KEY: &str = "car-1";
 const EXECUTIONS: [&str; 4] =
     ["assemble completed", "assemble::fit completed", "assemble::polish completed", "assemble::prime completed"];
-const STEPS: [&str; 4] = ["weld", "prime", "polish", "fit"];
+/// The keys of all steps, also of those that executions of their own run, and what each does.
+const STEPS: [(&str, &str); 4] =
+    [("step weld", "weld"), ("join/0/step prime", "prime"), ("join/1/step polish", "polish"), ("step fit", "fit")];
 
 fn builder(url: &str, folder: &Folder) -> durable::Builder {
     let builder = Durable::builder().database_url(url).max_connections(4).poll_interval(POLL);
@@ -70,10 +72,10 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill
     let handle = durable.start::<Assemble>("car".to_owned()).key(KEY).await.unwrap();
     let car = soon(&format!("finished after a crash {what}"), handle.result()).await.unwrap();
     assert_eq!(car, "frame of car, left door, right door", "{what}");
-    for step in STEPS {
-        let done = folder.effects().count(step);
-        match kill.filter(|kill| kill.is_recorded(&format!("step {step}"))) {
-            Some(kill) => assert_eq!(done, kill.count(step), "{what}: `{step}` was done again after it was on record"),
+    for (step, effect) in STEPS {
+        let done = folder.effects().count(effect);
+        match kill.filter(|kill| kill.is_recorded(step)) {
+            Some(kill) => assert_eq!(done, kill.count(effect), "{what}: `{step}` was done again after it was on record"),
             None => assert!((1..=1 + usize::from(kill.is_some())).contains(&done), "{what}: `{step}` was done {done} times"),
         }
     }

@@ -16,7 +16,7 @@ from durable.attempts
 where shard = $1 and execution_id = any ($2)
 union all
 select
-    execution_id, key, 'wait', null, null,
+    execution_id, key, 'wait', digest, null,
     payload::text, null,
     resolved_at, null,
     outcome, child_id, answered_by

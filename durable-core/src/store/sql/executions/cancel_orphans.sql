@@ -3,7 +3,7 @@ with orphan as materialized (
     select
         child.execution_id,
         -- What a compensation started is no part of what is undone.
-        parent.rollback is not null and child.parent_key not like 'undo/%' as undone
+        parent.rollback is not null and child.parent_key not like 'undo/%' or durable.step_cut_off($1, child.execution_id) as undone
     from durable.executions as child
     cross join lateral (
         select state, finished_at, rollback
@@ -41,7 +41,7 @@ union all
 select id, state, queue, awaited_by
 from durable.call_off(
     array(select execution_id from orphan where undone),
-    durable.failure('rolled_back', 'its parent was rolled back'),
+    durable.failure('rolled_back', 'its parent was rolled back, or no longer waits for it'),
     compensate => true,
     wait => false
 )
