@@ -32,7 +32,7 @@ const SEED: &str = "DURABLE_FLEET_SEED";
 #[derive(Debug, Clone, Copy)]
 struct Trial {
     seed: u64,
-    /// Executions that a client starts; every third starts another.
+    /// Executions that a client starts; each starts another, and every third a second one.
     parcels: u32,
     blows: usize,
     kinds: &'static [Blow],
@@ -102,13 +102,11 @@ impl Trial {
         let stamps = (0..self.parcels).filter(|number| number % 3 == 2).count();
         let stamps = u32::try_from(stamps).unwrap();
         let steps = "from durable.checkpoints where output is not null and key <> 'step note' and key not like '%join'";
+        // One for each parcel, one for its label, and one for its stamp.
+        let executions = 2 * self.parcels + stamps;
         let records = [
-            ("executions", "from durable.executions where schedule is null", self.parcels + stamps),
-            (
-                "completed executions",
-                "from durable.executions where schedule is null and state = 'completed'",
-                self.parcels + stamps,
-            ),
+            ("executions", "from durable.executions where schedule is null", executions),
+            ("completed executions", "from durable.executions where schedule is null and state = 'completed'", executions),
             ("steps", steps, self.parcels * 4 + stamps),
             ("consumed events", "from durable.waits where kind = 'event' and outcome = 'received'", self.parcels / 3),
             ("events left", "from durable.mailbox", 0),

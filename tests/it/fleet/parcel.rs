@@ -1,4 +1,4 @@
-//! What a fleet does: parcels of which some need a stamp, stamps that are limited, and a tick each second.
+//! What a fleet does: parcels of which all need a label from elsewhere and some a stamp, stamps that are limited, and a tick each second.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) const STAMP_PERIOD: Duration = Duration::from_millis(500);
 /// Shops that stamps are bought in, one at a time in each.
 const SHOPS: u32 = 11;
 
-/// Weighs, waits for what belongs to its number, packs and labels side by side, ships.
+/// Weighs, waits for what belongs to its number, packs and has a label printed side by side, ships.
 pub(super) struct Parcel {
     effects: Effects,
 }
@@ -70,7 +70,7 @@ impl Parcel {
         Ok(1)
     }
 
-    #[step]
+    #[step(queue = "labels")]
     async fn label(&self, number: u32) -> Result<u32> {
         self.note("label", number);
         Ok(1)
