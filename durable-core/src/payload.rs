@@ -163,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_option_changes_a_digest_only_before_other_arguments() {
+        let of = |arguments: &[&dyn Fn() -> u64]| {
+            let mut digest = Digest::default();
+            arguments.iter().for_each(|argument| digest.add(argument()));
+            digest.finish()
+        };
+        let (one, none) = (|| digest(&1), || digest(&None::<u32>));
+        assert_eq!(of(&[&one]), of(&[&one, &none, &none]));
+        assert_ne!(of(&[&one, &one]), of(&[&one, &none, &one]));
+        assert_ne!(of(&[&one]), of(&[&none, &one]));
+    }
+
+    #[test]
     fn a_digest_tells_values_apart_but_not_the_order_of_a_map() {
         let one = HashMap::from([("a", 1), ("b", 2)]);
         let other = std::collections::BTreeMap::from([("b", 2), ("a", 1)]);

@@ -10,17 +10,33 @@ use serde::ser::{self, Serialize};
 /// Deepest nesting that serde_json reads back: it gives up at 128 levels.
 const DEEPEST: usize = 126;
 
-/// The digest of a step's arguments, in the order they are added.
+/// The digest of a step's arguments, in the order they are added. Empty options at its end do not change it, so that a step may get
+/// one more while its calls are on record.
 #[derive(Debug, Default)]
-pub struct Digest(u64);
+pub struct Digest {
+    value: u64,
+    /// Arguments without a digest since then.
+    empty: u32,
+}
 
 impl Digest {
     pub(crate) fn add(&mut self, argument: u64) {
-        self.0 = mix(self.0.rotate_left(17) ^ argument);
+        if argument == 0 {
+            self.empty += 1;
+            return;
+        }
+        for _ in 0..std::mem::take(&mut self.empty) {
+            self.mix_in(0);
+        }
+        self.mix_in(argument);
+    }
+
+    fn mix_in(&mut self, argument: u64) {
+        self.value = mix(self.value.rotate_left(17) ^ argument);
     }
 
     pub(crate) fn finish(&self) -> u64 {
-        self.0
+        self.value
     }
 }
 
