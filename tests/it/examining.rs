@@ -112,6 +112,12 @@ async fn executions_that_no_worker_on_their_queue_knows_are_found_with_what_is_k
         assert_eq!(examine(&database).await, []);
     }
 
+    let id = client.start_by_name("rests", &()).version(2).queue("default").await.unwrap();
+    client.rollback(id, "nobody knows it").await.unwrap();
+    let problem = "1 executions of workflow `rests` version 2, to be undone, are in queue `default`";
+    the_finding(&database, Subject::Workflows, Severity::Error, problem, "a rollback cannot be given up").await;
+    database.run("delete from durable.executions").await;
+
     other.shutdown().await.unwrap();
     let other = database.builder().register(Rests).queue("rare", 1).start().await.unwrap();
     client.start::<Rests>("stranger".to_owned()).await.unwrap();

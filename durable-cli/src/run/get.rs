@@ -64,7 +64,7 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
         };
         let mut claiming = workers.iter().filter(claims).peekable();
         if claiming.peek().is_none() {
-            unmet_conditions.push(format!("no live worker works on queue `{queue}`: start one"));
+            unmet_conditions.push(format!("no live worker claims from queue `{queue}`: start one"));
         } else if claiming.all(|worker| worker.knows(workflow, *version) == Some(false)) {
             unmet_conditions.push(format!("no live worker on queue `{queue}` knows it: start one that does"));
         }

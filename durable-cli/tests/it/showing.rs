@@ -47,7 +47,7 @@ async fn each_unmet_condition_is_named() {
         unmet(&queued).await,
         [
             "a worker on queue `rare` that knows workflow `elsewhere` in version 1 must have a slot free, and the queue must not be paused or at its limits",
-            "no live worker works on queue `rare`: start one",
+            "no live worker claims from queue `rare`: start one",
         ]
     );
     let later = start(&["--delay", "1h"]).await;

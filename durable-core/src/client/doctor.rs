@@ -184,12 +184,12 @@ fn old_snapshot(snapshot: &OldSnapshot) -> Finding {
 fn unserved_queue(Unserved { queue, executions, since }: &Unserved) -> Finding {
     let since = time(*since);
     let problem =
-        format!("{executions} executions are in queue `{queue}`, the oldest since {since}, and no live worker works on it");
+        format!("{executions} executions are in queue `{queue}`, the oldest since {since}, and no live worker claims from it");
     error(Subject::Queues, problem, format!("start a worker with `.queue(\"{queue}\", …)`"))
 }
 
 fn unknown_executions(unknown: &Unknown) -> Finding {
-    let Unknown { queue, workflow, version, executions, since, versions, queues } = unknown;
+    let Unknown { queue, workflow, version, undone, executions, since, versions, queues } = unknown;
     let known = match (versions.as_slice(), queues.as_slice()) {
         ([], []) => ", nor another version of it".to_owned(),
         (versions, []) => {
@@ -198,19 +198,20 @@ fn unknown_executions(unknown: &Unknown) -> Finding {
         }
         (_, queues) => format!(": those on queue `{}` do", queues.join("`, `")),
     };
-    let since = time(*since);
+    let (since, to_be_undone) = (time(*since), if *undone { ", to be undone," } else { "" });
     let problem = format!(
-        "{executions} executions of workflow `{workflow}` version {version} are in queue `{queue}`, the oldest since {since}, and no live worker there knows it{known}"
+        "{executions} executions of workflow `{workflow}` version {version}{to_be_undone} are in queue `{queue}`, the oldest since {since}, and no live worker there knows it{known}"
     );
+    let start = format!("start a worker that registers it, with `.queue(\"{queue}\", …)`");
+    if *undone {
+        return error(Subject::Workflows, problem, format!("{start}: a rollback cannot be given up"));
+    }
     let (in_workflow, in_queue) = (shell_word(workflow), shell_word(queue));
     let give_up = format!(
         "durable run list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable run cancel -"
     );
     let go_on = versions.last().map(|known| format!(", then `durable run retry --version {known} …` with those that fit"));
-    let repair = format!(
-        "start a worker that registers it, with `.queue(\"{queue}\", …)`; or give them up with `{give_up}`{}",
-        go_on.unwrap_or_default()
-    );
+    let repair = format!("{start}; or give them up with `{give_up}`{}", go_on.unwrap_or_default());
     error(Subject::Workflows, problem, repair)
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Unknown {
     pub(crate) queue: String,
     pub(crate) workflow: String,
     pub(crate) version: i32,
+    /// Whether they are being rolled back.
+    pub(crate) undone: bool,
     pub(crate) executions: i64,
     pub(crate) since: DateTime<Utc>,
     /// The versions that workers on the queue do know.
@@ -143,6 +145,7 @@ pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64)
                 queue: row.try_get("queue")?,
                 workflow: row.try_get("workflow")?,
                 version: row.try_get("version")?,
+                undone: row.try_get("undone")?,
                 executions: row.try_get("executions")?,
                 since: row.try_get("since")?,
                 versions: row.try_get("versions")?,

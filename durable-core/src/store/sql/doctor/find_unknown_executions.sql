@@ -1,9 +1,11 @@
 -- doctor/find_unknown_executions: executions to claim that no worker on their queue knows, in up to $2 kinds, and what workers know instead.
 with queued as materialized (
-    select queue, workflow, version, workflow || '@' || version as label, count(*) as executions, min(created_at) as since
+    select
+        queue, workflow, version, workflow || '@' || version as label, rollback is not null as undone,
+        count(*) as executions, min(created_at) as since
     from durable.executions
     where shard = $1 and state = 'pending' and wake_at is null
-    group by queue, workflow, version
+    group by queue, workflow, version, rollback is not null
 ),
 claiming as materialized (
     select workers.queues, workers.workflows
@@ -18,6 +20,7 @@ select
     queued.queue,
     queued.workflow,
     queued.version,
+    queued.undone,
     queued.executions,
     queued.since,
     array(
@@ -44,5 +47,5 @@ where exists (select from claiming where queued.queue = any (claiming.queues))
     where queued.queue = any (claiming.queues)
       and (claiming.workflows is null or queued.label = any (claiming.workflows))
   )
-order by queued.queue, queued.workflow, queued.version
+order by queued.queue, queued.workflow, queued.version, queued.undone
 limit $2
