@@ -374,6 +374,9 @@ create view durable.present as
 -- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
 --     returns record, volatile
 
+-- function durable.give_up(execution_ids uuid[], failure json, wait boolean)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
 -- function durable.judge_fires(shard smallint, schedules text[], at timestamp with time zone)
 --     returns void, volatile
 
@@ -445,9 +448,6 @@ create view durable.present as
 
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
-
--- function durable.step_cut_off(shard smallint, execution_id uuid)
---     returns boolean, stable
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile

@@ -10,7 +10,6 @@ declare
     -- As in lock_families; cancel_orphans calls off those beyond.
     most constant int := 1000;
     children uuid[];
-    undone uuid[];
 begin
     perform durable.lock_mailbox(begin_rollback.execution_id);
     select coalesce(array_agg(child.execution_id), '{}') into children
@@ -53,25 +52,19 @@ begin
       and waiting.outcome is null;
     perform durable.enlist_children(array[begin_rollback.execution_id]);
     if cardinality(children) > 0 then
-        undone := array(
-            select child_id
-            from unnest(children) as child_id
-            where durable.undoable(begin_rollback.shard, begin_rollback.execution_id)
-               or durable.step_cut_off(begin_rollback.shard, child_id)
-        );
-        return query
-        select called_off.id, called_off.state, called_off.queue, called_off.awaited_by
-        from durable.call_off(
-            undone, durable.failure('rolled_back', 'its parent is rolled back'), compensate => true, wait => true
-        ) as called_off;
-        return query
-        select called_off.id, called_off.state, called_off.queue, called_off.awaited_by
-        from durable.call_off(
-            array(select unnest(children) except select unnest(undone)),
-            durable.failure('cancelled', 'its parent no longer waits for it'),
-            compensate => false,
-            wait => true
-        ) as called_off;
+        if durable.undoable(begin_rollback.shard, begin_rollback.execution_id) then
+            return query
+            select called_off.*
+            from durable.call_off(
+                children, durable.failure('rolled_back', 'its parent is rolled back'), compensate => true, wait => true
+            ) as called_off;
+        else
+            return query
+            select given_up.*
+            from durable.give_up(
+                children, durable.failure('cancelled', 'its parent no longer waits for it'), wait => true
+            ) as given_up;
+        end if;
         -- Those that ended while this waited for them.
         perform durable.enlist_children(array[begin_rollback.execution_id]);
     end if;

@@ -57,6 +57,9 @@ pub struct Arguments {
 #[derive(Serialize, Deserialize)]
 struct Input<V> {
     arguments: V,
+    /// Whether it is undone once it is given up. `durable.give_up` reads it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    undo_on_failure: bool,
     /// The journal key of the call: it has the same there, and so the same idempotency keys.
     key: String,
     #[serde(flatten)]
@@ -89,11 +92,13 @@ impl Sent {
         }
     }
 
-    fn into_input(self, step: &str, key: &str, caller: Owner) -> Result<Box<RawValue>> {
-        match self.refused {
-            Some(refused) => Err(refused),
-            None => raw(&payload::encode(&input_of(step), &Input { arguments: self.values, key: key.to_owned(), caller })?),
+    fn into_input(self, spec: &StepSpec, key: &str, caller: Owner) -> Result<Box<RawValue>> {
+        if let Some(refused) = self.refused {
+            return Err(refused);
         }
+        let undo_on_failure = spec.undo_on_failure;
+        let input = Input { arguments: self.values, undo_on_failure, key: key.to_owned(), caller };
+        raw(&payload::encode(&input_of(spec.name), &input)?)
     }
 }
 
@@ -125,7 +130,7 @@ pub fn returned<R: StepResult>(result: R) -> Result<Returned> {
 
 /// Runs a call that was sent here.
 pub(crate) async fn run<W: Workflow>(workflow: Arc<W>, route: &'static Route<W>, cx: Context, input: Payload) -> Result<Payload> {
-    let Input { arguments: values, key, caller: _ } = payload::decode::<Input<_>>(&input_of(route.step.name), input.as_str())?;
+    let Input { arguments: values, key, .. } = payload::decode::<Input<_>>(&input_of(route.step.name), input.as_str())?;
     cx.root.give_key(journal_key::renamed(&key, route.step.name));
     let Returned(output) = (route.run)(&*workflow, Arguments { run: cx.root.run.clone(), values }).await?;
     Ok(output)
@@ -158,11 +163,11 @@ where
         // From before it was routed; what is recorded takes no body to replay.
         return Some(Step::under_key(scope, key, spec, Some(digest), Calls::Once(None)));
     }
-    let routed = taken_up(&scope, &key, &spec, Some(digest)).unwrap_or_else(|| {
+    let routed = taken_up(&scope, &key, &spec, Some(digest), route.queue).unwrap_or_else(|| {
         sent = Sent { values: Some(BTreeMap::new()), ..sent };
         write(&mut sent);
         let mut routed = Routed::new(&scope, journal_key::routed(&key), route.workflow, spec.name, route.queue);
-        match sent.into_input(spec.name, &key, scope.run.owner) {
+        match sent.into_input(&spec, &key, scope.run.owner) {
             Ok(input) => routed.start::<W>(route, input, digest),
             Err(error) => routed.waiting.refuse_with(error),
         }
@@ -173,12 +178,11 @@ where
 
 /// The call of a step that was sent to another queue before, in an earlier life of its execution, also where the step no longer
 /// names a queue: what was begun there is not begun again here.
-pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, digest: Option<u64>) -> Option<Routed> {
+pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, digest: Option<u64>, queue: &str) -> Option<Routed> {
     let before = spec.was.iter().map(|name| journal_key::renamed(key, name));
     let keys = std::iter::once(key.to_owned()).chain(before).map(|key| journal_key::routed(&key));
     let (key, recorded) = scope.run.find_known(keys)?;
-    // Which queue it was sent to, the database knows.
-    let mut routed = Routed::new(scope, key, "", spec.name, "");
+    let mut routed = Routed::new(scope, key, "", spec.name, queue);
     if let (Some(before), Some(now)) = (recorded, digest)
         && before != now
     {

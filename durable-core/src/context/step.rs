@@ -82,7 +82,7 @@ impl<'step, R: StepResult + 'step> Step<'step, R> {
 
     pub(super) fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
         let key = scope.next_key(journal_key::STEP, spec.name);
-        match route::taken_up(&scope, &key, spec, digest) {
+        match route::taken_up(&scope, &key, spec, digest, "") {
             Some(routed) => routed.into_step(),
             None => Self::under_key(scope, key, *spec, digest, calls),
         }

@@ -104,6 +104,24 @@ impl Hot {
     }
 }
 
+/// May be told how hot.
+struct Adjustable(Tally);
+
+#[workflow(name = "bakery", queue = "shop")]
+impl Adjustable {
+    async fn run(&self, cx: &Context, cake: String) -> Result<String> {
+        let baked = self.bake(&cake, None).await?;
+        cx.wait_for_event::<()>("picked up").await?;
+        self.bake(&baked, Some(200)).await
+    }
+
+    #[step(queue = "cellar")]
+    async fn bake(&self, cake: &str, degrees: Option<u32>) -> Result<String> {
+        self.0.add("adjusted");
+        Ok(degrees.map_or(format!("baked {cake}"), |degrees| format!("{cake} at {degrees}")))
+    }
+}
+
 /// Knows of no step in the cellar.
 struct Closed;
 
@@ -217,6 +235,19 @@ async fn a_routed_step_that_is_called_with_other_arguments_or_is_unknown_stops_i
     for worker in [cellar, shop] {
         worker.shutdown().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_routed_step_may_get_an_option_while_its_calls_are_under_way() {
+    let database = support::database().await;
+    let tally = Tally::default();
+    let id = ordered(&database, &tally).await;
+
+    let new = database.builder().register(Adjustable(tally.clone())).start().await.unwrap();
+    new.send_event(id, "picked up", &()).await.unwrap();
+    assert_eq!(output_of::<Adjustable>(&new, id).await, "baked scones at 200");
+    assert_eq!(tally.count("adjusted"), 2);
+    new.shutdown().await.unwrap();
 }
 
 #[tokio::test]

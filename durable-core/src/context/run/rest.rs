@@ -317,7 +317,7 @@ impl State {
             && known.outcome.is_none()
         {
             self.known_open -= 1;
-            *known = wait;
+            *known = RecordedWait { digest: known.digest, ..wait };
         }
     }
 

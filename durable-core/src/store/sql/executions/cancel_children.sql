@@ -1,19 +1,7 @@
--- executions/cancel_children: cancel those of $2 that go on, and their own children, for the reason $3; says who is busy now.
--- A step that runs in one of them, and was begun, is undone where it asks for that.
-with child as materialized (
-    select id, durable.step_cut_off($1, id) as undone
-    from unnest($2::uuid[]) as id
-),
-called_off as materialized (
-    select called_off.*
-    from durable.call_off(
-        array(select id from child where not undone), durable.failure('cancelled', $3), compensate => false, wait => false
-    ) as called_off
-    union all
-    select called_off.*
-    from durable.call_off(
-        array(select id from child where undone), durable.failure('cancelled', $3), compensate => true, wait => false
-    ) as called_off
+-- executions/cancel_children: end those of $2 that go on, and their own children, for the reason $3; says who is busy now.
+with called_off as materialized (
+    select id, state, queue, awaited_by
+    from durable.give_up($2, durable.failure('cancelled', $3), wait => false)
 )
 select id, state, queue, awaited_by
 from called_off

@@ -3,7 +3,7 @@ with orphan as materialized (
     select
         child.execution_id,
         -- What a compensation started is no part of what is undone.
-        parent.rollback is not null and child.parent_key not like 'undo/%' or durable.step_cut_off($1, child.execution_id) as undone
+        parent.rollback is not null and child.parent_key not like 'undo/%' as undone
     from durable.executions as child
     cross join lateral (
         select state, finished_at, rollback
@@ -31,17 +31,16 @@ with orphan as materialized (
     limit $2
 )
 select id, state, queue, awaited_by
-from durable.call_off(
+from durable.give_up(
     array(select execution_id from orphan where not undone),
     durable.failure('cancelled', 'its parent no longer waits for it'),
-    compensate => false,
     wait => false
 )
 union all
 select id, state, queue, awaited_by
 from durable.call_off(
     array(select execution_id from orphan where undone),
-    durable.failure('rolled_back', 'its parent was rolled back, or no longer waits for it'),
+    durable.failure('rolled_back', 'its parent was rolled back'),
     compensate => true,
     wait => false
 )

@@ -1,0 +1,37 @@
+-- give_up: end children that their parents wait for no longer, with their own; one row for each of them. They are cancelled, and what they
+-- did is kept; but a step that a child runs for its parent, and has begun, is undone as the step would be.
+create or replace function durable.give_up(execution_ids uuid[], failure json, wait boolean)
+returns table (id uuid, state text, queue text, awaited_by uuid)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+    -- All mailboxes before the first row, and all rows at once, as in call_off.
+    families uuid[] := durable.lock_families(execution_ids, give_up.wait);
+    undone uuid[];
+begin
+    perform
+    from durable.executions
+    where shard = 0 and execution_id = any (families) and finished_at is null and rollback is null
+    for no key update;
+    -- Nothing begins and nothing is recorded in them any more.
+    undone := array(
+        select execution_id
+        from durable.executions
+        where shard = 0
+          and execution_id = any (execution_ids)
+          and parent_key ~ '(^|/)child step '
+          and undoes is null
+          and started_at is not null
+          and ((input ->> 'undo_on_failure')::boolean or durable.undoable(0::smallint, execution_id))
+    );
+    return query
+    select called_off.*
+    from durable.call_off(undone, give_up.failure, compensate => true, wait => give_up.wait) as called_off;
+    return query
+    select called_off.*
+    from durable.call_off(
+        array(select unnest(execution_ids) except select unnest(undone)), give_up.failure, compensate => false, wait => give_up.wait
+    ) as called_off;
+end
+$$;
