@@ -7,9 +7,9 @@ mod execute;
 mod family;
 mod flow;
 mod heartbeat;
+mod holdings;
 mod shutdown;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::clock::{Clock, after};
-use crate::context::run::{Hold, Lanes, Run, Verdict};
+use crate::context::run::{Lanes, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
@@ -27,10 +27,10 @@ use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::parents::Tells;
 use crate::store::workers::NewWorker;
-use crate::store::{self, Lane, Patience, Session, Store, executions, journal, workers};
+use crate::store::{self, Lane, Patience, Session, Store, executions, workers};
 use crate::telemetry::{self, Metrics};
 
-use cache::Cache;
+use holdings::Holdings;
 
 pub(crate) use heartbeat::Heart;
 
@@ -61,18 +61,16 @@ pub(crate) struct Worker {
     metrics: Metrics,
     /// The id under which this process holds its lease; a new one after each loss.
     life: watch::Sender<WorkerId>,
-    running: Mutex<HashMap<ExecutionId, Arc<Run>>>,
-    parked: Mutex<Cache>,
     draining: AtomicBool,
     /// Told from outside to claim nothing more.
     deprecated: AtomicBool,
-    /// Told whenever a run leaves `running`.
-    run_ended: Notify,
+    /// What is held, and by which run; no code of the application runs under the lock.
+    holdings: Mutex<Holdings>,
+    /// Told whenever an execution is left.
+    left: Notify,
     claiming: Arc<RwLock<()>>,
     /// Told when the answer to a claim was lost.
     pub(crate) claim_lost: Notify,
-    /// Whether a run has ended because others seemed to hold its execution, since this was last compared with the database.
-    pub(crate) lost_some: AtomicBool,
     /// Told when a life was lost and another has begun: what the lost one held is to be rescued.
     pub(crate) life_lost: Notify,
 }
@@ -91,14 +89,12 @@ impl Worker {
             known: registry.known(),
             metrics: Metrics::default(),
             life: watch::Sender::new(WorkerId::new()),
-            running: Mutex::default(),
-            parked: Mutex::new(Cache::new(options.cached_executions)),
+            holdings: Mutex::new(Holdings::new(options.cached_executions)),
             draining: AtomicBool::new(false),
             deprecated: AtomicBool::new(false),
-            run_ended: Notify::new(),
+            left: Notify::new(),
             claiming: Arc::default(),
             claim_lost: Notify::new(),
-            lost_some: AtomicBool::new(false),
             life_lost: Notify::new(),
             store,
             options,
@@ -164,12 +160,12 @@ impl Worker {
             tracing::warn!(%error, "cannot register again yet");
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
-        let (over, late) = {
-            let running = self.running();
-            (self.life.send_replace(next), running.values().cloned().collect::<Vec<_>>())
+        let over = {
+            let mut holdings = self.holdings();
+            // What was claimed before, and has begun since the others were ended.
+            holdings.end_all(&Verdict::Lost);
+            self.life.send_replace(next)
         };
-        // What was claimed before, and has begun since the others were ended.
-        late.iter().for_each(|run| run.end(Verdict::Lost));
         self.store.history.is_over(over);
         self.life_lost.notify_one();
         self.signals.poke_all();
@@ -194,80 +190,61 @@ impl Worker {
         let now = self.clock.now();
         let deadline_at = timeout.map(|timeout| after(now, timeout));
         let started = Claimed { deadline_at, started_at: Some(now), ready_at: Some(now), ..started };
-        self.spawn(slot, started, claim::Begin::Fresh);
+        self.take_up([(started, slot)]);
     }
 
     /// Whether the execution is under way in this process.
     pub(crate) fn is_running(&self, id: ExecutionId) -> bool {
-        self.running().contains_key(&id)
+        self.holdings().run_of(id).is_some()
     }
 
     /// Has those of the executions that run here look at their waits.
     pub(crate) fn nudge(&self, ids: &[ExecutionId]) {
-        let running = self.running();
-        ids.iter().filter_map(|id| running.get(id)).for_each(|run| run.nudged.notify_one());
+        let holdings = self.holdings();
+        ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.nudged.notify_one());
     }
 
     /// Everything this process believes to hold in that life, and at which epoch.
     pub(crate) fn held(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
-        let running = self.running();
-        let held = running.iter().map(|(id, run)| (*id, run.hold()));
-        held.filter(|(_, hold)| hold.worker == life).map(|(id, hold)| (id, hold.epoch)).collect()
+        self.holdings().epochs(life)
     }
 
     /// Stops what runs here and was ended by a client, as soon as it is heard of.
     pub(crate) async fn stop_ended(self: Arc<Self>, mut endings: mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
         while let Some(ids) = endings.recv().await {
-            self.drop_lost(&ids);
+            let holdings = self.holdings();
+            ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.end(Verdict::Lost));
         }
     }
 
-    fn drop_lost(&self, ids: &[ExecutionId]) {
-        let lost: Vec<Arc<Run>> = {
-            let running = self.running();
-            ids.iter().filter_map(|id| running.get(id).cloned()).collect()
-        };
-        lost.iter().for_each(|run| run.end(Verdict::Lost));
-    }
-
-    /// Stops those of `believed` that turned out not to be held, unless they were parked or claimed anew in the meantime.
+    /// Stops those that turned out not to be held at these epochs, and those that were paused.
     pub(crate) fn drop_strays(&self, life: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
-        let unchanged = |ids: &[ExecutionId]| -> Vec<Arc<Run>> {
-            let running = self.running();
-            let unchanged = |id: &ExecutionId| {
-                let (_, epoch) = believed.iter().find(|(believed, _)| believed == id)?;
-                let believed = Hold { worker: life, epoch: *epoch };
-                running.get(id).filter(|run| !run.is_parking() && run.hold() == believed).cloned()
-            };
-            ids.iter().filter_map(unchanged).collect()
-        };
-        unchanged(&strays.lost).iter().for_each(|run| run.end(Verdict::Lost));
-        unchanged(&strays.paused).iter().for_each(|run| run.drain());
+        self.holdings().end_strays(life, believed, strays);
     }
 
-    /// Runs executions that this worker holds without knowing it, as where the answer to their claim was lost on the way.
+    /// Whether this worker may hold what it does not know of.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.holdings().is_in_doubt()
+    }
+
+    /// Claims anew what this worker holds without knowing it, as where the answer to a claim was lost on the way, and runs it.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
         // With no claim in flight, what the database says and what this process knows can be compared.
         let _alone = self.claiming.write().await;
-        let known: Vec<ExecutionId> = self.running().keys().copied().collect();
-        let held = executions::held(&self.store, &self.store.pool, self.id(), &known).await?;
-        for claimed in held {
-            let Some(slots) = self.signals.slots(&claimed.queue) else { continue };
-            let ids = claim::journals_wanted(std::iter::once(&claimed));
-            let store = &self.store;
-            // Each by itself, and through outages: they are claimed, and one that cannot be read must not count against the others.
-            match store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await {
-                Ok(mut journals) => {
-                    tracing::info!(execution_id = %claimed.id, "took up an execution that this worker holds and did not run");
-                    let journal = claim::take_journal(&mut journals, &claimed);
-                    self.resume(slots.take_anyway(), claimed, journal);
-                }
-                Err(error) => {
-                    tracing::error!(execution_id = %claimed.id, %error, "cannot load a journal; trying again soon");
-                    self.lost_some.store(true, Ordering::Relaxed);
-                }
+        let (known, have_run) = self.holdings().take_doubts();
+        let held = match executions::held(&self.store, &self.store.pool, self.id(), &known).await {
+            Ok(held) => held,
+            Err(error) => {
+                self.holdings().doubt(have_run);
+                return Err(error);
             }
-        }
+        };
+        let with_slots = held.into_iter().filter_map(|claimed| {
+            tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
+            let slot = self.signals.slots(&claimed.queue)?.take_anyway();
+            Some((claimed, slot))
+        });
+        self.take_up(with_slots.collect::<Vec<_>>());
         Ok(())
     }
 
@@ -278,18 +255,23 @@ impl Worker {
 
     /// Ends every run, as when the process dies.
     pub(crate) fn abandon(&self) {
-        let runs: Vec<Arc<Run>> = self.running().values().cloned().collect();
-        runs.iter().for_each(|run| run.end(Verdict::Lost));
-        let parked = self.parked().clear();
+        self.holdings().end_all(&Verdict::Lost);
+        self.forget_all();
+    }
+
+    /// Drops an execution that rests in memory: it has ended.
+    pub(crate) fn forget(&self, id: ExecutionId) {
+        let parked = self.holdings().forget(id);
         drop(parked);
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<ExecutionId, Arc<Run>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn forget_all(&self) {
+        let parked = self.holdings().forget_all();
+        drop(parked);
     }
 
-    fn parked(&self) -> MutexGuard<'_, Cache> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn holdings(&self) -> MutexGuard<'_, Holdings> {
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -54,6 +54,8 @@ mod forking;
 #[cfg(test)]
 mod gathering;
 #[cfg(test)]
+mod holding;
+#[cfg(test)]
 mod isolating;
 #[cfg(test)]
 mod leasing;

@@ -308,7 +308,7 @@ impl Call {
         let timed_out = self.timed_out();
         let long = async {
             tokio::time::sleep(RECORDED_AS_RUNNING_AFTER).await;
-            self.run.record_attempt_soon(self.attempt_record(attempt, started.elapsed(), None, None));
+            drop(self.run.record_attempt_soon(self.attempt_record(attempt, started.elapsed(), None, None)));
             std::future::pending::<Infallible>().await
         };
         tokio::select! {

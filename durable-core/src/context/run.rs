@@ -84,6 +84,11 @@ impl Hold {
     pub(crate) fn by(claimed: &Claimed) -> Self {
         Self { worker: claimed.worker, epoch: claimed.epoch }
     }
+
+    /// Whether nobody else can have held the execution between this claim and that one.
+    pub(crate) fn is_followed_by(self, claimed: &Claimed) -> bool {
+        claimed.worker == self.worker && claimed.epoch.follows(self.epoch)
+    }
 }
 
 /// The execution that steps belong to: the one that runs them, or the one that sent a step there.
@@ -165,6 +170,8 @@ struct State {
     rollback: Option<Failure>,
     /// Durable futures that do something else than wait.
     busy: usize,
+    /// Writes among them that go on without their futures.
+    unanswered: usize,
     waits: HashMap<String, OpenWait>,
     /// How many of the waits the database does not know of.
     unregistered: usize,
@@ -182,8 +189,6 @@ struct State {
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
     asking: bool,
-    /// Whether it is put to rest, or rests: the database may say, and this process not know yet, that nobody holds it.
-    parking: bool,
     /// Whether the code has come to its end: nobody is asked any more who is busy.
     settling: bool,
     /// Whether somebody said, since it was last asked, that a wait may be over.
@@ -258,6 +263,7 @@ impl Run {
                 undoable: BTreeMap::new(),
                 rollback: None,
                 busy: 0,
+                unanswered: 0,
                 waits: HashMap::new(),
                 unregistered: 0,
                 answered: 0,
@@ -267,7 +273,6 @@ impl Run {
                 unheard: false,
                 next_due: None,
                 asking: false,
-                parking: false,
                 settling: false,
                 nudged: false,
                 backoffs: HashMap::new(),
@@ -305,12 +310,9 @@ impl Run {
         state.known.extend(journal.waits.into_iter().map(|wait| (wait.key.clone(), wait)));
     }
 
-    /// Goes on in memory, with the waits that are over: after a new claim, or because it need not rest.
+    /// Goes on in memory after a new claim, with the waits that are over.
     pub(crate) fn wake(&self, hold: Hold, resolved: Vec<RecordedWait>) {
-        let mut state = self.state();
-        state.hold = hold;
-        state.parking = false;
-        drop(state);
+        self.state().hold = hold;
         self.resolve(resolved);
     }
 
@@ -330,6 +332,11 @@ impl Run {
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.cancelled.send_replace(true);
+    }
+
+    /// Whether nobody has told it to stop.
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.state().verdict.is_none() && !self.draining.load(Ordering::Relaxed)
     }
 
     pub(crate) fn hold(&self) -> Hold {
@@ -450,14 +457,13 @@ impl Run {
     fn write_on(self: &Arc<Self>, left: u64, saved: Saved) {
         // A runtime that is gone has taken the whole run with it.
         let Ok(runtime) = Handle::try_current() else { return };
-        let (run, busy) = (self.clone(), self.begin_work());
+        let (run, write) = (self.clone(), self.begin_write());
         runtime.spawn(async move {
             let saved = saved.await;
             if run.wrote(left, saved) == Written::Refused {
                 run.give_up(Verdict::Lost);
             }
-            drop(busy);
-            run.bell.ring();
+            drop(write);
         });
     }
 
@@ -485,7 +491,9 @@ impl Run {
     pub(crate) async fn finish(&self, next: NextState) -> Written {
         self.settled().await;
         let saved = self.save(&mut self.state(), Some(next));
-        self.written(saved.await)
+        let written = self.written(saved.await);
+        self.until_answered().await;
+        written
     }
 
     fn save(&self, state: &mut State, next: Option<NextState>) -> impl Future<Output = Result<Written>> + use<> {
@@ -512,18 +520,24 @@ impl Run {
     }
 
     /// Records an attempt and waits for its commit. Does not return when the execution is no longer held.
-    pub(super) async fn record_attempt(&self, attempt: FailedAttempt) {
-        let hold = self.hold();
-        let record = AttemptRecord { worker: hold.worker, epoch: hold.epoch, attempt };
-        if !matches!(self.lanes.attempts.write(record).await, Ok(Written::Accepted)) {
+    pub(super) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) {
+        if !matches!(self.record_attempt_soon(attempt).await, Ok(Ok(Written::Accepted))) {
             self.stop::<()>(Verdict::Lost).await;
         }
     }
 
-    /// Records an attempt without waiting.
-    pub(super) fn record_attempt_soon(&self, attempt: FailedAttempt) {
-        let hold = self.hold();
-        self.lanes.attempts.write_soon(AttemptRecord { worker: hold.worker, epoch: hold.epoch, attempt });
+    /// Sends off an attempt to be recorded; that is seen to its end also when nobody waits for it.
+    pub(super) fn record_attempt_soon(self: &Arc<Self>, attempt: FailedAttempt) -> oneshot::Receiver<Result<Written>> {
+        let Hold { worker, epoch } = self.hold();
+        let recorded = self.lanes.attempts.submit(AttemptRecord { worker, epoch, attempt });
+        let (told, outcome) = oneshot::channel();
+        let write = self.begin_write();
+        tokio::spawn(async move {
+            // Where the step is gone, nobody wants to know.
+            let _ = told.send(recorded.await);
+            drop(write);
+        });
+        outcome
     }
 
     /// Ends the run from inside: the calling future never returns, and the engine drops it.

@@ -47,7 +47,7 @@ impl Wakers {
 
     /// Begins a poll on behalf of `outer`; `false` when nobody rang since the last one.
     pub(super) fn begin_poll(&self, outer: &Waker) -> bool {
-        self.bell.outer.register(outer);
+        self.bell.is_for(outer);
         self.counted.woken.store(false, Ordering::Relaxed);
         self.bell.rung.swap(false, Ordering::AcqRel)
     }
@@ -65,6 +65,11 @@ impl Wakers {
 }
 
 impl Bell {
+    /// Whom to wake when it is rung.
+    pub(super) fn is_for(&self, outer: &Waker) {
+        self.outer.register(outer);
+    }
+
     pub(super) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.outer.wake();

@@ -110,13 +110,6 @@ impl<B: Batch> Lane<B> {
             outcome.await.map_err(|_| closed())?
         }
     }
-
-    /// Writes one item without waiting for its commit.
-    pub(crate) fn write_soon(&self, item: B::Item) {
-        let (written, _) = oneshot::channel();
-        // A closed lane belongs to an engine that has shut down: there is nobody left to tell.
-        let _ = self.queue.send(Entry { item, written });
-    }
 }
 
 async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {

@@ -1,9 +1,8 @@
 //! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims are taken up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use crate::store::{self, Store};
+use crate::store;
 use crate::worker::Worker;
 
 /// Looks this often in one lease; cancelling is usually heard at once.
@@ -11,22 +10,14 @@ const LOOKS_PER_LEASE: u32 = 3;
 
 pub(super) async fn reconcile(worker: Arc<Worker>) {
     loop {
-        let answer_lost = tokio::select! {
-            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => false,
-            () = worker.claim_lost.notified() => true,
-            () = worker.signals.taken_back.notified() => false,
-        };
-        let may_hold_more = worker.lost_some.swap(false, Ordering::Relaxed) || answer_lost;
-        let reconciled = async {
-            stop_strays(&worker, &worker.store).await?;
-            if may_hold_more {
-                worker.adopt_held().await?;
-            }
-            Ok::<(), sqlx::Error>(())
-        };
-        if let Err(error) = reconciled.await {
+        tokio::select! {
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => {}
+            () = worker.claim_lost.notified() => {}
+            () = worker.signals.taken_back.notified() => {}
+        }
+        if let Err(error) = compare(&worker).await {
             tracing::debug!(%error, "cannot compare with the database; trying again soon");
-            if may_hold_more {
+            if worker.is_in_doubt() {
                 tokio::time::sleep(worker.options.poll_interval).await;
                 worker.claim_lost.notify_one();
             }
@@ -34,11 +25,19 @@ pub(super) async fn reconcile(worker: Arc<Worker>) {
     }
 }
 
-async fn stop_strays(worker: &Worker, store: &Store) -> Result<(), sqlx::Error> {
+async fn compare(worker: &Arc<Worker>) -> Result<(), sqlx::Error> {
+    stop_strays(worker).await?;
+    if worker.is_in_doubt() {
+        worker.adopt_held().await?;
+    }
+    Ok(())
+}
+
+async fn stop_strays(worker: &Worker) -> Result<(), sqlx::Error> {
     let life = worker.id();
     let held = worker.held(life);
     if !held.is_empty() {
-        let strays = store::executions::stray(store, &store.pool, life, &held).await?;
+        let strays = store::executions::stray(&worker.store, &worker.store.pool, life, &held).await?;
         worker.drop_strays(life, &held, &strays);
     }
     Ok(())

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::OwnedRwLockReadGuard;
 use tokio::time::Instant;
 
 use super::Worker;
+use super::conclude::Left;
 use super::flow::Flow;
+use super::holdings::Ready;
+use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
 use crate::signals::{Slot, Slots};
@@ -54,12 +56,16 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
                 roundtrip.record(asked.elapsed());
                 pauses.report_recovery(CLAIM);
                 next = Next::after(&claim, limit);
-                begin(&worker, held, claim.executions, claiming);
+                let mut held = held.into_iter();
+                worker.take_up(claim.executions.into_iter().zip(held.by_ref()));
+                drop(claiming);
+                held.for_each(Slot::give_back);
             }
             Err(error) => {
                 held.into_iter().for_each(Slot::give_back);
                 drop(claiming);
                 // The claim may have been committed and its answer lost.
+                worker.holdings().doubt([]);
                 worker.claim_lost.notify_one();
                 tokio::time::sleep(pauses.next(CLAIM, &error)).await;
             }
@@ -118,25 +124,6 @@ async fn claim(worker: &Worker, session: &mut Session, queue: &str, limit: usize
     session.give_back(connection, claim)
 }
 
-/// Runs what was claimed: what is in memory goes on at once, the rest after one look at their journals.
-fn begin(worker: &Arc<Worker>, slots: Vec<Slot>, claimed: Vec<Claimed>, claiming: OwnedRwLockReadGuard<()>) {
-    let mut resumed = Vec::new();
-    let mut slots = slots.into_iter();
-    for (claimed, slot) in claimed.into_iter().zip(slots.by_ref()) {
-        let fresh = claimed.epoch == Epoch::FIRST && claimed.rollback.is_none();
-        let parked = if fresh { None } else { worker.parked().take(claimed.id) };
-        match parked {
-            _ if fresh => worker.spawn(slot, claimed, Begin::Fresh),
-            Some(parked) if parked.goes_on_at(&claimed) => worker.spawn(slot, claimed, Begin::Cached(parked)),
-            _ => resumed.push((slot, claimed)),
-        }
-    }
-    slots.for_each(Slot::give_back);
-    if !resumed.is_empty() {
-        tokio::spawn(load_and_resume(worker.clone(), resumed, claiming));
-    }
-}
-
 /// How an execution begins.
 pub(super) enum Begin {
     /// It has never run: its journal is empty, and nothing need be read.
@@ -147,41 +134,76 @@ pub(super) enum Begin {
     Replayed(JournalRecords),
 }
 
-/// Loads journals, in one statement, and runs their executions.
-async fn load_and_resume(worker: Arc<Worker>, resumed: Vec<(Slot, Claimed)>, _claiming: OwnedRwLockReadGuard<()>) {
-    let ids = journals_wanted(resumed.iter().map(|(_, claimed)| claimed));
-    let store = &worker.store;
-    match store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await {
-        Ok(mut journals) => {
-            for (slot, claimed) in resumed {
-                let journal = take_journal(&mut journals, &claimed);
-                worker.resume(slot, claimed, journal);
+impl Worker {
+    /// Runs what was claimed, each once no earlier claim of the execution is at work here.
+    pub(super) fn take_up(self: &Arc<Self>, claimed: impl IntoIterator<Item = (Claimed, Slot)>) {
+        let ready: Vec<Ready> = {
+            let mut holdings = self.holdings();
+            let life = self.id();
+            // What was claimed in a life that was lost meanwhile belongs to whoever claims it now, who may be this worker.
+            let counts = claimed.into_iter().filter(|(claimed, _)| claimed.worker == life);
+            counts.filter_map(|(claimed, slot)| holdings.enter(claimed, slot)).collect()
+        };
+        self.begin_each(ready);
+    }
+
+    /// Leaves an execution. Where it was claimed again meanwhile, that claim begins.
+    pub(super) fn leave(self: &Arc<Self>, claimed: &Claimed, left: Left) {
+        let (next, dropped) = self.holdings().leave(claimed, left);
+        drop(dropped);
+        self.begin_each(next);
+        self.left.notify_waiters();
+    }
+
+    /// What is in memory goes on at once, the rest after one look at their journals.
+    fn begin_each(self: &Arc<Self>, ready: impl IntoIterator<Item = Ready>) {
+        let mut unread = Vec::new();
+        for Ready { claimed, slot, flow } in ready {
+            let fresh = claimed.epoch == Epoch::FIRST && claimed.rollback.is_none();
+            match flow {
+                _ if fresh => self.spawn(claimed, slot, Begin::Fresh),
+                Some(flow) if flow.goes_on_at(&claimed) => self.spawn(claimed, slot, Begin::Cached(flow)),
+                _ => unread.push((claimed, slot)),
             }
         }
-        Err(error) => {
-            tracing::error!(%error, "cannot load journals; trying again when strays are looked for");
-            worker.claim_lost.notify_one();
+        if !unread.is_empty() {
+            tokio::spawn(self.clone().replay(unread));
         }
+    }
+
+    /// Runs executions over their journals, which are loaded in one statement.
+    async fn replay(self: Arc<Self>, unread: Vec<(Claimed, Slot)>) {
+        let mut loaded = self.load_journals(unread.iter().map(|(claimed, _)| claimed)).await;
+        for (claimed, slot) in unread {
+            // One that cannot be read must not count against the others.
+            let journal = match &mut loaded {
+                Ok(journals) => Ok(take_journal(journals, &claimed)),
+                Err(_) => self.load_journals([&claimed]).await.map(|mut alone| take_journal(&mut alone, &claimed)),
+            };
+            match journal {
+                Ok(journal) => self.spawn(claimed, slot, Begin::Replayed(journal)),
+                Err(error) => {
+                    tracing::error!(execution_id = %claimed.id, %error, "cannot load a journal; trying again soon");
+                    self.leave(&claimed, Left::Refused);
+                }
+            }
+        }
+    }
+
+    /// The journals of executions, and of those that they undo.
+    async fn load_journals(&self, claimed: impl IntoIterator<Item = &Claimed>) -> Result<HashMap<ExecutionId, JournalRecords>> {
+        let ids: Vec<ExecutionId> =
+            claimed.into_iter().flat_map(|claimed| [Some(claimed.id), claimed.undoes]).flatten().collect();
+        let store = &self.store;
+        store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, &ids)).await
     }
 }
 
-/// The executions whose journals are needed to run these: their own, and those of completed ones that they undo.
-pub(super) fn journals_wanted<'claimed>(claimed: impl Iterator<Item = &'claimed Claimed>) -> Vec<ExecutionId> {
-    claimed.flat_map(|claimed| [Some(claimed.id), claimed.undoes]).flatten().collect()
-}
-
 /// The journal that an execution runs over.
-pub(super) fn take_journal(journals: &mut HashMap<ExecutionId, JournalRecords>, claimed: &Claimed) -> JournalRecords {
+fn take_journal(journals: &mut HashMap<ExecutionId, JournalRecords>, claimed: &Claimed) -> JournalRecords {
     let mut journal = journals.remove(&claimed.id).unwrap_or_default();
     if let Some(undone) = claimed.undoes.and_then(|undone| journals.remove(&undone)) {
         journal.checkpoints.extend(undone.checkpoints.into_iter().filter(|checkpoint| checkpoint.undo_order.is_some()));
     }
     journal
-}
-
-impl Worker {
-    /// Runs an execution over its journal.
-    pub(super) fn resume(self: &Arc<Self>, slot: Slot, claimed: Claimed, journal: JournalRecords) {
-        self.spawn(slot, claimed, Begin::Replayed(journal));
-    }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Worker;
-use crate::context::run::{Hold, Run};
+use super::flow::Flow;
+use crate::context::run::Run;
 use crate::error::{ErrorKind, Failure, Result};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
@@ -26,7 +27,17 @@ pub(super) enum Ending {
     /// Another worker holds the execution, or nobody: nothing is to be written.
     Lost,
     /// It waits; whoever wakes it claims it anew.
-    Parked,
+    Parked(Flow),
+}
+
+/// How an execution was left.
+pub(super) enum Left {
+    /// It rests, with its code.
+    Parked(Flow),
+    /// The database has taken note.
+    Noted,
+    /// A write was refused: others hold the execution, or the database has it that this worker does.
+    Refused,
 }
 
 impl Ending {
@@ -63,16 +74,17 @@ impl Ending {
 }
 
 impl Worker {
-    /// Writes how it ended, and tells those who wait for it. Refused is also what was lost before.
-    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Written {
+    /// Writes how it ended, and tells those who wait for it.
+    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Left {
         let (next, finished) = match ending {
-            Ending::Parked => {
+            Ending::Parked(flow) => {
                 telemetry::claim_ended("parked", None);
-                return Written::Accepted;
+                return Left::Parked(flow);
             }
             Ending::Lost => {
+                run.until_answered().await;
                 telemetry::claim_ended("lost", None);
-                return Written::Refused;
+                return Left::Refused;
             }
             Ending::Released => {
                 telemetry::claim_ended("released", None);
@@ -96,7 +108,7 @@ impl Worker {
         };
         if run.finish(next).await == Written::Refused {
             telemetry::claim_ended("lost", None);
-            return Written::Refused;
+            return Left::Refused;
         }
         if finished.is_some() {
             self.settle_family(run, claimed.awaited);
@@ -116,17 +128,7 @@ impl Worker {
             }
             None => self.signals.queued(&claimed.queue),
         }
-        Written::Accepted
-    }
-
-    pub(super) fn let_go(&self, claimed: &Claimed) {
-        let mut running = self.running();
-        // After a parking the same execution may be running here again already, under a later epoch or in another life.
-        if running.get(&claimed.id).is_some_and(|current| current.hold() == Hold::by(claimed)) {
-            running.remove(&claimed.id);
-        }
-        drop(running);
-        self.run_ended.notify_waiters();
+        Left::Noted
     }
 
     /// It runs no longer: where a limit counted it, another may begin now.
@@ -136,7 +138,8 @@ impl Worker {
         }
     }
 
-    pub(super) async fn poison(&self, claimed: &Claimed) {
+    /// Gives up an execution that was claimed too often.
+    pub(super) async fn poison(&self, claimed: &Claimed) -> Left {
         let failure = Failure::new(
             ErrorKind::Poisoned,
             format!("claimed {} times without coming to rest: it seems to kill its workers", claimed.claims - 1),
@@ -146,11 +149,12 @@ impl Worker {
         let given_up = store::run("give up a poisoned execution", self.options.patience, || {
             executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
-        let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return };
+        let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return Left::Refused };
         self.signals.called_off(store, &called_off).await;
         self.make_room(claimed);
         if !state.is_finished() {
-            return self.signals.queued(&queue);
+            self.signals.queued(&queue);
+            return Left::Noted;
         }
         // A rollback that failed keeps the reason for which it was begun.
         let failure = claimed.rollback.clone().unwrap_or(failure);
@@ -161,6 +165,7 @@ impl Worker {
         if claimed.awaited {
             signals::tell_parent(&self.tells, &self.signals, claimed.id).await;
         }
+        Left::Noted
     }
 }
 

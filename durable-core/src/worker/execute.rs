@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,13 +9,12 @@ use tracing::Instrument;
 
 use super::Worker;
 use super::claim::Begin;
-use super::conclude::Ending;
+use super::conclude::{Ending, Left};
 use super::flow::Flow;
 use crate::context::panics;
 use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Failure};
-use crate::ids::ExecutionId;
 use crate::model::{Claimed, JournalRecords};
 use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
@@ -39,33 +37,26 @@ enum Stretch {
 
 impl Worker {
     /// Runs an execution in a task of its own; the slot is free again when it parks or ends.
-    pub(super) fn spawn(self: &Arc<Self>, slot: Slot, claimed: Claimed, begin: Begin) {
+    pub(super) fn spawn(self: &Arc<Self>, claimed: Claimed, slot: Slot, begin: Begin) {
+        if !self.holdings().has(&claimed) {
+            // It came again while its journal was read, or the life was lost in which it was claimed.
+            return;
+        }
         let worker = self.clone();
         if claimed.claims > self.options.max_claims {
-            tokio::spawn(async move { worker.poison(&claimed).await });
+            tokio::spawn(async move {
+                let left = worker.poison(&claimed).await;
+                worker.leave(&claimed, left);
+            });
             return;
         }
         let Some(registered) = self.registry.find(&claimed.workflow, claimed.version) else {
             tracing::error!(execution_id = %claimed.id, workflow = %claimed.workflow, "claimed a workflow that is not registered");
-            return;
+            return self.leave(&claimed, Left::Refused);
         };
-        if claimed.worker != self.id() {
-            // Claimed in a life that was lost meanwhile: it belongs to whoever claims it now, who may be this worker.
-            return;
-        }
         let (run, flow) = self.prepare(registered, &claimed, begin);
-        let before = {
-            let mut running = self.running();
-            // Once more, now that no other life can begin: its run of the same execution must not be taken for an earlier one.
-            if claimed.worker != self.id() {
-                return;
-            }
-            // Known as running from here on, before anyone can ask.
-            running.insert(run.id, run.clone())
-        };
-        if let Some(before) = before.filter(|before| !Arc::ptr_eq(before, &run)) {
-            // It was taken away to be rolled back, and came again before this process had heard of it.
-            before.end(Verdict::Lost);
+        if !self.holdings().run(&run) {
+            return;
         }
         if self.is_draining() {
             run.drain();
@@ -78,11 +69,8 @@ impl Worker {
                 Ok(flow) => worker.drive(flow, &claimed).await,
                 Err(ending) => ending,
             };
-            let written = worker.conclude(&run, &claimed, ending).await;
-            worker.let_go(&claimed);
-            if written == Written::Refused {
-                worker.lost_some.store(true, Ordering::Relaxed);
-            }
+            let left = worker.conclude(&run, &claimed, ending).await;
+            worker.leave(&claimed, left);
             drop(slot);
             worker.make_room(&claimed);
         };
@@ -298,12 +286,8 @@ impl Worker {
 
     /// Parks the execution, or gives back its code when waits are over already.
     async fn park(&self, flow: Flow) -> Result<Flow, Ending> {
-        let run = flow.run.clone();
-        // Asked before the cache may drop the future: what a dropped future waited for is no longer waited for.
+        let run = &flow.run;
         let park = run.to_park(false);
-        // In the cache before the database says so: from then on any claim may ask for it.
-        let evicted = self.parked().put(run.id, flow);
-        drop(evicted);
         let parked = self.lanes.parks.write_when_free(&park, || false).await;
         run.parked(&park, matches!(parked, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
         match parked {
@@ -311,20 +295,14 @@ impl Worker {
                 if let Some(wake_at) = wake_at {
                     self.signals.set_timer(wake_at);
                 }
-                Err(Ending::Parked)
+                Err(Ending::Parked(flow))
             }
             Ok(ParkOutcome::Resolved { waits, .. }) => {
-                // Without room in the cache the execution is run anew from its journal.
-                let flow = self.parked().take(run.id).ok_or(Ending::Released)?;
-                run.wake(run.hold(), waits);
+                run.resolve(waits);
                 Ok(flow)
             }
-            Ok(ParkOutcome::Busy | ParkOutcome::Lost) => {
-                self.parked().take(run.id);
-                Err(Ending::Lost)
-            }
+            Ok(ParkOutcome::Busy | ParkOutcome::Lost) => Err(Ending::Lost),
             Err(error) => {
-                self.parked().take(run.id);
                 tracing::error!(execution_id = %run.id, %error, "cannot park");
                 Err(match run.rollback() {
                     Some(cause) => Ending::undone(Box::new(cause), Err(error)),
@@ -332,11 +310,6 @@ impl Worker {
                 })
             }
         }
-    }
-
-    /// Drops an execution that was kept parked in memory: it has ended.
-    pub(crate) fn forget(&self, id: ExecutionId) {
-        self.parked().take(id);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::context::run::{Body, Hold, Rest, Run};
+use crate::context::run::{Body, Rest, Run};
 use crate::context::scope::Scope;
 use crate::model::{Claimed, Undoable};
 use crate::payload::Payload;
@@ -30,10 +30,9 @@ impl Flow {
         Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
     }
 
-    /// Whether nobody else can have held the execution between its parking and this claim.
+    /// Whether nobody else can have held the execution between its parking and this claim, and nobody has ended it meanwhile.
     pub(super) fn goes_on_at(&self, claimed: &Claimed) -> bool {
-        let Hold { worker, epoch } = self.run.hold();
-        claimed.worker == worker && claimed.epoch.follows(epoch)
+        self.run.may_go_on() && self.run.hold().is_followed_by(claimed)
     }
 
     /// Polls it until it comes to rest.

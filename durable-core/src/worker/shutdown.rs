@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::context::run::{Run, Verdict};
+use crate::context::run::Verdict;
 use crate::store::{self, Patience, workers};
 
 /// How long the database may take to note that this worker is gone; its leases run out anyway.
@@ -18,15 +18,17 @@ impl Worker {
     pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) {
         self.draining.store(true, std::sync::atomic::Ordering::Release);
         self.signals.poke_all();
-        self.running().values().for_each(|run| run.drain());
-        if tokio::time::timeout(limit, self.all_ended()).await.is_err() {
-            let late: Vec<Arc<Run>> = self.running().values().cloned().collect();
-            tracing::warn!(executions = late.len(), "steps did not end in time; they are interrupted and run again elsewhere");
-            late.iter().for_each(|run| run.end(Verdict::Released));
-            let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_ended()).await;
+        self.holdings().runs().for_each(|run| run.drain());
+        if tokio::time::timeout(limit, self.all_left()).await.is_err() {
+            let late = {
+                let mut holdings = self.holdings();
+                holdings.end_all(&Verdict::Released);
+                holdings.len()
+            };
+            tracing::warn!(executions = late, "steps did not end in time; they are interrupted and run again elsewhere");
+            let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_left()).await;
         }
-        let parked = self.parked().clear();
-        drop(parked);
+        self.forget_all();
         let store = &self.store;
         let retired = store::run("retire this worker", FAREWELL, || workers::retire(store, &store.pool, self.id()));
         if let Err(error) = retired.await {
@@ -37,13 +39,13 @@ impl Worker {
         }
     }
 
-    async fn all_ended(&self) {
+    async fn all_left(&self) {
         loop {
-            let ended = self.run_ended.notified();
-            if self.running().is_empty() {
+            let left = self.left.notified();
+            if self.holdings().len() == 0 {
                 return;
             }
-            ended.await;
+            left.await;
         }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::Run;
+use super::rest::Unanswered;
 use super::telling::Untold;
-use super::{Busy, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
 use crate::store::transactions::{Commit, Committed, Open};
@@ -13,7 +14,8 @@ use crate::store::transactions::{Commit, Committed, Open};
 /// A commit under way. Its execution neither parks nor ends meanwhile: whoever takes it over must find the step in the journal.
 struct Underway {
     run: Arc<Run>,
-    busy: Option<Busy>,
+    /// Dropped last: then the run is polled.
+    _write: Unanswered,
     undo_order: Option<i32>,
 }
 
@@ -51,7 +53,8 @@ impl Run {
 impl Underway {
     fn begin(run: &Arc<Run>, checkpoint: &Checkpoint, undoable: bool) -> Self {
         run.committing.send_modify(|commits| *commits += 1);
-        Self { run: run.clone(), busy: Some(run.begin_work()), undo_order: if undoable { run.enlist(checkpoint) } else { None } }
+        let undo_order = if undoable { run.enlist(checkpoint) } else { None };
+        Self { run: run.clone(), _write: run.begin_write(), undo_order }
     }
 
     async fn carry_out(mut self, transaction: Open, commit: Commit, untold: Untold, told: oneshot::Sender<Result<Committed>>) {
@@ -75,8 +78,6 @@ impl Drop for Underway {
             // It was not committed: there is nothing to undo.
             self.run.state().undoable.remove(&order);
         }
-        self.busy = None;
         self.run.committing.send_modify(|commits| *commits -= 1);
-        self.run.bell.ring();
     }
 }

@@ -48,6 +48,12 @@ pub(crate) struct Busy {
     run: Arc<Run>,
 }
 
+/// While it lives, something that the run has sent off to be written is not answered, and the run does something else than wait.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    run: Arc<Run>,
+}
+
 impl Run {
     /// Polls the workflow until it comes to rest.
     pub(crate) async fn until_rest(&self, root: &Arc<Scope>, body: &mut Body) -> Rest {
@@ -92,15 +98,29 @@ impl Run {
         self.state().busy > 0
     }
 
-    /// Whether it is put to rest, or rests.
-    pub(crate) fn is_parking(&self) -> bool {
-        self.state().parking
-    }
-
     /// Counts a future as doing something until the guard is dropped.
     pub(crate) fn begin_work(self: &Arc<Self>) -> Busy {
         self.state().busy += 1;
         Busy { run: self.clone() }
+    }
+
+    /// Counts a write as unanswered until the guard is dropped; then the run is polled.
+    pub(super) fn begin_write(self: &Arc<Self>) -> Unanswered {
+        let mut state = self.state();
+        state.busy += 1;
+        state.unanswered += 1;
+        drop(state);
+        Unanswered { run: self.clone() }
+    }
+
+    /// Returns when everything that was sent off is answered. The code has come to its end.
+    pub(crate) async fn until_answered(&self) {
+        self.state().settling = true;
+        let answered = |cx: &mut task::Context<'_>| {
+            self.bell.is_for(cx.waker());
+            if self.state().unanswered > 0 { Poll::Pending } else { Poll::Ready(()) }
+        };
+        std::future::poll_fn(answered).await;
     }
 
     /// How the wait ended; until it does its future is woken when it is, and the database is told of a wait it does not know.
@@ -181,7 +201,6 @@ impl Run {
     pub(crate) fn to_park(&self, stays: bool) -> Park {
         let mut state = self.state();
         state.asking = true;
-        state.parking = !stays;
         state.nudged = false;
         Park {
             worker: state.hold.worker,
@@ -201,10 +220,7 @@ impl Run {
     pub(crate) fn parked(&self, park: &Park, accepted: bool) {
         let mut state = self.state();
         state.asking = false;
-        // The execution may have been claimed anew and have come to its end by now: that waits for this.
-        self.asked.notify_one();
         if !accepted {
-            state.parking = false;
             return;
         }
         let news = &self.lanes.family.news;
@@ -233,12 +249,11 @@ impl Run {
             return;
         }
         let park = self.to_park(true);
-        let (run, busy) = (self.clone(), self.begin_work());
+        let (run, write) = (self.clone(), self.begin_write());
         tokio::spawn(async move {
             run.ask(&park).await;
-            drop(busy);
+            drop(write);
             run.asked.notify_one();
-            run.bell.ring();
         });
     }
 
@@ -332,5 +347,15 @@ impl State {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.run.state().busy -= 1;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        let mut state = self.run.state();
+        state.busy -= 1;
+        state.unanswered -= 1;
+        drop(state);
+        self.run.bell.ring();
     }
 }

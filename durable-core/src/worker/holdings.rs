@@ -1,0 +1,180 @@
+//! What this worker holds: each execution under one claim, from its answer until everything that was written under it is answered.
+//!
+//! The database may say that an execution rests before this process has heard so, and give it to this worker again: that claim
+//! waits until the first is left. So an execution has one run in a process, what was written under one claim is in the journal, or
+//! refused, before the next reads it, and what the database says of an epoch concerns that claim alone.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::conclude::Left;
+use super::flow::Flow;
+use crate::context::run::{Hold, Run, Verdict};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::Claimed;
+use crate::signals::Slot;
+use crate::store::executions::Strays;
+
+/// The executions that this worker holds, and those that rest in its memory.
+#[derive(Debug)]
+pub(super) struct Holdings {
+    held: HashMap<ExecutionId, Holding>,
+    parked: Cache,
+    /// Where the database may have it that this worker holds more: which of them have run here.
+    in_doubt: Option<HashSet<ExecutionId>>,
+}
+
+/// One execution that is held.
+#[derive(Debug)]
+struct Holding {
+    hold: Hold,
+    /// Once it runs: before, its journal may have to be read.
+    run: Option<Arc<Run>>,
+    /// The claim that came while it ran.
+    next: Option<(Claimed, Slot)>,
+}
+
+/// A claim that begins now: no other of its execution is at work here.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) claimed: Claimed,
+    pub(super) slot: Slot,
+    /// The code that has rested in memory.
+    pub(super) flow: Option<Flow>,
+}
+
+impl Holdings {
+    /// None yet; at most so many rest in memory.
+    pub(super) fn new(cached: usize) -> Self {
+        Self { held: HashMap::new(), parked: Cache::new(cached), in_doubt: None }
+    }
+
+    /// Enters a claim, and returns it unless it has to wait for an earlier one, which runs.
+    pub(super) fn enter(&mut self, claimed: Claimed, slot: Slot) -> Option<Ready> {
+        if let Some(Holding { hold, run: Some(run), next }) = self.held.get_mut(&claimed.id) {
+            // One that has come to rest is about to hear so; any other was taken away before this process heard of it.
+            if !hold.is_followed_by(&claimed) {
+                run.end(Verdict::Lost);
+            }
+            *next = Some((claimed, slot));
+            return None;
+        }
+        self.held.insert(claimed.id, Holding::of(&claimed));
+        let flow = self.parked.take(claimed.id);
+        Some(Ready { claimed, slot, flow })
+    }
+
+    /// Whether the execution is held under this claim, and not under a later one.
+    pub(super) fn has(&self, claimed: &Claimed) -> bool {
+        self.held.get(&claimed.id).is_some_and(|holding| holding.hold == Hold::by(claimed))
+    }
+
+    /// Enters a run, and says whether it may begin: under its claim the execution is still held.
+    pub(super) fn run(&mut self, run: &Arc<Run>) -> bool {
+        match self.held.get_mut(&run.id) {
+            Some(holding) if holding.hold == run.hold() => {
+                holding.run = Some(run.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Leaves an execution. Returns the claim that begins now, if one waits, and what is the caller's to drop, outside any lock.
+    #[must_use]
+    pub(super) fn leave(&mut self, claimed: &Claimed, left: Left) -> (Option<Ready>, Option<Flow>) {
+        let (flow, is_refused) = match left {
+            Left::Parked(flow) => (Some(flow), false),
+            Left::Noted => (None, false),
+            Left::Refused => (None, true),
+        };
+        let holding = match self.held.entry(claimed.id) {
+            Entry::Occupied(entry) if entry.get().hold == Hold::by(claimed) => entry.remove(),
+            // It never began, and has been claimed again since.
+            _ => return (None, flow),
+        };
+        if is_refused {
+            self.doubt(holding.run.map(|run| run.id));
+        }
+        if let Some((claimed, slot)) = holding.next {
+            self.held.insert(claimed.id, Holding::of(&claimed));
+            return (Some(Ready { claimed, slot, flow }), None);
+        }
+        match flow {
+            Some(flow) if flow.run.may_go_on() => (None, self.parked.put(claimed.id, flow)),
+            told_to_stop => (None, told_to_stop),
+        }
+    }
+
+    /// Notes that the database may have it that this worker holds more than this, and what of that has run here.
+    pub(super) fn doubt(&mut self, have_run: impl IntoIterator<Item = ExecutionId>) {
+        self.in_doubt.get_or_insert_default().extend(have_run);
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.is_some()
+    }
+
+    /// Begins to settle what is in doubt: returns what is held for certain, and what of the rest has run here.
+    pub(super) fn take_doubts(&mut self) -> (Vec<ExecutionId>, HashSet<ExecutionId>) {
+        (self.held.keys().copied().collect(), self.in_doubt.take().unwrap_or_default())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The epochs under which executions are held in that life.
+    pub(super) fn epochs(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
+        let held = self.held.iter().filter(|(_, holding)| holding.hold.worker == life);
+        held.map(|(id, holding)| (*id, holding.hold.epoch)).collect()
+    }
+
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
+        self.held.values().filter_map(|holding| holding.run.as_ref())
+    }
+
+    pub(super) fn run_of(&self, id: ExecutionId) -> Option<&Arc<Run>> {
+        self.held.get(&id)?.run.as_ref()
+    }
+
+    /// Ends the runs of which the database says that they are not held in that life at these epochs; drains those that are paused.
+    pub(super) fn end_strays(&self, life: WorkerId, epochs: &[(ExecutionId, Epoch)], strays: &Strays) {
+        let run_at_its_epoch = |id: &ExecutionId| {
+            let (_, epoch) = epochs.iter().find(|(held, _)| held == id)?;
+            let holding = self.held.get(id)?;
+            holding.run.as_ref().filter(|_| holding.hold == Hold { worker: life, epoch: *epoch })
+        };
+        strays.lost.iter().filter_map(run_at_its_epoch).for_each(|run| run.end(Verdict::Lost));
+        strays.paused.iter().filter_map(run_at_its_epoch).for_each(|run| run.drain());
+    }
+
+    /// Ends every run; what has not begun never does.
+    pub(super) fn end_all(&mut self, verdict: &Verdict) {
+        self.held.retain(|_, holding| holding.run.is_some());
+        for holding in self.held.values_mut() {
+            holding.next = None;
+        }
+        self.runs().for_each(|run| run.end(verdict.clone()));
+    }
+
+    /// Takes out what rests in memory; the code is the caller's to drop, outside any lock.
+    #[must_use]
+    pub(super) fn forget(&mut self, id: ExecutionId) -> Option<Flow> {
+        self.parked.take(id)
+    }
+
+    /// As [`forget`](Self::forget), for everything.
+    #[must_use]
+    pub(super) fn forget_all(&mut self) -> Vec<Flow> {
+        self.parked.clear()
+    }
+}
+
+impl Holding {
+    fn of(claimed: &Claimed) -> Self {
+        Self { hold: Hold::by(claimed), run: None, next: None }
+    }
+}

@@ -1,0 +1,305 @@
+//! Holding: an execution has one claim at work in a process, whatever the order in which it hears of parkings, claims and losses.
+
+use std::time::Duration;
+
+use durable::prelude::*;
+
+use crate::support::bodies::{Gate, Tally};
+use crate::support::proxy::{Fate, Moment, Passage, Proxy, Trap};
+use crate::support::{self, Database, eventually, soon};
+
+/// So long that nothing is compared with the database in a test.
+const LONG_LEASE: Duration = Duration::from_secs(600);
+
+/// Writes that wait for the lock which the test has.
+const HELD_UP: &str = "select count(*) from pg_locks where locktype = 'advisory' and not granted and classid = 0 and objid = 7";
+
+/// A step, a wait and another step; both may have to stand at a gate.
+struct Errand {
+    tally: Tally,
+    gate: Option<Gate>,
+}
+
+impl Errand {
+    fn counting(tally: &Tally) -> Self {
+        Self { tally: tally.clone(), gate: None }
+    }
+
+    async fn call(&self, step: &str) {
+        self.tally.add(step);
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+    }
+}
+
+#[workflow]
+impl Errand {
+    async fn run(&self, cx: &Context, (): ()) -> Result<u32> {
+        let fetched = self.fetch().await?;
+        let more: u32 = cx.wait_for_event("more").await?;
+        self.add(fetched, more).await
+    }
+
+    #[step]
+    async fn fetch(&self) -> Result<u32> {
+        self.call("fetch").await;
+        Ok(2)
+    }
+
+    #[step]
+    async fn add(&self, fetched: u32, more: u32) -> Result<u32> {
+        self.call("add").await;
+        Ok(fetched + more)
+    }
+}
+
+/// Two steps at once, each at a gate of its own; the first attempt of the slow one fails.
+#[derive(Clone)]
+struct Both {
+    tally: Tally,
+    quick_gate: Gate,
+    slow_gate: Gate,
+}
+
+impl Both {
+    fn new() -> Self {
+        Self { tally: Tally::default(), quick_gate: Gate::closed(), slow_gate: Gate::closed() }
+    }
+
+    async fn until_begun(&self) {
+        self.quick_gate.until_inside(1).await;
+        self.slow_gate.until_inside(1).await;
+    }
+}
+
+#[workflow]
+impl Both {
+    async fn run(&self, _cx: &Context, (): ()) -> Result<u32> {
+        let (quick, slow) = durable::join!(self.quick(), self.slow()).await?;
+        Ok(quick + slow)
+    }
+
+    #[step(compensate = undo_quick)]
+    async fn quick(&self) -> Result<u32> {
+        self.tally.add("quick");
+        self.quick_gate.pass().await;
+        Ok(2)
+    }
+
+    #[compensation]
+    async fn undo_quick(&self, quick: u32) -> Result<()> {
+        self.tally.add(format!("undo {quick}"));
+        Ok(())
+    }
+
+    #[step(retry(max_attempts = 20, backoff = constant, base = "1ms", jitter = 0.0))]
+    async fn slow(&self) -> Result<u32> {
+        self.slow_gate.pass().await;
+        match durable::step().attempt() {
+            1 => Err(Error::new("not at the first attempt")),
+            _ => Ok(40),
+        }
+    }
+}
+
+/// An engine behind a proxy, whose execution has been parked without having heard of it, and was woken and claimed again.
+async fn claimed_before_it_heard_of_its_parking(
+    database: &Database,
+    lease: Duration,
+) -> (Proxy, Durable, ExecutionHandle<Errand>, Tally) {
+    let proxy = Proxy::before(database).await;
+    let park = vec!["executions/park".to_owned()];
+    proxy.set(Trap { statements: park, nth: 1, moment: Moment::After, fate: Fate::Held });
+    let tally = Tally::default();
+    let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(lease);
+    let durable = builder.register(Errand::counting(&tally)).start().await.unwrap();
+    let handle = durable.start::<Errand>(()).await.unwrap();
+    proxy.caught().await;
+    database.client().await.send_event(handle.id(), "more", &40).await.unwrap();
+    eventually("claimed again", async || database.count(HELD).await == 2).await;
+    (proxy, durable, handle, tally)
+}
+
+/// The epoch of what is running.
+const HELD: &str = "select coalesce(max(epoch), 0)::bigint from durable.executions where state = 'running'";
+
+/// The execution went on where it was, under its second claim.
+async fn check_errand(database: &Database, handle: &ExecutionHandle<Errand>, tally: &Tally) {
+    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
+    assert_eq!((tally.count("fetch"), tally.count("add")), (1, 1));
+    assert_eq!(database.value::<i32>("select epoch from durable.executions").await, 2);
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_comes_before_that_to_the_parking_goes_on_in_memory_after_it() {
+    let database = support::database().await;
+    let (proxy, durable, handle, tally) = claimed_before_it_heard_of_its_parking(&database, LONG_LEASE).await;
+    assert_eq!(tally.count("add"), 0, "two claims of an execution were at work");
+    proxy.release();
+    check_errand(&database, &handle, &tally).await;
+    assert!(!proxy.seen().contains(&"checkpoints/load".to_owned()), "its journal was read again");
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_parked_and_claimed_again_meanwhile_is_not_taken_for_lost() {
+    let database = support::database().await;
+    let (proxy, durable, handle, tally) = claimed_before_it_heard_of_its_parking(&database, Duration::from_secs(1)).await;
+    let compared = proxy.answered("executions/stray");
+    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
+    proxy.release();
+    check_errand(&database, &handle, &tally).await;
+    durable.shutdown().await.unwrap();
+}
+
+/// The question is asked before the execution rests, and answered when it runs again.
+#[tokio::test]
+async fn what_the_database_says_of_one_claim_does_not_concern_the_next() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let (tally, gate) = (Tally::default(), Gate::closed());
+    let workflow = Errand { gate: Some(gate.clone()), ..Errand::counting(&tally) };
+    let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(Duration::from_secs(1));
+    let durable = builder.register(workflow).start().await.unwrap();
+    let handle = durable.start::<Errand>(()).await.unwrap();
+    gate.until_inside(1).await;
+    let compare = vec!["executions/stray".to_owned()];
+    proxy.set(Trap { statements: compare, nth: 1, moment: Moment::Before, fate: Fate::Held });
+    proxy.caught().await;
+    gate.let_pass(1);
+    let resting = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("at rest", async || database.count(resting).await == 1).await;
+    database.client().await.send_event(handle.id(), "more", &40).await.unwrap();
+    gate.until_inside(1).await;
+
+    proxy.release();
+    eventually("acted upon", async || proxy.answered("executions/stray") >= 2).await;
+    gate.let_pass(1);
+    check_errand(&database, &handle, &tally).await;
+    durable.shutdown().await.unwrap();
+}
+
+/// It is written again, and refused: the execution has been claimed since.
+#[tokio::test]
+async fn a_parking_whose_answer_is_lost_for_good_lets_the_claim_after_it_begin() {
+    let database = support::database().await;
+    let (proxy, durable, handle, tally) = claimed_before_it_heard_of_its_parking(&database, LONG_LEASE).await;
+    proxy.pass(Passage::Refused);
+    proxy.pass(Passage::Open);
+    proxy.release();
+    check_errand(&database, &handle, &tally).await;
+    durable.shutdown().await.unwrap();
+}
+
+/// A connection that has the lock for which every checkpoint of `quick` waits, in the database and under its claim.
+async fn hold_up_the_checkpoint_of_quick(database: &Database) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
+    database
+        .run(
+            "create function hold_up() returns trigger language plpgsql as $$
+             begin perform pg_advisory_xact_lock(7); return new; end $$;
+             create trigger hold_up before insert on durable.checkpoints for each row
+             when (new.key like '%quick' and new.key not like 'undo%') execute function hold_up()",
+        )
+        .await;
+    let mut lock = database.pool().acquire().await.unwrap();
+    sqlx::query("select pg_advisory_lock(7)").execute(&mut *lock).await.unwrap();
+    lock
+}
+
+async fn let_go(mut lock: sqlx::pool::PoolConnection<sqlx::Postgres>) {
+    sqlx::query("select pg_advisory_unlock(7)").execute(&mut *lock).await.unwrap();
+}
+
+/// One write of a run is under way when another is refused, and the run given up.
+#[tokio::test]
+async fn what_is_being_written_when_a_run_is_given_up_is_in_the_journal_of_the_next() {
+    let database = support::database().await;
+    database
+        .run(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no room for it'; end $$;
+             create trigger refuse before insert on durable.attempts for each row execute function refuse()",
+        )
+        .await;
+    let lock = hold_up_the_checkpoint_of_quick(&database).await;
+    let proxy = Proxy::before(&database).await;
+    let both = Both::new();
+    let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(Duration::from_secs(1));
+    let durable = builder.register(both.clone()).start().await.unwrap();
+    let handle = durable.start::<Both>(()).await.unwrap();
+    both.until_begun().await;
+    both.quick_gate.let_pass(1);
+    eventually("its checkpoint is under way", async || database.count(HELD_UP).await == 1).await;
+    both.slow_gate.let_pass(1);
+    eventually("its attempt is refused", async || proxy.answered("attempts/record") == 1).await;
+    let compared = proxy.answered("executions/stray");
+    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
+    assert_eq!(database.count(HELD).await, 1, "claimed anew with a write of the first claim on its way");
+
+    database.run("drop trigger refuse on durable.attempts").await;
+    let_go(lock).await;
+    both.slow_gate.let_pass(2);
+    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
+    assert_eq!(both.tally.count("quick"), 1, "a step that was on record ran again");
+    assert_eq!(database.value::<i32>("select epoch from durable.executions").await, 2);
+    durable.shutdown().await.unwrap();
+}
+
+/// As above, the other way round: its attempt is under way when its checkpoint is refused.
+#[tokio::test]
+async fn an_execution_is_not_claimed_anew_while_an_attempt_of_it_is_being_recorded() {
+    let database = support::database().await;
+    database
+        .run(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no room for it'; end $$;
+             create trigger refuse before insert on durable.checkpoints for each row execute function refuse()",
+        )
+        .await;
+    let proxy = Proxy::before(&database).await;
+    let attempt = vec!["attempts/record".to_owned()];
+    proxy.set(Trap { statements: attempt, nth: 1, moment: Moment::Before, fate: Fate::Held });
+    let both = Both::new();
+    let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(Duration::from_secs(1));
+    let durable = builder.register(both.clone()).start().await.unwrap();
+    let handle = durable.start::<Both>(()).await.unwrap();
+    both.until_begun().await;
+    both.slow_gate.let_pass(1);
+    proxy.caught().await;
+    both.quick_gate.let_pass(1);
+    let refused = async || proxy.answered("executions/save") == 1;
+    eventually("its checkpoint is refused", refused).await;
+    let compared = proxy.answered("executions/stray");
+    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
+    assert_eq!(database.count(HELD).await, 1, "claimed anew with a write of the first claim on its way");
+
+    database.run("drop trigger refuse on durable.checkpoints").await;
+    proxy.release();
+    both.until_begun().await;
+    both.quick_gate.let_pass(1);
+    both.slow_gate.let_pass(1);
+    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42, "its first attempt is on record");
+    assert_eq!(database.value::<i32>("select epoch from durable.executions").await, 2);
+    durable.shutdown().await.unwrap();
+}
+
+/// A write is under way when the execution is called off and comes back to the same worker.
+#[tokio::test]
+async fn what_is_being_written_when_an_execution_is_rolled_back_is_undone() {
+    let database = support::database().await;
+    let lock = hold_up_the_checkpoint_of_quick(&database).await;
+    let both = Both::new();
+    let builder = database.builder().max_connections(8).lease(LONG_LEASE);
+    let durable = builder.register(both.clone()).start().await.unwrap();
+    let handle = durable.start::<Both>(()).await.unwrap();
+    both.until_begun().await;
+    both.quick_gate.let_pass(1);
+    eventually("its checkpoint is under way", async || database.count(HELD_UP).await == 1).await;
+    database.client().await.rollback(handle.id(), "no longer wanted").await.unwrap();
+    eventually("claimed to be undone", async || database.count(HELD).await == 3).await;
+
+    let_go(lock).await;
+    let error = soon("rolled back", handle.result()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RolledBack, "{error}");
+    assert_eq!((both.tally.count("quick"), both.tally.count("undo 2")), (1, 1));
+    durable.shutdown().await.unwrap();
+}
