@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::lane::Newest;
 use super::saves::Written;
 use super::{Batch, Statement, Store};
 use crate::ids::{Epoch, SHARD, WorkerId};
@@ -42,9 +41,7 @@ impl Batch for Attempts {
         _again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let newest = Newest::of(items.iter().map(|item| (item.attempt.execution_id, item.epoch)));
-        let is_current = |item: &&AttemptRecord| newest.is(item.attempt.execution_id, item.epoch);
-        let current = latest_of_each(items.iter().filter(is_current));
+        let current = latest_of_each(items);
         let rows = store
             .query(Statement::RecordAttempts)
             .bind(SHARD)
@@ -61,7 +58,7 @@ impl Batch for Attempts {
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        let written = |item: &AttemptRecord| match is_current(&item) && accepted.contains(&item.attempt.execution_id.as_uuid()) {
+        let written = |item: &AttemptRecord| match accepted.contains(&item.attempt.execution_id.as_uuid()) {
             true => Written::Accepted,
             false => Written::Refused,
         };
@@ -70,7 +67,11 @@ impl Batch for Attempts {
 }
 
 /// One record for each attempt: an upsert cannot touch a row twice, and the last word on an attempt counts.
-fn latest_of_each<'a>(items: impl DoubleEndedIterator<Item = &'a AttemptRecord>) -> Vec<&'a AttemptRecord> {
+fn latest_of_each(items: &[AttemptRecord]) -> Vec<&AttemptRecord> {
     let mut seen = HashSet::new();
-    items.rev().filter(|item| seen.insert((item.attempt.execution_id, item.attempt.key.as_str(), item.attempt.attempt))).collect()
+    items
+        .iter()
+        .rev()
+        .filter(|item| seen.insert((item.attempt.execution_id, item.attempt.key.as_str(), item.attempt.attempt)))
+        .collect()
 }

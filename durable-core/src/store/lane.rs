@@ -4,7 +4,6 @@
 //! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
 //! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -16,7 +15,6 @@ use tokio::time::Instant;
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Epoch, ExecutionId};
 use crate::telemetry;
 
 /// What one lane writes.
@@ -46,27 +44,6 @@ pub(crate) trait Batch: Send + Sync + 'static {
         items: &[Self::Item],
         again: bool,
     ) -> impl Future<Output = Result<Vec<Self::Outcome>, sqlx::Error>> + Send;
-}
-
-/// Of the items of one flush, those that count: a run that has lost its execution may have left something behind that waits beside
-/// what the next run of it writes.
-#[derive(Debug)]
-pub(super) struct Newest(HashMap<ExecutionId, Epoch>);
-
-impl Newest {
-    pub(super) fn of(items: impl ExactSizeIterator<Item = (ExecutionId, Epoch)>) -> Self {
-        let mut newest = HashMap::with_capacity(items.len());
-        for (id, epoch) in items {
-            let known = newest.entry(id).or_insert(epoch);
-            *known = epoch.max(*known);
-        }
-        Self(newest)
-    }
-
-    /// Whether no item of this execution is of a later epoch.
-    pub(super) fn is(&self, id: ExecutionId, epoch: Epoch) -> bool {
-        self.0.get(&id) == Some(&epoch)
-    }
 }
 
 /// The way into a lane; items of all clones share its flushes.

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::lane::Newest;
 use super::{Batch, Lane, Statement, Store};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
@@ -87,22 +86,19 @@ impl Batch for Parks {
         _again: bool,
     ) -> Result<Vec<ParkOutcome>, sqlx::Error> {
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let newest = Newest::of(items.iter().map(|item| (item.id, item.epoch)));
-        let is_current = |item: &&Park| newest.is(item.id, item.epoch);
-        let current: Vec<&Park> = items.iter().filter(is_current).collect();
         let waits: Vec<(Uuid, &NewWait)> =
-            current.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
+            items.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
         let dropped: Vec<(Uuid, &str)> =
-            current.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
+            items.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
             .bind(SHARD)
             .bind(worker.0)
-            .bind(current.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.wake_at).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.stays).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| i32::try_from(item.open).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.wake_at).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.stays).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| i32::try_from(item.open).unwrap_or(i32::MAX)).collect::<Vec<_>>())
             .bind(waits.iter().map(|(id, _)| *id).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.key.as_str()).collect::<Vec<_>>())
             .bind(waits.iter().map(|(_, wait)| wait.kind.as_str()).collect::<Vec<_>>())
@@ -128,11 +124,7 @@ impl Batch for Parks {
             };
             outcomes.insert(row.try_get::<Uuid, _>(0)?, outcome);
         }
-        let outcome = |item: &Park| match is_current(&item) {
-            true => outcomes.remove(&item.id.as_uuid()).unwrap_or(ParkOutcome::Lost),
-            false => ParkOutcome::Lost,
-        };
-        Ok(items.iter().map(outcome).collect())
+        Ok(items.iter().map(|item| outcomes.remove(&item.id.as_uuid()).unwrap_or(ParkOutcome::Lost)).collect())
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::lane::Newest;
 use super::{Batch, Statement, Store};
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
@@ -97,21 +96,18 @@ impl Batch for Saves {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let newest = Newest::of(items.iter().map(|item| (item.id, item.epoch)));
-        let is_current = |item: &&Save| newest.is(item.id, item.epoch);
-        let current: Vec<&Save> = items.iter().filter(is_current).collect();
         let steps: Vec<(&Save, &Checkpoint)> =
-            current.iter().flat_map(|item| item.checkpoints.iter().map(|step| (*item, step))).collect();
-        let next = |item: &&Save| item.next.as_ref().map(|next| next.state().as_str());
+            items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
+        let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
         let rows = store
             .query(Statement::SaveExecutions)
             .bind(SHARD)
             .bind(worker.0)
-            .bind(current.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
-            .bind(current.iter().map(next).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.next.as_ref()?.output()).collect::<Vec<_>>())
-            .bind(current.iter().map(|item| item.next.as_ref()?.error()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+            .bind(items.iter().map(next).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.next.as_ref()?.output()).collect::<Vec<_>>())
+            .bind(items.iter().map(|item| item.next.as_ref()?.error()).collect::<Vec<_>>())
             .bind(again)
             .bind(steps.iter().map(|(item, _)| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| step.key.as_str()).collect::<Vec<_>>())
@@ -121,11 +117,11 @@ impl Batch for Saves {
             .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
-            .bind(current.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        let written = |item: &Save| match is_current(&item) && accepted.contains(&item.id.as_uuid()) {
+        let written = |item: &Save| match accepted.contains(&item.id.as_uuid()) {
             true => Written::Accepted,
             false => Written::Refused,
         };
