@@ -136,6 +136,11 @@ impl Epoch {
     /// The epoch of an execution that is created as already claimed.
     pub(crate) const FIRST: Self = Self(1);
 
+    /// The one that this one follows.
+    pub(crate) fn before(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     /// Whether nobody else can have held the execution between that epoch and this one.
     pub(crate) fn follows(self, earlier: Self) -> bool {
         self.0 == earlier.0 + 1

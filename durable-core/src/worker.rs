@@ -242,7 +242,7 @@ impl Worker {
         let with_slots = held.into_iter().filter_map(|claimed| {
             tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
             let slot = self.signals.slots(&claimed.queue)?.take_anyway();
-            Some((claimed, slot))
+            Some((Claimed { answer_lost: !have_run.contains(&claimed.id), ..claimed }, slot))
         });
         self.take_up(with_slots.collect::<Vec<_>>());
         Ok(())

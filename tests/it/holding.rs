@@ -1,7 +1,10 @@
 //! Holding: an execution has one claim at work in a process, whatever the order in which it hears of parkings, claims and losses.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use durable::observer::{ExecutionStarted, Observer};
 use durable::prelude::*;
 
 use crate::support::bodies::{Gate, Tally};
@@ -103,6 +106,22 @@ impl Both {
     }
 }
 
+/// Counts the executions that begin.
+#[derive(Clone, Default)]
+struct Begun(Arc<AtomicUsize>);
+
+impl Observer for Begun {
+    fn on_start(&self, _: &ExecutionStarted) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Begun {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// An engine behind a proxy, whose execution has been parked without having heard of it, and was woken and claimed again.
 async fn claimed_before_it_heard_of_its_parking(
     database: &Database,
@@ -192,6 +211,24 @@ async fn a_parking_whose_answer_is_lost_for_good_lets_the_claim_after_it_begin()
     durable.shutdown().await.unwrap();
 }
 
+/// The first claim of an execution is committed, and nobody hears of it.
+#[tokio::test]
+async fn the_beginning_of_an_execution_is_told_though_the_answer_to_its_claim_was_lost() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let handle = client.start::<Errand>(()).await.unwrap();
+    client.send_event(handle.id(), "more", &40).await.unwrap();
+    let proxy = Proxy::before(&database).await;
+    proxy.set(Trap { statements: vec!["executions/claim".to_owned()], nth: 1, moment: Moment::After, fate: Fate::Cut });
+    let (tally, begun) = (Tally::default(), Begun::default());
+    let builder = database.builder().database_url(proxy.url()).lease(LONG_LEASE).observe(begun.clone());
+    let durable = builder.register(Errand::counting(&tally)).start().await.unwrap();
+    check_errand(&database, &handle, &tally).await;
+    eventually("told", async || begun.count() > 0).await;
+    durable.shutdown().await.unwrap();
+    assert_eq!(begun.count(), 1);
+}
+
 /// A connection that has the lock for which every checkpoint of `quick` waits, in the database and under its claim.
 async fn hold_up_the_checkpoint_of_quick(database: &Database) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
     database
@@ -223,9 +260,9 @@ async fn what_is_being_written_when_a_run_is_given_up_is_in_the_journal_of_the_n
         .await;
     let lock = hold_up_the_checkpoint_of_quick(&database).await;
     let proxy = Proxy::before(&database).await;
-    let both = Both::new();
+    let (both, begun) = (Both::new(), Begun::default());
     let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(Duration::from_secs(1));
-    let durable = builder.register(both.clone()).start().await.unwrap();
+    let durable = builder.observe(begun.clone()).register(both.clone()).start().await.unwrap();
     let handle = durable.start::<Both>(()).await.unwrap();
     both.until_begun().await;
     both.quick_gate.let_pass(1);
@@ -243,6 +280,7 @@ async fn what_is_being_written_when_a_run_is_given_up_is_in_the_journal_of_the_n
     assert_eq!(both.tally.count("quick"), 1, "a step that was on record ran again");
     assert_eq!(database.value::<i32>("select epoch from durable.executions").await, 2);
     durable.shutdown().await.unwrap();
+    assert_eq!(begun.count(), 1, "an execution begins once, however often it is claimed");
 }
 
 /// As above, the other way round: its attempt is under way when its checkpoint is refused.

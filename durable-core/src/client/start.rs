@@ -471,6 +471,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         version: new.version.cast_unsigned(),
         queue: new.queue.clone(),
         claims: 1,
+        answer_lost: false,
         deadline_at: None,
         input: Payload(new.input.0.clone()),
         resolved: Vec::new(),

@@ -287,6 +287,8 @@ pub(crate) struct Claimed {
     pub(crate) version: u32,
     pub(crate) queue: String,
     pub(crate) claims: i16,
+    /// Whether it takes the place of the claim before, whose answer was lost: that one has begun nothing.
+    pub(crate) answer_lost: bool,
     pub(crate) deadline_at: Option<DateTime<Utc>>,
     pub(crate) input: Payload,
     /// Waits that ended since the execution last rested.
@@ -312,9 +314,10 @@ pub(crate) struct Claimed {
 }
 
 impl Claimed {
-    /// Whether nobody has claimed it before. One that goes on from another execution begins at a later epoch.
+    /// Whether nobody has begun it before. One that goes on from another execution begins at a later epoch.
     pub(crate) fn is_first(&self) -> bool {
-        self.epoch == Epoch::FIRST || (self.namespace != self.id && self.epoch.follows(Epoch::FIRST))
+        let epoch = if self.answer_lost { self.epoch.before() } else { self.epoch };
+        epoch == Epoch::FIRST || (self.namespace != self.id && epoch.follows(Epoch::FIRST))
     }
 }
 

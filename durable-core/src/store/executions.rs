@@ -97,6 +97,7 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         version: row.try_get::<i32, _>("version")?.cast_unsigned(),
         queue: row.try_get("queue")?,
         claims: row.try_get("claims")?,
+        answer_lost: false,
         deadline_at: row.try_get("deadline_at")?,
         input: Payload(row.try_get::<&str, _>("input")?.into()),
         resolved: super::journal::recorded_waits(row.try_get("resolved")?)?,

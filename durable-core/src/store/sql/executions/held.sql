@@ -38,7 +38,7 @@ returning
     coalesce(namespace, execution_id) as namespace,
     trace_context,
     started_at,
-    null::timestamptz as ready_at,
+    rank + make_interval(mins => priority) as ready_at,
     null::text as resolved,
     -- Rather told once too often that a place is free.
     true as limited
