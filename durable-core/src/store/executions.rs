@@ -76,15 +76,21 @@ pub(crate) async fn claim(
     Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), retry_at })
 }
 
-/// Claims anew what the worker holds besides `known`: claims whose answer was lost.
+/// Claims anew what the worker holds besides the `known` claims: those whose answer was lost.
 pub(crate) async fn held(
     store: &Store,
     executor: impl PgExecutor<'_>,
     worker: WorkerId,
-    known: &[ExecutionId],
+    known: &[(ExecutionId, Epoch)],
 ) -> Result<Vec<Claimed>, sqlx::Error> {
-    let known: Vec<Uuid> = known.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::HeldExecutions).bind(SHARD).bind(worker.0).bind(known).fetch_all(executor).await?;
+    let rows = store
+        .query(Statement::HeldExecutions)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(known.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
+        .bind(known.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
+        .fetch_all(executor)
+        .await?;
     rows.iter().map(|row| claimed(row, worker)).collect()
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Holdings {
 /// One execution that is held.
 #[derive(Debug)]
 struct Holding {
+    id: ExecutionId,
     hold: Hold,
     /// Once it runs: before, its journal may have to be read.
     run: Option<Arc<Run>>,
@@ -53,7 +54,7 @@ impl Holdings {
 
     /// Enters a claim, and returns it unless it has to wait for an earlier one, which runs.
     pub(super) fn enter(&mut self, claimed: Claimed, slot: Slot) -> Option<Ready> {
-        if let Some(Holding { hold, run: Some(run), next }) = self.held.get_mut(&claimed.id) {
+        if let Some(Holding { hold, run: Some(run), next, .. }) = self.held.get_mut(&claimed.id) {
             // One that has come to rest is about to hear so; any other was taken away before this process heard of it.
             if !hold.is_followed_by(&claimed) {
                 run.end(Verdict::Lost);
@@ -117,9 +118,13 @@ impl Holdings {
         self.in_doubt.is_some()
     }
 
-    /// Begins to settle what is in doubt: returns what is held for certain, and what of the rest has run here.
-    pub(super) fn take_doubts(&mut self) -> (Vec<ExecutionId>, HashSet<ExecutionId>) {
-        (self.held.keys().copied().collect(), self.in_doubt.take().unwrap_or_default())
+    /// Begins to settle what is in doubt: returns the claims that are known, and what of the rest has run here.
+    pub(super) fn take_doubts(&mut self) -> (Vec<(ExecutionId, Epoch)>, HashSet<ExecutionId>) {
+        let known = self.held.values().flat_map(|holding| {
+            let next = holding.next.as_ref().map(|(claimed, _)| Hold::by(claimed));
+            [Some(holding.hold), next].into_iter().flatten().map(|hold| (holding.id, hold.epoch))
+        });
+        (known.collect(), self.in_doubt.take().unwrap_or_default())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -175,6 +180,6 @@ impl Holdings {
 
 impl Holding {
     fn of(claimed: &Claimed) -> Self {
-        Self { hold: Hold::by(claimed), run: None, next: None }
+        Self { id: claimed.id, hold: Hold::by(claimed), run: None, next: None }
     }
 }

@@ -1,4 +1,4 @@
--- executions/held: claim anew what worker $2 holds besides $3, as where the answer to a claim was lost on the way.
+-- executions/held: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way.
 with fence as materialized (
     select worker_id
     from durable.workers
@@ -11,7 +11,8 @@ unknown as materialized (
     where shard = $1
       and worker_id = $2
       and state = 'running'
-      and execution_id <> all ($3)
+      -- One that it knows at an earlier epoch has come to rest since, and was claimed again.
+      and (execution_id, epoch) not in (select * from unnest($3::uuid[], $4::int4[]))
       and exists (select from fence)
     -- No claim goes out meanwhile. This is done again soon where it fails, and a row that was passed over would be forgotten.
     for no key update nowait
