@@ -160,12 +160,13 @@ impl Worker {
             tracing::warn!(%error, "cannot register again yet");
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
-        let over = {
+        let (late, over) = {
             let mut holdings = self.holdings();
             // What was claimed before, and has begun since the others were ended.
-            holdings.end_all(&Verdict::Lost);
-            self.life.send_replace(next)
+            (holdings.end_all(), self.life.send_replace(next))
         };
+        late.iter().for_each(|run| run.end(Verdict::Lost));
+        self.left.notify_waiters();
         self.store.history.is_over(over);
         self.life_lost.notify_one();
         self.signals.poke_all();
@@ -212,14 +213,24 @@ impl Worker {
     /// Stops what runs here and was ended by a client, as soon as it is heard of.
     pub(crate) async fn stop_ended(self: Arc<Self>, mut endings: mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
         while let Some(ids) = endings.recv().await {
-            let holdings = self.holdings();
-            ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.end(Verdict::Lost));
+            let ended = self.holdings().end(&ids);
+            ended.iter().for_each(|run| run.end(Verdict::Lost));
         }
     }
 
     /// Stops those that turned out not to be held at these epochs, and those that were paused.
     pub(crate) fn drop_strays(&self, life: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
-        self.holdings().end_strays(life, believed, strays);
+        let (lost, paused) = {
+            let holdings = self.holdings();
+            (holdings.runs_at(life, believed, &strays.lost), holdings.runs_at(life, believed, &strays.paused))
+        };
+        lost.iter().for_each(|run| run.end(Verdict::Lost));
+        paused.iter().for_each(|run| run.drain());
+    }
+
+    /// Some time has passed since the answer to a claim was lost: the claim may have been committed meanwhile.
+    pub(crate) fn doubt_again(&self) {
+        self.holdings().doubt_again();
     }
 
     /// Whether this worker may hold what it does not know of.
@@ -255,7 +266,9 @@ impl Worker {
 
     /// Ends every run, as when the process dies.
     pub(crate) fn abandon(&self) {
-        self.holdings().end_all(&Verdict::Lost);
+        let running = self.holdings().end_all();
+        running.iter().for_each(|run| run.end(Verdict::Lost));
+        self.left.notify_waiters();
         self.forget_all();
     }
 

@@ -375,3 +375,61 @@ async fn what_is_being_written_when_an_execution_is_rolled_back_is_undone() {
     assert_eq!((both.tally.count("quick"), both.tally.count("undo 2")), (1, 1));
     durable.shutdown().await.unwrap();
 }
+
+/// Panics when it is dropped.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("it broke");
+        }
+    }
+}
+
+/// Holds something fragile while a step is under way.
+struct Carries {
+    tally: Tally,
+    gate: Gate,
+}
+
+#[workflow]
+impl Carries {
+    async fn run(&self, _cx: &Context, (): ()) -> Result<()> {
+        self.lift().await?;
+        let _load = Fragile;
+        self.carry().await
+    }
+
+    #[step(compensate = put_down)]
+    async fn lift(&self) -> Result<()> {
+        Ok(())
+    }
+
+    #[compensation]
+    async fn put_down(&self) -> Result<()> {
+        self.tally.add("put down");
+        Ok(())
+    }
+
+    #[step]
+    async fn carry(&self) -> Result<()> {
+        self.gate.pass().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn code_that_panics_when_it_is_dropped_keeps_no_later_claim_waiting() {
+    let database = support::database().await;
+    let (tally, gate) = (Tally::default(), Gate::closed());
+    let carries = Carries { tally: tally.clone(), gate: gate.clone() };
+    let durable = database.builder().lease(LONG_LEASE).register(carries).start().await.unwrap();
+    let handle = durable.start::<Carries>(()).await.unwrap();
+    gate.until_inside(1).await;
+
+    durable.rollback(handle.id(), "enough").await.unwrap();
+    soon("rolled back", handle.result()).await.unwrap_err();
+    assert_eq!(tally.count("put down"), 1);
+    durable.shutdown().await.unwrap();
+}

@@ -11,7 +11,7 @@ const LOOKS_PER_LEASE: u32 = 3;
 pub(super) async fn reconcile(worker: Arc<Worker>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => {}
+            () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => worker.doubt_again(),
             () = worker.claim_lost.notified() => {}
             () = worker.signals.taken_back.notified() => {}
         }

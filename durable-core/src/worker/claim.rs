@@ -11,6 +11,7 @@ use super::Worker;
 use super::conclude::Left;
 use super::flow::Flow;
 use super::holdings::Ready;
+use crate::context::run::{Run, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
@@ -65,7 +66,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
                 held.into_iter().for_each(Slot::give_back);
                 drop(claiming);
                 // The claim may have been committed and its answer lost.
-                worker.holdings().doubt([]);
+                worker.holdings().doubt_claim();
                 worker.claim_lost.notify_one();
                 tokio::time::sleep(pauses.next(CLAIM, &error)).await;
             }
@@ -137,13 +138,18 @@ pub(super) enum Begin {
 impl Worker {
     /// Runs what was claimed, each once no earlier claim of the execution is at work here.
     pub(super) fn take_up(self: &Arc<Self>, claimed: impl IntoIterator<Item = (Claimed, Slot)>) {
-        let ready: Vec<Ready> = {
+        let (mut ready, mut over): (Vec<Ready>, Vec<Arc<Run>>) = Default::default();
+        {
             let mut holdings = self.holdings();
             let life = self.id();
             // What was claimed in a life that was lost meanwhile belongs to whoever claims it now, who may be this worker.
-            let counts = claimed.into_iter().filter(|(claimed, _)| claimed.worker == life);
-            counts.filter_map(|(claimed, slot)| holdings.enter(claimed, slot)).collect()
-        };
+            for (claimed, slot) in claimed.into_iter().filter(|(claimed, _)| claimed.worker == life) {
+                let (begins, ends) = holdings.enter(claimed, slot);
+                ready.extend(begins);
+                over.extend(ends);
+            }
+        }
+        over.iter().for_each(|run| run.end(Verdict::Lost));
         self.begin_each(ready);
     }
 

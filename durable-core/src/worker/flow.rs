@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::context::Context;
+use crate::context::panics;
 use crate::context::run::{Body, Rest, Run};
 use crate::context::scope::Scope;
 use crate::model::{Claimed, Undoable};
@@ -48,7 +49,17 @@ impl Flow {
     /// Drops the code because nobody wants it any more; the steps under way in it are recorded as cut off.
     pub(super) fn abandon(self) -> Arc<Run> {
         self.root.abandon();
-        self.run
+        self.run.clone()
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        let body = std::mem::replace(&mut self.body, Box::pin(std::future::pending()));
+        // The application's destructors: whatever becomes of them, the execution is left.
+        if let Err(panicked) = panics::catch(|| drop(body)) {
+            tracing::error!(execution_id = %self.run.id, error = %panicked, "the code of an execution panicked when it was dropped");
+        }
     }
 }
 

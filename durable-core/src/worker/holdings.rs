@@ -11,11 +11,10 @@ use std::sync::Arc;
 use super::cache::Cache;
 use super::conclude::Left;
 use super::flow::Flow;
-use crate::context::run::{Hold, Run, Verdict};
+use crate::context::run::{Hold, Run};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::signals::Slot;
-use crate::store::executions::Strays;
 
 /// The executions that this worker holds, and those that rest in its memory.
 #[derive(Debug)]
@@ -24,6 +23,8 @@ pub(super) struct Holdings {
     parked: Cache,
     /// Where the database may have it that this worker holds more: which of them have run here.
     in_doubt: Option<HashSet<ExecutionId>>,
+    /// Whether that is to be asked again later: a claim may be committed after its answer was given up.
+    ask_again: bool,
 }
 
 /// One execution that is held.
@@ -49,22 +50,27 @@ pub(super) struct Ready {
 impl Holdings {
     /// None yet; at most so many rest in memory.
     pub(super) fn new(cached: usize) -> Self {
-        Self { held: HashMap::new(), parked: Cache::new(cached), in_doubt: None }
+        Self { held: HashMap::new(), parked: Cache::new(cached), in_doubt: None, ask_again: false }
     }
 
-    /// Enters a claim, and returns it unless it has to wait for an earlier one, which runs.
-    pub(super) fn enter(&mut self, claimed: Claimed, slot: Slot) -> Option<Ready> {
-        if let Some(Holding { hold, run: Some(run), next, .. }) = self.held.get_mut(&claimed.id) {
-            // One that has come to rest is about to hear so; any other was taken away before this process heard of it.
-            if !hold.is_followed_by(&claimed) {
-                run.end(Verdict::Lost);
+    /// Enters a claim. Returns it if it begins now; where it waits for an earlier one, the run that is to be ended for it, if it does
+    /// not come to rest by itself.
+    #[must_use]
+    pub(super) fn enter(&mut self, claimed: Claimed, slot: Slot) -> (Option<Ready>, Option<Arc<Run>>) {
+        if let Some(holding) = self.held.get_mut(&claimed.id) {
+            if holding.knows_later_than(&claimed) {
+                return (None, None);
             }
-            *next = Some((claimed, slot));
-            return None;
+            if let Some(run) = holding.run.clone() {
+                // One that has come to rest is about to hear so; any other was taken away before this process heard of it.
+                let is_resting = holding.hold.is_followed_by(&claimed);
+                holding.next = Some((claimed, slot));
+                return (None, (!is_resting).then_some(run));
+            }
         }
         self.held.insert(claimed.id, Holding::of(&claimed));
         let flow = self.parked.take(claimed.id);
-        Some(Ready { claimed, slot, flow })
+        (Some(Ready { claimed, slot, flow }), None)
     }
 
     /// Whether the execution is held under this claim, and not under a later one.
@@ -114,6 +120,19 @@ impl Holdings {
         self.in_doubt.get_or_insert_default().extend(have_run);
     }
 
+    /// As [`doubt`](Self::doubt), where the answer to a claim did not come.
+    pub(super) fn doubt_claim(&mut self) {
+        self.doubt([]);
+        self.ask_again = true;
+    }
+
+    /// Some time has passed: what was to be asked again is in doubt once more.
+    pub(super) fn doubt_again(&mut self) {
+        if std::mem::take(&mut self.ask_again) {
+            self.doubt([]);
+        }
+    }
+
     pub(super) fn is_in_doubt(&self) -> bool {
         self.in_doubt.is_some()
     }
@@ -137,32 +156,43 @@ impl Holdings {
         held.map(|(id, holding)| (*id, holding.hold.epoch)).collect()
     }
 
-    pub(super) fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
-        self.held.values().filter_map(|holding| holding.run.as_ref())
+    pub(super) fn runs(&self) -> Vec<Arc<Run>> {
+        self.held.values().filter_map(|holding| holding.run.clone()).collect()
     }
 
     pub(super) fn run_of(&self, id: ExecutionId) -> Option<&Arc<Run>> {
         self.held.get(&id)?.run.as_ref()
     }
 
-    /// Ends the runs of which the database says that they are not held in that life at these epochs; drains those that are paused.
-    pub(super) fn end_strays(&self, life: WorkerId, epochs: &[(ExecutionId, Epoch)], strays: &Strays) {
+    /// Those of the executions that run in that life under one of these epochs.
+    pub(super) fn runs_at(&self, life: WorkerId, epochs: &[(ExecutionId, Epoch)], ids: &[ExecutionId]) -> Vec<Arc<Run>> {
         let run_at_its_epoch = |id: &ExecutionId| {
             let (_, epoch) = epochs.iter().find(|(held, _)| held == id)?;
             let holding = self.held.get(id)?;
-            holding.run.as_ref().filter(|_| holding.hold == Hold { worker: life, epoch: *epoch })
+            holding.run.clone().filter(|_| holding.hold == Hold { worker: life, epoch: *epoch })
         };
-        strays.lost.iter().filter_map(run_at_its_epoch).for_each(|run| run.end(Verdict::Lost));
-        strays.paused.iter().filter_map(run_at_its_epoch).for_each(|run| run.drain());
+        ids.iter().filter_map(run_at_its_epoch).collect()
     }
 
-    /// Ends every run; what has not begun never does.
-    pub(super) fn end_all(&mut self, verdict: &Verdict) {
+    /// Has nothing begin any more of executions that have ended; returns those that run.
+    #[must_use]
+    pub(super) fn end(&mut self, ids: &[ExecutionId]) -> Vec<Arc<Run>> {
+        let held = ids.iter().filter_map(|id| {
+            let holding = self.held.get_mut(id)?;
+            holding.next = None;
+            holding.run.clone()
+        });
+        held.collect()
+    }
+
+    /// Has nothing begin any more; returns what runs.
+    #[must_use]
+    pub(super) fn end_all(&mut self) -> Vec<Arc<Run>> {
         self.held.retain(|_, holding| holding.run.is_some());
         for holding in self.held.values_mut() {
             holding.next = None;
         }
-        self.runs().for_each(|run| run.end(verdict.clone()));
+        self.runs()
     }
 
     /// Takes out what rests in memory; the code is the caller's to drop, outside any lock.
@@ -181,5 +211,12 @@ impl Holdings {
 impl Holding {
     fn of(claimed: &Claimed) -> Self {
         Self { id: claimed.id, hold: Hold::by(claimed), run: None, next: None }
+    }
+
+    /// Whether the answer to the claim comes after that to a later one of the same life.
+    fn knows_later_than(&self, claimed: &Claimed) -> bool {
+        let next = self.next.as_ref().map(|(next, _)| Hold::by(next));
+        let is_later = |hold: Hold| hold.worker == claimed.worker && hold.epoch >= claimed.epoch;
+        is_later(self.hold) || next.is_some_and(is_later)
     }
 }

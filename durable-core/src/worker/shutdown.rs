@@ -18,14 +18,12 @@ impl Worker {
     pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) {
         self.draining.store(true, std::sync::atomic::Ordering::Release);
         self.signals.poke_all();
-        self.holdings().runs().for_each(|run| run.drain());
+        let running = self.holdings().runs();
+        running.iter().for_each(|run| run.drain());
         if tokio::time::timeout(limit, self.all_left()).await.is_err() {
-            let late = {
-                let mut holdings = self.holdings();
-                holdings.end_all(&Verdict::Released);
-                holdings.len()
-            };
-            tracing::warn!(executions = late, "steps did not end in time; they are interrupted and run again elsewhere");
+            let late = self.holdings().end_all();
+            late.iter().for_each(|run| run.end(Verdict::Released));
+            tracing::warn!(executions = late.len(), "steps did not end in time; they are interrupted and run again elsewhere");
             let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_left()).await;
         }
         self.forget_all();
