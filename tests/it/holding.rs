@@ -263,15 +263,40 @@ async fn the_beginning_of_an_execution_is_told_though_the_answer_to_its_claim_wa
     assert_eq!(begun.count(), 1);
 }
 
+/// The claim is committed after its connection was cut, and after what this worker holds was compared with the database.
+#[tokio::test]
+async fn a_claim_that_is_committed_when_nobody_waits_for_it_any_more_is_made_up_for() {
+    let database = support::database().await;
+    let lock = hold_up(&database, "update on durable.executions", "old.state = 'pending' and new.state = 'running'").await;
+    let client = database.client().await;
+    let handle = client.start::<Errand>(()).await.unwrap();
+    client.send_event(handle.id(), "more", &40).await.unwrap();
+
+    let (proxy, tally) = (Proxy::before(&database).await, Tally::default());
+    let builder = database.builder().database_url(proxy.url()).lease(Duration::from_secs(6));
+    let durable = builder.register(Errand::counting(&tally)).start().await.unwrap();
+    eventually("the claim is held up", async || database.count(HELD_UP).await == 1).await;
+    proxy.pass(Passage::Refused);
+    proxy.pass(Passage::Open);
+    eventually("compared", async || proxy.answered("executions/held") > 0).await;
+    let_go(lock).await;
+    check_errand(&handle, &tally).await;
+    durable.shutdown().await.unwrap();
+}
+
 /// A connection that has the lock for which every checkpoint of `quick` waits, in the database and under its claim.
 async fn hold_up_the_checkpoint_of_quick(database: &Database) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
+    hold_up(database, "insert on durable.checkpoints", "new.key like '%quick' and new.key not like 'undo%'").await
+}
+
+/// A connection that has the lock for which every such change of a row waits.
+async fn hold_up(database: &Database, change: &str, which: &str) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
     database
-        .run(
+        .run(&format!(
             "create function hold_up() returns trigger language plpgsql as $$
              begin perform pg_advisory_xact_lock(7); return new; end $$;
-             create trigger hold_up before insert on durable.checkpoints for each row
-             when (new.key like '%quick' and new.key not like 'undo%') execute function hold_up()",
-        )
+             create trigger hold_up before {change} for each row when ({which}) execute function hold_up()"
+        ))
         .await;
     let mut lock = database.pool().acquire().await.unwrap();
     sqlx::query("select pg_advisory_lock(7)").execute(&mut *lock).await.unwrap();
