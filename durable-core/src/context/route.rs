@@ -288,11 +288,3 @@ impl<W> fmt::Debug for Route<W> {
         f.debug_struct("Route").field("workflow", &self.workflow).field("queue", &self.queue).finish_non_exhaustive()
     }
 }
-
-impl<W> Clone for Route<W> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<W> Copy for Route<W> {}
