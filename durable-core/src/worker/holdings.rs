@@ -35,7 +35,7 @@ struct Holding {
     /// Once it runs: before, its journal may have to be read.
     run: Option<Arc<Run>>,
     /// The claim that came while it ran.
-    next: Option<(Claimed, Slot)>,
+    next: Option<Box<(Claimed, Slot)>>,
 }
 
 /// A claim that begins now: no other of its execution is at work here.
@@ -64,7 +64,7 @@ impl Holdings {
             if let Some(run) = holding.run.clone() {
                 // One that has come to rest is about to hear so; any other was taken away before this process heard of it.
                 let is_resting = holding.hold.is_followed_by(&claimed);
-                holding.next = Some((claimed, slot));
+                holding.next = Some(Box::new((claimed, slot)));
                 return (None, (!is_resting).then_some(run));
             }
         }
@@ -105,7 +105,7 @@ impl Holdings {
         if is_refused {
             self.doubt(holding.run.map(|run| run.id));
         }
-        if let Some((claimed, slot)) = holding.next {
+        if let Some((claimed, slot)) = holding.next.map(|next| *next) {
             self.held.insert(claimed.id, Holding::of(&claimed));
             return (Some(Ready { claimed, slot, flow }), None);
         }
@@ -140,7 +140,7 @@ impl Holdings {
     /// Begins to settle what is in doubt: returns the claims that are known, and what of the rest has run here.
     pub(super) fn take_doubts(&mut self) -> (Vec<(ExecutionId, Epoch)>, HashSet<ExecutionId>) {
         let known = self.held.values().flat_map(|holding| {
-            let next = holding.next.as_ref().map(|(claimed, _)| Hold::by(claimed));
+            let next = holding.next.as_ref().map(|next| Hold::by(&next.0));
             [Some(holding.hold), next].into_iter().flatten().map(|hold| (holding.id, hold.epoch))
         });
         (known.collect(), self.in_doubt.take().unwrap_or_default())
@@ -215,7 +215,7 @@ impl Holding {
 
     /// Whether the answer to the claim comes after that to a later one of the same life.
     fn knows_later_than(&self, claimed: &Claimed) -> bool {
-        let next = self.next.as_ref().map(|(next, _)| Hold::by(next));
+        let next = self.next.as_ref().map(|next| Hold::by(&next.0));
         let is_later = |hold: Hold| hold.worker == claimed.worker && hold.epoch >= claimed.epoch;
         is_later(self.hold) || next.is_some_and(is_later)
     }
