@@ -122,11 +122,8 @@ impl Begun {
     }
 }
 
-/// An engine behind a proxy, whose execution has been parked without having heard of it, and was woken and claimed again.
-async fn claimed_before_it_heard_of_its_parking(
-    database: &Database,
-    lease: Duration,
-) -> (Proxy, Durable, ExecutionHandle<Errand>, Tally) {
+/// An engine behind a proxy, whose execution has been parked without having heard of it.
+async fn parked_and_not_told(database: &Database, lease: Duration) -> (Proxy, Durable, ExecutionHandle<Errand>, Tally) {
     let proxy = Proxy::before(database).await;
     let park = vec!["executions/park".to_owned()];
     proxy.set(Trap { statements: park, nth: 1, moment: Moment::After, fate: Fate::Held });
@@ -135,9 +132,23 @@ async fn claimed_before_it_heard_of_its_parking(
     let durable = builder.register(Errand::counting(&tally)).start().await.unwrap();
     let handle = durable.start::<Errand>(()).await.unwrap();
     proxy.caught().await;
+    (proxy, durable, handle, tally)
+}
+
+/// The same, after it was woken and claimed again.
+async fn claimed_before_it_heard_of_its_parking(
+    database: &Database,
+    lease: Duration,
+) -> (Proxy, Durable, ExecutionHandle<Errand>, Tally) {
+    let (proxy, durable, handle, tally) = parked_and_not_told(database, lease).await;
     database.client().await.send_event(handle.id(), "more", &40).await.unwrap();
     eventually("claimed again", async || database.count(HELD).await == 2).await;
     (proxy, durable, handle, tally)
+}
+
+async fn compared_twice(proxy: &Proxy) {
+    let compared = proxy.answered("executions/stray");
+    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
 }
 
 /// The epoch of what is running.
@@ -166,12 +177,23 @@ async fn a_claim_whose_answer_comes_before_that_to_the_parking_goes_on_in_memory
     durable.shutdown().await.unwrap();
 }
 
+/// The database says that nobody holds what is parked, before the process knows it: that is no loss.
+#[tokio::test]
+async fn what_is_being_parked_is_not_taken_for_lost() {
+    let database = support::database().await;
+    let (proxy, durable, handle, tally) = parked_and_not_told(&database, Duration::from_secs(1)).await;
+    compared_twice(&proxy).await;
+    proxy.release();
+    durable.send_event(handle.id(), "more", &40).await.unwrap();
+    check_errand(&handle, &tally).await;
+    durable.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_was_parked_and_claimed_again_meanwhile_is_not_taken_for_lost() {
     let database = support::database().await;
     let (proxy, durable, handle, tally) = claimed_before_it_heard_of_its_parking(&database, Duration::from_secs(1)).await;
-    let compared = proxy.answered("executions/stray");
-    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
+    compared_twice(&proxy).await;
     proxy.release();
     check_errand(&handle, &tally).await;
     check_second_epoch(&database).await;

@@ -144,26 +144,6 @@ async fn a_write_that_arrives_after_its_lease_was_lost_is_refused() {
     }
 }
 
-/// The database says that nobody holds what is parked, before the process knows it: that is no loss.
-#[tokio::test]
-async fn what_is_being_parked_is_not_taken_for_lost() {
-    let database = support::database().await;
-    let proxy = Proxy::before(&database).await;
-    let park = vec!["executions/park".to_owned()];
-    proxy.set(Trap { statements: park, nth: 1, moment: Moment::After, fate: Fate::Held });
-    let builder = database.builder().database_url(proxy.url()).lease(Duration::from_secs(1));
-    let durable = builder.register(Writes).start().await.unwrap();
-    let handle = durable.start::<Writes>(()).await.unwrap();
-    proxy.caught().await;
-
-    let compared = proxy.answered("executions/stray");
-    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
-    proxy.release();
-    durable.send_event(handle.id(), "more", &40).await.unwrap();
-    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
-    durable.shutdown().await.unwrap();
-}
-
 #[tokio::test]
 async fn a_row_that_somebody_has_locked_keeps_no_worker_from_claiming() {
     let database = support::database().await;
