@@ -1,5 +1,5 @@
 -- give_up: end children that their parents wait for no longer, with their own; one row for each of them. They are cancelled, and what they
--- did is kept; but a step that a child runs for its parent, and has begun, is undone as the step would be.
+-- did is kept; but a step that a child has begun to run for its parent is undone, if it asks for that or has left something to undo.
 create or replace function durable.give_up(execution_ids uuid[], failure json, wait boolean)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile

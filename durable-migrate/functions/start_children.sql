@@ -27,7 +27,7 @@ as $$
           and executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
     ),
     -- A child without a priority of its own has its parent's, and its concurrency key.
-    heir_of as materialized (
+    parents as materialized (
         select executions.execution_id, priority, concurrency_key
         from durable.executions
         where executions.shard = $1
@@ -41,7 +41,7 @@ as $$
         select
             $1, asked.child_id, $7,
             coalesce(undone.version, (child ->> 'version')::int),
-            coalesce(undone.priority, (child ->> 'priority')::smallint, heir_of.priority),
+            coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority),
             coalesce(undone.workflow, child ->> 'workflow'),
             -- What undoes a step runs where the step would run now.
             coalesce(nullif(child ->> 'queue', ''), undone.queue),
@@ -53,13 +53,13 @@ as $$
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
             end,
-            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint, heir_of.priority)),
-            coalesce(undone.concurrency_key, child ->> 'concurrency_key', heir_of.concurrency_key),
+            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
+            coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key),
             $7 + make_interval(secs => (child ->> 'time_to_live')::float8),
             child ->> 'trace_context'
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
-        left join heir_of on heir_of.execution_id = asked.parent_id
+        left join parents on parents.execution_id = asked.parent_id
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
         on conflict do nothing
