@@ -311,7 +311,7 @@ CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execut
 CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
 
 create view durable.present as
- SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
+ SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
    FROM durable.clock;
 
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
