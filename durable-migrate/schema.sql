@@ -311,7 +311,7 @@ CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execut
 CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
 
 create view durable.present as
- SELECT COALESCE(clock.frozen_at, clock_timestamp() + clock.ahead_by) AS at
+ SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
    FROM durable.clock;
 
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
@@ -340,6 +340,9 @@ create view durable.present as
 
 -- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.commit_step(shard smallint, worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
+--     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
 
 -- function durable.cut_off(shard smallint, execution_id uuid)
 --     returns boolean, stable

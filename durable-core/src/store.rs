@@ -22,6 +22,7 @@ pub(crate) mod saves;
 pub(crate) mod schedules;
 pub(crate) mod server;
 mod session;
+mod settings;
 pub(crate) mod starts;
 mod statements;
 pub(crate) mod transactions;
@@ -31,8 +32,8 @@ pub(crate) mod workers;
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
 
 use crate::error::Result;
 
@@ -40,6 +41,7 @@ pub(crate) use lane::{Batch, Lane};
 pub(crate) use outage::{Patience, Pauses, is_outage};
 use server::History;
 pub(crate) use session::Session;
+use settings::Settings;
 pub(crate) use statements::{Statement, Statements};
 
 /// How long a statement waits for a free connection before the database counts as unavailable.
@@ -61,14 +63,21 @@ impl Store {
         // PgBouncer refuses a session that begins with this setting, which matters to servers before PostgreSQL 12 alone.
         let options = options.extra_float_digits(None);
         let (statements, history) = (Statements::in_schema(&schema), History::default());
-        let pool = pool_options(max_connections, &statements, &history, Plans::Fixed).connect_lazy_with(options.clone());
+        let pool = pool_options(max_connections, &statements, &history, Settings::Engine).connect_lazy_with(options.clone());
         Self { pool, statements, schema, options, history }
     }
 
     /// Other connections to the same database, with its own settings: for what users send.
     pub(crate) fn pool_for_users(&self, max_connections: u32) -> PgPool {
-        let options = pool_options(max_connections, &self.statements, &self.history, Plans::AsConfigured);
+        let options = pool_options(max_connections, &self.statements, &self.history, Settings::Users);
         options.connect_lazy_with(self.options.clone())
+    }
+
+    /// A connection of the engine's beside the pool, which looks at nothing and belongs to the caller.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        settings::take(&mut connection, Settings::Engine).await?;
+        Ok(connection)
     }
 
     /// The statement, ready to be bound.
@@ -77,14 +86,7 @@ impl Store {
     }
 }
 
-/// How statements of a connection are planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plans {
-    Fixed,
-    AsConfigured,
-}
-
-fn pool_options(max_connections: u32, statements: &Statements, history: &History, plans: Plans) -> PgPoolOptions {
+fn pool_options(max_connections: u32, statements: &Statements, history: &History, settings: Settings) -> PgPoolOptions {
     let (statements, newest, known) = (statements.clone(), history.clone(), history.clone());
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -94,25 +96,17 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
         .after_connect(move |connection, _| {
             let (statements, history) = (statements.clone(), newest.clone());
             Box::pin(async move {
-                history.admit(connection, &statements).await?;
-                match plans {
-                    Plans::Fixed => prepare_session(connection).await,
-                    Plans::AsConfigured => Ok(()),
-                }
+                // Before anything is set, which a pooler would hand on to other clients.
+                let look = server::look(connection, &statements).await?;
+                settings::take(connection, settings).await?;
+                history.admit(connection, &statements, look).await?;
+                settings::give_back(connection, settings).await
             })
         })
         .before_acquire(move |_, connection| {
             let of_this_history = !known.has_changed_within(connection.age);
             Box::pin(async move { Ok(of_this_history) })
         })
-}
-
-/// Fixes the plans of this connection: a plan made while the tables are empty must still be right when they are full. Every
-/// statement finds its rows by an array of ids or by the index it is written for, and joins what it found by hash. Functions that
-/// lock and then count must see what was committed while they waited, whatever isolation the database has for its users.
-async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    const SETTINGS: &str = "set default_transaction_isolation = 'read committed'; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
-    sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
 }
 
 /// The error as users see it: what was attempted, what the database said.

@@ -6,6 +6,7 @@ language plpgsql volatile
 set plan_cache_mode = force_custom_plan
 set enable_nestloop = on
 set enable_sort = on
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,6 +4,7 @@
 create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

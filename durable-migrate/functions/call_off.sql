@@ -3,6 +3,7 @@
 create or replace function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -6,6 +6,7 @@ create or replace function durable.cancel(
     compensate boolean default false
 ) returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -7,6 +7,7 @@ create or replace function durable.cancel_wait(
     out cancelled uuid[]
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

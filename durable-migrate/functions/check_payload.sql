@@ -1,6 +1,8 @@
 -- check_payload: refuse what could not be stored and read back: over 4 MiB, with \u0000, nested over 126 levels.
 create or replace function durable.check_payload(what text, payload text) returns void
 language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
     bracket text;

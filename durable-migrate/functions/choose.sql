@@ -13,6 +13,7 @@ create or replace function durable.choose(
     out retry_at timestamptz
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -32,6 +32,7 @@ create or replace function durable.claim(
     retry_at timestamptz
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- cut_off: whether a step of an execution has begun and has no outcome, so that it may have to be undone all the same.
 create or replace function durable.cut_off(shard smallint, execution_id uuid) returns boolean
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.attempts

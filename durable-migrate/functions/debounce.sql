@@ -14,6 +14,7 @@ create or replace function durable.debounce(
     time_to_live float8
 ) returns uuid
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- delete_queue: forget the limits of a queue that has nothing in it. Looks through all executions, so it may take its time.
 create or replace function durable.delete_queue(queue text) returns void
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -5,6 +5,7 @@ create or replace function durable.deliver(
     sent_by text default null, arrival bigint default null
 ) returns text
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- delivered_before: whether this message was accepted already, so that a sender may repeat itself after a lost answer.
 create or replace function durable.delivered_before(execution_id uuid, message_id uuid) returns boolean
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.waits

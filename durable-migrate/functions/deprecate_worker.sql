@@ -1,6 +1,7 @@
 -- deprecate_worker: have a worker claim nothing more; what it runs goes on to its end or its next wait.
 create or replace function durable.deprecate_worker(worker_id uuid) returns void
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,6 +4,7 @@ create or replace function durable.drop_waits(
     shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamptz
 ) returns void
 language sql volatile
+set search_path = pg_catalog, pg_temp
 as $$
     with unwanted as materialized (
         select waits.execution_id, waits.key, waits.kind, waits.outcome, waits.name, waits.names, waits.payload,

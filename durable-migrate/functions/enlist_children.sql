@@ -2,6 +2,7 @@
 -- Under lock_mailbox of the parents. The engine writes the same when a parent hears of its child.
 create or replace function durable.enlist_children(parent_ids uuid[]) returns void
 language sql volatile
+set search_path = pg_catalog, pg_temp
 as $$
     with unheard as materialized (
         select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at

@@ -4,6 +4,7 @@ create or replace function durable.fork(
     execution_id uuid, from_key text, version int default null, new_id uuid default durable.new_id(), out id uuid, out queue text
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@
 -- For schedules whose rows are locked.
 create or replace function durable.judge_fires(shard smallint, schedules text[], at timestamptz) returns void
 language sql volatile
+set search_path = pg_catalog, pg_temp
 as $$
     with fire as materialized (
         select schedule, due_at, execution_id

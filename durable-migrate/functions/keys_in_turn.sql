@@ -10,6 +10,7 @@ create or replace function durable.keys_in_turn(
     key_limits int[]
 ) returns table (place int, workflow text, key text, may_run int, may_start int, retry_at timestamptz)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -2,6 +2,7 @@
 -- Leaves out who has ended or is being rolled back and, unless it may wait, who is busy. At most 1000, the nearest first.
 create or replace function durable.lock_families(execution_ids uuid[], wait boolean) returns uuid[]
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

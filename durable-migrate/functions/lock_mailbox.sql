@@ -2,4 +2,4 @@
 -- An advisory lock and not the row: a caller's transaction may hold it for long, and a checkpoint must not wait for it.
 create or replace function durable.lock_mailbox(execution_id uuid) returns void
 language sql volatile
-as $$ select pg_advisory_xact_lock(hashtextextended('durable.' || execution_id, 0)) $$;
+return pg_advisory_xact_lock(hashtextextended('durable.' || $1, 0));

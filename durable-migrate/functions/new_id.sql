@@ -1,15 +1,13 @@
 -- new_id: a UUIDv7, which sorts by the time it was made (RFC 9562, section 5.7).
 create or replace function durable.new_id() returns uuid
 language sql volatile
-as $$
-    select encode(
-        set_bit(set_bit(
-            overlay(
-                uuid_send(gen_random_uuid())
-                placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-                from 1 for 6
-            ),
-        52, 1), 53, 1),
-        'hex'
-    )::uuid
-$$;
+return encode(
+    set_bit(set_bit(
+        overlay(
+            uuid_send(gen_random_uuid())
+            placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+            from 1 for 6
+        ),
+    52, 1), 53, 1),
+    'hex'
+)::uuid;

@@ -22,6 +22,7 @@ create or replace function durable.park(
     dropped_keys text[]
 ) returns table (execution_id uuid, outcome text, resolved json, wake_at timestamptz)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

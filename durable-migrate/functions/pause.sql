@@ -2,6 +2,7 @@
 -- What it waits for goes on to be received, and its time goes on to run. Says since when; pausing twice is no error.
 create or replace function durable.pause(execution_id uuid) returns timestamptz
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- pause_queue: have nothing more claimed from a queue; what runs goes on. Pausing it twice changes nothing.
 create or replace function durable.pause_queue(queue text) returns void
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

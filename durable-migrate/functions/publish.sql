@@ -12,6 +12,7 @@ create or replace function durable.publish(
     out running uuid[]
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -2,4 +2,4 @@
 -- What waits overtakes a level a minute, so nothing waits for ever. Smaller is claimed first.
 create or replace function durable.rank(begins_at timestamptz, priority smallint) returns timestamptz
 language sql stable
-as $$ select $1 - make_interval(mins => $2) $$;
+return $1 - make_interval(mins => $2);

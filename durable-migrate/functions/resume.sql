@@ -1,6 +1,7 @@
 -- resume: let an execution go on that is paused, or that was stopped (it diverged from its journal); says the queue it is in.
 create or replace function durable.resume(execution_id uuid) returns text
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

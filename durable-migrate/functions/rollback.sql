@@ -5,6 +5,7 @@ create or replace function durable.rollback(
     reason text default 'rolled back by request'
 ) returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

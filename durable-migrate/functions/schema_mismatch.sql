@@ -2,6 +2,7 @@
 -- Covers what a schema derived from a Rust type says (draft 2020-12): type, enum, const, $ref, combinators, objects, arrays, bounds.
 create or replace function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb) returns text
 language plpgsql immutable
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     kind text := jsonb_typeof(value);

@@ -8,6 +8,7 @@ create or replace function durable.send_event(
     out woken_queue text
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -9,6 +9,7 @@ create or replace function durable.set_queue_limits(
     key_rate_period interval default null
 ) returns void
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -18,6 +18,7 @@ create or replace function durable.start(
     trace_context text default null
 ) returns uuid
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     started record;

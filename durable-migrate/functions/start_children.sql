@@ -4,6 +4,7 @@ create or replace function durable.start_children(
     shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamptz
 ) returns void
 language sql volatile
+set search_path = pg_catalog, pg_temp
 as $$
     with asked as materialized (
         select

@@ -11,6 +11,7 @@ create or replace function durable.start_fires(
     input json default null
 ) returns setof durable.schedule_fires
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -25,6 +25,7 @@ create or replace function durable.start_many(
     trace_contexts text[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,6 +4,7 @@ create or replace function durable.take_over(
     origin uuid, new_id uuid, version int, until timestamptz, left_out text[], out id uuid, out queue text
 )
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -3,6 +3,7 @@
 create or replace function durable.tell_parents(shard smallint, child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,7 @@
 -- to_repeat: the journal keys of what a retry does again: failures that the workflow did not go on from.
 create or replace function durable.to_repeat(execution_id uuid) returns setof text
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     with entry as materialized (
         select key, finished_at as began_at, finished_at as ended_at, error is not null as failed, output ->> 'branch' as decided_for

@@ -1,6 +1,7 @@
 -- undoable: whether an execution did anything that can be undone, itself or in a child it waited for.
 create or replace function durable.undoable(shard smallint, execution_id uuid) returns boolean
 language sql stable
+set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.checkpoints

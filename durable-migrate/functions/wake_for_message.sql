@@ -2,6 +2,7 @@
 -- Under lock_mailbox.
 create or replace function durable.wake_for_message(execution_id uuid) returns text
 language sql volatile
+set search_path = pg_catalog, pg_temp
 as $$
     update durable.executions
     set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end

@@ -1,2 +1,3 @@
 -- ledger/exists: was this schema ever migrated?
-select to_regclass('durable.migrations') is not null as is_there;
+-- The statements of the ledger run under the caller's search path: functions alone, by their full names.
+select pg_catalog.to_regclass('durable.migrations') is not null as is_there;

@@ -1,4 +1,9 @@
 -- ledger/list_migrations: the migrations that were applied, oldest first, and whether they only added.
-select version, name, checksum, applied_at, to_jsonb(migrations) ->> 'kind' is not distinct from 'expand' as only_adds
+select
+    version,
+    name,
+    checksum,
+    applied_at,
+    pg_catalog.texteq(coalesce(pg_catalog.jsonb_object_field_text(pg_catalog.to_jsonb(migrations), 'kind'), ''), 'expand') as only_adds
 from durable.migrations
 order by version;

@@ -60,6 +60,7 @@ static FUNCTIONS: &[Function] = &[
     function("choose", include_str!("../functions/choose.sql")),
     function("cut_off", include_str!("../functions/cut_off.sql")),
     function("claim", include_str!("../functions/claim.sql")),
+    function("commit_step", include_str!("../functions/commit_step.sql")),
     function("debounce", include_str!("../functions/debounce.sql")),
     function("delete_queue", include_str!("../functions/delete_queue.sql")),
     function("deliver", include_str!("../functions/deliver.sql")),

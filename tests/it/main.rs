@@ -120,4 +120,6 @@ mod timing_out;
 #[cfg(test)]
 mod transacting;
 #[cfg(test)]
+mod trapping;
+#[cfg(test)]
 mod waiting;

@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
+use super::settings::{self, Settings};
 use super::{Statement, Store};
 use crate::ids::ExecutionId;
 
@@ -101,7 +102,10 @@ pub(crate) struct Listener(PgListener);
 impl Listener {
     /// Listens on a connection of its own: it must be drained at all times, and must not use up the pool.
     pub(crate) async fn connect(store: &Store) -> Result<Self, sqlx::Error> {
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(store.options.clone()).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .after_connect(|connection, _| Box::pin(settings::take(connection, Settings::Engine)));
+        let pool = pool.connect_with(store.options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen(store.schema.as_str()).await?;

