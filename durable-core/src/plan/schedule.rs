@@ -4,6 +4,8 @@ mod cron;
 mod interval;
 #[cfg(test)]
 mod transitions;
+#[cfg(test)]
+mod walk;
 
 use std::time::Duration;
 
