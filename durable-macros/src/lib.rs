@@ -1,6 +1,6 @@
 //! The attribute macros of durable: they turn an impl block of async steps into a workflow.
 //!
-//! Expansions name items of `::durable::__macro` and nothing else, so this crate depends on none of ours.
+//! Expansions name items of `::durable::__macro` and nothing else, so this crate depends on none of ours but the grammar of schedules.
 
 mod check;
 mod duration;

@@ -1,4 +1,4 @@
--- backfill_schedule: fire a schedule for due times of the past or the future that it has not fired for; says for how many it did.
+-- backfill_schedule: fire a schedule for due times of the past that it has not fired for; says for how many it did.
 -- Due times are computed by the caller, for the revision that it read.
 create or replace function durable.backfill_schedule(schedule text, revision int, due_ats timestamptz[]) returns int
 language plpgsql volatile
@@ -24,6 +24,10 @@ begin
     if target.revision <> backfill_schedule.revision then
         raise exception 'schedule `%` was changed meanwhile', backfill_schedule.schedule
         using errcode = 'UD409', hint = 'try again';
+    end if;
+    if exists (select from unnest(backfill_schedule.due_ats) as due_at where due_at > at) then
+        raise exception 'schedule `%` cannot be backfilled for times that are still to come', backfill_schedule.schedule
+        using errcode = 'UD422', hint = 'give due times up to now';
     end if;
     perform durable.judge_fires(0::smallint, array[backfill_schedule.schedule], at);
     return (

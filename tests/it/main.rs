@@ -84,6 +84,8 @@ mod pausing_executions;
 #[cfg(test)]
 mod pooling;
 #[cfg(test)]
+mod preserving;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod psql;

@@ -32,7 +32,7 @@ const CORE_MODULES: [&str; 18] = [
 const LONGEST_FILE: usize = 800;
 
 /// Folders with code of ours; `tests/ui` holds what is not to compile, and what it says.
-const CODE: [&str; 16] = [
+const CODE: [&str; 17] = [
     "src",
     "durable-cli/src",
     "durable-cli/tests",
@@ -47,6 +47,7 @@ const CODE: [&str; 16] = [
     "durable-migrate/ledger",
     "durable-postgres/src",
     "durable-postgres/tests",
+    "durable-rule/src",
     "durable-macros/tests",
     "tests/ui",
 ];

@@ -38,7 +38,7 @@ async fn a_schedule_is_put_listed_triggered_switched_and_deleted() {
     assert_eq!(database.durable(&["schedule", "disable", "daily", "--reason", "holidays"]).await.done(), "disabled daily\n");
     assert_eq!(database.durable(&["schedule", "get", "daily"]).await.json()["disabled_reason"], "holidays");
     assert_eq!(database.durable(&["schedule", "enable", "daily"]).await.done(), "enabled daily\n");
-    let backfill = ["schedule", "backfill", "daily", "--from", "2026-01-01", "--to", "2026-01-04", "-o", "json"];
+    let backfill = ["schedule", "backfill", "daily", "--from", "2025-01-01", "--to", "2025-01-04", "-o", "json"];
     assert_eq!(database.durable(&backfill).await.json(), json!({ "fired": 3 }));
     assert_eq!(database.durable(&backfill).await.json(), json!({ "fired": 0 }), "each due time once");
     assert_eq!(database.durable(&["schedule", "delete", "daily"]).await.done(), "deleted daily\n");

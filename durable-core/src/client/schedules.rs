@@ -232,7 +232,7 @@ impl Durable {
     /// overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) their executions run one after the other.
     ///
     /// # Errors
-    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times.
+    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with one that is still to come.
     pub async fn backfill_schedule(&self, name: &str, range: Range<DateTime<Utc>>) -> Result<u32> {
         let schedule = self.get_schedule(name).await?;
         let before_start = range.start.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(range.start);
@@ -243,6 +243,12 @@ impl Durable {
                 "schedule `{name}` is due over {MOST_DUE} times from {} to {}; backfill a shorter range at a time",
                 range.start, range.end
             );
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        let now = self.now().await?;
+        if let Some(future) = due.iter().find(|due| **due > now) {
+            let problem =
+                format!("schedule `{name}` is due at {future}, which is still to come; backfill a range that ends by {now}");
             return Err(Error::of_kind(ErrorKind::Invalid, problem));
         }
         if due.is_empty() {

@@ -4,10 +4,14 @@ mod cron;
 mod interval;
 #[cfg(test)]
 mod transitions;
+#[cfg(test)]
+mod walk;
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use durable_rule::Rule;
 use uuid::Uuid;
 
 use crate::calendar::Zone;
@@ -15,8 +19,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Missed;
 
-use cron::Cron;
-use interval::Interval;
+use cron::InZone;
 
 /// Later than this, a due time was missed: it takes longer than a hiccup, and less than a deployment without a worker.
 const ON_TIME: TimeDelta = TimeDelta::seconds(10);
@@ -28,14 +31,9 @@ pub(crate) const MOST_DUE: usize = 1000;
 #[derive(Debug, Clone)]
 pub(crate) struct Timing {
     rule: Rule,
+    zone: Tz,
     starts_at: Option<DateTime<Utc>>,
     ends_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug, Clone)]
-enum Rule {
-    Cron(Box<Cron>),
-    Every(Interval),
 }
 
 /// What to do about a schedule at some time.
@@ -56,12 +54,8 @@ impl Timing {
             let problem = format!("a schedule cannot end ({end}) before it starts ({start}); swap or change them");
             return Err(Error::of_kind(ErrorKind::Invalid, problem));
         }
-        let rule = match interval::of(rule) {
-            // Counted from a fixed time, so that every process and every release means the same times.
-            Some(period) => Rule::Every(Interval::new(period?, starts_at.unwrap_or(DateTime::UNIX_EPOCH))),
-            None => Rule::Cron(Box::new(Cron::read(rule, zone)?)),
-        };
-        Ok(Self { rule, starts_at, ends_at })
+        let rule = Rule::read(rule).map_err(|refusal| Error::of_kind(ErrorKind::Invalid, refusal.to_string()))?;
+        Ok(Self { rule, zone: zone.rules(), starts_at, ends_at })
     }
 
     /// The first due time after `instant`; none when the schedule has ended by then.
@@ -70,8 +64,9 @@ impl Timing {
         let before_start = self.starts_at.and_then(|start| start.checked_sub_signed(TimeDelta::microseconds(1)));
         let instant = before_start.map_or(instant, |start| start.max(instant));
         let due = match &self.rule {
-            Rule::Cron(cron) => cron.due_after(instant),
-            Rule::Every(interval) => interval.due_after(instant),
+            Rule::Cron(cron) => InZone { cron, zone: self.zone }.due_after(instant),
+            // Counted from a fixed time, so that every process and every release means the same times.
+            Rule::Every(interval) => interval::due_after(*interval, self.starts_at.unwrap_or(DateTime::UNIX_EPOCH), instant),
         };
         due.filter(|due| self.ends_at.is_none_or(|end| *due <= end))
     }
@@ -83,10 +78,7 @@ impl Timing {
 
     /// The rule in words.
     pub(crate) fn describe(&self) -> String {
-        match &self.rule {
-            Rule::Cron(cron) => cron.describe(),
-            Rule::Every(interval) => interval.describe(),
-        }
+        self.rule.describe()
     }
 
     /// What to fire at `now`, when the schedule has not fired since it was due at `first`.

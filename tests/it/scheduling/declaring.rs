@@ -131,26 +131,12 @@ impl OnMars {
     }
 }
 
-struct Never;
-
-#[workflow(schedule = "0 0 30 2 *")]
-impl Never {
-    async fn run(&self, _cx: &Context) -> Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
-async fn what_only_a_calendar_can_tell_is_refused_when_the_worker_starts() {
+async fn a_time_zone_that_is_not_known_is_refused_when_the_worker_starts() {
     let database = support::database().await;
-    for (builder, part) in [
-        (database.builder().register(OnMars), "schedule `on_mars`: `Mars/Olympus` is no time zone; give a name"),
-        (database.builder().register(Never), "schedule `never`: `0 0 30 2 *` is no schedule: its day never comes"),
-    ] {
-        let error = builder.start().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().contains(part), "{error}");
-    }
+    let error = database.builder().register(OnMars).start().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("schedule `on_mars`: `Mars/Olympus` is no time zone; give a name"), "{error}");
     assert_eq!(database.count("select count(*) from durable.schedules").await, 0);
     assert_eq!(database.count("select count(*) from durable.workers").await, 0, "refused before anything is written");
 }

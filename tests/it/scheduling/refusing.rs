@@ -16,7 +16,7 @@ async fn a_schedule_that_makes_no_sense_is_refused_and_nothing_is_written() {
     let client = database.client().await;
     let with = |rule: &str| client.schedule::<Tick>("tick", rule, String::new());
     for rule in ["", "0 9 * *", "0 25 * * *", "@fortnightly", "every 0s", "0 0 30 2 *", "0 9 * * * * 2026"] {
-        refused(with(rule), "such as `every 15m`").await;
+        refused(with(rule), "is not a schedule: ").await;
     }
     refused(with("@daily").timezone("Mars/Olympus"), "`Mars/Olympus` is no time zone; give a name").await;
     refused(with("@daily").queue(""), "needs a name").await;
@@ -34,7 +34,7 @@ async fn a_schedule_that_makes_no_sense_is_refused_and_nothing_is_written() {
     assert_eq!(database.count("select count(*) from durable.schedules").await, 0);
 
     with("@daily").await.unwrap();
-    refused(client.update_schedule("tick").rule("never"), "`never` is no schedule").await;
+    refused(client.update_schedule("tick").rule("never"), "`never` is not a schedule").await;
     let unchanged = client.get_schedule("tick").await.unwrap();
     assert_eq!((unchanged.revision, unchanged.rule.as_str()), (1, "@daily"));
 }
@@ -65,7 +65,7 @@ async fn a_range_with_too_many_due_times_is_refused() {
     let database = support::database().await;
     let client = database.client().await;
     client.schedule::<Tick>("tick", "* * * * *", String::new()).await.unwrap();
-    let start = "2026-03-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
+    let start = "2025-03-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
     let error = client.backfill_schedule("tick", start..start + TimeDelta::minutes(1001)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("backfill a shorter range"), "{error}");
@@ -73,6 +73,23 @@ async fn a_range_with_too_many_due_times_is_refused() {
     assert_eq!(client.backfill_schedule("tick", start..start + TimeDelta::minutes(1000)).await.unwrap(), 1000);
     let error = client.next_due_times("tick", 1001).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_backfill_into_the_future_is_refused_and_starts_nothing() {
+    let database = support::database().await;
+    let now = clock::freeze(&database).await;
+    let client = database.client().await;
+    client.schedule::<Tick>("tick", "* * * * *", String::new()).await.unwrap();
+    let error = client.backfill_schedule("tick", now - TimeDelta::minutes(3)..now + TimeDelta::minutes(3)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("still to come; backfill a range that ends by"), "{error}");
+    let by_hand =
+        "select durable.backfill_schedule('tick', 1, array[durable.now() - interval '1 h', durable.now() + interval '1 s'])";
+    let error = sqlx::query(by_hand).execute(database.pool()).await.unwrap_err();
+    assert!(error.to_string().contains("still to come"), "{error}");
+    assert_eq!(fired(&client, "tick").await, 0);
+    assert_eq!(client.backfill_schedule("tick", now - TimeDelta::minutes(3)..now).await.unwrap(), 3);
 }
 
 struct Unknown;

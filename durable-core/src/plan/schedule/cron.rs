@@ -1,4 +1,4 @@
-//! Cron expressions in a time zone. `croner` reads them; when they are due is decided here.
+//! Cron expressions in a time zone. `durable-rule` reads them; when they are due is decided here.
 //!
 //! A rule with `*` in its seconds, minutes or hours, such as `*/15 * * * *`, goes by the clock on the wall: a skipped hour does not
 //! come, a doubled one comes twice. All others have fixed times: one that is skipped comes at the first instant after the skip,
@@ -6,56 +6,21 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use croner::CronPattern;
-use croner::parser::{CronParser, Seconds, Year};
-use croner::time::Weekday;
+use durable_rule::Cron;
 
-use crate::calendar::{self, Zone};
-use crate::error::{Error, ErrorKind, Result};
+use crate::calendar;
 
 /// How far to look for a day that fits: the 29 February that is a Monday comes every 28 years, around 2100 every 40.
 const YEARS: i32 = 50;
 
 /// A cron expression in a time zone.
-#[derive(Debug, Clone)]
-pub(super) struct Cron {
-    pattern: CronPattern,
-    zone: Tz,
-    /// Its times are fixed, rather than the clock's.
-    fixed: bool,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InZone<'rule> {
+    pub(super) cron: &'rule Cron,
+    pub(super) zone: Tz,
 }
 
-impl Cron {
-    pub(super) fn read(rule: &str, zone: Zone) -> Result<Self> {
-        let refuse = |problem: &str| {
-            let message = format!(
-                "`{}` is no schedule: {problem}; give five fields (minute, hour, day of the month, month, day of the week), six with \
-                 seconds in front, a name such as `@daily`, or an interval such as `every 15m`",
-                shown(rule)
-            );
-            Error::of_kind(ErrorKind::Invalid, message)
-        };
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let known = if rule.trim().eq_ignore_ascii_case("@midnight") { "@daily" } else { rule };
-        let pattern = parser.parse(known).map_err(|error| refuse(error.to_string().trim_end_matches('.')))?.pattern;
-        let times = [&pattern.seconds, &pattern.minutes, &pattern.hours];
-        if times.iter().any(|field| field.values().is_empty()) {
-            return Err(refuse("it has no time of day"));
-        }
-        let fixed = !times.iter().any(|field| field.from_wildcard);
-        let cron = Self { pattern, zone: zone.rules(), fixed };
-        // From a leap year on, so that every day there is can be found.
-        let some_time = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
-        match cron.next_shown(some_time) {
-            Some(_) => Ok(cron),
-            None => Err(refuse("its day never comes")),
-        }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        self.pattern.describe()
-    }
-
+impl InZone<'_> {
     pub(super) fn due_after(&self, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let utc = instant.naive_utc();
         let mut shown = utc.checked_add_offset(self.zone.offset_from_utc_datetime(&utc).fix())?;
@@ -72,7 +37,7 @@ impl Cron {
     fn shown_again(&self, shown: NaiveDateTime, instant: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let both = self.zone.from_local_datetime(&shown.with_nanosecond(0)?);
         let (first, second) = (both.earliest()?, both.latest()?);
-        if self.fixed || instant >= second {
+        if self.is_fixed() || instant >= second {
             return None;
         }
         let mut earlier = shown - (second - first) - TimeDelta::seconds(1);
@@ -86,12 +51,12 @@ impl Cron {
 
     /// When a time of the clock that fits is due.
     fn instants(&self, shown: NaiveDateTime) -> impl Iterator<Item = DateTime<Utc>> {
-        let there = if self.fixed {
+        let there = if self.is_fixed() {
             calendar::exists(self.zone, shown.date())
         } else {
             self.zone.from_local_datetime(&shown).earliest().is_some()
         };
-        let most = match (there, self.fixed) {
+        let most = match (there, self.is_fixed()) {
             (false, _) => 0,
             (true, true) => 1,
             (true, false) => 2,
@@ -110,46 +75,40 @@ impl Cron {
     }
 
     fn fits(&self, day: NaiveDate) -> bool {
-        let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
-        // Neither fails for a month and a day that there are.
-        self.pattern.month_match(day.month()).unwrap_or(false)
-            && self.pattern.day_match(day.year(), day.month(), day.day(), weekday).unwrap_or(false)
+        self.cron.matches_day(day.year(), day.month(), day.day())
+    }
+
+    /// Its times are fixed, rather than the clock's.
+    fn is_fixed(&self) -> bool {
+        !self.cron.is_by_the_clock()
     }
 
     /// The first time of day that fits, from `earliest` on.
     fn next_time(&self, earliest: NaiveTime) -> Option<NaiveTime> {
-        // None of these fails for a number that a clock shows.
-        let mut hours = (earliest.hour()..24).filter(|hour| self.pattern.hour_match(*hour).unwrap_or(false));
+        let mut hours = (earliest.hour()..24).filter(|hour| self.cron.matches_hour(*hour));
         hours.find_map(|hour| {
             let earliest = if hour == earliest.hour() { earliest } else { NaiveTime::MIN };
-            let mut minutes = (earliest.minute()..60).filter(|minute| self.pattern.minute_match(*minute).unwrap_or(false));
+            let mut minutes = (earliest.minute()..60).filter(|minute| self.cron.matches_minute(*minute));
             minutes.find_map(|minute| {
                 let first = if minute == earliest.minute() { earliest.second() } else { 0 };
-                let second = (first..60).find(|second| self.pattern.second_match(*second).unwrap_or(false))?;
+                let second = (first..60).find(|second| self.cron.matches_second(*second))?;
                 NaiveTime::from_hms_opt(hour, minute, second)
             })
         })
     }
 }
 
-/// The rule as an error shows it: in one line, and not without end.
-pub(super) fn shown(rule: &str) -> String {
-    rule.escape_debug().take(80).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use chrono::{DateTime, Utc};
+
+    use super::super::Timing;
 
     /// The next due times, as clocks in the zone show them.
     fn next(rule: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
-        let zone: Zone = zone.parse().unwrap();
-        let cron = Cron::read(rule, zone).unwrap();
-        let after: DateTime<Utc> = after.parse().unwrap();
-        std::iter::successors(cron.due_after(after), |due| cron.due_after(*due))
-            .take(count)
-            .map(|due| due.with_timezone(&zone.rules()).format("%a %F %T %z").to_string())
-            .collect()
+        let (after, in_zone): (DateTime<Utc>, chrono_tz::Tz) = (after.parse().unwrap(), zone.parse().unwrap());
+        let timing = Timing::read(rule, zone.parse().unwrap(), None, None).unwrap();
+        timing.due_times(after).take(count).map(|due| due.with_timezone(&in_zone).format("%a %F %T %z").to_string()).collect()
     }
 
     #[test]
@@ -205,38 +164,5 @@ mod tests {
         assert_eq!(due, ["Thu 2011-12-29 09:00:00 -1000", "Sat 2011-12-31 09:00:00 +1400", "Sun 2012-01-01 09:00:00 +1400"]);
         let every_second = next("* * * * * *", "Pacific/Apia", "2011-12-30T09:59:58Z", 2);
         assert_eq!(every_second, ["Thu 2011-12-29 23:59:59 -1000", "Sat 2011-12-31 00:00:00 +1400"]);
-    }
-
-    #[test]
-    fn what_is_no_expression_is_refused_with_what_to_write() {
-        let utc: Zone = "UTC".parse().unwrap();
-        for rule in [
-            "",
-            "daily",
-            "@fortnightly",
-            "* * * *",
-            "0 0 9 * * * 2026",
-            "61 * * * *",
-            "0 25 * * *",
-            "0 9 * * MOON",
-            "0 9 32 * *",
-            "0 0 30 2 *",
-            ", * * * *",
-            "every15m",
-            "0 9 * * 9",
-            "*/0 * * * *",
-            "a\0b c d e f",
-        ] {
-            let error = Cron::read(rule, utc).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
-            assert!(error.to_string().contains("such as `@daily`"), "{rule}: {error}");
-        }
-        assert!(Cron::read(&"9 ".repeat(1000), utc).unwrap_err().to_string().len() < 500);
-    }
-
-    #[test]
-    fn an_expression_describes_itself() {
-        let cron = Cron::read("0 9 * * MON-FRI", "UTC".parse().unwrap()).unwrap();
-        assert_eq!(cron.describe(), "At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday.");
     }
 }
