@@ -58,6 +58,8 @@ mod holding;
 #[cfg(test)]
 mod isolating;
 #[cfg(test)]
+mod keying;
+#[cfg(test)]
 mod leasing;
 #[cfg(test)]
 mod limiting;

@@ -12,6 +12,7 @@ use super::scope::{Scope, UnderWay};
 use super::step::BoxFuture;
 use crate::model::{Checkpoint, Outcome};
 use crate::payload;
+use crate::plan::journal_key;
 
 /// Code that runs beside other code of the same execution.
 pub(super) struct Branch<'a, T> {
@@ -96,7 +97,7 @@ struct Place {
 impl Place {
     /// The paths of all branches, and of one within.
     fn paths(&self, branch: usize) -> (String, String) {
-        (format!("{}/", self.key), format!("{branch}/"))
+        (journal_key::below(&self.key), journal_key::below(&branch.to_string()))
     }
 }
 
@@ -109,7 +110,7 @@ impl<'a> Fork<'a> {
 
     /// The scope of one branch.
     pub(super) fn scope_of(&self, index: usize) -> Option<Arc<Scope>> {
-        self.place.as_ref().map(|place| place.scope.branch(&format!("{}/{index}/", place.key)))
+        self.place.as_ref().map(|place| place.scope.branch(&journal_key::of_branch(&place.key, index)))
     }
 
     /// Lets a branch run beside those that do.

@@ -22,8 +22,8 @@ use crate::clock;
 use crate::error::{ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
 use crate::payload::{self, Payload};
-use crate::plan::divergence;
 use crate::plan::retry::{self, AfterFailure};
+use crate::plan::{divergence, journal_key};
 use crate::store::transactions::Committed;
 use crate::telemetry::{AttemptEnd, AttemptSpan};
 
@@ -158,7 +158,7 @@ impl Call {
 
     /// Where the durable calls of an attempt are journalled.
     fn path(&self, attempt: u32) -> String {
-        if attempt == 1 { format!("{}/", self.key) } else { format!("{}/attempt {attempt}/", self.key) }
+        journal_key::of_attempt(&self.key, attempt)
     }
 
     fn checkpoint(&self, outcome: Outcome, attempt: u32, took: Duration) -> Checkpoint {

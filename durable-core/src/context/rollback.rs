@@ -26,7 +26,7 @@ pub(crate) async fn roll_back<W: Workflow>(
     let mut failed = Vec::new();
     for undoable in &chain {
         let undone = match journal_key::step_name(&undoable.key) {
-            Some(step) => undo_step(&*workflow, compensations, &cx, step, undoable).await,
+            Some(step) => undo_step(&*workflow, compensations, &cx, &step, undoable).await,
             None => undo_child::<W>(&root, undoable).await,
         };
         if let Err(error) = undone {
@@ -39,7 +39,7 @@ pub(crate) async fn roll_back<W: Workflow>(
 async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
     let output = undoable.output.as_ref().map_or("null", Payload::as_str);
     let mut child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
-    if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(route::of_step::<W>) {
+    if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(|step| route::of_step::<W>(&step)) {
         // The step may have another queue by now, and the workers of the former one be gone.
         child.queue = route.queue.to_owned();
     }

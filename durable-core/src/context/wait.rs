@@ -19,6 +19,7 @@ use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::payload;
+use crate::plan::journal_key;
 
 pub use input::{Answer, Approval, InputWait};
 pub use several::{AllWait, Received, TimedAllWait};
@@ -173,7 +174,7 @@ impl<'a> Waiting<'a> {
     fn end_reminder(&mut self) {
         if let Some(reminder) = self.reminder.take() {
             reminder.abandon();
-            self.scope.run.pass_over(&format!("{}/", self.key), "", &[]);
+            self.scope.run.pass_over(&journal_key::below(&self.key), "", &[]);
         }
     }
 }

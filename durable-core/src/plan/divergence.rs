@@ -16,17 +16,17 @@ pub(crate) fn current_key(workflow: &str, steps: &[KnownStep], key: String) -> R
     if steps.iter().any(|step| step.name == recorded) {
         return Ok(key);
     }
-    match steps.iter().find(|step| step.was.contains(&recorded)) {
+    match steps.iter().find(|step| step.was.contains(&&*recorded)) {
         Some(step) => Ok(journal_key::renamed(&key, step.name)),
-        None => Err(unknown_step(workflow, steps, &key, recorded)),
+        None => Err(unknown_step(workflow, steps, &key, &recorded)),
     }
 }
 
 /// As [`current_key`], for a step that an execution of its own runs; its key stays what it is.
 pub(crate) fn check_routed(workflow: &str, steps: &[KnownStep], key: &str) -> Result<(), String> {
     match journal_key::routed_step_name(key) {
-        Some(recorded) if !steps.iter().any(|step| step.name == recorded || step.was.contains(&recorded)) => {
-            Err(unknown_step(workflow, steps, key, recorded))
+        Some(recorded) if !steps.iter().any(|step| step.name == recorded || step.was.contains(&&*recorded)) => {
+            Err(unknown_step(workflow, steps, key, &recorded))
         }
         _ => Ok(()),
     }

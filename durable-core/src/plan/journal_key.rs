@@ -1,4 +1,5 @@
-//! Journal keys: a kind, a name and an occurrence inside a scope, such as `step charge` or `step charge#2`.
+//! Journal keys: a kind, a name and an occurrence inside a scope, such as `step charge` or `step charge#2`. Only this module
+//! writes and reads them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -43,21 +44,95 @@ impl KeySequence {
         if let Some(given) = self.given.take() {
             return given;
         }
-        let prefix = &self.prefix;
-        let base = if name.is_empty() { format!("{prefix}{kind}") } else { format!("{prefix}{kind} {}", escaped(name)) };
+        let mut base = self.prefix.clone();
+        write_entry(&mut base, kind, name, 1);
         let occurrence = self.taken.entry(base.clone()).or_default();
         *occurrence += 1;
-        if *occurrence == 1 { base } else { format!("{base}#{occurrence}") }
+        if *occurrence > 1 {
+            write_occurrence(&mut base, *occurrence);
+        }
+        base
     }
 }
 
-/// A name as it stands in a key: no name of an event or a map reads like a scope or an occurrence.
-fn escaped(name: &str) -> Cow<'_, str> {
-    if name.contains(['%', '#', '/']) {
-        name.replace('%', "%25").replace('#', "%23").replace('/', "%2F").into()
-    } else {
-        name.into()
+/// A journal key taken apart. This type reads what [`KeySequence`] writes: the name is the one that the key was made from, whatever
+/// characters it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry<'key> {
+    /// The path of the scope, with a slash at its end; empty for the scope of `run`.
+    scope: &'key str,
+    kind: &'key str,
+    name: Cow<'key, str>,
+    occurrence: u32,
+}
+
+impl<'key> Entry<'key> {
+    fn read(key: &'key str) -> Self {
+        let (scope, entry) = key.split_at(key.rfind('/').map_or(0, |slash| slash + 1));
+        let (entry, occurrence) = match entry.split_once('#') {
+            Some((entry, occurrence)) => (entry, occurrence.parse().unwrap_or(1)),
+            None => (entry, 1),
+        };
+        let (kind, name) = entry.split_once(' ').unwrap_or((entry, ""));
+        Self { scope, kind, name: unescaped(name), occurrence }
     }
+
+    fn write(&self) -> String {
+        let mut key = self.scope.to_owned();
+        write_entry(&mut key, self.kind, &self.name, self.occurrence);
+        key
+    }
+
+    /// The name of the step that this entry belongs to, if it is a step's.
+    fn step(self) -> Option<Cow<'key, str>> {
+        (self.kind == STEP && !self.name.is_empty()).then_some(self.name)
+    }
+
+    /// The name of the step that another execution runs, if this is the entry of such an execution.
+    fn routed_step(self) -> Option<Cow<'key, str>> {
+        if self.kind != ROUTED {
+            return None;
+        }
+        match self.name {
+            Cow::Borrowed(name) => name.strip_prefix(ROUTED_STEP).map(Cow::Borrowed),
+            Cow::Owned(name) => name.strip_prefix(ROUTED_STEP).map(|name| Cow::Owned(name.to_owned())),
+        }
+    }
+}
+
+fn write_entry(key: &mut String, kind: &str, name: &str, occurrence: u32) {
+    key.push_str(kind);
+    if !name.is_empty() {
+        key.push(' ');
+        key.push_str(&escaped(name));
+    }
+    if occurrence > 1 {
+        write_occurrence(key, occurrence);
+    }
+}
+
+fn write_occurrence(key: &mut String, occurrence: u32) {
+    key.push('#');
+    key.push_str(&occurrence.to_string());
+}
+
+/// The characters with a meaning in keys, and what is written for them in a name. `%` comes first: it begins the others.
+const ESCAPES: [(char, &str); 3] = [('%', "%25"), ('#', "%23"), ('/', "%2F")];
+
+/// A name as it is written in a key: no name of an event or a map reads like a scope or an occurrence.
+fn escaped(name: &str) -> Cow<'_, str> {
+    if !name.contains(ESCAPES.map(|(character, _)| character)) {
+        return name.into();
+    }
+    ESCAPES.iter().fold(name.to_owned(), |name, (character, escape)| name.replace(*character, escape)).into()
+}
+
+/// The name that [`escaped`] was given: undoes the replacements in reverse order.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
+    ESCAPES.iter().rev().fold(text.to_owned(), |text, (character, escape)| text.replace(escape, &character.to_string())).into()
 }
 
 /// The scope of everything that undoes something.
@@ -68,35 +143,48 @@ pub(crate) fn undo(key: &str) -> String {
     format!("{UNDO}{key}")
 }
 
-/// The name of the step that a key belongs to; `None` where it is no step's.
-pub(crate) fn step_name(key: &str) -> Option<&str> {
-    let entry = key.rsplit_once('/').map_or(key, |(_, entry)| entry);
-    let name = entry.strip_prefix(STEP)?.strip_prefix(' ')?;
-    Some(name.split_once('#').map_or(name, |(name, _)| name))
+/// The name of the step that a key belongs to; `None` for the key of anything else.
+pub(crate) fn step_name(key: &str) -> Option<Cow<'_, str>> {
+    Entry::read(key).step()
 }
 
 /// The key with the step's name replaced; for a step that was renamed.
 pub(crate) fn renamed(key: &str, name: &str) -> String {
-    let (scope, entry) = key.rsplit_once('/').map_or(("", key), |(scope, entry)| (scope, entry));
-    let occurrence = entry.find('#').map_or("", |at| &entry[at..]);
-    let joint = if scope.is_empty() { "" } else { "/" };
-    format!("{scope}{joint}{STEP} {name}{occurrence}")
+    Entry { kind: STEP, name: name.into(), ..Entry::read(key) }.write()
 }
 
-/// What stands before a step's entry where an execution of its own runs it. Names of workflows have no space in them: no child of the
-/// user's has such a key. The SQL knows it, too.
-const ROUTED: &str = "child ";
+/// The kind of the entry of an execution that runs a step in another queue; its name is the step's behind the kind of steps. Names
+/// of workflows contain no space, so no child that a user starts has such a key. The SQL functions recognise it, too.
+const ROUTED: &str = "child";
+
+/// What stands before the step's name in the entry of an execution that runs it.
+const ROUTED_STEP: &str = "step ";
 
 /// The key of the execution that runs the step of that key in another queue.
 pub(crate) fn routed(key: &str) -> String {
-    let entry = key.rfind('/').map_or(0, |slash| slash + 1);
-    format!("{}{ROUTED}{}", &key[..entry], &key[entry..])
+    let entry = Entry::read(key);
+    let name = format!("{ROUTED_STEP}{}", entry.name).into();
+    Entry { kind: ROUTED, name, ..entry }.write()
 }
 
 /// The name of the step that an execution runs in another queue; `None` for the key of anything else.
-pub(crate) fn routed_step_name(key: &str) -> Option<&str> {
-    let entry = key.rsplit_once('/').map_or(key, |(_, entry)| entry);
-    step_name(entry.strip_prefix(ROUTED)?)
+pub(crate) fn routed_step_name(key: &str) -> Option<Cow<'_, str>> {
+    Entry::read(key).routed_step()
+}
+
+/// What the keys of the durable calls begin with that an attempt at the entry of that key makes.
+pub(crate) fn of_attempt(key: &str, attempt: u32) -> String {
+    if attempt == 1 { below(key) } else { format!("{key}/attempt {attempt}/") }
+}
+
+/// What the keys of a scope below the entry of that key begin with.
+pub(crate) fn below(key: &str) -> String {
+    format!("{key}/")
+}
+
+/// What the keys of a branch of the entry of that key begin with.
+pub(crate) fn of_branch(key: &str, branch: usize) -> String {
+    format!("{key}/{branch}/")
 }
 
 #[cfg(test)]
@@ -122,8 +210,8 @@ mod tests {
 
     #[test]
     fn the_step_name_is_found_in_any_scope() {
-        assert_eq!(step_name("step charge#2"), Some("charge"));
-        assert_eq!(step_name("map enrich/17/step lookup"), Some("lookup"));
+        assert_eq!(step_name("step charge#2").as_deref(), Some("charge"));
+        assert_eq!(step_name("map enrich/17/step lookup").as_deref(), Some("lookup"));
         assert_eq!(step_name("event paid"), None);
         assert_eq!(step_name("sleep#2"), None);
     }
@@ -139,7 +227,7 @@ mod tests {
         assert_eq!(routed("map/17/step train#2"), "map/17/child step train#2");
         assert_eq!(routed("step train"), "child step train");
         assert_eq!(step_name("child step train"), None);
-        assert_eq!(routed_step_name("map/17/child step train#2"), Some("train"));
+        assert_eq!(routed_step_name("map/17/child step train#2").as_deref(), Some("train"));
         assert_eq!((routed_step_name("step train"), routed_step_name("child train")), (None, None));
     }
 
@@ -149,5 +237,49 @@ mod tests {
         keys.give("map/3/step train#2".to_owned());
         assert_eq!(keys.next(STEP, "train"), "map/3/step train#2");
         assert_eq!(keys.next(STEP, "train"), "step train");
+    }
+
+    /// Writes a name into keys of every shape, reads each back, and renames it.
+    fn assert_read_back(name: &str) {
+        for scope in ["", "undo/", "map a%2Fb#2/17/", "step a/attempt 2/"] {
+            let mut keys = KeySequence::within(scope);
+            for occurrence in 1..=2 {
+                let key = keys.next(STEP, name);
+                let entry = Entry::read(&key);
+                assert_eq!(entry, Entry { scope, kind: STEP, name: name.into(), occurrence }, "{key}");
+                assert_eq!(entry.write(), key);
+                assert_eq!(step_name(&key).as_deref(), Some(name), "{key}");
+                assert_eq!(routed_step_name(&routed(&key)).as_deref(), Some(name), "{key}");
+                assert_eq!((step_name(&routed(&key)), routed_step_name(&key)), (None, None), "{key}");
+                assert_eq!(step_name(&undo(&key)).as_deref(), Some(name), "{key}");
+                let elsewhere = renamed(&key, "other");
+                assert_eq!(step_name(&elsewhere).as_deref(), Some("other"));
+                assert_eq!(renamed(&elsewhere, name), key);
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_in_a_name_is_read_back() {
+        for character in '\0'..=char::MAX {
+            let name = format!("a{character}");
+            let key = KeySequence::default().next(STEP, &name);
+            assert_eq!(step_name(&key).as_deref(), Some(name.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_is_written_for_a_character_is_also_a_name() {
+        for name in ["50%off", "%", "%%", "%25", "%2525", "%2F", "%23%", "#", "#2", "a#2", "/", "a/step b", " ", " a ", "step a"]
+        {
+            assert_read_back(name);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_name_is_read_back(name in "([%#/ 25F3a]|\\PC){1,12}") {
+            assert_read_back(&name);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Run, State};
 use crate::model::WaitOutcome;
+use crate::plan::journal_key;
 
 impl Run {
     /// Notes that code in that scope was given a message: until it goes on, nobody can tell that the message was used.
@@ -71,7 +72,7 @@ impl Run {
     pub(in super::super) fn is_recorded(&self, key: &str) -> bool {
         let state = self.state();
         let itself = state.recorded.contains_key(key) || state.attempts.contains_key(key) || state.known.contains_key(key);
-        itself || state.has_below(&format!("{key}/"))
+        itself || state.has_below(&journal_key::below(key))
     }
 }
 

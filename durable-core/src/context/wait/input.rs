@@ -17,6 +17,7 @@ use crate::context::scope::Scope;
 use crate::error::Result;
 use crate::model::{Due, RecordedWait, WaitKind};
 use crate::payload;
+use crate::plan::journal_key;
 
 /// A wait for a person's answer; see [`Context::wait_for_input`](crate::context::Context::wait_for_input).
 #[must_use = "a wait does nothing until it is awaited"]
@@ -160,7 +161,7 @@ impl<'a, T> InputWait<'a, T> {
         if every.is_zero() {
             self.waiting.refuse(format!("input `{}` reminds without a pause: give more than zero", self.waiting.name));
         }
-        let scope = self.waiting.scope.branch(&format!("{}/", self.waiting.key));
+        let scope = self.waiting.scope.branch(&journal_key::below(&self.waiting.key));
         let (around, name) = (scope.clone(), self.waiting.name.clone());
         let reminder = async move {
             loop {

@@ -14,6 +14,7 @@ use crate::context::scope::Scope;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, Result};
 use crate::model::{Due, WaitKind};
+use crate::plan::journal_key;
 
 /// A wait for all of several events; see [`Context::wait_for_all`](crate::context::Context::wait_for_all).
 #[must_use = "a wait does nothing until it is awaited"]
@@ -55,7 +56,7 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
     async fn statuses(self) -> Result<BTreeMap<String, Received<T>>> {
         self.check()?;
         let _under_way = self.scope.set_out(&self.key);
-        let branch = self.scope.branch(&format!("{}/", self.key));
+        let branch = self.scope.branch(&journal_key::below(&self.key));
         let mut waits = Vec::with_capacity(self.names.len());
         for name in &self.names {
             let mut waiting = Waiting::part_of(&branch, WaitKind::Event, name);
