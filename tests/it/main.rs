@@ -22,6 +22,8 @@ mod compensating;
 #[cfg(test)]
 mod compile_errors;
 #[cfg(test)]
+mod configuring;
+#[cfg(test)]
 mod crashing;
 #[cfg(test)]
 mod crashing_flows;
