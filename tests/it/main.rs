@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod addressing;
+#[cfg(test)]
 mod answering;
 #[cfg(test)]
 mod branching;
