@@ -374,6 +374,9 @@ create view durable.present as
 -- function durable.fire_schedules(shard smallint, names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
 --     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
 
+-- function durable.forget_workers(shard smallint)
+--     returns void, volatile, security definer
+
 -- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
 --     returns record, volatile
 

@@ -27,11 +27,7 @@ impl Connection {
     pub(crate) fn url(&self) -> Result<&str, Failure> {
         let url = self.database_url.as_deref().filter(|url| !url.trim().is_empty());
         let url = url.ok_or_else(|| Failure::usage("no database is given; pass --database-url or set DATABASE_URL"))?;
-        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(Failure::usage(
-                "the database URL cannot be used; it looks like postgres://user:password@host:5432/database",
-            ));
-        }
+        durable::migrate::connect_options(url)?;
         Ok(url)
     }
 

@@ -248,7 +248,11 @@ impl Durable {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await
+        let done = store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await;
+        done.map_err(|error| match error.kind() {
+            ErrorKind::Unavailable => Error::of_kind(ErrorKind::Unavailable, format!("{error} ({})", self.store().address)),
+            _ => error,
+        })
     }
 
     /// The execution without its journal.

@@ -1,5 +1,6 @@
 //! The only SQL: one function per statement, one file per statement, and the group commit that shares them.
 
+mod address;
 pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod doctor;
@@ -32,11 +33,12 @@ pub(crate) mod workers;
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 use crate::error::Result;
 
+pub(crate) use address::Address;
 pub(crate) use lane::{Batch, Lane};
 pub(crate) use outage::{Patience, Pauses, is_outage};
 use server::History;
@@ -52,30 +54,30 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
     pub(crate) schema: SchemaName,
-    pub(crate) options: PgConnectOptions,
+    pub(crate) address: Address,
     pub(crate) history: History,
     statements: Statements,
 }
 
 impl Store {
     /// A store whose connections are opened when they are first needed.
-    pub(crate) fn new(options: PgConnectOptions, schema: SchemaName, max_connections: u32) -> Self {
+    pub(crate) fn new(address: &Address, schema: SchemaName, max_connections: u32) -> Self {
         // PgBouncer refuses a session that begins with this setting, which matters to servers before PostgreSQL 12 alone.
-        let options = options.extra_float_digits(None);
+        let options = address.options().clone().extra_float_digits(None);
         let (statements, history) = (Statements::in_schema(&schema), History::default());
         let pool = pool_options(max_connections, &statements, &history, Settings::Engine).connect_lazy_with(options.clone());
-        Self { pool, statements, schema, options, history }
+        Self { pool, statements, schema, address: Address::new(options), history }
     }
 
     /// Other connections to the same database, with its own settings: for what users send.
     pub(crate) fn pool_for_users(&self, max_connections: u32) -> PgPool {
         let options = pool_options(max_connections, &self.statements, &self.history, Settings::Users);
-        options.connect_lazy_with(self.options.clone())
+        options.connect_lazy_with(self.address.options().clone())
     }
 
     /// A connection of the engine's beside the pool, which looks at nothing and belongs to the caller.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = PgConnection::connect_with(&self.options).await?;
+        let mut connection = PgConnection::connect_with(self.address.options()).await?;
         settings::take(&mut connection, Settings::Engine).await?;
         Ok(connection)
     }

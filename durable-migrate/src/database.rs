@@ -73,14 +73,52 @@ impl fmt::Debug for Database {
     }
 }
 
+/// Reads a database url, as `postgres://user:password@host:port/database`.
+///
+/// # Errors
+/// When it is not one; the message names its scheme where that is another, and never shows the url, which may hold a password.
+pub fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
+    parse(url).map_err(|problem| Error::InvalidUrl { problem })
+}
+
+/// Says where a connection with these options leads: server, database and role, without the password.
+#[must_use]
+pub fn describe_address(options: &PgConnectOptions) -> String {
+    Place::of(options).to_string()
+}
+
+/// Says why a connection with these options did not come about: where it was to lead, what was said there, and what to do next.
+#[must_use]
+pub fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
+    Place::of(options).unreachable(error)
+}
+
+/// Whether the address asks for TLS, and this program was built without it.
+#[must_use]
+pub fn lacks_tls(error: &sqlx::Error) -> bool {
+    // sqlx has no other word for it; any crate of the program may turn TLS on, so our own feature says nothing.
+    matches!(error, sqlx::Error::Tls(problem) if problem.to_string().contains("without TLS support"))
+}
+
 fn parse(url: &str) -> Result<PgConnectOptions, String> {
     if url.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err("it does not start with `postgres://`".to_owned());
+        return Err(match scheme(url) {
+            Some(scheme) => format!("it starts with `{scheme}://`, not with `postgres://`"),
+            None => "it does not start with `postgres://`".to_owned(),
+        });
     }
     PgConnectOptions::from_str(url).map_err(|error| said(&error))
+}
+
+/// What stands before `://`, if that can be a scheme: elsewhere in a url there may be a password.
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once("://")?;
+    let name = scheme.strip_prefix("jdbc:").unwrap_or(scheme);
+    let is_name = !name.is_empty() && name.len() <= 20 && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_name.then_some(scheme)
 }
 
 /// What the server said, without the noise around it.
@@ -131,7 +169,12 @@ impl Place {
     fn unreachable(&self, error: &sqlx::Error) -> Error {
         let remedy = match (error, sqlstate(error).as_deref()) {
             (sqlx::Error::Io(_), _) => START_IT,
-            (sqlx::Error::Tls(_), _) => "turn on the feature `tls` of durable-migrate, or correct `sslmode` in the url",
+            (error, _) if lacks_tls(error) => {
+                "turn on the feature `tls` of `durable` (or of `durable-migrate`), or take `sslmode` out of the database url"
+            }
+            (sqlx::Error::Tls(_) | sqlx::Error::Configuration(_), _) => {
+                "correct `sslmode` or `sslrootcert` in the database url, or the certificate of the server"
+            }
             (_, Some("28P01" | "28000")) => "correct the user or the password in the database url",
             (_, Some("3D000")) => "create the database (with `createdb`), or correct its name in the database url",
             (_, Some("42501")) => "let the owner of the database `grant connect` on it",
@@ -210,7 +253,9 @@ mod tests {
             ("", "it is empty"),
             ("  ", "it is empty"),
             ("user:hush@localhost/app", "does not start with `postgres://`"),
-            ("mysql://user:hush@localhost/app", "does not start with `postgres://`"),
+            ("mysql://user:hush@localhost/app", "it starts with `mysql://`, not with `postgres://`"),
+            ("jdbc:postgresql://localhost/app?password=hush", "it starts with `jdbc:postgresql://`, not with `postgres://`"),
+            ("user:hush://localhost/app", "does not start with `postgres://`"),
             ("postgres://user:hush@localhost:99999/app", "invalid port number"),
             ("postgres://user:hush@[::1/app", "invalid IPv6 address"),
         ] {

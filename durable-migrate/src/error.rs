@@ -38,6 +38,18 @@ pub enum Error {
         problem: String,
     },
 
+    /// The database cannot hold every text.
+    #[error(
+        "use {database}: its encoding is {encoding}, in which not every text can be stored; make a database with `create database … \
+         template template0 encoding 'UTF8'`, and put its name into the database url"
+    )]
+    Encoding {
+        /// Which database, on which server.
+        database: String,
+        /// Its encoding.
+        encoding: String,
+    },
+
     /// There are no such versions to write a script for.
     #[error(
         "write a script from version {from} to version {to}: this program knows the versions 0 to {VERSION}; choose two \

@@ -75,6 +75,7 @@ static FUNCTIONS: &[Function] = &[
     function("lock_families", include_str!("../functions/lock_families.sql")),
     function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
     function("new_id", include_str!("../functions/new_id.sql")),
+    function("forget_workers", include_str!("../functions/forget_workers.sql")),
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
     function("park", include_str!("../functions/park.sql")),

@@ -50,6 +50,11 @@ pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> 
     }))
 }
 
+/// How the server stores texts of this database.
+pub(crate) async fn encoding(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    connection.fetch_one(raw_sql(include_str!("../ledger/find_encoding.sql"))).await?.try_get("encoding")
+}
+
 /// How far the schema was migrated, and nothing else; `None` where it never was.
 pub(crate) async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, sqlx::Error> {
     if !exists(connection, schema).await? {

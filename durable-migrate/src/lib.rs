@@ -39,7 +39,7 @@ mod status;
 
 pub use apply::{Report, migrate};
 pub use build::build;
-pub use database::Database;
+pub use database::{Database, connect_options, describe_address, lacks_tls, unreachable};
 pub use error::Error;
 pub use history::{Function, Kind, Migration, VERSION, functions, migrations};
 pub use schema_name::SchemaName;

@@ -76,8 +76,8 @@ fn refuse_other_versions_than(from: i32) -> String {
     )
 }
 
-/// The script that lets a role run workflows and no more: it reads and writes the tables, reads the ledger and calls the
-/// functions, but cannot migrate.
+/// The script that lets a role run workflows and no more: it reads and writes the tables, reads the ledger and the clock, and calls
+/// the functions. It cannot migrate, turn the clock, or remove a worker or give it another name.
 ///
 /// Run it as the role that migrates: it also covers the tables that role will add later. The role itself must exist.
 ///
@@ -102,7 +102,9 @@ pub fn grants(role: &str, schema: &SchemaName) -> Result<String, Error> {
 begin;
 grant usage on schema {schema} to {role};
 grant select, insert, update, delete on all tables in schema {schema} to {role};
-revoke insert, update, delete on {schema}.migrations, {schema}.function_digest from {role};
+revoke insert, update, delete on {schema}.migrations, {schema}.function_digest, {schema}.clock from {role};
+revoke update, delete on {schema}.workers from {role};
+grant update (lease_until, slots_in_use, deprecated_at, lost_at) on {schema}.workers to {role};
 grant usage, select on all sequences in schema {schema} to {role};
 grant execute on all functions in schema {schema} to {role};
 alter default privileges in schema {schema} grant select, insert, update, delete on tables to {role};

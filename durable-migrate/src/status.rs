@@ -95,8 +95,9 @@ pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result
 /// How far a schema was migrated, for a worker that starts; `None` where it never was. [`accept_version`] judges it.
 ///
 /// # Errors
-/// When the ledger cannot be read.
+/// When the ledger cannot be read, or the database has another encoding than UTF-8.
 pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, Error> {
+    accept_encoding(connection, &Place::Unknown).await?;
     ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))
 }
 
@@ -115,8 +116,16 @@ pub fn accept_version(found: Option<SchemaVersion>, schema: &SchemaName) -> Resu
 
 /// Reads the ledger over a connection that is already there.
 pub(crate) async fn read(connection: &mut PgConnection, place: &Place, schema: &SchemaName) -> Result<Status, Error> {
+    accept_encoding(connection, place).await?;
     let ledger = ledger::read(connection, schema).await.map_err(|error| unreadable(place, schema, &error))?;
     Ok(Status::compare(schema, ledger))
+}
+
+/// A database in LATIN1 refuses what it cannot hold when a step is over, and one in SQL_ASCII takes bytes that nobody can read back.
+async fn accept_encoding(connection: &mut PgConnection, place: &Place) -> Result<(), Error> {
+    let found = ledger::encoding(connection).await;
+    let encoding = found.map_err(|error| place.refused("read the encoding of the database", &error, &[]))?;
+    if encoding == "UTF8" { Ok(()) } else { Err(Error::Encoding { database: place.to_string(), encoding }) }
 }
 
 fn unreadable(place: &Place, schema: &SchemaName, error: &sqlx::Error) -> Error {

@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod addressing;
+#[cfg(test)]
 mod answering;
 #[cfg(test)]
 mod branching;
@@ -21,6 +23,8 @@ mod committing;
 mod compensating;
 #[cfg(test)]
 mod compile_errors;
+#[cfg(test)]
+mod configuring;
 #[cfg(test)]
 mod crashing;
 #[cfg(test)]

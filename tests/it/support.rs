@@ -2,6 +2,8 @@
 
 pub(crate) mod bodies;
 pub(crate) mod clock;
+pub(crate) mod hostile;
+pub(crate) mod log;
 pub(crate) mod pair;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use durable::Durable;
 use durable::migrate::{SchemaName, migrate};
 use durable_postgres::{Cluster, ClusterOptions, Lifetime};
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 use tracing::Dispatch;
@@ -47,8 +49,15 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn at(url: String) -> Self {
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy(&url).unwrap();
+        let options: PgConnectOptions = url.parse().unwrap();
+        let options = if hostile::is_wanted() { hostile::as_usual(options) } else { options };
+        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options);
         Self { url, pool }
+    }
+
+    /// The same database, by other connections of the test.
+    pub(crate) fn seen_through(self, pool: PgPool) -> Self {
+        Self { pool, ..self }
     }
 
     /// Connections for the test itself.
@@ -118,7 +127,17 @@ impl Database {
 /// A migrated database on the server of this test run.
 pub(crate) async fn database() -> Database {
     let server = server().await;
-    Database::at(create(server, &format!("template {TEMPLATE}")).await)
+    let database = Database::at(create(server, &format!("template {TEMPLATE}")).await);
+    if hostile::is_wanted() {
+        hostile::make_hostile(&database).await;
+    }
+    database
+}
+
+/// A database without a schema, in another encoding than UTF-8.
+pub(crate) async fn database_in(encoding: &str) -> Database {
+    let how = format!("template template0 encoding '{encoding}' lc_collate 'C' lc_ctype 'C'");
+    Database::at(create(server().await, &how).await)
 }
 
 /// A database with nothing in it.

@@ -24,7 +24,7 @@ async fn a_wrong_command_line_is_wrong_usage() {
     let complaint = support::durable(&["run", "list"], "").await.refused(2);
     assert_eq!(complaint, "durable: no database is given; pass --database-url or set DATABASE_URL\n");
     let complaint = support::durable(&["run", "list", "--database-url", "mysql://localhost"], "").await.refused(2);
-    assert!(complaint.contains("it looks like postgres://"), "{complaint}");
+    assert!(complaint.contains("it starts with `mysql://`, not with `postgres://`; write it as postgres://"), "{complaint}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::store::saves::Saves;
 use crate::store::server::{self, Server};
 use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
-use crate::store::{self, Lane, Patience, Session, Store};
+use crate::store::{self, Address, Lane, Patience, Session, Store};
 use crate::telemetry::{self, Propagation, Tracing};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
@@ -55,11 +55,12 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 #[derive(Debug)]
 #[must_use = "an engine does nothing until it is started"]
 pub struct Builder {
-    connect: Option<Result<PgConnectOptions>>,
+    address: Option<Result<Address>>,
     schema: String,
     queues: Vec<(String, usize)>,
     limits: Vec<(String, QueueLimits)>,
-    workflow_queues: Vec<&'static str>,
+    /// Each workflow's name, and the queues that its runs and its steps are claimed from.
+    workflow_queues: Vec<(&'static str, Vec<&'static str>)>,
     registry: Registry,
     observers: observer::Registered,
     tracing: Tracing,
@@ -78,7 +79,7 @@ pub struct Builder {
 
 /// What a builder comes to once its options are found to make sense.
 struct Checked {
-    connect: PgConnectOptions,
+    address: Address,
     schema: SchemaName,
     queues: Vec<(String, usize)>,
 }
@@ -89,10 +90,13 @@ const DEFAULT_CONCURRENCY: usize = 100;
 /// Shortest lease: a heartbeat every third of it must get through on a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_millis(500);
 
+/// Longest lease: as long as the executions of a process that died wait to be taken over.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            connect: None,
+            address: None,
             schema: SchemaName::default().to_string(),
             queues: Vec::new(),
             limits: Vec::new(),
@@ -117,20 +121,14 @@ impl Default for Builder {
 
 impl Builder {
     /// The database, as `postgres://user:password@host:port/database`.
-    pub fn database_url(mut self, url: &str) -> Self {
-        self.connect = Some(PgConnectOptions::from_str(url).map_err(|error| {
-            // Not the URL itself: it may hold a password.
-            Error::of_kind(
-                ErrorKind::Invalid,
-                format!("the database URL cannot be used ({error}); it looks like postgres://user:password@host:5432/database"),
-            )
-        }));
+    pub fn database_url(mut self, url: impl AsRef<str>) -> Self {
+        self.address = Some(Address::parse(url.as_ref()));
         self
     }
 
     /// The database, as options of sqlx.
     pub fn connect_options(mut self, options: PgConnectOptions) -> Self {
-        self.connect = Some(Ok(options));
+        self.address = Some(Ok(Address::new(options)));
         self
     }
 
@@ -159,8 +157,8 @@ impl Builder {
         if let Err(error) = self.registry.register(workflow) {
             self.refused.get_or_insert(error);
         }
-        self.workflow_queues.push(W::QUEUE);
-        self.workflow_queues.extend(W::ROUTES.iter().map(|route| route.queue));
+        let steps = W::ROUTES.iter().map(|route| route.queue);
+        self.workflow_queues.push((W::NAME, std::iter::once(W::QUEUE).chain(steps).collect()));
         self
     }
 
@@ -192,7 +190,7 @@ impl Builder {
         self
     }
 
-    /// How long a worker that is silent keeps its executions; at least 500 ms. Another takes them over after this time.
+    /// How long a worker that is silent keeps its executions; 500 ms to a day. Another takes them over after this time.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -250,13 +248,15 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense and for a pooler that lends server processes by transaction, `Schema` for a schema that is missing, older, or newer and not for this library
-    /// knows (with the command to run), `Unavailable` when the database does not answer, or only reads, for all of the operation
-    /// timeout.
+    /// `Invalid` for an option that makes no sense, a pooler that lends server processes by transaction, and a database in another
+    /// encoding than UTF-8. `Schema` for a schema that is missing, older, or newer and no longer for this library, with the command
+    /// to run. `Database`, at once, when the server refuses the role, its password or the name of the database, and `Unavailable`
+    /// when nobody answers, or only reads, for all of the operation timeout; both say which server was tried, and as whom.
     pub async fn start(self) -> Result<Durable> {
-        let Checked { connect, schema, queues } = self.check()?;
+        let Checked { address, schema, queues } = self.check()?;
+        self.warn_of_unserved(&queues);
         let patience = Patience::AtMost(self.operation_timeout);
-        let store = Store::new(connect, schema, self.max_connections);
+        let store = Store::new(&address, schema, self.max_connections);
         check_server(&store, patience).await?;
         check_schema(&store, patience).await?;
         for (queue, limits) in &self.limits {
@@ -331,10 +331,27 @@ impl Builder {
         Ok(Durable { engine: Arc::new(engine) })
     }
 
+    /// A workflow may be registered for the sake of its client, or of one step that has a queue of its own. But where none of its
+    /// queues is worked on, a queue was often forgotten.
+    fn warn_of_unserved(&self, queues: &[(String, usize)]) {
+        let is_served = |queue: &&str| queues.iter().any(|(name, _)| name == queue);
+        for (workflow, its_queues) in &self.workflow_queues {
+            if !its_queues.iter().any(is_served) {
+                tracing::warn!(
+                    workflow,
+                    queues = ?its_queues,
+                    "this process works on no queue of a workflow that is registered here: its executions wait for another process; add \
+                     `.queue({:?}, …)`",
+                    its_queues[0]
+                );
+            }
+        }
+    }
+
     /// The database alone, without an engine.
     pub(super) fn store(&self) -> Result<(Store, Patience)> {
-        let Checked { connect, schema, .. } = self.check()?;
-        Ok((Store::new(connect, schema, self.max_connections), Patience::AtMost(self.operation_timeout)))
+        let Checked { address, schema, .. } = self.check()?;
+        Ok((Store::new(&address, schema, self.max_connections), Patience::AtMost(self.operation_timeout)))
     }
 
     /// Refuses options that make no sense, before anything is connected or written.
@@ -343,15 +360,16 @@ impl Builder {
         if let Some(refused) = &self.refused {
             return Err(Error::from_failure(refused.failure().clone()));
         }
-        let connect = match &self.connect {
+        let address = match &self.address {
             None => return invalid("no database is given; call `.database_url(\"postgres://…\")` on the builder".to_owned()),
             Some(Err(error)) => return Err(Error::from_failure(error.failure().clone())),
-            Some(Ok(options)) => options.clone(),
+            Some(Ok(address)) => address.clone(),
         };
         let schema = SchemaName::from_str(&self.schema).map_err(|error| Error::of_kind(ErrorKind::Invalid, error.to_string()))?;
         let mut queues = self.queues.clone();
         if queues.is_empty() {
-            queues.extend(self.workflow_queues.iter().map(|queue| ((*queue).to_owned(), DEFAULT_CONCURRENCY)));
+            let of_workflows = self.workflow_queues.iter().flat_map(|(_, queues)| queues);
+            queues.extend(of_workflows.map(|queue| ((*queue).to_owned(), DEFAULT_CONCURRENCY)));
             queues.sort_unstable();
             queues.dedup();
         }
@@ -381,6 +399,9 @@ impl Builder {
         if self.lease < SHORTEST_LEASE {
             return invalid(format!("a lease of {:?} is too short; give at least {SHORTEST_LEASE:?}", self.lease));
         }
+        if self.lease > LONGEST_LEASE {
+            return invalid(format!("a lease of {:?} is too long; give at most {LONGEST_LEASE:?}", self.lease));
+        }
         if self.poll_interval.is_zero() {
             return invalid("a poll interval of zero would never let the database rest; give 100 ms or more".to_owned());
         }
@@ -404,13 +425,13 @@ impl Builder {
         if self.max_claims < 1 {
             return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());
         }
-        Ok(Checked { connect, schema, queues })
+        Ok(Checked { address, schema, queues })
     }
 }
 
 /// Refuses a pooler that would give one client's answers to another, and waits for a standby to be promoted.
 async fn check_server(store: &Store, patience: Patience) -> Result<()> {
-    let found = store::run("look at the database", patience, || async move {
+    let found = server::reach(store, patience, || async move {
         match server::ask(store).await? {
             Server::Standby => Err(server::standby()),
             found => Ok(found),
@@ -427,14 +448,20 @@ async fn check_server(store: &Store, patience: Patience) -> Result<()> {
 /// Refuses a schema that is older than this library, or newer and no longer for it.
 async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
     let found = store::run("read the schema's version", patience, || schema_version(store)).await?;
-    durable_migrate::accept_version(found, &store.schema).map_err(|error| Error::of_kind(ErrorKind::Schema, error.to_string()))
+    let accepted = found.and_then(|found| durable_migrate::accept_version(found, &store.schema));
+    accepted.map_err(|error| match error {
+        durable_migrate::Error::Encoding { .. } => Error::of_kind(ErrorKind::Invalid, format!("cannot {error}")),
+        error => Error::of_kind(ErrorKind::Schema, error.to_string()),
+    })
 }
 
-async fn schema_version(store: &Store) -> Result<Option<SchemaVersion>, sqlx::Error> {
+/// The version, or why the database will have none however often it is asked.
+async fn schema_version(store: &Store) -> Result<Result<Option<SchemaVersion>, durable_migrate::Error>, sqlx::Error> {
     let mut connection = store.pool.acquire().await?;
-    let version = durable_migrate::version(&mut connection, &store.schema).await;
-    version.map_err(|error| match error.passes() {
-        true => sqlx::Error::Io(std::io::Error::other(error)),
-        false => sqlx::Error::Configuration(Box::new(error)),
-    })
+    match durable_migrate::version(&mut connection, &store.schema).await {
+        Err(error) if error.passes() => Err(sqlx::Error::Io(std::io::Error::other(error))),
+        Err(error @ durable_migrate::Error::Encoding { .. }) => Ok(Err(error)),
+        Err(error) => Err(sqlx::Error::Configuration(Box::new(error))),
+        Ok(version) => Ok(Ok(version)),
+    }
 }

@@ -76,7 +76,7 @@ impl Doctor {
     /// Where the database cannot be worked on at all, why.
     async fn examine_server(&self) -> Result<Option<Finding>> {
         let store = &self.store;
-        Ok(match self.run("look at the database", |_| server::ask(store)).await? {
+        Ok(match server::reach(store, self.patience, || server::ask(store)).await? {
             Server::Primary => None,
             Server::Pooled => Some(error(Subject::Pooler, server::POOLED, server::UNPOOL)),
             Server::Standby => {

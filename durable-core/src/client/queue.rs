@@ -99,14 +99,14 @@ impl QueueHandle {
     /// # Errors
     /// As for [`pause`](Self::pause).
     pub async fn drain(&self, timeout: Duration) -> Result<u64> {
-        let end = Instant::now() + timeout;
+        let began = Instant::now();
         self.pause().await?;
         let mut running = self.get().await?.running;
         loop {
             // Looked at twice also when nothing runs: a claim may have been under way when the pause came.
-            tokio::time::sleep_until(end.min(Instant::now() + LOOK)).await;
+            tokio::time::sleep(timeout.saturating_sub(began.elapsed()).min(LOOK)).await;
             let before = std::mem::replace(&mut running, self.get().await?.running);
-            if before + running == 0 || Instant::now() >= end {
+            if before + running == 0 || began.elapsed() >= timeout {
                 return Ok(running);
             }
         }

@@ -105,7 +105,7 @@ impl Listener {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .after_connect(|connection, _| Box::pin(settings::take(connection, Settings::Engine)));
-        let pool = pool.connect_with(store.options.clone()).await?;
+        let pool = pool.connect_with(store.address.options().clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
         listener.listen(store.schema.as_str()).await?;

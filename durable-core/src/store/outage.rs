@@ -81,6 +81,7 @@ impl Pauses {
 /// Whether the same statement may succeed later, unchanged.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     match error {
+        error if durable_migrate::lacks_tls(error) => false,
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)

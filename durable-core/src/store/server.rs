@@ -13,7 +13,9 @@ use sqlx::{Connection, Executor, PgConnection, Row, raw_sql};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::outage::{self, Patience};
 use super::{ACQUIRE_TIMEOUT, Statement, Statements, Store};
+use crate::error::Result;
 use crate::ids::{SHARD, WorkerId};
 
 /// How often the probe asks over one connection, twice running, and then over the other. A pooler that lends the process that
@@ -40,11 +42,22 @@ pub(crate) enum Server {
     Pooled,
 }
 
+/// Makes the first contact, again during an outage. The error says which server was tried, as whom, and what to do.
+pub(crate) async fn reach<F>(store: &Store, patience: Patience, ask: impl Fn() -> F) -> Result<Server>
+where
+    F: Future<Output = Result<Server, sqlx::Error>>,
+{
+    let what = format!("connect to {}", store.address);
+    outage::retry(&what, patience, ask)
+        .await
+        .map_err(|error| if is_ours(&error) { outage::user_error(&what, &error) } else { store.address.unreachable(&error) })
+}
+
 /// Asks who answers, over two connections of its own and by simple queries, which do not need a session.
 pub(crate) async fn ask(store: &Store) -> Result<Server, sqlx::Error> {
     let answered = async {
-        let connect = || PgConnection::connect_with(&store.options);
-        let (mut ours, mut other) = tokio::try_join!(connect(), connect())?;
+        let connect = || PgConnection::connect_with(store.address.options());
+        let (mut ours, mut other) = tokio::try_join!(connect(), connect()).map_err(mistaken)?;
         let answered = ask_over(store, &mut ours, &mut other).await;
         // They are dropped all the same.
         let _ = tokio::join!(ours.close(), other.close());
@@ -76,6 +89,14 @@ async fn ask_over(store: &Store, ours: &mut PgConnection, other: &mut PgConnecti
         Look { is_standby: true, .. } => Server::Standby,
         _ => Server::Primary,
     })
+}
+
+/// TLS that does not come about at the first contact is a mistake in the address or on the server, and no outage.
+fn mistaken(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        error @ sqlx::Error::Tls(_) if !durable_migrate::lacks_tls(&error) => sqlx::Error::Configuration(Box::new(error)),
+        error => error,
+    }
 }
 
 async fn process(store: &Store, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
@@ -204,8 +225,25 @@ pub(crate) fn standby() -> sqlx::Error {
     refused("it is a standby, which only reads; give the address of the primary, or promote it")
 }
 
+/// Whether the error says what to do already.
+fn is_ours(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<Refused>()))
+}
+
+/// What stands before the primary.
+#[derive(Debug)]
+struct Refused(&'static str);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 fn refused(why: &'static str) -> sqlx::Error {
-    sqlx::Error::Io(std::io::Error::other(why))
+    sqlx::Error::Io(std::io::Error::other(Refused(why)))
 }
 
 #[cfg(test)]
