@@ -50,6 +50,8 @@ mod families;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod forgetting;
+#[cfg(test)]
 mod forking;
 #[cfg(test)]
 mod gathering;
@@ -111,6 +113,8 @@ mod skewing;
 mod starting;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod stepping_back;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]
