@@ -77,11 +77,31 @@ begin
     select present.at into counted_at from durable.present;
     limited := settings.concurrency is not null;
     if limited then
+        -- Whoever holds them, a worker without a row, too.
+        with recursive holder as (
+            (
+                select running.worker_id
+                from durable.executions as running
+                where running.shard = choose.shard and running.state = 'running'
+                order by running.worker_id
+                limit 1
+            )
+            union all
+            select next.worker_id
+            from holder
+            cross join lateral (
+                select running.worker_id
+                from durable.executions as running
+                where running.shard = choose.shard and running.state = 'running' and running.worker_id > holder.worker_id
+                order by running.worker_id
+                limit 1
+            ) as next
+        )
         select least(choose.room, settings.concurrency - count(*)) into room
         from durable.executions as running
         where running.shard = choose.shard
           and running.state = 'running'
-          and running.worker_id = any (array(select worker.worker_id from durable.workers as worker where worker.shard = choose.shard))
+          and running.worker_id = any (array(select holder.worker_id from holder))
           and running.queue = choose.queue;
     end if;
     if choose.room <= 0 then

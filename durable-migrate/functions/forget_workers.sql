@@ -1,0 +1,29 @@
+-- forget_workers: delete the rows of lost workers that hold nothing any more.
+create or replace function durable.forget_workers(shard smallint) returns void
+language plpgsql volatile
+as $$
+declare
+    lost uuid[];
+begin
+    lost := array(
+        select worker.worker_id
+        from durable.workers as worker
+        where worker.shard = forget_workers.shard and worker.lost_at is not null
+        -- A row that a write in flight has locked is left for the next time.
+        for update skip locked
+    );
+    if cardinality(lost) = 0 then
+        return;
+    end if;
+    -- A later statement: it sees what was committed before the rows were locked.
+    delete from durable.workers as worker
+    where worker.shard = forget_workers.shard
+      and worker.worker_id = any (lost)
+      and (
+        select held.execution_id
+        from durable.executions as held
+        where held.shard = forget_workers.shard and held.worker_id = worker.worker_id and held.state = 'running'
+        limit 1
+      ) is null;
+end
+$$;
