@@ -24,6 +24,7 @@ create table durable.checkpoints (
     output json,
     error json,
     undo_order integer,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
 ) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
@@ -71,7 +72,6 @@ create table durable.executions (
     parent_bond text,
     rollback json,
     undoes uuid,
-    rested_at timestamp with time zone,
     rank timestamp with time zone,
     concurrency_key text,
     schedule text,
@@ -83,6 +83,7 @@ create table durable.executions (
     debounce_key text,
     expires_at timestamp with time zone,
     trace_context text,
+    rested_ordinal bigint,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0) NOT VALID,
@@ -137,6 +138,7 @@ create table durable.publications (
     key text not null,
     published_at timestamp with time zone not null,
     message_id uuid not null,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     constraint publications_pkey PRIMARY KEY (shard, topic, key)
 );
 
@@ -246,6 +248,8 @@ create table durable.waits (
     metadata json,
     answered_by text,
     digest bigint,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
+    resolved_ordinal bigint,
     constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
@@ -267,6 +271,7 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     workflows text[],
+    lease interval,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
@@ -371,6 +376,9 @@ create view durable.present as
 -- function durable.fire_schedules(shard smallint, names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
 --     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
 
+-- function durable.forget_workers(shard smallint)
+--     returns void, volatile
+
 -- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
 --     returns record, volatile
 
@@ -388,6 +396,9 @@ create view durable.present as
 
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
+
+-- function durable.lost_holders(shard smallint)
+--     returns SETOF uuid, stable
 
 -- function durable.new_id()
 --     returns uuid, volatile
@@ -449,7 +460,7 @@ create view durable.present as
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.tell_parents(shard smallint, child_ids uuid[])

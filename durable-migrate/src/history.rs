@@ -46,6 +46,10 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "number_journals", Kind::Expand, include_str!("../migrations/0036_number_journals.sql")),
+    migration(37, "order_by_ordinals", Kind::Expand, include_str!("../migrations/0037_order_by_ordinals.sql")),
+    migration(38, "remember_leases", Kind::Expand, include_str!("../migrations/0038_remember_leases.sql")),
+    migration(39, "drop_rested_at", Kind::Contract, include_str!("../migrations/0039_drop_rested_at.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
