@@ -10,7 +10,7 @@ use crate::support::process::{Folder, Process};
 use crate::support::proxy::Proxy;
 use crate::support::{self, Database, clock, eventually, soon};
 
-/// Steps of the clock: some seconds, as after a virtual machine has slept, and a year, as after a mistake.
+/// Seconds by which the clock is set back: some, as by a time server, and a year, as by mistake.
 const STEPS: [i64; 2] = [2, 365 * 24 * 3600];
 
 /// What the steps did, and where they wait.
@@ -188,6 +188,29 @@ async fn a_worker_that_died_before_the_clock_was_set_back_is_replaced_within_a_l
 }
 
 #[tokio::test]
+async fn no_worker_that_lives_is_declared_lost_because_the_clock_was_set_forward() {
+    let database = support::database().await;
+    let world = World::new();
+    let worker = async || database.builder().lease(Duration::from_secs(3)).register(Trip(world.clone())).start().await.unwrap();
+    let fleet = [worker().await, worker().await, worker().await];
+    let handle = fleet[0].start::<Trip>(()).await.unwrap();
+    eventually("at the gate", async || world.gate.inside() == 1).await;
+    let lives = "select worker_id::text from durable.workers order by worker_id";
+    let before: Vec<String> = database.values(lives).await;
+    for _ in 0..3 {
+        clock::step(&database, 3600).await;
+        let extended = "select count(*) = 3 from durable.workers where lost_at is null and lease_until > durable.now()";
+        eventually("every lease is extended", async || database.value(extended).await).await;
+    }
+    assert_eq!(database.values::<String>(lives).await, before);
+    assert_eq!(handle.execution().await.unwrap().epoch, 1);
+    world.gate.let_pass(1);
+    for worker in fleet {
+        worker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_retry_keeps_what_was_caught_before_the_clock_was_set_back() {
     let database = support::database().await;
     let world = World::new();
@@ -277,6 +300,20 @@ async fn a_process_that_thinks_a_wait_is_over_when_it_is_not_reads_the_clock_ins
     clock::step(&database, 3600).await;
     world.gate.let_pass(1);
     soon("awake", handle.result()).await.unwrap();
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_rate_holds_nothing_back_for_longer_than_its_period_though_the_clock_is_set_back_by_a_year() {
+    let database = support::database().await;
+    let limits = durable::QueueLimits::default().rate(2, Duration::from_millis(200));
+    let worker = database.builder().register(Stroke).queue_limits("default", limits).start().await.unwrap();
+    for back in [0, STEPS[1]] {
+        clock::step(&database, -back).await;
+        for stroke in worker.start_many::<Stroke>(vec![(); 5]).await.unwrap() {
+            soon("it has begun", stroke.result()).await.unwrap();
+        }
+    }
     worker.shutdown().await.unwrap();
 }
 

@@ -61,6 +61,9 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             Ok(claim) => {
                 roundtrip.record(asked.elapsed());
                 pauses.report_recovery(CLAIM);
+                if claim.retry_at.is_some_and(|retry_at| retry_at <= worker.clock.now()) {
+                    worker.clock.doubt();
+                }
                 next = Next::after(&claim, limit);
                 let mut held = held.into_iter();
                 worker.take_up(claim.executions.into_iter().zip(held.by_ref()));

@@ -23,7 +23,10 @@ impl Worker {
         if tokio::time::timeout(limit, self.all_let_go()).await.is_err() {
             let late = self.holdings().end_all();
             late.iter().for_each(|run| run.end(Verdict::Released));
-            tracing::warn!(executions = late.len(), "steps or claims did not end in time; they are interrupted, and run again elsewhere");
+            tracing::warn!(
+                executions = late.len(),
+                "steps or claims did not end in time; they are interrupted, and run again elsewhere"
+            );
             let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_let_go()).await;
         }
         self.forget_all();
@@ -59,7 +62,9 @@ impl Worker {
         match tokio::time::timeout(FAREWELL, retired).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "could not retire; the lease runs out by itself"),
-            Err(_) => tracing::warn!("could not retire while a statement of this worker is in flight; the lease runs out by itself"),
+            Err(_) => {
+                tracing::warn!("could not retire while a statement of this worker is in flight; the lease runs out by itself")
+            }
         }
     }
 }
