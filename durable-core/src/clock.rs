@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// Longest nap before the clock is looked at again: a timer this far away is far from due.
@@ -18,7 +18,18 @@ const TOLERATED_DRIFT: TimeDelta = TimeDelta::milliseconds(1);
 /// The database's time, carried forward by this process's monotonic clock between readings.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    reading: watch::Sender<Reading>,
+    state: watch::Sender<State>,
+    doubted: Notify,
+    /// What moves it forward by more than this is no drift: somebody set it.
+    most_drift: TimeDelta,
+}
+
+/// What is known of the database's clock.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    reading: Reading,
+    /// When it was last found to have been set forward.
+    set_forward: Option<Instant>,
 }
 
 /// One look at the database's clock.
@@ -40,34 +51,61 @@ impl Reading {
 }
 
 impl Clock {
-    pub(crate) fn new(reading: Reading) -> Self {
-        Self { reading: watch::Sender::new(reading) }
+    /// A clock that reads so now; a move forward by more than `most_drift` counts as a step.
+    pub(crate) fn new(reading: Reading, most_drift: Duration) -> Self {
+        Self {
+            state: watch::Sender::new(State { reading, set_forward: None }),
+            doubted: Notify::new(),
+            most_drift: TimeDelta::from_std(most_drift).unwrap_or(TimeDelta::MAX),
+        }
     }
 
     /// The database's time.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.reading.borrow().now()
+        self.state.borrow().reading.now()
+    }
+
+    /// The database's time; `None` if its clock was found to have been set forward within this time.
+    pub(crate) fn settled(&self, within: Duration) -> Option<DateTime<Utc>> {
+        let state = self.state.borrow();
+        state.set_forward.is_none_or(|found| found.elapsed() >= within).then(|| state.reading.now())
     }
 
     /// Takes a new reading over, and lets timers look again when it moved the clock.
     pub(crate) fn set(&self, reading: Reading) {
-        self.reading.send_if_modified(|current| {
+        self.state.send_if_modified(|state| {
+            let current = state.reading;
+            let by = reading.now() - current.now();
             // A stopped clock does not drift: whatever it moved by, somebody turned it.
             let tolerated = if reading.frozen { TimeDelta::zero() } else { TOLERATED_DRIFT };
-            let moved = current.frozen != reading.frozen || (current.now() - reading.now()).abs() > tolerated;
+            let moved = current.frozen != reading.frozen || by.abs() > tolerated;
             if moved {
-                *current = reading;
+                state.reading = reading;
+            }
+            // Tests that turn a stopped clock carry the leases along themselves.
+            if by > self.most_drift && !reading.frozen && !current.frozen {
+                state.set_forward = Some(Instant::now());
             }
             moved
         });
     }
 
+    /// Has the database's clock read again: what was due by this one is not due by that, which may have been set back.
+    pub(crate) fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Returns when the clock was doubted.
+    pub(crate) async fn doubted(&self) {
+        self.doubted.notified().await;
+    }
+
     /// Returns once the clock has reached `time`.
     pub(crate) async fn reached(&self, time: DateTime<Utc>) {
-        let mut readings = self.reading.subscribe();
+        let mut states = self.state.subscribe();
         loop {
             let (left, frozen) = {
-                let reading = readings.borrow_and_update();
+                let reading = states.borrow_and_update().reading;
                 (time - reading.now(), reading.frozen)
             };
             let Ok(left) = left.to_std() else { return };
@@ -77,7 +115,7 @@ impl Clock {
             let nap = if frozen { LONGEST_NAP } else { left.clamp(SHORTEST_NAP, LONGEST_NAP) };
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
-                changed = readings.changed() => if changed.is_err() { return },
+                changed = states.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -98,7 +136,7 @@ mod tests {
     async fn a_frozen_clock_moves_only_when_it_is_turned() {
         let start = DateTime::<Utc>::UNIX_EPOCH;
         let reading = Reading { database: start, taken: Instant::now(), frozen: true };
-        let clock = Clock::new(reading);
+        let clock = Clock::new(reading, Duration::from_secs(1));
         assert_eq!(clock.now(), start);
         let noon = start + TimeDelta::hours(12);
         let wait = clock.reached(noon);
@@ -107,5 +145,19 @@ mod tests {
         clock.set(Reading { database: noon, ..reading });
         wait.await;
         assert_eq!(clock.now(), noon);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_forward_is_settled_some_time_later_and_one_that_drifts_or_was_set_back_is_so_at_once() {
+        let start = DateTime::<Utc>::UNIX_EPOCH;
+        let read = |seconds| Reading { database: start + TimeDelta::seconds(seconds), taken: Instant::now(), frozen: false };
+        let clock = Clock::new(read(0), Duration::from_secs(1));
+        for seconds in [0, -3600, -3600] {
+            clock.set(read(seconds));
+            assert!(clock.settled(Duration::MAX).is_some(), "{seconds}");
+        }
+        clock.set(read(-3590));
+        assert_eq!(clock.settled(Duration::MAX), None);
+        assert!(clock.settled(Duration::ZERO).is_some());
     }
 }

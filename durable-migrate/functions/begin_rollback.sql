@@ -47,7 +47,7 @@ begin
     end if;
     return next;
     update durable.waits as waiting
-    set outcome = 'cancelled', resolved_at = durable.now()
+    set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
     where waiting.shard = begin_rollback.shard
       and waiting.execution_id = begin_rollback.execution_id
       and waiting.outcome is null;

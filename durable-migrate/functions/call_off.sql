@@ -32,7 +32,7 @@ begin
     from member;
 
     update durable.waits
-    set outcome = 'cancelled', resolved_at = at
+    set outcome = 'cancelled', resolved_at = at, resolved_ordinal = nextval('durable.journal_ordinals')
     where shard = 0 and execution_id = any (called_off) and outcome is null;
 
     if compensate then

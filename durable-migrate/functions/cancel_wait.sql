@@ -38,7 +38,7 @@ begin
     select
         array_agg(key) filter (where key = cancel_wait.wait) as by_key,
         array_agg(key) filter (where name = cancel_wait.wait or cancel_wait.wait = any (names)) as by_name,
-        left(string_agg(format('`%s`', key), ', ' order by started_at, key), 2000) as keys
+        left(string_agg(format('`%s`', key), ', ' order by ordinal), 2000) as keys
     into waiting
     from durable.waits
     where shard = 0 and execution_id = cancel_wait.execution_id and outcome is null;
@@ -52,7 +52,7 @@ begin
         where shard = 0
           and execution_id = cancel_wait.execution_id
           and (key = cancel_wait.wait or name = cancel_wait.wait or cancel_wait.wait = any (names))
-        order by resolved_at desc
+        order by resolved_ordinal desc
         limit 1;
         if decided = 'cancelled' then
             return;
@@ -66,7 +66,7 @@ begin
     end if;
 
     update durable.waits
-    set outcome = 'cancelled', resolved_at = durable.now()
+    set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
     where shard = 0
       and execution_id = cancel_wait.execution_id
       and key = (coalesce(waiting.by_key, waiting.by_name)) [1]

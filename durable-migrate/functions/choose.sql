@@ -78,15 +78,58 @@ begin
     select present.at into counted_at from durable.present;
     limited := settings.concurrency is not null;
     if limited then
+        -- Whoever holds them, a worker without a row, too.
+        with recursive holder as (
+            (
+                select running.worker_id
+                from durable.executions as running
+                where running.shard = choose.shard and running.state = 'running'
+                order by running.worker_id
+                limit 1
+            )
+            union all
+            select next.worker_id
+            from holder
+            cross join lateral (
+                select running.worker_id
+                from durable.executions as running
+                where running.shard = choose.shard and running.state = 'running' and running.worker_id > holder.worker_id
+                order by running.worker_id
+                limit 1
+            ) as next
+        )
         select least(choose.room, settings.concurrency - count(*)) into room
         from durable.executions as running
         where running.shard = choose.shard
           and running.state = 'running'
-          and running.worker_id = any (array(select worker.worker_id from durable.workers as worker where worker.shard = choose.shard))
+          and running.worker_id = any (array(select holder.worker_id from holder))
           and running.queue = choose.queue;
     end if;
     if choose.room <= 0 then
         return;
+    end if;
+    if settings.rate is not null or settings.key_rate is not null then
+        -- What began later than now did so before the clock was set back: it counts as if it began now, and not until then.
+        with redated_starts as (
+            delete from durable.queue_starts as begun
+            where begun.shard = choose.shard and begun.queue = choose.queue and begun.key = '' and begun.started_at > counted_at
+            returning begun.key, begun.starts
+        ),
+        redated_starts_of_keys as (
+            delete from durable.queue_starts as begun
+            where begun.shard = choose.shard and begun.queue = choose.queue and begun.key <> '' and begun.started_at > counted_at
+            returning begun.key, begun.starts
+        )
+        insert into durable.queue_starts as begun (shard, queue, key, started_at, starts)
+        select choose.shard, choose.queue, redated.key, counted_at, sum(redated.starts)
+        from (
+            select key, starts from redated_starts
+            union all
+            select key, starts from redated_starts_of_keys
+        ) as redated
+        group by redated.key
+        on conflict on constraint queue_starts_pkey do update
+        set starts = begun.starts + excluded.starts;
     end if;
     if settings.rate is not null then
         select settings.rate - coalesce(sum(begun.starts), 0), min(begun.started_at) into starts_left, oldest_start

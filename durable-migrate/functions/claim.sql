@@ -143,7 +143,8 @@ begin
             from durable.waits as waiting
             where waiting.shard = claim.shard
               and waiting.execution_id = execution.execution_id
-              and waiting.resolved_at >= coalesce(execution.rested_at, '-infinity')
+              and waiting.outcome is not null
+              and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
         ) end,
         is_limited or execution.concurrency_key is not null,
         null::timestamptz;

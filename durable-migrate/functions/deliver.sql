@@ -21,7 +21,8 @@ begin
         message_id = deliver.message_id,
         arrival = place,
         answered_by = deliver.sent_by,
-        resolved_at = durable.now()
+        resolved_at = durable.now(),
+        resolved_ordinal = nextval('durable.journal_ordinals')
     where shard = 0
       and execution_id = deliver.execution_id
       and outcome is null
@@ -33,7 +34,7 @@ begin
           and open.kind = deliver.kind
           and (open.name = deliver.name or deliver.name = any (open.names))
           and open.outcome is null
-        order by open.started_at, open.key
+        order by open.ordinal
         limit 1
       );
     if found then

@@ -28,7 +28,13 @@ as $$
         on conflict do nothing
     )
     update durable.waits
-    set outcome = 'cancelled', resolved_at = $5, payload = null, message_id = null, arrival = null, answered_by = null
+    set outcome = 'cancelled',
+        resolved_at = $5,
+        resolved_ordinal = nextval('durable.journal_ordinals'),
+        payload = null,
+        message_id = null,
+        arrival = null,
+        answered_by = null
     from unwanted
     where waits.shard = $1
       and waits.execution_id = any ($2)

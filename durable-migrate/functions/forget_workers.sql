@@ -1,17 +1,32 @@
--- forget_workers: remove lost workers that hold nothing any more.
+-- forget_workers: delete the rows of lost workers that hold nothing any more.
 -- With the rights of the schema's owner: the role that runs workflows may not delete workers otherwise.
 create or replace function durable.forget_workers(shard smallint) returns void
-language sql volatile
+language plpgsql volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-    delete from durable.workers
-    where workers.shard = $1
-      and workers.lost_at is not null
+declare
+    lost uuid[];
+begin
+    lost := array(
+        select worker.worker_id
+        from durable.workers as worker
+        where worker.shard = forget_workers.shard and worker.lost_at is not null
+        -- A row that a write in flight has locked is left for the next time.
+        for update skip locked
+    );
+    if cardinality(lost) = 0 then
+        return;
+    end if;
+    -- A later statement: it sees what was committed before the rows were locked.
+    delete from durable.workers as worker
+    where worker.shard = forget_workers.shard
+      and worker.worker_id = any (lost)
       and (
-        select execution_id
-        from durable.executions
-        where executions.shard = $1 and executions.worker_id = workers.worker_id and executions.state = 'running'
+        select held.execution_id
+        from durable.executions as held
+        where held.shard = forget_workers.shard and held.worker_id = worker.worker_id and held.state = 'running'
         limit 1
-      ) is null
+      ) is null;
+end
 $$;

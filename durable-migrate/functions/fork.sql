@@ -8,37 +8,49 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    begun_at timestamptz;
+    until bigint;
     keys text;
 begin
     perform durable.lock_mailbox(fork.execution_id);
-    select min(started_at) into begun_at
-    from (
-        select started_at
+    with recorded as materialized (
+        select key, ordinal, ordinal as ended_ordinal, started_at, finished_at as ended_at
         from durable.checkpoints
-        where shard = 0 and execution_id = fork.execution_id and key = from_key
+        where shard = 0 and execution_id = fork.execution_id
         union all
-        select started_at
+        select key, ordinal, resolved_ordinal, started_at, resolved_at
         from durable.waits
-        where shard = 0 and execution_id = fork.execution_id and key = from_key
+        where shard = 0 and execution_id = fork.execution_id
+    )
+    select min(ordinal) into until
+    from (
+        select ordinal
+        from recorded
+        where key = from_key
+        union all
+        -- A step has its ordinal from its end, and only branches beside it record anything while it runs. What they did before it
+        -- began is kept: that alone is read from the times, and a prefix of the journal is whole whatever they say.
+        select other.ended_ordinal
+        from recorded as step
+        join recorded as other on other.ended_at > step.started_at and durable.beside(other.key, step.key)
+        where step.key = from_key
     ) as entry;
-    if begun_at is null and exists (select from durable.executions where shard = 0 and execution_id = fork.execution_id) then
-        select string_agg(key, ', ' order by at) into keys
+    if until is null and exists (select from durable.executions where shard = 0 and execution_id = fork.execution_id) then
+        select string_agg(key, ', ' order by ordinal) into keys
         from (
-            select key, started_at as at
+            select key, ordinal
             from durable.checkpoints
             where shard = 0 and execution_id = fork.execution_id
             union all
-            select key, started_at
+            select key, ordinal
             from durable.waits
             where shard = 0 and execution_id = fork.execution_id
-            order by at
+            order by ordinal
             limit 20
         ) as entry;
         raise exception 'execution % has no step or wait `%`', fork.execution_id, from_key
         using errcode = 'UD404', hint = 'it has ' || coalesce(keys, 'none');
     end if;
     select * into id, queue
-    from durable.take_over(fork.execution_id, new_id, fork.version, begun_at, array[from_key]);
+    from durable.take_over(fork.execution_id, new_id, fork.version, until, array[from_key]);
 end
 $$;

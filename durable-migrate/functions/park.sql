@@ -119,7 +119,7 @@ begin
             where message.shard = park.shard
               and message.execution_id = any (held)
               and (waiting.name = message.name or message.name = any (waiting.names))
-            order by message.execution_id, message.arrival, waiting.started_at, waiting.key
+            order by message.execution_id, message.arrival, waiting.ordinal
         ),
         taken as (
             delete from durable.mailbox as message
@@ -136,14 +136,17 @@ begin
             message_id = taken.message_id,
             arrival = taken.arrival,
             answered_by = taken.sent_by,
-            resolved_at = at
+            resolved_at = at,
+            resolved_ordinal = nextval('durable.journal_ordinals')
         from taken
         where waiting.shard = park.shard and waiting.execution_id = taken.execution_id and waiting.key = taken.wait_key;
         exit when not found;
     end loop;
 
     update durable.waits as waiting
-    set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end, resolved_at = at
+    set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end,
+        resolved_at = at,
+        resolved_ordinal = nextval('durable.journal_ordinals')
     where waiting.shard = park.shard
       and waiting.execution_id = any (held)
       and waiting.outcome is null
@@ -168,7 +171,7 @@ begin
         update durable.executions as execution
         set state = 'waiting',
             claims = 0,
-            rested_at = at,
+            rested_ordinal = nextval('durable.journal_ordinals'),
             wake_at = least(standing.wake_at, standing.due_at, execution.deadline_at)
         from standing
         where execution.shard = park.shard
@@ -198,7 +201,8 @@ begin
             from durable.waits as waiting
             where waiting.shard = park.shard
               and waiting.execution_id = asked.execution_id
-              and waiting.resolved_at >= coalesce(execution.rested_at, '-infinity')
+              and waiting.outcome is not null
+              and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
         ) end,
         case when asked.stays then (
             select min(waiting.due_at)

@@ -64,7 +64,7 @@ begin
     returning execution.execution_id, execution.state, execution.queue, null::uuid;
     if found then
         update durable.waits as waiting
-        set outcome = 'cancelled', resolved_at = durable.now()
+        set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
         where waiting.shard = poison.shard and waiting.execution_id = poison.execution_id and waiting.outcome is null;
     end if;
 end

@@ -48,7 +48,7 @@ begin
     select schema, waits.outcome as decided into asked
     from durable.waits
     where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
-    order by waits.outcome is null desc, resolved_at desc, started_at, key
+    order by waits.outcome is null desc, resolved_ordinal desc, ordinal
     limit 1;
     if asked.decided is not null then
         raise exception 'input `%` of execution % is decided already (%)', provide_input.name, provide_input.execution_id, asked.decided

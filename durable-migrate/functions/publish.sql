@@ -39,7 +39,7 @@ begin
         insert into durable.publications (shard, topic, key, published_at, message_id)
         values (0, publish.topic, publish.key, durable.now(), gen_random_uuid())
         on conflict do nothing;
-        select published_at, message_id into publication
+        select ordinal, message_id into publication
         from durable.publications
         where shard = 0 and topic = publish.topic and key = publish.key;
         -- One that is pruned between the two is as good as none.
@@ -50,12 +50,12 @@ begin
     from (
         select open.execution_id
         from (
-            select execution_id, started_at
+            select execution_id, ordinal
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation = publish.correlation
             union all
-            select execution_id, started_at
+            select execution_id, ordinal
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation is null and publish.correlation is null
@@ -66,17 +66,8 @@ begin
             where shard = 0 and execution_id = open.execution_id
             limit 1
         ) as execution
-        where open.started_at <= publication.published_at
+        where open.ordinal < publication.ordinal
           and execution.finished_at is null
-          -- A clock that was set back may date a later wait before the publication.
-          and (
-            select served.key
-            from durable.waits as served
-            where served.shard = 0
-              and served.execution_id = open.execution_id
-              and served.message_id = publication.message_id
-            limit 1
-          ) is null
         limit most
     ) as listener;
 
@@ -96,7 +87,8 @@ begin
         set outcome = 'received',
             payload = publish.payload,
             message_id = publication.message_id,
-            resolved_at = at
+            resolved_at = at,
+            resolved_ordinal = nextval('durable.journal_ordinals')
         where shard = 0
           and execution_id = any (locked)
           and kind = 'topic'
@@ -104,7 +96,7 @@ begin
           and correlation is not distinct from publish.correlation
           -- So that the index of topics does not fit, in which all who wait on this one would be read.
           and coalesce(outcome, 'open') = 'open'
-          and started_at <= publication.published_at
+          and ordinal < publication.ordinal
         returning execution_id
     ),
     woken as (

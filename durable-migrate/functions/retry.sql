@@ -32,7 +32,7 @@ begin
     end if;
     select * into id, queue
     from durable.take_over(
-        retry.execution_id, new_id, retry.version, 'infinity', array(select durable.to_repeat(retry.execution_id))
+        retry.execution_id, new_id, retry.version, null, array(select durable.to_repeat(retry.execution_id))
     );
 end
 $$;

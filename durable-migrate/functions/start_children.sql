@@ -74,6 +74,9 @@ as $$
         resolved_at = case
             when created.execution_id is null or created.parent_bond <> 'awaited' then $7
         end,
+        resolved_ordinal = case
+            when created.execution_id is null or created.parent_bond <> 'awaited' then nextval('durable.journal_ordinals')
+        end,
         payload = case
             when created.execution_id is null and asked.child ->> 'undoes' is not null then
                 json_build_object('state', 'refused', 'error', json_build_object(

@@ -1,7 +1,7 @@
--- take_over: begin an execution with what another, which has ended, had recorded until then, except what is left out.
+-- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is left out.
 -- Under the other's mailbox lock. Called again with the same new id, it changes nothing.
 create or replace function durable.take_over(
-    origin uuid, new_id uuid, version int, until timestamptz, left_out text[], out id uuid, out queue text
+    origin uuid, new_id uuid, version int, until bigint, left_out text[], out id uuid, out queue text
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -67,22 +67,22 @@ begin
     end if;
 
     insert into durable.checkpoints (
-        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error, undo_order
+        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error, ordinal, undo_order
     )
-    select new_id, digest, started_at, finished_at, 0, attempt, key, output, error,
+    select new_id, digest, started_at, finished_at, 0, attempt, key, output, error, ordinal,
         -- What a completed execution did stands: nobody else undoes it.
         case when source.state <> 'completed' then undo_order end
     from durable.checkpoints
     where shard = 0
       and execution_id = origin
-      and finished_at <= until
+      and (ordinal < until) is not false
       and key <> all (left_out)
       -- Only a rollback reads those of children.
       and (source.state <> 'completed' or key !~ '(^|/)child ');
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, shard, key, kind, name, outcome, prompt, schema, payload,
-        names, correlation, child_id, form, metadata, answered_by, digest
+        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
     )
     select
         new_id, started_at, due_at, resolved_at, message_id, 0, key, kind, name, outcome, prompt, schema,
@@ -93,9 +93,13 @@ begin
                 )
             else payload
         end,
-        names, correlation, child_id, form, metadata, answered_by, digest
+        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
     from durable.waits
-    where shard = 0 and execution_id = origin and resolved_at <= until and key <> all (left_out);
+    where shard = 0
+      and execution_id = origin
+      and outcome is not null
+      and (resolved_ordinal < until) is not false
+      and key <> all (left_out);
 
     insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload, sent_by)
     select 0, new_id, message_id, sent_at, kind, name, payload, sent_by

@@ -28,6 +28,7 @@ begin
         update durable.waits
         set outcome = 'received',
             resolved_at = durable.now(),
+            resolved_ordinal = nextval('durable.journal_ordinals'),
             payload = json_build_object(
                 'state', child.state,
                 'output', child.output,

@@ -4,12 +4,12 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
     with entry as materialized (
-        select key, finished_at as began_at, finished_at as ended_at, error is not null as failed, output ->> 'branch' as decided_for
+        select key, ordinal as began, ordinal as ended, error is not null as failed, output ->> 'branch' as decided_for
         from durable.checkpoints
         where shard = 0 and execution_id = $1
         union all
         select
-            key, started_at, resolved_at,
+            key, ordinal, resolved_ordinal,
             outcome in ('timed_out', 'cancelled') or kind = 'child' and payload ->> 'state' not in ('completed', 'started'),
             null
         from durable.waits
@@ -33,7 +33,7 @@ as $$
           and not exists (
             select
             from entry as later
-            where later.began_at > failure.ended_at
+            where later.began > failure.ended
               and not durable.beside(later.key, failure.key)
               and not exists (select from around where around.key = failure.key and around.decision = later.key)
           )

@@ -46,6 +46,10 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "number_journals", Kind::Expand, include_str!("../migrations/0036_number_journals.sql")),
+    migration(37, "order_by_ordinals", Kind::Expand, include_str!("../migrations/0037_order_by_ordinals.sql")),
+    migration(38, "remember_leases", Kind::Expand, include_str!("../migrations/0038_remember_leases.sql")),
+    migration(39, "drop_rested_at", Kind::Contract, include_str!("../migrations/0039_drop_rested_at.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -69,13 +73,14 @@ static FUNCTIONS: &[Function] = &[
     function("drop_waits", include_str!("../functions/drop_waits.sql")),
     function("failure", include_str!("../functions/failure.sql")),
     function("fire_schedules", include_str!("../functions/fire_schedules.sql")),
+    function("forget_workers", include_str!("../functions/forget_workers.sql")),
     function("give_up", include_str!("../functions/give_up.sql")),
     function("judge_fires", include_str!("../functions/judge_fires.sql")),
     function("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
     function("lock_families", include_str!("../functions/lock_families.sql")),
     function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
+    function("lost_holders", include_str!("../functions/lost_holders.sql")),
     function("new_id", include_str!("../functions/new_id.sql")),
-    function("forget_workers", include_str!("../functions/forget_workers.sql")),
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
     function("park", include_str!("../functions/park.sql")),

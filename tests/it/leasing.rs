@@ -27,9 +27,9 @@ const EVERYTHING: &str = "
     order by 1";
 
 /// Waits in its step for a flag, where there is one.
-struct Hold {
-    effects: Effects,
-    until: Option<Flag>,
+pub(crate) struct Hold {
+    pub(crate) effects: Effects,
+    pub(crate) until: Option<Flag>,
 }
 
 #[workflow]

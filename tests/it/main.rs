@@ -54,6 +54,8 @@ mod families;
 #[cfg(test)]
 mod fleet;
 #[cfg(test)]
+mod forgetting;
+#[cfg(test)]
 mod forking;
 #[cfg(test)]
 mod gathering;
@@ -119,6 +121,8 @@ mod skewing;
 mod starting;
 #[cfg(test)]
 mod statements;
+#[cfg(test)]
+mod stepping_back;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]

@@ -183,6 +183,18 @@ fn sql_stands_under_store_and_in_durable_migrate() {
     complain(&mistakes);
 }
 
+/// Ends of waits are ordered by their ordinals: the clock may be set back between two of them.
+#[test]
+fn every_statement_that_ends_a_wait_numbers_the_end() {
+    let mistakes: Vec<String> = sources(&["sql"])
+        .iter()
+        .filter(|source| !source.path.contains("/migrations/") && source.text.contains("resolved_at = "))
+        .filter(|source| source.text.matches("resolved_at = ").count() != source.text.matches("resolved_ordinal = ").count())
+        .map(|source| format!("{} sets `resolved_at` without `resolved_ordinal = nextval(…)`", source.path))
+        .collect();
+    complain(&mistakes);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     let markers =

@@ -266,7 +266,8 @@ impl Builder {
         panics::install_hook();
         telemetry::describe();
         let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
-        let clock = Arc::new(Clock::new(reading));
+        // As long as a worker that lives may be silent.
+        let clock = Arc::new(Clock::new(reading, self.lease / 3));
 
         let mut sessions = (0..).map(|nth| Session::new(store.clone(), nth));
         let mut session = || sessions.next().unwrap_or_else(|| Session::new(store.clone(), u32::MAX));

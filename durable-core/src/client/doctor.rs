@@ -151,14 +151,7 @@ impl Doctor {
     async fn examine_workers(&self) -> Result<Vec<Finding>> {
         let store = &self.store;
         let lost = self.run("look for lost workers", |pool| doctor::lost_workers(store, pool)).await?;
-        Ok(lost
-            .iter()
-            .map(|LostWorker { id, host, process_id, executions }| {
-                let problem =
-                    format!("{executions} executions are held by worker {id} (process {process_id} on {host}), which is lost");
-                error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
-            })
-            .collect())
+        Ok(lost.iter().map(lost_worker).collect())
     }
 
     async fn examine_executions(&self) -> Result<Vec<Finding>> {
@@ -179,6 +172,16 @@ fn old_snapshot(snapshot: &OldSnapshot) -> Finding {
         "a transaction of role `{role}` (`{application}`, {state}) has been open for {seconds} s, and vacuum cannot pass it"
     );
     warning(Subject::Snapshots, problem, format!("have its application end it, or call `pg_terminate_backend({process_id})`"))
+}
+
+fn lost_worker(LostWorker { id, process, executions }: &LostWorker) -> Finding {
+    let problem = match process {
+        Some((process_id, host)) => {
+            format!("{executions} executions are held by worker {id} (process {process_id} on {host}), which is lost")
+        }
+        None => format!("{executions} executions are held by worker {id}, which has no row: it is lost"),
+    };
+    error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
 }
 
 fn unserved_queue(Unserved { queue, executions, since }: &Unserved) -> Finding {

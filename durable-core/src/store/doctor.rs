@@ -55,8 +55,8 @@ pub(crate) struct Unserved {
 #[derive(Debug)]
 pub(crate) struct LostWorker {
     pub(crate) id: Uuid,
-    pub(crate) host: String,
-    pub(crate) process_id: i32,
+    /// Its process and the host of that; none where the worker has no row.
+    pub(crate) process: Option<(i32, String)>,
     pub(crate) executions: i64,
 }
 
@@ -159,10 +159,10 @@ pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<Los
     let rows = store.query(Statement::FindLostWorkers).bind(SHARD).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
+            let process_id: Option<i32> = row.try_get("process_id")?;
             Ok(LostWorker {
                 id: row.try_get("worker_id")?,
-                host: row.try_get("host")?,
-                process_id: row.try_get("process_id")?,
+                process: process_id.zip(row.try_get("host")?),
                 executions: row.try_get("executions")?,
             })
         })

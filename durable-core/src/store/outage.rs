@@ -94,14 +94,14 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
 
 /// SQLSTATEs that pass by themselves (PostgreSQL documentation, appendix A).
 fn is_outage_code(code: &str) -> bool {
-    // Connection trouble, shortage of resources, shutdown and crash, I/O trouble of the server.
-    let class = ["08", "53", "58"].iter().any(|class| code.starts_with(class));
+    // Connection trouble, shortage of resources, an operator's intervention (shut down, starting up, cancelled, idle session
+    // ended), I/O trouble of the server, a snapshot that became too old.
+    let class = ["08", "53", "57", "58", "72"].iter().any(|class| code.starts_with(class));
     class
         || matches!(
             code,
-            "57P01" | "57P02" | "57P03" | "57P05" // shut down, crashed, starting up, idle session ended
-            | "57014" | "55P03" // statement_timeout, lock_timeout
-            | "40001" | "40P01" // serialization failure, deadlock
+            "55P03" | "25P03" | "25P04" // lock_timeout, idle_in_transaction_session_timeout, transaction_timeout
+            | "40000" | "40001" | "40003" | "40P01" // rolled back: serialization failure, outcome unknown, deadlock
             | "25006" // read-only: an old primary after a failover
         )
 }
@@ -140,5 +140,24 @@ pub(crate) fn describe(error: &sqlx::Error) -> String {
         }
         sqlx::Error::PoolTimedOut => "no connection became free or could be opened in time".to_owned(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_of_the_server_and_what_its_operator_does_are_outages() {
+        for code in ["25P03", "25P04", "55P03", "57000", "57014", "57P01", "57P04", "57P05", "72000", "40003", "53200", "08006"] {
+            assert!(is_outage_code(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_is_wrong_stays_wrong() {
+        for code in ["23505", "22P02", "40002", "42P01", "3D000", "28P01", "54000", "XX000", "P0001", "25001"] {
+            assert!(!is_outage_code(code), "{code}");
+        }
     }
 }

@@ -81,9 +81,13 @@ fn in_use(slots: &[QueueSlots]) -> Vec<i32> {
     slots.iter().map(|slots| slots.in_use.cast_signed()).collect()
 }
 
-/// Declares workers lost whose lease ran out.
-pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>) -> Result<Vec<LostWorker>, sqlx::Error> {
-    let rows = store.query(Statement::ExpireWorkers).bind(SHARD).fetch_all(executor).await?;
+/// Declares workers lost whose lease ran out by the database's clock, and by this process's reading of it.
+pub(crate) async fn expire(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<LostWorker>, sqlx::Error> {
+    let rows = store.query(Statement::ExpireWorkers).bind(SHARD).bind(now).fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(LostWorker { id: WorkerId(row.try_get(0)?), host: row.try_get(1)?, process_id: row.try_get(2)? }))
         .collect()

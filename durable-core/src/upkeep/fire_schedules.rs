@@ -42,7 +42,7 @@ pub(super) async fn fire_schedules(worker: Arc<Worker>) {
             Ok(Left::Until(next)) => {
                 if next.is_some() && next == thought_due {
                     // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
-                    worker.signals.clock_read.notify_one();
+                    worker.clock.doubt();
                     tokio::time::sleep(PAUSE_WHEN_EARLY).await;
                 }
                 next_at = next;

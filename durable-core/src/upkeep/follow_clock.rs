@@ -1,4 +1,4 @@
-//! Follows the database's clock when a test turns it; the heartbeat keeps it in step otherwise.
+//! Follows the database's clock when a test turns it, or when it was set back; the heartbeat keeps it in step otherwise.
 
 use std::sync::Arc;
 
@@ -7,7 +7,10 @@ use crate::worker::Worker;
 
 pub(super) async fn follow_clock(worker: Arc<Worker>) {
     loop {
-        worker.signals.clock_read.notified().await;
+        tokio::select! {
+            () = worker.signals.clock_read.notified() => {}
+            () = worker.clock.doubted() => {}
+        }
         match store::clock::read(&worker.store, &worker.store.pool).await {
             Ok(reading) => {
                 worker.clock.set(reading);

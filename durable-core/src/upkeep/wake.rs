@@ -24,7 +24,7 @@ pub(super) async fn wake(worker: Arc<Worker>, mut session: Session) {
             Ok(woken) => {
                 if thought_due && woken.count == 0 {
                     // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
-                    worker.signals.clock_read.notify_one();
+                    worker.clock.doubt();
                     tokio::time::sleep(PAUSE_WHEN_EARLY).await;
                 }
                 woken.queues.iter().for_each(|queue| worker.signals.queued(queue));

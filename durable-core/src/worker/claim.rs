@@ -49,6 +49,11 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
         let held = slots.reserve(free);
         let limit = held.len();
         let claiming = worker.begin_claim().await;
+        if !worker.takes_work() {
+            // A shutdown that has seen no claim in flight relies on there being none.
+            held.into_iter().for_each(Slot::give_back);
+            continue;
+        }
         let asked = Instant::now();
         let claimed = claim(&worker, &mut session, &slots.queue, limit).await;
         slots.settle();
@@ -56,6 +61,9 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             Ok(claim) => {
                 roundtrip.record(asked.elapsed());
                 pauses.report_recovery(CLAIM);
+                if claim.retry_at.is_some_and(|retry_at| retry_at <= worker.clock.now()) {
+                    worker.clock.doubt();
+                }
                 next = Next::after(&claim, limit);
                 let mut held = held.into_iter();
                 worker.take_up(claim.executions.into_iter().zip(held.by_ref()));

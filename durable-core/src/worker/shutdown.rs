@@ -7,34 +7,40 @@ use super::Worker;
 use crate::context::run::Verdict;
 use crate::store::{self, Patience, workers};
 
-/// How long the database may take to note that this worker is gone; its leases run out anyway.
-const FAREWELL: Patience = Patience::AtMost(Duration::from_secs(2));
+/// How long the database may take to note that this worker is gone; its lease runs out anyway.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How long releasing what is left may take.
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// Stops claiming, waits at most `limit` for steps under way, releases every execution, and retires.
+    /// Stops claiming, waits at most `limit` for claims in flight and steps under way, releases every execution, and retires.
     pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) {
         self.draining.store(true, std::sync::atomic::Ordering::Release);
         self.signals.poke_all();
         let running = self.holdings().runs();
         running.iter().for_each(|run| run.drain());
-        if tokio::time::timeout(limit, self.all_left()).await.is_err() {
+        if tokio::time::timeout(limit, self.all_let_go()).await.is_err() {
             let late = self.holdings().end_all();
             late.iter().for_each(|run| run.end(Verdict::Released));
-            tracing::warn!(executions = late.len(), "steps did not end in time; they are interrupted and run again elsewhere");
-            let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_left()).await;
+            tracing::warn!(
+                executions = late.len(),
+                "steps or claims did not end in time; they are interrupted, and run again elsewhere"
+            );
+            let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_let_go()).await;
         }
         self.forget_all();
-        let store = &self.store;
-        let retired = store::run("retire this worker", FAREWELL, || workers::retire(store, &store.pool, self.id()));
-        if let Err(error) = retired.await {
-            tracing::warn!(%error, "could not retire; the lease runs out by itself");
-        }
+        self.retire().await;
         for slots in self.signals.queues() {
             self.signals.tell_queued(&slots.queue);
         }
+    }
+
+    /// Returns when no claim is in flight and no execution is held.
+    async fn all_let_go(&self) {
+        // A worker that drains begins no claim, and what a claim in flight brings is held before the claim lets go of this.
+        drop(self.claiming.write().await);
+        self.all_left().await;
     }
 
     async fn all_left(&self) {
@@ -44,6 +50,21 @@ impl Worker {
                 return;
             }
             left.await;
+        }
+    }
+
+    /// Ends this life in the database: from then on, workers that live take over what it still holds.
+    async fn retire(&self) {
+        let store = &self.store;
+        let patience = Patience::AtMost(FAREWELL);
+        let retired = store::run("retire this worker", patience, || workers::retire(store, &store.pool, self.id()));
+        // It waits for writes in flight, which may wait for a lock of a stranger.
+        match tokio::time::timeout(FAREWELL, retired).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not retire; the lease runs out by itself"),
+            Err(_) => {
+                tracing::warn!("could not retire while a statement of this worker is in flight; the lease runs out by itself")
+            }
         }
     }
 }

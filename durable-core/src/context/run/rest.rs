@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -15,6 +16,9 @@ use crate::model::{NewWait, RecordedWait};
 use crate::payload::Payload;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::Written;
+
+/// Pause after a question that came too early: about as long as reading the clock takes.
+const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(2);
 
 /// How far one stretch of running got.
 #[derive(Debug)]
@@ -279,7 +283,14 @@ impl Run {
         let outcome = self.lanes.parks.write_when_free(park, || self.state().settling).await;
         self.parked(park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
         match outcome {
-            Ok(ParkOutcome::Parked { wake_at }) => self.state().next_due = wake_at,
+            Ok(ParkOutcome::Parked { wake_at }) => {
+                if wake_at.is_some_and(|due| due <= self.clock.now()) {
+                    // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
+                    self.clock.doubt();
+                    tokio::time::sleep(PAUSE_WHEN_EARLY).await;
+                }
+                self.state().next_due = wake_at;
+            }
             Ok(ParkOutcome::Resolved { waits, wake_at }) => {
                 self.state().next_due = wake_at;
                 self.resolve(waits);

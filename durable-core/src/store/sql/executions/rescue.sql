@@ -7,7 +7,7 @@ where shard = $1
     from durable.executions
     where shard = $1
       and state = 'running'
-      and worker_id = any (array(select worker_id from durable.workers where shard = $1 and lost_at is not null))
+      and worker_id = any (array(select durable.lost_holders($1)))
     limit $2
     for no key update skip locked
   ))

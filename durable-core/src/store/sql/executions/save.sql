@@ -64,9 +64,11 @@ saved as (
         step.output::json,
         step.error::json
     from unnest($9::uuid[], $10::text[], $11::int8[], $12::int2[], $13::float8[], $14::text[], $15::text[], $16::int4[])
-        as step (execution_id, key, digest, attempt, took, output, error, undo_order)
+        with ordinality as step (execution_id, key, digest, attempt, took, output, error, undo_order, nth)
     join accepted using (execution_id)
     cross join now
+    -- Numbered in the order in which they ended.
+    order by step.nth
     on conflict do nothing
 ),
 -- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
@@ -82,7 +84,7 @@ open as materialized (
 ),
 closed as (
     update durable.waits
-    set outcome = 'cancelled', resolved_at = now.at
+    set outcome = 'cancelled', resolved_at = now.at, resolved_ordinal = nextval('durable.journal_ordinals')
     from open, now
     where waits.shard = $1
       and waits.execution_id = any ($17)

@@ -22,7 +22,8 @@ locked as materialized (
 ended as (
     update durable.waits
     set outcome = case when kind = 'sleep' then 'elapsed' else 'timed_out' end,
-        resolved_at = now.at
+        resolved_at = now.at,
+        resolved_ordinal = nextval('durable.journal_ordinals')
     from now
     where shard = $1
       and execution_id = any (array(select execution_id from locked))

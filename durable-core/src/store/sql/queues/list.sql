@@ -1,10 +1,29 @@
 -- queues/list: every queue that has settings, a worker or executions to claim, or only $2: its limits and what is in it.
-with running as (
+with recursive holder as (
+    (
+        select worker_id
+        from durable.executions
+        where shard = $1 and state = 'running'
+        order by worker_id
+        limit 1
+    )
+    union all
+    select next.worker_id
+    from holder
+    cross join lateral (
+        select executions.worker_id
+        from durable.executions
+        where executions.shard = $1 and executions.state = 'running' and executions.worker_id > holder.worker_id
+        order by executions.worker_id
+        limit 1
+    ) as next
+),
+running as (
     select queue, count(*) as executions
     from durable.executions
     where shard = $1
       and state = 'running'
-      and worker_id = any (array(select worker_id from durable.workers where shard = $1))
+      and worker_id = any (array(select worker_id from holder))
     group by queue
 ),
 pending as (

@@ -4,4 +4,4 @@ select
     started_at, due_at, outcome, payload::text as payload, answered_by, resolved_at
 from durable.waits
 where shard = $1 and execution_id = $2
-order by started_at, key
+order by ordinal

@@ -1,12 +1,30 @@
--- workers/expire: declare workers lost whose lease has run out; waits for no flush of theirs.
-with expired as (
+-- workers/expire: declare workers lost whose lease has run out, also by the reading $2 of the clock; waits for no flush of theirs.
+with now as materialized (
+    select at from durable.present
+),
+expired as (
     select worker_id
     from durable.workers
-    where shard = $1 and lease_until < (select at from durable.present) and lost_at is null
+    -- By the reading, which this process carries forward, nobody is lost because the clock was set forward in this moment.
+    where shard = $1 and lease_until < (select least(at, $2) from now) and lost_at is null
     for update skip locked
+),
+-- No lease ends later than a lease from now, unless the clock was set back: then it is cut, and a worker that is dead is replaced
+-- a lease later, and not when the clock has come to where it was.
+too_long as (
+    select worker_id
+    from durable.workers
+    where shard = $1 and lease_until > (select at from now) + lease and lost_at is null
+    for no key update skip locked
+),
+cut as (
+    update durable.workers
+    set lease_until = now.at + lease
+    from too_long, now
+    where workers.shard = $1 and workers.worker_id = too_long.worker_id
 )
 update durable.workers
-set lost_at = present.at
-from expired, durable.present
+set lost_at = now.at
+from expired, now
 where workers.shard = $1 and workers.worker_id = expired.worker_id
 returning workers.worker_id, workers.host, workers.process_id
