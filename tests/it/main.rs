@@ -58,6 +58,8 @@ mod holding;
 #[cfg(test)]
 mod isolating;
 #[cfg(test)]
+mod keeping_values;
+#[cfg(test)]
 mod leasing;
 #[cfg(test)]
 mod limiting;
