@@ -79,7 +79,7 @@ pub(crate) struct Flattened {
     rest: BTreeMap<String, serde_json::Value>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Skipped {
     kept: u8,
     #[serde(skip)]
