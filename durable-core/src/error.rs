@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// The result of a workflow, a step or a client call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -112,7 +113,7 @@ pub struct Error {
 }
 
 /// An error as it is kept in the journal and shown to people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// What went wrong, in one word.
     pub kind: ErrorKind,
@@ -127,9 +128,12 @@ pub struct Failure {
     /// Source file and line, for a panic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The error itself as JSON, where a step returns an error type of its own.
+    /// The error itself as JSON, where a step returns an error type of its own: the text, which holds numbers of any size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<serde_json::Value>,
+    pub value: Option<Box<RawValue>>,
+    /// Whether no retry would cure it; see [`Error::permanent`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub permanent: bool,
 }
 
 impl Error {
@@ -140,7 +144,7 @@ impl Error {
 
     /// An error that no retry will cure: the step fails at once.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { advice: RetryAdvice::Never, ..Self::new(message) }
+        Self::new(message).into_permanent()
     }
 
     /// An error after which the next attempt, if one is left, starts no sooner than `delay`.
@@ -150,7 +154,8 @@ impl Error {
 
     /// The same error, but not to be tried again.
     #[must_use]
-    pub fn into_permanent(self) -> Self {
+    pub fn into_permanent(mut self) -> Self {
+        self.failure.permanent = true;
         Self { advice: RetryAdvice::Never, ..self }
     }
 
@@ -161,7 +166,8 @@ impl Error {
 
     #[doc(hidden)]
     pub fn from_failure(failure: Failure) -> Self {
-        Self { failure: Box::new(failure), advice: RetryAdvice::AsConfigured, source: None }
+        let advice = if failure.permanent { RetryAdvice::Never } else { RetryAdvice::AsConfigured };
+        Self { failure: Box::new(failure), advice, source: None }
     }
 
     pub(crate) fn advised(failure: Failure, advice: RetryAdvice) -> Self {
@@ -178,17 +184,20 @@ impl Error {
         &self.failure
     }
 
-    /// Whether, and when, a step that returned this error is tried again.
+    /// Whether, and when, a step that returned this error is tried again. What was read back from the journal, as every error that
+    /// `run` is given by a step, says no more than whether the error is permanent.
     pub fn retry_advice(&self) -> RetryAdvice {
         self.advice
     }
 
-    /// The error this one was made from; gone once it was read back from the journal.
+    /// The error this one was made from, until it is recorded: an error that a step returned has none in `run`, at the first run
+    /// as at a replay. Its message, its causes and the name of its type are in [`failure`](Self::failure).
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.source.as_deref()
     }
 
-    /// The error of type `E` this one was made from, unless it was read back from the journal.
+    /// The error of type `E` this one was made from, where [`source`](Self::source) has it. To tell errors of a step apart in
+    /// `run`, have the step return a type of your own.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.as_deref()?.downcast_ref::<E>()
     }
@@ -196,7 +205,15 @@ impl Error {
 
 impl Failure {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: storable(message.into()), causes: Vec::new(), error_type: None, place: None, value: None }
+        Self {
+            kind,
+            message: storable(message.into()),
+            causes: Vec::new(),
+            error_type: None,
+            place: None,
+            value: None,
+            permanent: false,
+        }
     }
 
     pub(crate) fn from_std<E: StdError>(error: &E) -> Self {
@@ -216,6 +233,17 @@ impl Failure {
         }
     }
 }
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { kind, message, causes, error_type, place, value, permanent } = self;
+        (kind, message, causes, error_type, place, permanent)
+            == (&other.kind, &other.message, &other.causes, &other.error_type, &other.place, &other.permanent)
+            && value.as_deref().map(RawValue::get) == other.value.as_deref().map(RawValue::get)
+    }
+}
+
+impl Eq for Failure {}
 
 /// The text without what Postgres cannot hold, cut to a size that can always be recorded.
 fn storable(mut text: String) -> String {
@@ -320,8 +348,12 @@ mod tests {
 
     #[test]
     fn a_failure_reads_back_as_it_was_written() {
-        let failure = Error::permanent("no").failure().clone();
+        let value = RawValue::from_string(u128::MAX.to_string()).unwrap();
+        let failure = Failure { value: Some(value), ..Error::permanent("no").failure().clone() };
         let text = serde_json::to_string(&failure).unwrap();
-        assert_eq!(serde_json::from_str::<Failure>(&text).unwrap(), failure);
+        let read: Failure = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, failure);
+        assert_ne!(read, Failure { value: None, ..failure });
+        assert_eq!(Error::from_failure(read).retry_advice(), RetryAdvice::Never);
     }
 }

@@ -1,4 +1,4 @@
-//! Values to JSON and back: what could not be read back is refused when it is written.
+//! Values to JSON and back: a value that could not be read back is refused when it is written.
 
 mod inspect;
 
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,12 +28,18 @@ impl Payload {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same text as part of a value that is to be written.
+    pub(crate) fn to_raw(&self) -> Result<Box<RawValue>> {
+        Ok(RawValue::from_string(self.0.as_ref().to_owned())?)
+    }
 }
 
 /// Encodes a value, or says why it could not be stored or read back; `what` names it in the error.
 pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Payload> {
     inspect::check(value).map_err(|refusal| refuse(format!("{what} cannot be stored: {refusal}")))?;
-    let text = serde_json::to_string(value).map_err(|error| refuse(format!("{what} cannot be written as JSON: {error}")))?;
+    let text =
+        serde_json::to_string(value).map_err(|error| refuse(format!("{what} cannot be stored: {}", placed(value, &error))))?;
     if text.len() > PAYLOAD_LIMIT {
         return Err(refuse(format!(
             "{what} is {} bytes of JSON, over the limit of {PAYLOAD_LIMIT}; store the data elsewhere and pass a reference to it",
@@ -42,11 +49,23 @@ pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Pay
     Ok(Payload(text.into()))
 }
 
-/// Encodes a value that must come back as it went in: it is decoded once, so that a replay cannot be the first to fail.
-pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<Payload> {
+/// Encodes a value and reads it back: the record, and the value that every replay gets from it. Workflow code is given this value
+/// and never the one that was encoded, because JSON may round it or leave parts of it out.
+pub(crate) fn record<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<(Payload, T)> {
+    record_as(what, value)
+}
+
+/// As [`record`], for a value that is read back as another type: one that is passed by reference, for example.
+pub(crate) fn record_as<T: DeserializeOwned>(what: &str, value: &(impl Serialize + ?Sized)) -> Result<(Payload, T)> {
     let payload = encode(what, value)?;
-    decode::<T>(what, payload.as_str()).map_err(|error| refuse(format!("{what} does not survive being stored: {error}")))?;
-    Ok(payload)
+    let read =
+        decode(what, payload.as_str()).map_err(|error| refuse(format!("{what} does not survive being stored: {error}")))?;
+    Ok((payload, read))
+}
+
+/// As [`record`], for a value that is read later or elsewhere: it is refused here if it could not be read there.
+pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<Payload> {
+    record(what, value).map(|(payload, _)| payload)
 }
 
 /// Decodes a value, or says which field is wrong, and how.
@@ -69,6 +88,14 @@ pub(crate) fn check_indexed(what: &str, text: &str) -> Result<()> {
 /// The digest of a value, where it can be serialised.
 pub(crate) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
     inspect::digest(value)
+}
+
+/// The encoding error with the path of the field; found in a second pass, because the path costs time.
+fn placed<T: Serialize + ?Sized>(value: &T, error: &serde_json::Error) -> String {
+    match serde_path_to_error::serialize(value, &mut serde_json::Serializer::new(std::io::sink())) {
+        Err(placed) if placed.path().iter().next().is_some() => format!("{}: {}", placed.path(), placed.inner()),
+        _ => error.to_string(),
+    }
 }
 
 /// The decoding error with the path of the field; found in a second pass, because the path costs time.

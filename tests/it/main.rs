@@ -65,6 +65,7 @@ mod holding;
 mod isolating;
 #[cfg(test)]
 mod keying;
+mod keeping_values;
 #[cfg(test)]
 mod leasing;
 #[cfg(test)]

@@ -284,7 +284,7 @@ impl Durable {
     /// that has workflows; `Payload` for an input that cannot be stored.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
-        let encoded = payload::encode(&format!("the input of workflow `{}`", W::NAME), &input);
+        let encoded = payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), &input);
         let key = W::concurrency_key(&input);
         let input = self.refuse_unregistered::<W>().and(encoded);
         let put = self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key);

@@ -272,7 +272,7 @@ impl Definition {
 }
 
 fn encoded<W: Workflow>(input: &W::Input) -> Result<Payload> {
-    payload::encode(&format!("the input of workflow `{}`", W::NAME), input)
+    payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), input)
 }
 
 /// What is to be created; every value is checked here, before anything is written.

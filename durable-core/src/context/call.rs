@@ -7,6 +7,7 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::ambient::{self, Ambient};
@@ -55,11 +56,10 @@ enum Ended<R> {
     Broke(Box<Failure>),
 }
 
-/// A failed attempt: as it is recorded, whether another may follow, and as the caller gets it.
-struct Failed<E> {
+/// A failed attempt: as it is recorded, and whether another may follow.
+struct Failed {
     failure: Box<Failure>,
     advice: RetryAdvice,
-    error: E,
 }
 
 impl Call {
@@ -103,7 +103,7 @@ impl Call {
             };
             let (took, busy) = (started.elapsed(), busy.unwrap_or_else(|| self.run.begin_work()));
             let ended = match self.judge(ended) {
-                Ok((value, output)) => {
+                Ok((output, value)) => {
                     cut_off.attempt = 0;
                     self.keep(value, self.checkpoint(Outcome::Output(output), attempt, took), transaction).await
                 }
@@ -115,7 +115,7 @@ impl Call {
                 }
             };
             cut_off.began = None;
-            let Failed { failure, advice, error } = match ended {
+            let Failed { failure, advice } = match ended {
                 Ok(result) => {
                     span.completed();
                     return result;
@@ -129,8 +129,8 @@ impl Call {
                     cut_off.attempt = 0;
                     span.failed(&failure, None);
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
-                    self.leave(self.checkpoint(Outcome::Error(failure), attempt, took));
-                    return R::from_result(Err(error));
+                    self.leave(self.checkpoint(Outcome::Error(failure.clone()), attempt, took));
+                    return self.recorded_error(*failure).await;
                 }
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
                     span.failed(&failure, Some((until - now).to_std().unwrap_or_default()));
@@ -181,7 +181,7 @@ impl Call {
         value: R::Output,
         checkpoint: Checkpoint,
         transaction: Option<Transaction>,
-    ) -> Result<R, Failed<R::Error>> {
+    ) -> Result<R, Failed> {
         let Some(transaction) = transaction else {
             self.run.observed.step_succeeded(&self.key, checkpoint.attempt, checkpoint.took);
             self.leave(checkpoint);
@@ -195,7 +195,7 @@ impl Call {
                 Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await)
             }
             Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
-            Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
+            Err(error) => Err(Failed { failure: Box::new(error.failure().clone()), advice: error.retry_advice() }),
         }
     }
 
@@ -207,14 +207,28 @@ impl Call {
             return self.run.stop(Verdict::Diverged(divergence::other_arguments(&self.key, before, now))).await;
         }
         match recorded.outcome {
-            Outcome::Error(failure) => R::from_result(Err(R::Error::from_failure(*failure))),
+            Outcome::Error(failure) => self.recorded_error(*failure).await,
             Outcome::Output(output) => {
                 match payload::decode(&format!("the recorded output of `{}`", self.key), output.as_str()) {
                     Ok(value) => R::from_result(Ok(value)),
                     Err(error) => {
-                        self.run.stop(Verdict::Diverged(divergence::other_type(&self.key, output.as_str(), &error))).await
+                        self.run
+                            .stop(Verdict::Diverged(divergence::other_type(&self.key, "output", output.as_str(), &error)))
+                            .await
                     }
                 }
+            }
+        }
+    }
+
+    /// The recorded error as the caller gets it.
+    async fn recorded_error<R: StepResult>(&self, failure: Failure) -> R {
+        let value = failure.value.clone();
+        match R::Error::from_record(failure) {
+            Ok(error) => R::from_result(Err(error)),
+            Err(error) => {
+                let recorded = value.as_deref().map_or("null", RawValue::get);
+                self.run.stop(Verdict::Diverged(divergence::other_type(&self.key, "error", recorded, &error))).await
             }
         }
     }
@@ -344,21 +358,16 @@ impl Call {
         Box::new(Failure::new(ErrorKind::TimedOut, message))
     }
 
-    /// Whether the attempt succeeded: its value with its record, or why not.
-    fn judge<R: StepResult>(&self, ended: Ended<R>) -> Result<(R::Output, Payload), Failed<R::Error>> {
+    /// Whether the attempt succeeded: its record and the value that was read back from it, or why not.
+    fn judge<R: StepResult>(&self, ended: Ended<R>) -> Result<(Payload, R::Output), Failed> {
         let returned = match ended {
             Ended::Returned(returned) => returned,
-            Ended::Broke(failure) => return Err(Failed::of(failure, RetryAdvice::AsConfigured)),
+            Ended::Broke(failure) => return Err(Failed { failure, advice: RetryAdvice::AsConfigured }),
         };
-        let value = returned.into_result().map_err(|error| Failed {
-            failure: Box::new(error.to_failure()),
-            advice: error.advice(),
-            error,
-        })?;
-        match payload::encode_for_replay(&format!("the output of step `{}`", self.spec.name), &value) {
-            Ok(output) => Ok((value, output)),
-            Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
-        }
+        let failed = |error: R::Error| Failed { failure: Box::new(error.to_failure()), advice: error.advice() };
+        let value = returned.into_result().map_err(failed)?;
+        payload::record(&format!("the output of step `{}`", self.spec.name), &value)
+            .map_err(|refusal| Failed { failure: Box::new(refusal.failure().clone()), advice: refusal.retry_advice() })
     }
 
     fn attempt_record(
@@ -375,12 +384,6 @@ impl Call {
     fn roll(&self, attempt: u32) -> f64 {
         let (high, _) = self.run.id.derive(&format!("{} attempt {attempt}", self.key)).as_u64_pair();
         f64::from(u32::try_from(high >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
-    }
-}
-
-impl<E: StepError> Failed<E> {
-    fn of(failure: Box<Failure>, advice: RetryAdvice) -> Self {
-        Self { error: E::from_failure((*failure).clone()), failure, advice }
     }
 }
 

@@ -169,8 +169,7 @@ pub(super) fn trace_context(scope: &Scope) -> Option<String> {
 }
 
 fn encode_input<W: Workflow>(input: &W::Input) -> Result<Box<RawValue>> {
-    let input = payload::encode(&format!("the input of child `{}`", W::NAME), input)?;
-    Ok(RawValue::from_string(input.as_str().to_owned())?)
+    payload::encode_for_replay(&format!("the input of child `{}`", W::NAME), input)?.to_raw()
 }
 
 /// Where a child was called.

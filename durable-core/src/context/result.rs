@@ -1,11 +1,12 @@
-//! What steps and workflows may return.
+//! What steps and workflows may return, and how the errors of steps are recorded and read back.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Failure, Result, RetryAdvice};
+use crate::payload;
 
-/// A value that a step returns: it is recorded as JSON and comes back at a replay.
+/// A value that a step returns: it is recorded as JSON, and `run` is given what that decodes to.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be checkpointed",
     label = "is an output, which must be recorded and read back",
@@ -30,8 +31,16 @@ pub trait StepError: Sized + Send {
     /// Whether the step is tried again.
     fn advice(&self) -> RetryAdvice;
 
-    /// The error that was recorded.
+    /// The error for a failure that the step did not return itself, such as a timeout.
     fn from_failure(failure: Failure) -> Self;
+
+    /// The error that was recorded.
+    ///
+    /// # Errors
+    /// `Payload` when the step returned an error of another type then.
+    fn from_record(failure: Failure) -> Result<Self> {
+        Ok(Self::from_failure(failure))
+    }
 }
 
 impl StepError for Error {
@@ -54,7 +63,13 @@ where
     E: std::error::Error + Serialize + DeserializeOwned + From<Error> + Send + Sync + 'static,
 {
     fn to_failure(&self) -> Failure {
-        Failure { value: serde_json::to_value(self).ok(), ..Failure::from_std(self) }
+        let mut failure = Failure::from_std(self);
+        match payload::encode_for_replay("the error", self).and_then(|value| value.to_raw()) {
+            Ok(value) => failure.value = Some(value),
+            // The failure is recorded all the same, with the reason for which its value is missing.
+            Err(refusal) => failure.causes.push(refusal.to_string()),
+        }
+        failure
     }
 
     fn advice(&self) -> RetryAdvice {
@@ -62,8 +77,14 @@ where
     }
 
     fn from_failure(failure: Failure) -> Self {
-        let own = failure.value.clone().and_then(|value| serde_json::from_value(value).ok());
-        own.unwrap_or_else(|| Self::from(Error::from_failure(failure)))
+        Self::from(Error::from_failure(failure))
+    }
+
+    fn from_record(failure: Failure) -> Result<Self> {
+        match &failure.value {
+            Some(value) => payload::decode("the recorded error", value.get()),
+            None => Ok(Self::from_failure(failure)),
+        }
     }
 }
 

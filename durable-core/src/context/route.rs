@@ -82,11 +82,11 @@ pub trait SentArgument: Serialize + DeserializeOwned {}
 impl<T: Serialize + DeserializeOwned> SentArgument for T {}
 
 impl Sent {
-    /// Adds an argument.
-    pub fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+    /// Adds an argument, which is read as a `T` where the step runs.
+    pub fn add<T: DeserializeOwned>(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
         self.digest.add(payload::digest(value));
         let Some(values) = &mut self.values else { return };
-        match payload::encode(&format!("the argument `{name}`"), value).and_then(|value| raw(&value)) {
+        match payload::record_as::<T>(&format!("the argument `{name}`"), value).and_then(|(value, _)| value.to_raw()) {
             Ok(value) => drop(values.insert(name, value)),
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
@@ -98,12 +98,8 @@ impl Sent {
         }
         let undo_on_failure = spec.undo_on_failure;
         let input = Input { arguments: self.values, undo_on_failure, key: key.to_owned(), caller };
-        raw(&payload::encode(&input_of(spec.name), &input)?)
+        payload::encode(&input_of(spec.name), &input)?.to_raw()
     }
-}
-
-fn raw(payload: &Payload) -> Result<Box<RawValue>> {
-    Ok(RawValue::from_string(payload.as_str().to_owned())?)
 }
 
 fn input_of(step: &str) -> String {
@@ -258,12 +254,12 @@ impl Routed {
             if failure.kind == ErrorKind::Refused {
                 return run.stop(Verdict::Refused(Box::new(failure))).await;
             }
-            return failed(told(failure, step, over.child_id));
+            return recorded_error(&place, told(failure, step, over.child_id)).await;
         }
         match payload::decode(&format!("the recorded output of `{}`", place.key), end.output()) {
             Ok(value) => R::from_result(Ok(value)),
             Err(error) => {
-                let report = divergence::other_type(&place.key, end.output(), &error);
+                let report = divergence::other_type(&place.key, "output", end.output(), &error);
                 run.stop(Verdict::Diverged(report)).await
             }
         }
@@ -272,6 +268,19 @@ impl Routed {
 
 fn failed<R: StepResult>(failure: Failure) -> R {
     R::from_result(Err(R::Error::from_failure(failure)))
+}
+
+/// The error that the step returned where it ran.
+async fn recorded_error<R: StepResult>(place: &Place, failure: Failure) -> R {
+    let value = failure.value.clone();
+    match R::Error::from_record(failure) {
+        Ok(error) => R::from_result(Err(error)),
+        Err(error) => {
+            let recorded = value.as_deref().map_or("null", RawValue::get);
+            let report = divergence::other_type(&place.key, "error", recorded, &error);
+            place.scope.run.stop(Verdict::Diverged(report)).await
+        }
+    }
 }
 
 /// The step's failure as it is told to its caller: what befell the execution that ran it is said to be that one's.

@@ -139,8 +139,7 @@ pub(super) async fn record<T: Serialize + DeserializeOwned + Send>(
     }
     scope.stop_if_only_replaying().await;
     run.stop_if_draining().await;
-    let value = make(run);
-    let output = payload::encode(&format!("the value of `{key}`"), &value)?;
+    let (output, value) = payload::record(&format!("the value of `{key}`"), &make(run))?;
     run.leave_checkpoint(Checkpoint::of(key, Outcome::Output(output)));
     let busy = run.begin_work();
     run.commit_checkpoints().await;

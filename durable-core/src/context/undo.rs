@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::Context;
 use super::result::{StepError, StepOutput};
@@ -20,7 +21,7 @@ pub struct Recorded(Option<Payload>);
 /// What a compensation returned, as it is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Undone(serde_json::Value);
+pub struct Undone(Box<RawValue>);
 
 /// A compensation as its attribute describes it.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +81,7 @@ impl<T: StepOutput, E: StepError> CompensationResult for Result<T, E> {
     fn undone(self) -> Result<Undone> {
         let value = self.map_err(|error| Error::advised(error.to_failure(), error.advice()))?;
         let output = payload::encode_for_replay("the output of the compensation", &value)?;
-        payload::decode("the output of the compensation", output.as_str()).map(Undone)
+        Ok(Undone(output.to_raw()?))
     }
 }
 

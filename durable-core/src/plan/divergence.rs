@@ -58,11 +58,11 @@ pub(crate) fn other_arguments(key: &str, recorded: u64, called: u64) -> String {
     )
 }
 
-/// The report for a step whose recorded output is not of the type it returns now.
-pub(crate) fn other_type(key: &str, output: &str, error: &Error) -> String {
-    let shown = &output[..output.floor_char_boundary(200)];
+/// The report for a step whose recorded outcome, its `output` or its `error`, is not of the type it returns now.
+pub(crate) fn other_type(key: &str, outcome: &str, recorded: &str, error: &Error) -> String {
+    let shown = &recorded[..recorded.floor_char_boundary(200)];
     format!(
-        "step `{key}` returns another type than the one recorded\n  recorded: {key}, output {shown}\n  expected: {key}, {error}\n\
+        "step `{key}` returns another type than the one recorded\n  recorded: {key}, {outcome} {shown}\n  expected: {key}, {error}\n\
          let the type read what was recorded (`#[serde(default)]` for a new field), or deploy the code that wrote it"
     )
 }

@@ -14,9 +14,10 @@ pub(super) fn send(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -
     let receiver = step.method.signature.receiver().map(|receiver| receiver.self_token);
     let idents: Vec<&Ident> = parameters.iter().map(|parameter| &parameter.ident).collect();
     let sent = Ident::new("sent", Span::mixed_site());
-    let written = parameters.iter().zip(names(step)).map(|(Parameter { ident, place, .. }, name)| {
+    let types = step.arguments().map(|parameter| sent_as(&parameter.ty));
+    let written = parameters.iter().zip(names(step)).zip(types).map(|((Parameter { ident, place, .. }, name), sent_as)| {
         // An argument that cannot be sent is reported at the type that the user wrote.
-        quote_spanned!(*place=> #sent.add(#name, &#ident);)
+        quote_spanned!(*place=> #sent.add::<#sent_as>(#name, &#ident);)
     });
     let write = if parameters.is_empty() { quote!(|_| {}) } else { quote!(|#sent| { #(#written)* }) };
     let output = output(&step.method.signature.output);
@@ -59,11 +60,9 @@ fn run(durable: &syn::Path, step: &Step) -> TokenStream {
     let arguments = Ident::new("arguments", Span::mixed_site());
     let taken = step.arguments().zip(names(step)).enumerate().map(|(place, (parameter, name))| {
         let ident = plain_name(place, &parameter.pat);
-        let (borrow, owned) = match &*parameter.ty {
-            Type::Reference(reference) => (Some(reference.and_token), owned(&reference.elem)),
-            written => (None, written.to_token_stream()),
-        };
-        let take = quote_spanned!(parameter.ty.span()=> take::<#owned>);
+        let borrow = if let Type::Reference(reference) = &*parameter.ty { Some(reference.and_token) } else { None };
+        let sent_as = sent_as(&parameter.ty);
+        let take = quote_spanned!(parameter.ty.span()=> take::<#sent_as>);
         (quote!(let #ident = #arguments.#take(#name)?;), quote!(#borrow #ident))
     });
     let (taken, passed): (Vec<_>, Vec<_>) = taken.unzip();
@@ -83,6 +82,14 @@ fn run(durable: &syn::Path, step: &Step) -> TokenStream {
                 #returned(self.#here_name(#(#passed),*).await)
             })
         }
+    }
+}
+
+/// The type that an argument is read as where it arrives.
+fn sent_as(written: &Type) -> TokenStream {
+    match written {
+        Type::Reference(reference) => owned(&reference.elem),
+        written => written.to_token_stream(),
     }
 }
 

@@ -38,9 +38,9 @@ impl Study {
         >(
             &Self::__ROUTE_TRAIN,
             |sent| {
-                sent.add("name", &name);
-                sent.add("1", &argument_1);
-                sent.add("rates", &rates);
+                sent.add::<::std::string::String>("name", &name);
+                sent.add::<[u32; 2]>("1", &argument_1);
+                sent.add::<::std::vec::Vec<f64>>("rates", &rates);
             },
         ) {
             ::core::option::Option::Some(step) => step,
@@ -220,7 +220,7 @@ impl Study {
         >(
             &Self::__ROUTE_CHARGE,
             |sent| {
-                sent.add("cents", &cents);
+                sent.add::<u64>("cents", &cents);
             },
         ) {
             ::core::option::Option::Some(step) => step,
