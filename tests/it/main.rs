@@ -70,6 +70,10 @@ mod mapping;
 #[cfg(test)]
 mod migrating;
 #[cfg(test)]
+mod misfitting;
+#[cfg(test)]
+mod missing_deadlines;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod outages;
