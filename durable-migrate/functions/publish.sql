@@ -49,12 +49,12 @@ begin
     from (
         select open.execution_id
         from (
-            select execution_id, started_at
+            select execution_id, started_at, due_at
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation = publish.correlation
             union all
-            select execution_id, started_at
+            select execution_id, started_at, due_at
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation is null and publish.correlation is null
@@ -66,6 +66,7 @@ begin
             limit 1
         ) as execution
         where open.started_at <= publication.published_at
+          and (open.due_at is null or open.due_at > durable.now())
           and execution.finished_at is null
           -- A clock that was set back may date a later wait before the publication.
           and (
@@ -76,6 +77,12 @@ begin
               and served.message_id = publication.message_id
             limit 1
           ) is null
+          and not exists (
+            select from durable.refusals
+            where refusals.shard = 0
+              and refusals.execution_id = open.execution_id
+              and refusals.message_id = publication.message_id
+          )
         limit most
     ) as listener;
 
@@ -104,6 +111,7 @@ begin
           -- So that the index of topics does not fit, in which all who wait on this one would be read.
           and coalesce(outcome, 'open') = 'open'
           and started_at <= publication.published_at
+          and (due_at is null or due_at > at)
         returning execution_id
     ),
     woken as (

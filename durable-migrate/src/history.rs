@@ -46,6 +46,13 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "create_refusals", Kind::Expand, include_str!("../migrations/0036_create_refusals.sql")),
+    migration(
+        37,
+        "drop_outcomes_without_names",
+        Kind::Expand,
+        include_str!("../migrations/0037_drop_outcomes_without_names.sql"),
+    ),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -76,6 +83,7 @@ static FUNCTIONS: &[Function] = &[
     function("new_id", include_str!("../functions/new_id.sql")),
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
+    function("open_names", include_str!("../functions/open_names.sql")),
     function("park", include_str!("../functions/park.sql")),
     function("pause_queue", include_str!("../functions/pause_queue.sql")),
     function("poison", include_str!("../functions/poison.sql")),
@@ -83,6 +91,7 @@ static FUNCTIONS: &[Function] = &[
     function("provide_input", include_str!("../functions/provide_input.sql")),
     function("publish", include_str!("../functions/publish.sql")),
     function("rank", include_str!("../functions/rank.sql")),
+    function("refuse_messages", include_str!("../functions/refuse_messages.sql")),
     function("resume", include_str!("../functions/resume.sql")),
     function("resume_queue", include_str!("../functions/resume_queue.sql")),
     function("retry", include_str!("../functions/retry.sql")),

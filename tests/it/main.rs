@@ -74,6 +74,8 @@ mod misfitting;
 #[cfg(test)]
 mod missing_deadlines;
 #[cfg(test)]
+mod mistyping;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod outages;

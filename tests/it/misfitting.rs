@@ -1,5 +1,7 @@
 //! Misfitting: an answer or an event that the workflow cannot read is refused, and the wait goes on.
 
+mod replaying;
+
 use durable::chrono::NaiveDate;
 use durable::prelude::*;
 use durable::schemars::{self, JsonSchema};
@@ -103,6 +105,15 @@ async fn waits(database: &Database, executions: i64) {
     .await;
 }
 
+/// Waits until the question is back, with so many refusals on record; at the door none is recorded.
+async fn refused(worker: &Durable, at_the_door: bool, refusals: usize) {
+    eventually("the question stands", async || {
+        let Some(question) = worker.pending_inputs().await.unwrap().pop() else { return false };
+        at_the_door || worker.get_execution(question.execution_id).await.unwrap().refusals.len() == refusals
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_puts_the_question_back() {
     let database = support::database().await;
@@ -111,15 +122,16 @@ async fn an_answer_that_cannot_be_read_puts_the_question_back() {
         let handle = worker.start::<Asks>(what.to_owned()).await.unwrap();
         eventually("it asks", async || worker.pending_inputs().await.unwrap().len() == 1).await;
         // It is refused at once, or when the workflow has looked at it.
-        let _ = worker.provide_input(handle.id(), "value", &*raw(misfit)).await;
-        eventually("the question stands", async || worker.pending_inputs().await.unwrap().len() == 1).await;
+        let at_the_door = worker.provide_input(handle.id(), "value", &*raw(misfit)).await.is_err();
+        refused(&worker, at_the_door, 1).await;
         // What psql takes is refused then, too.
         let given = sqlx::query("select durable.provide_input($1, 'value', $2::json)").bind(handle.id().as_uuid()).bind(misfit);
-        let _ = given.execute(database.pool()).await;
+        let in_psql = given.execute(database.pool()).await.is_err();
+        refused(&worker, in_psql, 2 - usize::from(at_the_door)).await;
         waits(&database, 1).await;
         worker.provide_input(handle.id(), "value", &*raw(fit)).await.unwrap();
         assert_eq!(handle.result_within(PATIENCE).await.unwrap(), result, "{misfit}");
-        database.run("delete from durable.executions; delete from durable.waits").await;
+        database.run("delete from durable.executions; delete from durable.waits; delete from durable.refusals").await;
     }
     worker.shutdown().await.unwrap();
 }
@@ -146,7 +158,7 @@ async fn an_event_that_cannot_be_read_is_refused_and_the_wait_goes_on() {
             _ => drop(worker.send_event(handle.id(), "value", &7).await),
         }
         assert_eq!(handle.result_within(PATIENCE).await.unwrap(), result, "{how}");
-        database.run("delete from durable.executions; delete from durable.waits").await;
+        database.run("delete from durable.executions; delete from durable.waits; delete from durable.refusals").await;
     }
     worker.shutdown().await.unwrap();
 }
