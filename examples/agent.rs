@@ -105,7 +105,8 @@ async fn decide(durable: &Durable, agent: ExecutionId, approved: bool, comment: 
     let said = if approved { "yes" } else { "no" };
     println!("  Ada is asked: {} She says {said}: {comment}", question.prompt.unwrap_or_default());
     let answer = Approval { approved, comment: Some(comment.to_owned()) };
-    durable.provide_input(agent, &question.name, &answer).by("Ada").await
+    durable.provide_input(agent, &question.name, &answer).by("Ada").await?;
+    Ok(())
 }
 
 /// What a language model might say: it looks first, wants the biggest folder gone, and takes a refusal.

@@ -20,6 +20,9 @@ pub(crate) enum Verb {
         /// What it carries, as JSON: the text itself, `@file`, or `-` for standard input
         #[arg(default_value = "null", value_name = "JSON")]
         payload: String,
+        /// It comes before it is waited for: that nothing waits for it now is no failure
+        #[arg(long)]
+        early: bool,
     },
     /// Give something to every execution that waits on a topic now; prints how many got it
     Publish {
@@ -39,12 +42,12 @@ pub(crate) enum Verb {
 
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     match verb {
-        Verb::Send { id, name, payload } => {
+        Verb::Send { id, name, payload, early } => {
             let payload = value::json(payload)?;
             let durable = connection.client().await?;
-            durable.send_event(*id, name, &payload).await?;
-            screen.done("sent to", *id)?;
-            Ok(durable.shutdown().await?)
+            let delivery = durable.send_event(*id, name, &payload).await?;
+            durable.shutdown().await?;
+            screen.delivered(("sent to", &format!("event `{name}`")), *id, &delivery, *early)
         }
         Verb::Publish { topic, payload, correlation, key } => {
             let payload = value::json(payload)?;

@@ -21,6 +21,7 @@ enum Code {
     Usage = 2,
     Unreachable = 3,
     NotFound = 4,
+    Kept = 5,
 }
 
 impl Failure {
@@ -30,6 +31,11 @@ impl Failure {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { code: Code::Usage, message: message.into() }
+    }
+
+    /// A message that nothing waits for was kept, and nobody said that it comes early.
+    pub(crate) fn kept(message: impl Into<String>) -> Self {
+        Self { code: Code::Kept, message: message.into() }
     }
 
     /// The database was not reached, or did not let us in.

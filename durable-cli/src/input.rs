@@ -34,11 +34,14 @@ pub(crate) enum Verb {
         /// Who answers, for the record
         #[arg(long, value_name = "PERSON")]
         by: Option<String>,
+        /// It comes before the question: that nothing asks for it now is no failure
+        #[arg(long)]
+        early: bool,
     },
 }
 
 impl Row for PendingInput {
-    const HEADINGS: &'static [&'static str] = &["execution", "workflow", "name", "prompt", "asked", "until"];
+    const HEADINGS: &'static [&'static str] = &["execution", "workflow", "name", "prompt", "asked", "until", "refused"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -48,6 +51,7 @@ impl Row for PendingInput {
             self.prompt.as_deref().map(short).unwrap_or_default(),
             time(self.asked_at),
             maybe_time(self.due_at),
+            self.refusal.as_ref().map(|refusal| short(&refusal.reason)).unwrap_or_default(),
         ]
     }
 
@@ -70,16 +74,16 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             screen.rows(&list.await?)?;
             Ok(durable.shutdown().await?)
         }
-        Verb::Give { id, name, value, by } => {
+        Verb::Give { id, name, value, by, early } => {
             let value = value::json(value)?;
             let durable = connection.client().await?;
             let answer = durable.provide_input(*id, name, &value);
-            match by {
+            let delivery = match by {
                 Some(person) => answer.by(person).await?,
                 None => answer.await?,
-            }
-            screen.done("answered", *id)?;
-            Ok(durable.shutdown().await?)
+            };
+            durable.shutdown().await?;
+            screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early)
         }
     }
 }

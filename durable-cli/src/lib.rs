@@ -21,6 +21,7 @@
 //! | 2 | wrong usage: an option, an id, a value that makes no sense; nothing was done |
 //! | 3 | the database cannot be reached, or refuses the connection |
 //! | 4 | there is no such execution, step, wait |
+//! | 5 | `event send`, `input give`: kept, because nothing waits for that name now; `--early` says that it is meant so |
 
 mod bench;
 mod connection;
@@ -55,7 +56,8 @@ Exit codes:
   1  refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `run tail`: it did not complete
   2  wrong usage: an option, an id, a value that makes no sense; nothing was done
   3  the database cannot be reached, or refuses the connection
-  4  there is no such execution, step, wait";
+  4  there is no such execution, step, wait
+  5  `event send`, `input give`: kept, because nothing waits for that name now; `--early` says that it is meant so";
 
 /// Starts, looks at, answers, repairs and tidies up executions, from the database alone
 #[derive(Debug, Parser)]

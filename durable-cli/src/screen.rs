@@ -5,8 +5,8 @@ use std::io::{Stdout, Write};
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
-use durable::ExecutionId;
 use durable::chrono::{DateTime, Utc};
+use durable::{Delivery, ExecutionId};
 use serde::Serialize;
 use serde_json::json;
 
@@ -64,6 +64,28 @@ impl Screen {
             Format::Json => self.json_line(&json!({ "id": id, "done": what })),
             Format::Ids => self.line(id),
         }
+    }
+
+    /// What became of a message to an execution: it was `given`, or it is kept. A name that nothing waits for may be mistyped.
+    pub(crate) fn delivered(
+        &mut self,
+        (given, message): (&str, &str),
+        id: ExecutionId,
+        delivery: &Delivery,
+        early: bool,
+    ) -> Result<(), Failure> {
+        let Delivery::Kept { open } = delivery else { return self.done(given, id) };
+        if early {
+            return match self.format {
+                Format::Json => self.json_line(&json!({ "id": id, "done": "kept for", "open": open })),
+                Format::Table | Format::Ids => self.done("kept for", id),
+            };
+        }
+        let open: Vec<String> = open.iter().map(|name| format!("`{name}`")).collect();
+        let open = if open.is_empty() { "none now".to_owned() } else { format!("now {}", open.join(", ")) };
+        Err(Failure::kept(format!(
+            "execution {id} does not wait for {message} (it waits for: {open}); it is kept until it does, or say --early"
+        )))
     }
 
     /// That something was done to an execution, and another came of it.

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Execution, ExecutionDetails};
+use crate::model::{Delivery, Execution, ExecutionDetails};
 use crate::payload;
 use crate::signals::Signals;
 use crate::store::messages::{self, Message};
@@ -148,16 +148,18 @@ impl Durable {
         ExecutionHandle::new(self.clone(), id)
     }
 
-    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait begins.
+    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait begins;
+    /// the outcome says whether a wait has, and which names are waited for now if none has.
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, `Finished` for one that has ended, `Payload` for a payload that cannot be stored.
-    pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<()> {
+    /// `NotFound` for an unknown execution, `Finished` for one that has ended or whose time is over, `Payload` for a payload that
+    /// cannot be stored.
+    pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<Delivery> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
-        let effect = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
-        self.engine.signals.affected(&effect);
-        Ok(())
+        let sent = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
+        self.engine.signals.affected(&sent.effect);
+        Ok(sent.delivery)
     }
 
     /// Has an execution go no further until it is resumed; returns since when. Nobody claims it, and one that runs stops at its

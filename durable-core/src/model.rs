@@ -3,6 +3,7 @@
 mod execution;
 mod finding;
 mod journal;
+mod message;
 mod queue;
 mod schedule;
 mod unmet;
@@ -11,6 +12,7 @@ mod worker;
 
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use finding::{Finding, Severity, Subject};
+pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
@@ -20,4 +22,4 @@ pub(crate) use execution::Claimed;
 pub(crate) use execution::checked_time_to_live;
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
-pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, WaitDetails};
+pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, WaitDetails};

@@ -2,6 +2,7 @@
 
 pub(crate) mod divergence;
 pub(crate) mod journal_key;
+pub(crate) mod question;
 pub(crate) mod retry;
 pub(crate) mod rollback;
 pub(crate) mod schedule;

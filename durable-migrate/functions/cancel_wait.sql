@@ -41,13 +41,17 @@ begin
         left(string_agg(format('`%s`', key), ', ' order by ordinal), 2000) as keys
     into waiting
     from durable.waits
-    where shard = 0 and execution_id = cancel_wait.execution_id and outcome is null;
+    where shard = 0
+      and execution_id = cancel_wait.execution_id
+      and outcome is null
+      and (due_at is null or due_at > durable.now());
     if waiting.by_key is null and cardinality(waiting.by_name) > 1 then
         raise exception '% open waits of execution % are for `%`', cardinality(waiting.by_name), cancel_wait.execution_id, cancel_wait.wait
         using errcode = 'UD409', hint = format('give the key of one: %s', array_to_string(waiting.by_name, ', '));
     end if;
     if waiting.by_key is null and waiting.by_name is null then
-        select outcome into decided
+        -- The database's time ends a wait, whether or not a worker has looked since.
+        select coalesce(outcome, case when kind = 'sleep' then 'elapsed' else 'timed_out' end) into decided
         from durable.waits
         where shard = 0
           and execution_id = cancel_wait.execution_id

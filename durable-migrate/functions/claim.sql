@@ -138,7 +138,7 @@ begin
         case when execution.epoch > 1 then (
             select json_agg(json_build_object(
                 'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
-                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at
+                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
             ))::text
             from durable.waits as waiting
             where waiting.shard = claim.shard

@@ -1,4 +1,5 @@
--- deliver: resolve the oldest open wait for that kind and name, or put the message into the mailbox. Under lock_mailbox.
+-- deliver: resolve the oldest open wait for that kind and name whose deadline has not passed, or put the message into the mailbox.
+-- Under lock_mailbox.
 -- A wait for any of several events is given the name too. A message that was in the mailbox before keeps its arrival.
 create or replace function durable.deliver(
     execution_id uuid, kind text, name text, payload json, message_id uuid,
@@ -34,6 +35,7 @@ begin
           and open.kind = deliver.kind
           and (open.name = deliver.name or deliver.name = any (open.names))
           and open.outcome is null
+          and (open.due_at is null or open.due_at > durable.now())
         order by open.ordinal
         limit 1
       );
@@ -46,6 +48,6 @@ begin
         0, deliver.execution_id, place, deliver.message_id, durable.now(),
         deliver.kind, deliver.name, deliver.payload, deliver.sent_by
     );
-    return 'buffered';
+    return 'kept';
 end
 $$;

@@ -9,5 +9,8 @@ as $$
     ) or exists (
         select from durable.mailbox
         where mailbox.shard = 0 and mailbox.execution_id = $1 and mailbox.message_id = $2
+    ) or exists (
+        select from durable.refusals
+        where refusals.shard = 0 and refusals.execution_id = $1 and refusals.message_id = $2
     )
 $$;

@@ -19,7 +19,11 @@ create or replace function durable.park(
     wait_schemas text[],
     wait_details text[],
     dropped_execution_ids uuid[],
-    dropped_keys text[]
+    dropped_keys text[],
+    refused_execution_ids uuid[],
+    refused_keys text[],
+    refused_message_ids uuid[],
+    refused_reasons text[]
 ) returns table (execution_id uuid, outcome text, resolved json, wake_at timestamptz)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -31,7 +35,6 @@ declare
     held uuid[];
     parked_before uuid[];
     answered uuid[];
-    misfit record;
 begin
     select present.at into at from durable.present;
     perform from durable.workers as fence
@@ -58,6 +61,13 @@ begin
       and execution.worker_id = park.worker_id
       and execution.epoch = asked.epoch
       and execution.state in ('running', 'waiting', 'pending');
+
+    -- Before any wait is dropped: a message that was refused does not go back into the mailbox.
+    if cardinality(refused_keys) > 0 then
+        perform durable.refuse_messages(
+            park.shard, held, refused_execution_ids, refused_keys, refused_message_ids, refused_reasons, at
+        );
+    end if;
 
     if cardinality(dropped_keys) > 0 then
         perform durable.drop_waits(park.shard, held, dropped_execution_ids, dropped_keys, at);
@@ -87,24 +97,6 @@ begin
         perform durable.start_children(park.shard, held, wait_execution_ids, wait_keys, wait_kinds, wait_details, at);
     end if;
 
-    -- An answer that came before the question is checked now; one that does not fit is dropped, and the question stands.
-    for misfit in
-        delete from durable.mailbox as message
-        using durable.waits as waiting
-        where message.shard = park.shard
-          and message.execution_id = any (held)
-          and message.kind = 'input'
-          and waiting.shard = message.shard
-          and waiting.execution_id = message.execution_id
-          and waiting.kind = message.kind
-          and waiting.name = message.name
-          and waiting.outcome is null
-          and durable.schema_mismatch(waiting.schema::jsonb, message.payload::jsonb, 'value', waiting.schema::jsonb) is not null
-        returning message.execution_id, message.name
-    loop
-        raise warning 'an early answer to input `%` of execution % does not fit and is dropped', misfit.name, misfit.execution_id;
-    end loop;
-
     -- A message that came before the wait resolves it. One message at a time finds its wait, the oldest message first, until no
     -- message fits: each that is taken leaves fewer waits for the next.
     loop
@@ -119,6 +111,8 @@ begin
             where message.shard = park.shard
               and message.execution_id = any (held)
               and (waiting.name = message.name or message.name = any (waiting.names))
+              -- A message that came after the deadline came too late.
+              and (waiting.due_at is null or waiting.due_at > at or waiting.due_at >= message.sent_at)
             order by message.execution_id, message.arrival, waiting.ordinal
         ),
         taken as (
@@ -196,7 +190,7 @@ begin
         case when asked.execution_id = any (answered) then (
             select json_agg(json_build_object(
                 'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
-                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at
+                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
             ))
             from durable.waits as waiting
             where waiting.shard = park.shard

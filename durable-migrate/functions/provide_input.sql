@@ -1,4 +1,6 @@
--- provide_input: answer the open input of that name if the value fits its schema; kept for later when none was asked yet.
+-- provide_input: answer the open input of that name; kept for later if none was asked yet.
+-- `delivered`, `repeated`, or `kept`: then no open input has that name, and `open_names` has those of the inputs that are asked for.
+-- The worker judges the answer and puts the question back if it does not fit: see `durable.refusals`. A short answer gets a first look here.
 create or replace function durable.provide_input(
     execution_id uuid,
     name text,
@@ -6,7 +8,8 @@ create or replace function durable.provide_input(
     message_id uuid default gen_random_uuid(),
     answered_by text default null,
     out outcome text,
-    out woken_queue text
+    out woken_queue text,
+    out open_names text[]
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -28,7 +31,7 @@ begin
     end if;
     perform durable.lock_mailbox(provide_input.execution_id);
 
-    select state into target
+    select state, deadline_at, rollback into target
     from durable.executions
     where shard = 0 and execution_id = provide_input.execution_id;
     if target is null then
@@ -43,16 +46,26 @@ begin
         raise exception 'execution % is already %: input `%` came too late', provide_input.execution_id, target.state, provide_input.name
         using errcode = 'UD410';
     end if;
+    if target.rollback is null and target.deadline_at <= durable.now() then
+        raise exception 'the time of execution % was over at %: input `%` came too late',
+            provide_input.execution_id, target.deadline_at, provide_input.name
+        using errcode = 'UD410';
+    end if;
 
     -- Of several open ones the oldest, to which the answer will be delivered.
-    select schema, waits.outcome as decided into asked
+    select schema, waits.outcome as decided, due_at <= durable.now() as overdue, due_at into asked
     from durable.waits
     where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
-    order by waits.outcome is null desc, resolved_ordinal desc, ordinal
+    order by waits.outcome is null desc, (due_at <= durable.now()) is true, resolved_ordinal desc, ordinal
     limit 1;
     if asked.decided is not null then
         raise exception 'input `%` of execution % is decided already (%)', provide_input.name, provide_input.execution_id, asked.decided
         using errcode = 'UD409', hint = 'nothing asks for it now';
+    end if;
+    if asked.overdue then
+        raise exception 'the deadline of input `%` of execution % has passed (%)',
+            provide_input.name, provide_input.execution_id, asked.due_at
+        using errcode = 'UD409', hint = 'the workflow goes on without an answer';
     end if;
     if exists (
         select from durable.mailbox
@@ -61,7 +74,14 @@ begin
         raise exception 'input `%` of execution % was given already', provide_input.name, provide_input.execution_id
         using errcode = 'UD409', hint = 'it waits in the mailbox until the workflow asks for it';
     end if;
-    mismatch := durable.schema_mismatch(asked.schema::jsonb, provide_input.value::jsonb, 'value', asked.schema::jsonb);
+    if octet_length(provide_input.value::text) <= 16384 and octet_length(asked.schema::text) <= 65536 then
+        begin
+            mismatch := durable.schema_mismatch(asked.schema::jsonb, provide_input.value::jsonb, 'value', 2);
+        exception when data_exception then
+            -- What jsonb cannot hold is for the worker to judge.
+            mismatch := null;
+        end;
+    end if;
     if mismatch is not null then
         raise exception 'input `%` of execution % does not fit: %', provide_input.name, provide_input.execution_id, mismatch
         using errcode = 'UD422', hint = 'the wait stands; answer again with a value that fits its schema';
@@ -72,6 +92,8 @@ begin
     );
     if outcome = 'delivered' then
         woken_queue := durable.wake_for_message(provide_input.execution_id);
+    else
+        open_names := durable.open_names(provide_input.execution_id, 'input');
     end if;
 end
 $$;

@@ -50,12 +50,12 @@ begin
     from (
         select open.execution_id
         from (
-            select execution_id, ordinal
+            select execution_id, ordinal, due_at
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation = publish.correlation
             union all
-            select execution_id, ordinal
+            select execution_id, ordinal, due_at
             from durable.waits
             where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
               and correlation is null and publish.correlation is null
@@ -67,7 +67,14 @@ begin
             limit 1
         ) as execution
         where open.ordinal < publication.ordinal
+          and (open.due_at is null or open.due_at > durable.now())
           and execution.finished_at is null
+          and not exists (
+            select from durable.refusals
+            where refusals.shard = 0
+              and refusals.execution_id = open.execution_id
+              and refusals.message_id = publication.message_id
+          )
         limit most
     ) as listener;
 
@@ -97,6 +104,7 @@ begin
           -- So that the index of topics does not fit, in which all who wait on this one would be read.
           and coalesce(outcome, 'open') = 'open'
           and ordinal < publication.ordinal
+          and (due_at is null or due_at > at)
         returning execution_id
     ),
     woken as (

@@ -1,11 +1,13 @@
 -- send_event: give an event to the wait of that name, or keep it in the mailbox until one begins; once per message id.
+-- `delivered`, `repeated`, or `kept`: then no open wait has that name, and `open_names` has those of the events that are waited for.
 create or replace function durable.send_event(
     execution_id uuid,
     name text,
     payload json default 'null',
     message_id uuid default gen_random_uuid(),
     out outcome text,
-    out woken_queue text
+    out woken_queue text,
+    out open_names text[]
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -21,7 +23,7 @@ begin
     perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
     perform durable.lock_mailbox(send_event.execution_id);
 
-    select state, queue into target
+    select state, queue, deadline_at, rollback into target
     from durable.executions
     where shard = 0 and execution_id = send_event.execution_id;
     if target is null then
@@ -36,10 +38,30 @@ begin
         raise exception 'execution % is already %: event `%` came too late', send_event.execution_id, target.state, send_event.name
         using errcode = 'UD410';
     end if;
+    if target.rollback is null and target.deadline_at <= durable.now() then
+        raise exception 'the time of execution % was over at %: event `%` came too late',
+            send_event.execution_id, target.deadline_at, send_event.name
+        using errcode = 'UD410';
+    end if;
 
     outcome := durable.deliver(send_event.execution_id, 'event', send_event.name, send_event.payload, send_event.message_id);
     if outcome = 'delivered' then
         woken_queue := durable.wake_for_message(send_event.execution_id);
+        return;
     end if;
+
+    -- The database's time ends a wait, whether or not a worker has looked since.
+    update durable.waits
+    set outcome = 'timed_out', resolved_at = durable.now()
+    where shard = 0
+      and waits.execution_id = send_event.execution_id
+      and kind = 'event'
+      and (waits.name = send_event.name or send_event.name = any (names))
+      and waits.outcome is null
+      and due_at <= durable.now();
+    if found then
+        woken_queue := durable.wake_for_message(send_event.execution_id);
+    end if;
+    open_names := durable.open_names(send_event.execution_id, 'event');
 end
 $$;

@@ -10,7 +10,7 @@ declare
     child record;
 begin
     for child in
-        select execution_id, executions.parent_id, parent_key, state, output, error
+        select execution_id, executions.parent_id, parent_key, state, output, error, finished_at
         from durable.executions
         where executions.shard = tell_parents.shard
           and execution_id = any (child_ids)
@@ -38,7 +38,9 @@ begin
         where waits.shard = tell_parents.shard
           and execution_id = child.parent_id
           and key = child.parent_key
-          and waits.outcome is null;
+          and waits.outcome is null
+          -- A child that ended after the deadline came too late, though no worker has looked since.
+          and (due_at is null or due_at > child.finished_at);
         if found then
             outcome := 'told';
             woken_queue := durable.wake_for_message(child.parent_id);

@@ -50,6 +50,13 @@ static MIGRATIONS: &[Migration] = &[
     migration(37, "order_by_ordinals", Kind::Expand, include_str!("../migrations/0037_order_by_ordinals.sql")),
     migration(38, "remember_leases", Kind::Expand, include_str!("../migrations/0038_remember_leases.sql")),
     migration(39, "drop_rested_at", Kind::Contract, include_str!("../migrations/0039_drop_rested_at.sql")),
+    migration(40, "create_refusals", Kind::Expand, include_str!("../migrations/0040_create_refusals.sql")),
+    migration(
+        41,
+        "drop_outcomes_without_names",
+        Kind::Expand,
+        include_str!("../migrations/0041_drop_outcomes_without_names.sql"),
+    ),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -83,6 +90,7 @@ static FUNCTIONS: &[Function] = &[
     function("new_id", include_str!("../functions/new_id.sql")),
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
+    function("open_names", include_str!("../functions/open_names.sql")),
     function("park", include_str!("../functions/park.sql")),
     function("pause_queue", include_str!("../functions/pause_queue.sql")),
     function("poison", include_str!("../functions/poison.sql")),
@@ -90,6 +98,7 @@ static FUNCTIONS: &[Function] = &[
     function("provide_input", include_str!("../functions/provide_input.sql")),
     function("publish", include_str!("../functions/publish.sql")),
     function("rank", include_str!("../functions/rank.sql")),
+    function("refuse_messages", include_str!("../functions/refuse_messages.sql")),
     function("resume", include_str!("../functions/resume.sql")),
     function("resume_queue", include_str!("../functions/resume_queue.sql")),
     function("retry", include_str!("../functions/retry.sql")),

@@ -214,7 +214,9 @@ async fn answer(durable: &Durable, questions: &[PendingInput], answers: Answers)
         };
         match durable.provide_input(question.execution_id, &question.name, &Approval { approved }).await {
             Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Finished) => println!("  too late: {error}"),
-            answered => answered?,
+            answered => {
+                answered?;
+            }
         }
     }
     println!();

@@ -44,8 +44,8 @@ async fn two_schemas_in_one_database_share_nothing() {
     for (durable, stranger) in [(&here, second.id()), (&there, first.id())] {
         for refused in [
             durable.get_execution(stranger).await.map(drop),
-            durable.send_event(stranger, "word", "Hi").await,
-            durable.provide_input(stranger, "name", "Cy").await,
+            durable.send_event(stranger, "word", "Hi").await.map(drop),
+            durable.provide_input(stranger, "name", "Cy").await.map(drop),
             durable.cancel(stranger, "not mine").await,
             durable.resume(stranger).await,
         ] {

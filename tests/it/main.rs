@@ -79,6 +79,12 @@ mod mapping;
 #[cfg(test)]
 mod migrating;
 #[cfg(test)]
+mod misfitting;
+#[cfg(test)]
+mod missing_deadlines;
+#[cfg(test)]
+mod mistyping;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod outages;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
-    Failure as Recorded, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
+    Failure as Recorded, KeptMessage, Refusal, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -80,6 +80,12 @@ fn report(Shown { details, unmet_conditions }: &Shown) -> String {
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
     part(&mut text, ATTEMPT_HEADINGS, steps);
     part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
+    part(&mut text, &["not waited for", "name", "came", "from", "payload"], details.mailbox.iter().map(kept_cells).collect());
+    part(
+        &mut text,
+        &["refused by", "name", "at", "from", "payload", "because"],
+        details.refusals.iter().map(refusal_cells).collect(),
+    );
     let children = details.children.iter();
     let children = children
         .map(|child| vec![child.key.clone(), child.id.to_string(), child.workflow.clone(), child.state.to_string()])
@@ -178,6 +184,17 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         maybe_time(wait.resolved_at),
         payload,
     ]
+}
+
+fn kept_cells(message: &KeptMessage) -> Vec<String> {
+    let KeptMessage { kind, name, payload, sent_by, sent_at, .. } = message;
+    vec![kind.as_str().to_owned(), name.clone(), time(*sent_at), sent_by.clone().unwrap_or_default(), short(payload)]
+}
+
+fn refusal_cells(refusal: &Refusal) -> Vec<String> {
+    let Refusal { key, name, reason, payload, sent_by, refused_at, .. } = refusal;
+    let payload = payload.as_deref().map(short).unwrap_or_default();
+    vec![key.clone(), name.clone(), time(*refused_at), sent_by.clone().unwrap_or_default(), payload, short(reason)]
 }
 
 /// One attempt of a step, for `run steps`.

@@ -31,8 +31,9 @@ async fn what_a_workflow_asks_is_listed_and_answered() {
 async fn events_and_publications_say_whom_they_reached() {
     let database = support::database().await;
     let id = database.durable(&["run", "start", "journey", "-o", "ids"]).await.done();
-    let sent = database.durable(&["event", "send", id.trim(), "weather", r#"{"rain": true}"#, "-o", "json"]).await.json();
-    assert_eq!(sent, json!({ "id": id.trim(), "done": "sent to" }));
+    let sent =
+        database.durable(&["event", "send", id.trim(), "weather", r#"{"rain": true}"#, "--early", "-o", "json"]).await.json();
+    assert_eq!(sent, json!({ "id": id.trim(), "done": "kept for", "open": [] }));
     assert_eq!(database.value::<String>("select payload::text from durable.mailbox").await, r#"{"rain": true}"#);
     let complaint = database.durable(&["event", "send", id.trim(), "weather", "{rain"]).await.refused(2);
     assert!(complaint.contains("is no JSON"), "{complaint}");
@@ -41,4 +42,27 @@ async fn events_and_publications_say_whom_they_reached() {
     assert_eq!(published, json!({ "reached": 0 }));
     let complaint = database.durable(&["event", "publish", ""]).await.refused(2);
     assert!(complaint.contains("a publication needs a topic"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_message_under_a_name_that_nothing_waits_for_is_kept_and_said_to_be() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let handle = worker.start::<support::Journey>("Ada".to_owned()).await.unwrap();
+    let id = handle.id().to_string();
+    support::eventually("it asks", async || !worker.pending_inputs().await.unwrap().is_empty()).await;
+    let complaint = database.durable(&["input", "give", &id, "palce", "\"Oslo\""]).await.refused(5);
+    assert!(complaint.contains("does not wait for input `palce` (it waits for: now `place`)"), "{complaint}");
+    let complaint = database.durable(&["event", "send", &id, "wether"]).await.refused(5);
+    assert!(complaint.contains("does not wait for event `wether` (it waits for: none now)"), "{complaint}");
+    let kept = database.durable(&["event", "send", &id, "weather", "1", "--early"]).await.done();
+    assert_eq!(kept, format!("kept for {id}\n"));
+    let shown = database.durable(&["run", "get", &id]).await.done();
+    for name in ["NOT WAITED FOR", "palce", "wether", "weather"] {
+        assert!(shown.contains(name), "{shown}");
+    }
+    let given = database.durable(&["input", "give", &id, "place", "\"Oslo\""]).await.done();
+    assert_eq!(given, format!("answered {id}\n"));
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), "in Oslo");
+    worker.shutdown().await.unwrap();
 }

@@ -9,8 +9,9 @@ use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::PendingInput;
+use crate::model::{Delivery, PendingInput};
 use crate::payload;
+use crate::plan::question::Question;
 use crate::store::look::{self, InputFilter};
 use crate::store::messages::{self, Message};
 
@@ -38,8 +39,8 @@ impl ProvideInput<'_> {
 }
 
 impl<'durable> IntoFuture for ProvideInput<'durable> {
-    type Output = Result<()>;
-    type IntoFuture = BoxFuture<'durable, Result<()>>;
+    type Output = Result<Delivery>;
+    type IntoFuture = BoxFuture<'durable, Result<Delivery>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -55,12 +56,31 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));
             }
             let store = durable.store();
-            let effect = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
+            check(durable, &message).await?;
+            let sent = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
             durable.engine.signals.observers.answered(message.execution_id, &message.name, person);
-            durable.engine.signals.affected(&effect);
-            Ok(())
+            durable.engine.signals.affected(&sent.effect);
+            Ok(sent.delivery)
         })
     }
+}
+
+/// Refuses an answer that does not fit the open question. The worker judges it once more: by then the question may be another.
+async fn check(durable: &Durable, message: &Message) -> Result<()> {
+    let Message { execution_id, name, payload, .. } = message;
+    let schema =
+        durable.run("look for a question", |pool| messages::find_question(durable.store(), pool, *execution_id, name)).await?;
+    let Some(schema) = schema else { return Ok(()) };
+    let (asked, answer) = (name.clone(), payload.clone());
+    // A long answer keeps a thread busy for some time: not one that the application runs on.
+    let judged = tokio::task::spawn_blocking(move || {
+        // A question that cannot be read is left to the worker.
+        let question = Question::new(&asked, &serde_json::from_str(&schema).ok()?).ok()?;
+        question.mismatch(answer.as_str())
+    });
+    let Ok(Some(mismatch)) = judged.await else { return Ok(()) };
+    let problem = format!("input `{name}` of execution {execution_id} does not fit: {mismatch}; the wait stands: answer again");
+    Err(Error::of_kind(ErrorKind::Payload, problem))
 }
 
 /// A list of inputs that nobody has given yet; await it. See [`Durable::pending_inputs`].
@@ -109,9 +129,12 @@ impl Durable {
     /// Answers an input that an execution asks for, or will ask for. Of several open questions of that name the oldest is
     /// answered. Await the returned builder, after `.by("ada@example.com")` where it should be on record who answered.
     ///
+    /// The answer is checked against the schema of the open question. What only its type can tell, the worker finds when it reads
+    /// the answer: it puts the question back, and [`PendingInput::refusal`] says why.
+    ///
     /// # Errors
     /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
-    /// its time is over, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
+    /// its deadline has passed, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
     pub fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> ProvideInput<'_> {
         let payload = payload::encode(&format!("input `{name}`"), value);
         let message = payload.map(|payload| Message::new(id, name, payload));

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject};
-use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck, Unknown, Unserved};
+use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck, Unheard, Unknown, Unserved};
 use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store};
 
@@ -21,13 +21,16 @@ const DEAD_ROWS: i64 = 10_000;
 /// Transactions open for longer hold up vacuum, and no statement of the engine takes so long.
 const OLD_SNAPSHOT_SECONDS: f64 = 300.0;
 
+/// A message that comes before its wait is usual; one that has waited so long may have a mistyped name.
+const UNHEARD_SECONDS: f64 = 3600.0;
+
 /// Most executions that are named, and most kinds of them.
 const NAMED: i64 = 100;
 
 impl Builder {
     /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
     /// transactions, queues that nobody works on, executions whose workflow and version no worker knows, that lost workers hold, that
-    /// were stopped, or that kill their workers. Empty where all is well: executions that sleep or wait are well. It writes nothing.
+    /// were stopped, or that kill their workers, messages that nothing has waited for in an hour. Empty where all is well: executions that sleep or wait are well. It writes nothing.
     ///
     /// # Errors
     /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may
@@ -162,6 +165,9 @@ impl Doctor {
         findings.extend(unknown.iter().map(unknown_executions));
         let stuck = self.run("look for stuck executions", |pool| doctor::stuck_executions(store, pool, NAMED)).await?;
         findings.extend(stuck.iter().map(stuck_execution));
+        let old = (UNHEARD_SECONDS, NAMED);
+        let unheard = self.run("look for messages in mailboxes", |pool| doctor::unheard_messages(store, pool, old)).await?;
+        findings.extend(unheard.iter().map(unheard_messages));
         Ok(findings)
     }
 }
@@ -182,6 +188,20 @@ fn lost_worker(LostWorker { id, process, executions }: &LostWorker) -> Finding {
         None => format!("{executions} executions are held by worker {id}, which has no row: it is lost"),
     };
     error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
+}
+
+fn unheard_messages(Unheard { id, workflow, messages, names, open }: &Unheard) -> Finding {
+    let quoted = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let waits = if open.is_empty() { "no message".to_owned() } else { quoted(open) };
+    let problem = format!(
+        "execution {id} (`{workflow}`) has not waited for {messages} messages that are over an hour old: {}; it waits for {waits}",
+        quoted(names)
+    );
+    warning(
+        Subject::Mailboxes,
+        problem,
+        format!("look at them with `durable run get {id}`; send one again if its name is mistyped"),
+    )
 }
 
 fn unserved_queue(Unserved { queue, executions, since }: &Unserved) -> Finding {

@@ -7,6 +7,7 @@ use super::{Durable, ExecutionHandle, Start};
 use crate::context::Workflow;
 use crate::error::{Error, Result};
 use crate::ids::ExecutionId;
+use crate::model::Delivery;
 use crate::payload;
 use crate::store;
 use crate::store::messages::{self, Message};
@@ -54,13 +55,13 @@ impl Durable {
         id: ExecutionId,
         name: &str,
         payload: &T,
-    ) -> Result<()> {
+    ) -> Result<Delivery> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
-        messages::send_event(self.store(), transaction, &message)
+        let sent = messages::send_event(self.store(), transaction, &message)
             .await
             .map_err(|error| store::refused("send an event", &error))?;
-        Ok(())
+        Ok(sent.delivery)
     }
 
     /// Tells workers to look at a queue now, after a transaction with a start or an event in it was committed.

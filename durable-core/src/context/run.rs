@@ -2,6 +2,7 @@
 
 mod commits;
 mod losing;
+mod refusing;
 mod rest;
 mod telling;
 
@@ -22,7 +23,7 @@ use super::wakers::Bell;
 use crate::clock::Clock;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, Claimed, FailedAttempt, JournalRecords, NewWait, RecordedWait, Undoable};
+use crate::model::{Checkpoint, Claimed, FailedAttempt, JournalRecords, NewWait, RecordedWait, RefusedMessage, Undoable};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::store::Lane;
@@ -179,6 +180,8 @@ struct State {
     answered: usize,
     /// Waits that were dropped, and that the database takes for open.
     dropped: BTreeSet<String>,
+    /// Messages that waits have received and cannot use, of which the database does not know yet.
+    refused: Vec<RefusedMessage>,
     /// Messages that code below a fork was given and has not gone on from: the keys of their waits, by the path of the scope.
     unused: BTreeMap<String, Vec<String>>,
     /// The children that dropped waits were for.
@@ -268,6 +271,7 @@ impl Run {
                 unregistered: 0,
                 answered: 0,
                 dropped: BTreeSet::new(),
+                refused: Vec::new(),
                 unused: BTreeMap::new(),
                 orphaned: Vec::new(),
                 unheard: false,

@@ -3,6 +3,7 @@
 mod input;
 mod several;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -14,18 +15,23 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::branch::Branch;
+use super::run::{Run, Verdict};
 use super::scope::{Scope, UnderWay};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
-use crate::payload;
-use crate::plan::journal_key;
+use crate::payload::{self, Payload};
+use crate::plan::question::Question;
+use crate::plan::{divergence, journal_key};
 
 pub use input::{Answer, Approval, InputWait};
 pub use several::{AllWait, Received, TimedAllWait};
 
 /// Longest name of an event, an input, a topic or a map, in bytes: it is part of journal keys, and those are indexed.
 pub(super) const LONGEST_NAME: usize = 200;
+
+/// Longest answer that is judged where the workflow runs, in bytes: a millisecond's work.
+const JUDGED_AT_ONCE: usize = 64 * 1024;
 
 /// A wait under a journal key; it ends when its outcome is recorded.
 pub(super) struct Waiting<'a> {
@@ -35,6 +41,8 @@ pub(super) struct Waiting<'a> {
     is_part: bool,
     /// Whether it was polled, and is not over.
     open: bool,
+    /// Whether it was open when it was last polled: what it has received since, no earlier life of the run has seen.
+    was_open: bool,
     key: String,
     kind: WaitKind,
     name: String,
@@ -51,7 +59,7 @@ pub(super) struct Waiting<'a> {
 #[derive(Clone)]
 pub(super) enum Schema {
     /// That of a Rust type, made when it is needed.
-    OfType(fn() -> Option<String>),
+    OfType(fn() -> serde_json::Value),
     Given(serde_json::Value),
 }
 
@@ -71,6 +79,7 @@ impl<'a> Waiting<'a> {
             under_way: None,
             is_part: false,
             open: false,
+            was_open: false,
             key,
             kind,
             name: name.to_owned(),
@@ -137,7 +146,7 @@ impl<'a> Waiting<'a> {
             name: self.name.clone(),
             due: self.due,
             prompt: self.prompt.clone(),
-            schema: self.schema.as_ref().and_then(Schema::text),
+            schema: self.schema.as_ref().map(|schema| schema.value().to_string()),
             details: self.details.clone(),
         }
     }
@@ -146,19 +155,62 @@ impl<'a> Waiting<'a> {
         format!("{} `{}`", self.kind.as_str(), self.name)
     }
 
-    /// The value that was received; `None` when the time was over first.
+    /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait goes
+    /// on.
     async fn received<T>(mut self, read: Read<T>) -> Result<Option<T>> {
+        let question = self.question()?;
+        let what = self.what();
+        loop {
+            let over = std::future::poll_fn(|cx| self.poll_over(cx)).await;
+            match over.outcome {
+                Some(WaitOutcome::Received) => {
+                    let (run, used) = (self.scope.run.clone(), self.was_used());
+                    // What was used is not asked for again, and only has to be read.
+                    let asked = question.as_ref().filter(|_| !used);
+                    match judge(&run, asked, &over, |over| read(&what, over)).await {
+                        Ok(value) => {
+                            self.close();
+                            return Ok(Some(value));
+                        }
+                        Err(reason) if used => {
+                            return run.stop(Verdict::Diverged(divergence::unreadable(&self.key, &reason))).await;
+                        }
+                        Err(reason) => self.put_back(&over, &reason),
+                    }
+                }
+                Some(WaitOutcome::Cancelled) => {
+                    self.close();
+                    return Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled")));
+                }
+                _ => {
+                    self.close();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The question that answers must fit; fails if nothing can be waited for, or nothing could answer.
+    fn question(&mut self) -> Result<Option<Question>> {
         if let Some(refused) = self.refused.take() {
             return Err(refused);
         }
-        let what = self.what();
-        let over = self.await;
-        match over.outcome {
-            Some(WaitOutcome::Received) => read(&what, &over).map(Some),
-            Some(WaitOutcome::Cancelled) => {
-                Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled")))
-            }
-            _ => Ok(None),
+        let Some(schema) = &self.schema else { return Ok(None) };
+        Question::new(&self.name, &schema.value()).map(Some).map_err(invalid)
+    }
+
+    /// Whether an earlier life of the run has used what this one finds in its journal.
+    fn was_used(&self) -> bool {
+        !self.was_open && self.scope.run.has_gone_on_from(&self.key)
+    }
+
+    /// Goes on waiting after a message that cannot be used.
+    fn put_back(&mut self, over: &RecordedWait, reason: &str) {
+        // Code that only replays writes nothing: it stops here.
+        if !self.scope.only_replays() {
+            self.scope.run.refuse_message(self.scope.path(), over, reason);
+            self.open = true;
+            self.was_open = true;
         }
     }
 
@@ -168,6 +220,37 @@ impl<'a> Waiting<'a> {
         if is_message && over.outcome == Some(WaitOutcome::Received) && !self.scope.path().is_empty() {
             self.scope.run.give_message(self.scope.path(), &self.key);
         }
+    }
+
+    /// How the wait ended. It may be polled again after [`put_back`](Self::put_back).
+    fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
+        if self.under_way.is_none() && !self.is_part {
+            self.under_way = Some(self.scope.set_out(&self.key));
+        }
+        let waker = self.scope.wakers.own(cx.waker());
+        let run = self.scope.run.clone();
+        // What was begun in this life goes on; only a replay leaves the journal as it is.
+        self.open |= !self.scope.only_replays();
+        let polled =
+            if self.open { run.poll_wait(&self.key, || self.to_register(), waker.clone()) } else { run.replay_wait(&self.key) };
+        if let Poll::Ready(over) = polled {
+            self.open = false;
+            self.note_message(&over);
+            return Poll::Ready(over);
+        }
+        self.was_open = true;
+        if let Some(reminder) = &mut self.reminder
+            && let Poll::Ready(never) = reminder.poll(&waker)
+        {
+            match never {}
+        }
+        Poll::Pending
+    }
+
+    /// Ends the call: what was received is used, or nothing was.
+    fn close(&mut self) {
+        self.end_reminder();
+        self.under_way = None;
     }
 
     /// Ends the reminder, if there is one: what it did stays in the journal, and is not asked for again.
@@ -183,29 +266,11 @@ impl Future for Waiting<'_> {
     type Output = RecordedWait;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
-        let this = &mut *self;
-        if this.under_way.is_none() && !this.is_part {
-            this.under_way = Some(this.scope.set_out(&this.key));
+        let polled = self.poll_over(cx);
+        if polled.is_ready() {
+            self.close();
         }
-        let waker = this.scope.wakers.own(cx.waker());
-        let run = this.scope.run.clone();
-        // What was begun in this life goes on; only a replay leaves the journal as it is.
-        this.open |= !this.scope.only_replays();
-        let polled =
-            if this.open { run.poll_wait(&this.key, || this.to_register(), waker.clone()) } else { run.replay_wait(&this.key) };
-        if let Poll::Ready(over) = polled {
-            this.open = false;
-            this.end_reminder();
-            this.under_way = None;
-            this.note_message(&over);
-            return Poll::Ready(over);
-        }
-        if let Some(reminder) = &mut this.reminder
-            && let Poll::Ready(never) = reminder.poll(&waker)
-        {
-            match never {}
-        }
-        Poll::Pending
+        polled
     }
 }
 
@@ -218,11 +283,40 @@ impl Drop for Waiting<'_> {
 }
 
 impl Schema {
-    fn text(&self) -> Option<String> {
+    fn value(&self) -> Cow<'_, serde_json::Value> {
         match self {
-            Self::OfType(schema) => schema(),
-            Self::Given(schema) => Some(schema.to_string()),
+            Self::OfType(schema) => Cow::Owned(schema()),
+            Self::Given(schema) => Cow::Borrowed(schema),
         }
+    }
+}
+
+/// Reads what was received; `Err` says why it cannot be used.
+async fn judge<T>(
+    run: &Arc<Run>,
+    question: Option<&Question>,
+    over: &RecordedWait,
+    read: impl Fn(&RecordedWait) -> Result<T>,
+) -> Result<T, String> {
+    let mismatch = match question {
+        Some(question) => mismatch(run, question, over.payload()).await,
+        None => None,
+    };
+    mismatch.map_or_else(|| read(over).map_err(|error| error.to_string()), Err)
+}
+
+/// Why the answer does not fit the question. A long answer is judged on a thread that no execution runs on.
+async fn mismatch(run: &Arc<Run>, question: &Question, answer: Payload) -> Option<String> {
+    if answer.as_str().len() <= JUDGED_AT_ONCE {
+        return question.mismatch(answer.as_str());
+    }
+    let _busy = run.begin_work();
+    let question = question.clone();
+    let judged = tokio::task::spawn_blocking(move || question.mismatch(answer.as_str()));
+    match judged.await {
+        Ok(mismatch) => mismatch,
+        // The runtime shuts down, and the run with it.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::message::{KeptMessage, Refusal};
 use super::wait::{Bond, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
@@ -200,6 +201,10 @@ pub struct ExecutionDetails {
     pub children: Vec<Child>,
     /// What was done to undo its steps, in that order.
     pub compensations: Vec<Compensation>,
+    /// Messages that nothing has waited for, in the order of their arrival; at most 100.
+    pub mailbox: Vec<KeptMessage>,
+    /// Messages that its waits could not use, the oldest first; the newest 20.
+    pub refusals: Vec<Refusal>,
 }
 
 /// An execution that another one started.

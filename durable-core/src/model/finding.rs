@@ -57,6 +57,8 @@ pub enum Subject {
     Workers,
     /// Executions that do not go on by themselves.
     Executions,
+    /// Messages that nothing has waited for.
+    Mailboxes,
 }
 
 impl Severity {
@@ -85,6 +87,7 @@ impl Subject {
             Self::Workflows => "workflows",
             Self::Workers => "workers",
             Self::Executions => "executions",
+            Self::Mailboxes => "mailboxes",
         }
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
+
+use super::Refusal;
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +148,8 @@ pub struct PendingInput {
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.
     pub due_at: Option<DateTime<Utc>>,
+    /// The newest answer that the workflow could not use, if there was one.
+    pub refusal: Option<Refusal>,
 }
 
 /// A wait that an execution is about to register.
@@ -165,6 +170,16 @@ impl NewWait {
         let child = self.details.as_ref().and_then(|details| details.child.as_ref());
         child.is_none_or(|child| child.bond == Bond::Awaited)
     }
+}
+
+/// A message that a wait has received and cannot use.
+#[derive(Debug, Clone)]
+pub(crate) struct RefusedMessage {
+    /// The key of the wait, which is open again.
+    pub(crate) key: String,
+    /// The wait may receive another before the database is told.
+    pub(crate) message_id: Option<Uuid>,
+    pub(crate) reason: String,
 }
 
 /// What only some waits have. `durable.park` reads it by these names.
@@ -246,6 +261,9 @@ pub(crate) struct RecordedWait {
     pub(crate) answered_by: Option<String>,
     #[serde(default)]
     pub(crate) resolved_at: Option<DateTime<Utc>>,
+    /// The message that it received.
+    #[serde(default)]
+    pub(crate) message_id: Option<Uuid>,
     /// That of the arguments of a step which the child runs; only where the whole journal is loaded.
     #[serde(default)]
     pub(crate) digest: Option<i64>,

@@ -49,6 +49,15 @@ fn unknown_step(workflow: &str, steps: &[KnownStep], key: &str, recorded: &str) 
     )
 }
 
+/// The report for what a wait has received, and the code has gone on from, but cannot read any more.
+pub(crate) fn unreadable(key: &str, problem: &str) -> String {
+    format!(
+        "what `{key}` received cannot be read any more\n  recorded: a message that an earlier version of the code has used\n  \
+         expected: {problem}\n\
+         let the type read what was received (an `Option` for a new field), or deploy the code that read it"
+    )
+}
+
 /// The report for a step that is called with other arguments than those recorded.
 pub(crate) fn other_arguments(key: &str, recorded: u64, called: u64) -> String {
     format!(

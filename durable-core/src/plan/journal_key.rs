@@ -160,6 +160,23 @@ const ROUTED: &str = "child";
 /// What stands before the step's name in the entry of an execution that runs it.
 const ROUTED_STEP: &str = "step ";
 
+/// Whether code that has recorded something under `other` has gone on from the wait under `wait`: it comes later, and not in a
+/// branch beside.
+pub(crate) fn comes_after(wait: &str, other: &str) -> bool {
+    let common = wait.bytes().zip(other.bytes()).take_while(|(one, two)| one == two).count();
+    let level = wait[..common].rfind('/').map_or(0, |slash| slash + 1);
+    let segment = |key: &str| key[level..].split('/').next().unwrap_or_default().to_owned();
+    let (around, theirs) = (segment(wait), segment(other));
+    // Reminders of the wait, and what else its call or the one around it has recorded.
+    if around == theirs {
+        return false;
+    }
+    let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
+    let scope = wait[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let is_part = scope == "all" || scope.starts_with("all#");
+    !is_part && !(is_branch(&around) && is_branch(&theirs))
+}
+
 /// The key of the execution that runs the step of that key in another queue.
 pub(crate) fn routed(key: &str) -> String {
     let entry = Entry::read(key);
@@ -206,6 +223,21 @@ mod tests {
         let mut keys = KeySequence::default();
         let taken = ["paid", "paid", "paid#2", "paid%232", "1/step charge"].map(|name| keys.next("event", name));
         assert_eq!(taken, ["event paid", "event paid#2", "event paid%232", "event paid%25232", "event 1%2Fstep charge"]);
+    }
+
+    #[test]
+    fn code_has_gone_on_from_a_wait_when_something_later_is_recorded_in_no_branch_beside_it() {
+        let waits = "join/0/input name";
+        for later in ["step pay", "join/0/step pay", "join/0/input name#2", "join#2/1/step pay"] {
+            assert!(comes_after(waits, later), "{later}");
+        }
+        for other in ["join/1/step pay", "join", "join/0/input name/sleep", "join/0/input name/step remind"] {
+            assert!(!comes_after(waits, other), "{other}");
+        }
+        assert!(!comes_after("all/event a", "all/event b"));
+        assert!(comes_after("all/event a", "step pay"));
+        assert!(!comes_after("map rows/3/event a", "map rows/31/step b"));
+        assert!(comes_after("event a", "event ab"));
     }
 
     #[test]

@@ -60,6 +60,18 @@ pub(crate) struct LostWorker {
     pub(crate) executions: i64,
 }
 
+/// An execution with messages that nothing has waited for.
+#[derive(Debug)]
+pub(crate) struct Unheard {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) messages: i64,
+    /// Some of their names.
+    pub(crate) names: Vec<String>,
+    /// The names of what it waits for now.
+    pub(crate) open: Vec<String>,
+}
+
 /// An execution that does not go on by itself.
 #[derive(Debug)]
 pub(crate) struct Stuck {
@@ -179,6 +191,25 @@ pub(crate) async fn stuck_executions(store: &Store, pool: &PgPool, limit: i64) -
                 _ => How::KillsWorkers { claims: row.try_get("claims")? },
             };
             Ok(Stuck { id: row.try_get::<Uuid, _>("execution_id")?.into(), workflow: row.try_get("workflow")?, how })
+        })
+        .collect()
+}
+
+pub(crate) async fn unheard_messages(
+    store: &Store,
+    pool: &PgPool,
+    (seconds, limit): (f64, i64),
+) -> Result<Vec<Unheard>, sqlx::Error> {
+    let rows = store.query(Statement::FindUnheardMessages).bind(SHARD).bind(seconds).bind(limit).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unheard {
+                id: row.try_get::<Uuid, _>("execution_id")?.into(),
+                workflow: row.try_get("workflow")?,
+                messages: row.try_get("messages")?,
+                names: row.try_get("names")?,
+                open: row.try_get("open_names")?,
+            })
         })
         .collect()
 }

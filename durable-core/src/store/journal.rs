@@ -72,6 +72,7 @@ fn wait(row: &PgRow) -> Result<RecordedWait, sqlx::Error> {
         child_id: row.try_get::<Option<Uuid>, _>("child_id")?.map(ExecutionId::from),
         answered_by: row.try_get("answered_by")?,
         resolved_at: row.try_get("at")?,
+        message_id: row.try_get("message_id")?,
         digest: row.try_get("digest")?,
     })
 }

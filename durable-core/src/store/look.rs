@@ -11,7 +11,12 @@ use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, IdPrefix, SHARD};
-use crate::model::{Child, Execution, ExecutionDetails, ExecutionState, Parent, PendingInput, Wait};
+use crate::model::{
+    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
+};
+
+/// Most messages of a mailbox that are shown.
+const MOST_MESSAGES: i64 = 100;
 
 /// Filters of a list; those left out let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +54,11 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     };
     let waits = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect::<Result<_, _>>()?;
     let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<_, _>>()?;
+    let mailbox = store.query(Statement::ListMailbox).bind(SHARD).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
+    let mailbox = mailbox.iter().map(read_kept_message).collect::<Result<_, _>>()?;
+    let refusals = about(Statement::ListRefusals, id).await?.iter().map(read_refusal).collect::<Result<_, _>>()?;
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
-    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations }))
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals }))
 }
 
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
@@ -216,6 +224,42 @@ fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
         metadata: json(row.try_get("metadata")?)?,
         asked_at: row.try_get("asked_at")?,
         due_at: row.try_get("due_at")?,
+        refusal: read_refusal_of_input(row)?,
+    })
+}
+
+fn read_refusal_of_input(row: &PgRow) -> Result<Option<Refusal>, sqlx::Error> {
+    let Some(refused_at) = row.try_get("refused_at")? else { return Ok(None) };
+    Ok(Some(Refusal {
+        key: row.try_get("key")?,
+        kind: WaitKind::Input,
+        name: row.try_get("name")?,
+        reason: row.try_get("reason")?,
+        payload: row.try_get("refused_payload")?,
+        sent_by: row.try_get("sent_by")?,
+        refused_at,
+    }))
+}
+
+fn read_kept_message(row: &PgRow) -> Result<KeptMessage, sqlx::Error> {
+    Ok(KeptMessage {
+        kind: word(row.try_get("kind")?)?,
+        name: row.try_get("name")?,
+        payload: row.try_get("payload")?,
+        sent_by: row.try_get("sent_by")?,
+        sent_at: row.try_get("sent_at")?,
+    })
+}
+
+fn read_refusal(row: &PgRow) -> Result<Refusal, sqlx::Error> {
+    Ok(Refusal {
+        key: row.try_get("key")?,
+        kind: word(row.try_get("kind")?)?,
+        name: row.try_get("name")?,
+        reason: row.try_get("reason")?,
+        payload: row.try_get("payload")?,
+        sent_by: row.try_get("sent_by")?,
+        refused_at: row.try_get("refused_at")?,
     })
 }
 

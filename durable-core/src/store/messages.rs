@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, SHARD};
+use crate::model::Delivery;
 use crate::payload::Payload;
 
 /// A message to an execution.
@@ -41,7 +42,14 @@ impl Effect {
     }
 }
 
-pub(crate) async fn send_event(store: &Store, executor: impl PgExecutor<'_>, message: &Message) -> Result<Effect, sqlx::Error> {
+/// What became of a message, and what that did to the execution.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) delivery: Delivery,
+    pub(crate) effect: Effect,
+}
+
+pub(crate) async fn send_event(store: &Store, executor: impl PgExecutor<'_>, message: &Message) -> Result<Sent, sqlx::Error> {
     let row = store
         .query(Statement::SendEvent)
         .bind(message.execution_id.as_uuid())
@@ -50,7 +58,7 @@ pub(crate) async fn send_event(store: &Store, executor: impl PgExecutor<'_>, mes
         .bind(message.message_id)
         .fetch_one(executor)
         .await?;
-    effect(&row, message.execution_id)
+    sent(&row, message.execution_id)
 }
 
 pub(crate) async fn provide_input(
@@ -58,7 +66,7 @@ pub(crate) async fn provide_input(
     executor: impl PgExecutor<'_>,
     message: &Message,
     answered_by: Option<&str>,
-) -> Result<Effect, sqlx::Error> {
+) -> Result<Sent, sqlx::Error> {
     let row = store
         .query(Statement::ProvideInput)
         .bind(message.execution_id.as_uuid())
@@ -68,10 +76,10 @@ pub(crate) async fn provide_input(
         .bind(answered_by)
         .fetch_one(executor)
         .await?;
-    effect(&row, message.execution_id)
+    sent(&row, message.execution_id)
 }
 
-/// Delivers up to `limit` buffered messages to waits that missed them.
+/// Delivers up to `limit` messages in mailboxes to waits that missed them.
 pub(crate) async fn deliver_stragglers(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -81,10 +89,33 @@ pub(crate) async fn deliver_stragglers(
     rows.iter().map(|row| effect(row, row.try_get::<Uuid, _>("execution_id")?.into())).collect()
 }
 
+/// The schema of the open input to which an answer would go.
+pub(crate) async fn find_question(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    execution_id: ExecutionId,
+    name: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let query = store.query(Statement::FindQuestion).bind(SHARD).bind(execution_id.as_uuid()).bind(name);
+    let row = query.fetch_optional(executor).await?;
+    Ok(row.map(|row| row.try_get("schema")).transpose()?.flatten())
+}
+
+fn sent(row: &PgRow, execution_id: ExecutionId) -> Result<Sent, sqlx::Error> {
+    let delivery = match row.try_get("outcome")? {
+        "kept" => Delivery::Kept { open: row.try_get::<Option<_>, _>("open_names")?.unwrap_or_default() },
+        "repeated" => Delivery::Repeated,
+        _ => Delivery::Delivered,
+    };
+    Ok(Sent { delivery, effect: effect(row, execution_id)? })
+}
+
 fn effect(row: &PgRow, execution_id: ExecutionId) -> Result<Effect, sqlx::Error> {
+    let woken_queue: Option<String> = row.try_get("woken_queue")?;
     Ok(match row.try_get("outcome")? {
-        "buffered" => Effect::Kept,
+        // A wait whose deadline has passed ends when a message comes too late for it.
+        "kept" => woken_queue.map_or(Effect::Kept, Effect::Woke),
         // Also where an earlier try delivered it, whose answer was lost.
-        _ => Effect::on(execution_id, row.try_get("woken_queue")?),
+        _ => Effect::on(execution_id, woken_queue),
     })
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Batch, Lane, Statement, Store};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
-use crate::model::{Due, NewWait, RecordedWait, WaitDetails};
+use crate::model::{Due, NewWait, RecordedWait, RefusedMessage, WaitDetails};
 
 /// An execution that has nothing to do but wait.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(crate) struct Park {
     pub(crate) dropped: Vec<String>,
     /// The children that those were for; to be cancelled once the waits are dropped.
     pub(crate) orphaned: Vec<ExecutionId>,
+    /// Messages that waits have received and cannot use: those waits are open again.
+    pub(crate) refused: Vec<RefusedMessage>,
     /// When a retry is due, if one is.
     pub(crate) wake_at: Option<DateTime<Utc>>,
 }
@@ -90,6 +92,8 @@ impl Batch for Parks {
             items.iter().flat_map(|item| item.waits.iter().map(|wait| (item.id.as_uuid(), wait))).collect();
         let dropped: Vec<(Uuid, &str)> =
             items.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
+        let refused: Vec<(Uuid, &RefusedMessage)> =
+            items.iter().flat_map(|item| item.refused.iter().map(|refused| (item.id.as_uuid(), refused))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
             .bind(SHARD)
@@ -110,6 +114,10 @@ impl Batch for Parks {
             .bind(waits.iter().map(|(_, wait)| wait.details.as_deref().map(details)).collect::<Vec<_>>())
             .bind(dropped.iter().map(|(id, _)| *id).collect::<Vec<_>>())
             .bind(dropped.iter().map(|(_, key)| *key).collect::<Vec<_>>())
+            .bind(refused.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(refused.iter().map(|(_, refused)| refused.key.as_str()).collect::<Vec<_>>())
+            .bind(refused.iter().map(|(_, refused)| refused.message_id).collect::<Vec<_>>())
+            .bind(refused.iter().map(|(_, refused)| refused.reason.as_str()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         let mut outcomes = HashMap::with_capacity(rows.len());

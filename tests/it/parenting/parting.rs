@@ -180,12 +180,12 @@ async fn a_child_that_nobody_waits_for_any_more_is_cancelled_or_undone() {
         let id = handle.id();
         hold.gate.until_inside(1).await;
         match how {
-            "race" => durable.send_event(id, "first", "the event").await.unwrap(),
+            "race" => drop(durable.send_event(id, "first", "the event").await.unwrap()),
             "time out" => drop(clock::turn(&database, days(1)).await),
             "roll back" => durable.rollback(id, how).await.unwrap(),
             "cancel and undo" => durable.cancel(id, how).compensate().await.unwrap(),
             "cancel" => durable.cancel(id, how).await.unwrap(),
-            _ => durable.send_event(id, "fail", &()).await.unwrap(),
+            _ => drop(durable.send_event(id, "fail", &()).await.unwrap()),
         }
         let result = handle.result_within(PATIENCE).await;
         assert_eq!(result.is_ok(), how == "race", "{how}");

@@ -85,7 +85,7 @@ impl Run {
         }
         let goes_on = state.busy > 0 || state.answered > 0 || root.wakers.goes_on();
         let waits = !(state.waits.is_empty() && state.backoffs.is_empty());
-        let unknown = state.unregistered > 0 || !state.dropped.is_empty();
+        let unknown = state.unregistered > 0 || !state.dropped.is_empty() || !state.refused.is_empty();
         if !state.unwritten.is_empty() {
             Poll::Ready(Rest::Unwritten)
         } else if waits && !goes_on {
@@ -216,6 +216,7 @@ impl Run {
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
             dropped: std::mem::take(&mut state.dropped).into_iter().collect(),
             orphaned: std::mem::take(&mut state.orphaned),
+            refused: std::mem::take(&mut state.refused),
             wake_at: state.backoffs.values().map(|(until, _)| *until).min(),
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -208,6 +210,24 @@ fn read_signed<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<A
 }
 
 /// The JSON Schema of `T`.
-fn schema_of<T: JsonSchema>() -> Option<String> {
-    serde_json::to_string(&schemars::schema_for!(T)).ok()
+fn schema_of<T: JsonSchema>() -> serde_json::Value {
+    let bounded = RecursiveTransform(bound_integer);
+    SchemaSettings::draft2020_12().with_transform(bounded).into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Says of an integer of Rust how large it may be, which a schema by `schemars` only names.
+fn bound_integer(schema: &mut schemars::Schema) {
+    let bounds = match schema.get("format").and_then(serde_json::Value::as_str) {
+        Some("int32") => (json!(i32::MIN), json!(i32::MAX)),
+        Some("int64" | "int") => (json!(i64::MIN), json!(i64::MAX)),
+        Some("uint32") => (json!(0), json!(u32::MAX)),
+        Some("uint64" | "uint") => (json!(0), json!(u64::MAX)),
+        // Shorter ones have their bounds, and those of 128 bits are beyond the numbers of most readers.
+        _ => return,
+    };
+    for (keyword, bound) in [("minimum", bounds.0), ("maximum", bounds.1)] {
+        if schema.get(keyword).is_none() {
+            schema.insert(keyword.to_owned(), bound);
+        }
+    }
 }

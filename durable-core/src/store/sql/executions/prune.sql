@@ -78,6 +78,10 @@ without_waits as (
     delete from durable.waits
     where shard = $1 and execution_id = any (array(select execution_id from old))
 ),
+without_refusals as (
+    delete from durable.refusals
+    where shard = $1 and execution_id = any (array(select execution_id from old))
+),
 without_mailbox as (
     delete from durable.mailbox
     where shard = $1 and execution_id = any (array(select execution_id from old))

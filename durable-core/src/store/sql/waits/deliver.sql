@@ -1,4 +1,4 @@
--- waits/deliver: give buffered messages to waits that missed them: a sender's transaction may not have seen the wait.
+-- waits/deliver: give messages in mailboxes to waits that missed them: a sender's transaction may not have seen the wait.
 with missed as (
     select distinct on (mailbox.execution_id) mailbox.execution_id, mailbox.arrival
     from durable.mailbox
@@ -10,7 +10,7 @@ with missed as (
           and waits.kind = mailbox.kind
           and (waits.name = mailbox.name or mailbox.name = any (waits.names))
           and waits.outcome is null
-          and durable.schema_mismatch(waits.schema::jsonb, mailbox.payload::jsonb, 'value', waits.schema::jsonb) is null
+          and (waits.due_at is null or waits.due_at > durable.now())
         limit 1
     ) as open
     where mailbox.shard = $1

@@ -2,19 +2,30 @@
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
     waits.schema::text as schema, waits.metadata::text as metadata,
-    waits.started_at as asked_at, waits.due_at
+    waits.started_at as asked_at, waits.due_at,
+    refusal.refused_at, refusal.reason, refusal.payload::text as refused_payload, refusal.sent_by
 from durable.waits
 cross join lateral (
-    select workflow, state
+    select workflow, state, deadline_at, rollback
     from durable.executions
     where executions.shard = $1 and executions.execution_id = waits.execution_id
     limit 1
 ) as execution
+left join lateral (
+    select refused_at, reason, payload, sent_by
+    from durable.refusals
+    where refusals.shard = $1 and refusals.execution_id = waits.execution_id and refusals.key = waits.key
+    order by refused_at desc
+    limit 1
+) as refusal on true
 where waits.shard = $1
   and waits.kind = 'input'
   and waits.outcome is null
   and ($2::text is null or execution.workflow = $2)
   and ($3::timestamptz is null or waits.due_at < $3)
   and execution.state in ('pending', 'running', 'waiting')
+  -- The database's time ends a wait, whether or not a worker has looked since.
+  and (waits.due_at is null or waits.due_at > durable.now())
+  and (execution.deadline_at is null or execution.rollback is not null or execution.deadline_at > durable.now())
 order by waits.due_at nulls last, waits.execution_id
 limit $4
