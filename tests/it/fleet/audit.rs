@@ -62,11 +62,13 @@ pub(super) async fn violations(database: &Database) -> Vec<String> {
     if most > 1 {
         violations.push(format!("{most} stamps at once in a shop"));
     }
-    let most = most_in_a_period(database).await;
-    if most > i64::from(STAMPS_IN_PERIOD) {
-        violations.push(format!("{most} stamps in {STAMP_PERIOD:?}, of {STAMPS_IN_PERIOD}"));
-    }
     violations
+}
+
+/// Whether more began in a period than may. None, if all is well.
+pub(super) async fn violations_of_rates(database: &Database) -> Option<String> {
+    let most = most_in_a_period(database).await;
+    (most > i64::from(STAMPS_IN_PERIOD)).then(|| format!("{most} stamps in {STAMP_PERIOD:?}, of {STAMPS_IN_PERIOD}"))
 }
 
 /// The most stamps that were held at one instant, by the times at which holds were committed.

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use durable_postgres::Cluster;
-use sqlx::Executor;
+use sqlx::{Connection, Executor, PgConnection, raw_sql};
 
 use super::ledger::CRASH;
 use super::{ROLE, Trial, ledger};
 use crate::support::process::{Folder, Process};
-use crate::support::{Database, eventually};
+use crate::support::{Database, clock, eventually};
 
 /// Worker processes at a time.
 const PROCESSES: usize = 3;
@@ -17,17 +17,34 @@ const PROCESSES: usize = 3;
 /// Calls of steps between two blows, at the least and at the most.
 const CALLS_BETWEEN: std::ops::Range<usize> = 40..300;
 
+/// Locks tables for less than a lease, as an administrator's `alter table` does; gives up where it would wait for long.
+const LOCK: &str = "
+    begin;
+    set local lock_timeout = '2s';
+    lock table durable.executions, durable.checkpoints, durable.waits, durable.mailbox in access exclusive mode;
+    select pg_sleep(0.4);
+    commit";
+
+/// By how many seconds the clock is set forward, or back: more than a lease, and more than a rate counts.
+const CLOCK_STEPS: std::ops::RangeInclusive<i64> = -3..=3;
+
 /// What is done to the fleet.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Blow {
     /// A worker dies, and another takes its place.
     Kill,
+    /// A worker is told to end, and given a moment for what it does; another takes its place.
+    ShutDown,
     /// A worker stands still until others have what it held, and then goes on as if nothing had been.
     Freeze,
     /// Every session of the database is ended.
     Terminate,
     /// The database dies, and starts again.
     CrashDatabase,
+    /// The clock of the database is set back or forward by some seconds.
+    StepClock,
+    /// A stranger locks the tables that everybody works on, for a while.
+    LockTables,
 }
 
 /// Blows as they are dealt, the likely ones more often.
@@ -36,9 +53,17 @@ pub(super) const BLOWS: &[Blow] = &[
     Blow::Kill,
     Blow::Kill,
     Blow::Kill,
+    Blow::ShutDown,
+    Blow::ShutDown,
+    Blow::ShutDown,
     Blow::Freeze,
     Blow::Freeze,
     Blow::Freeze,
+    Blow::StepClock,
+    Blow::StepClock,
+    Blow::StepClock,
+    Blow::LockTables,
+    Blow::LockTables,
     Blow::Terminate,
     Blow::Terminate,
     Blow::CrashDatabase,
@@ -60,14 +85,27 @@ pub(super) struct Chaos<'a> {
     folder: &'a Folder,
     processes: Vec<Process>,
     frozen: BTreeSet<u32>,
+    /// Those that were shut down, too.
     killed: BTreeSet<u32>,
+    has_stepped_the_clock: bool,
 }
 
 impl<'a> Chaos<'a> {
     pub(super) fn new(trial: &'a Trial, cluster: Arc<Cluster>, database: &'a Database, url: &'a str, folder: &'a Folder) -> Self {
         let processes = (0..PROCESSES).map(|_| Process::start(ROLE, url, folder)).collect();
         let random = fastrand::Rng::with_seed(trial.seed);
-        Self { random, trial, cluster, database, url, folder, processes, frozen: BTreeSet::new(), killed: BTreeSet::new() }
+        Self {
+            random,
+            trial,
+            cluster,
+            database,
+            url,
+            folder,
+            processes,
+            frozen: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            has_stepped_the_clock: false,
+        }
     }
 
     /// The processes that were frozen for a while.
@@ -75,9 +113,14 @@ impl<'a> Chaos<'a> {
         &self.frozen
     }
 
-    /// The processes that were killed.
+    /// The processes that were killed, or told to end.
     pub(super) fn killed(&self) -> &BTreeSet<u32> {
         &self.killed
+    }
+
+    /// Whether a time may have come twice.
+    pub(super) fn has_stepped_the_clock(&self) -> bool {
+        self.has_stepped_the_clock
     }
 
     /// Strikes now and then as the work gets on, then leaves it in peace until all is done.
@@ -143,6 +186,7 @@ impl<'a> Chaos<'a> {
                 self.killed.insert(self.processes[victim].id().cast_unsigned());
                 self.processes[victim] = Process::start(ROLE, self.url, self.folder);
             }
+            Blow::ShutDown => self.shut_down(victim).await,
             Blow::Freeze => self.freeze(victim).await,
             Blow::Terminate => {
                 let terminate = "select count(pg_terminate_backend(pid)) from pg_stat_activity
@@ -158,7 +202,25 @@ impl<'a> Chaos<'a> {
                 tokio::task::spawn_blocking(crash).await.unwrap();
                 self.folder.effects().add(CRASH);
             }
+            Blow::LockTables => {
+                let mut stranger = PgConnection::connect(&self.database.url).await.unwrap();
+                // It may be the one that is ended for a deadlock.
+                let _ = stranger.execute(raw_sql(LOCK)).await;
+                stranger.close().await.unwrap();
+            }
+            Blow::StepClock => {
+                clock::step(self.database, self.random.i64(CLOCK_STEPS)).await;
+                self.has_stepped_the_clock = true;
+            }
         }
+    }
+
+    async fn shut_down(&mut self, victim: usize) {
+        let replacement = Process::start(ROLE, self.url, self.folder);
+        let mut leaving = std::mem::replace(&mut self.processes[victim], replacement);
+        self.killed.insert(leaving.id().cast_unsigned());
+        leaving.signal("TERM");
+        eventually("it ended in order", async || leaving.has_ended()).await;
     }
 
     async fn freeze(&mut self, victim: usize) {

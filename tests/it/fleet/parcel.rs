@@ -13,6 +13,9 @@ use crate::support::process::{Effects, Folder};
 /// Short, so that who was killed is soon replaced, and who froze is declared lost.
 const LEASE: Duration = Duration::from_secs(1);
 
+/// How long a process that is told to end gives its steps: some take longer.
+const HASTE: Duration = Duration::from_millis(4);
+
 /// The queue that is limited.
 pub(super) const STAMPS: &str = "stamps";
 
@@ -122,6 +125,8 @@ pub(crate) async fn work(url: &str, folder: &Folder) {
     let builder = Durable::builder().database_url(url).max_connections(5).lease(LEASE).max_claims(1000);
     let builder = builder.register(Parcel { effects: folder.effects() }).register(Stamp { effects: folder.effects() });
     let builder = builder.register(Tick).queue_limits(STAMPS, limits);
-    let _durable = builder.poll_interval(Duration::from_millis(100)).start().await.unwrap();
-    std::future::pending().await
+    let durable = builder.poll_interval(Duration::from_millis(100)).start().await.unwrap();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+    terminate.recv().await;
+    durable.shutdown_within(HASTE).await.unwrap();
 }
