@@ -172,6 +172,20 @@ create table durable.queues (
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
+create table durable.refusals (
+    execution_id uuid not null,
+    refused_at timestamp with time zone not null,
+    message_id uuid not null,
+    shard smallint not null,
+    key text not null,
+    kind text not null,
+    name text not null,
+    reason text not null,
+    payload json,
+    sent_by text,
+    constraint refusals_pkey PRIMARY KEY (shard, execution_id, key, message_id)
+);
+
 create table durable.schedule_fires (
     shard smallint not null,
     schedule text not null,
@@ -395,7 +409,10 @@ create view durable.present as
 -- function durable.now()
 --     returns timestamp with time zone, volatile
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
+-- function durable.open_names(execution_id uuid, kind text)
+--     returns text[], stable
+
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[], refused_execution_ids uuid[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.pause(execution_id uuid)
@@ -407,7 +424,7 @@ create view durable.present as
 -- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
+-- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text, OUT open_names text[])
 --     returns record, volatile
 
 -- function durable.publish(topic text, payload json DEFAULT 'null'::json, correlation text DEFAULT NULL::text, key text DEFAULT NULL::text, OUT reached integer, OUT more boolean, OUT woken_queues text[], OUT running uuid[])
@@ -415,6 +432,9 @@ create view durable.present as
 
 -- function durable.rank(begins_at timestamp with time zone, priority smallint)
 --     returns timestamp with time zone, stable
+
+-- function durable.refuse_messages(shard smallint, held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.resume(execution_id uuid)
 --     returns text, volatile
@@ -428,10 +448,10 @@ create view durable.present as
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
+-- function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels integer)
 --     returns text, immutable
 
--- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+-- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text, OUT open_names text[])
 --     returns record, volatile
 
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
