@@ -163,6 +163,10 @@ const ROUTED_STEP: &str = "step ";
 /// Whether code that has recorded something under `other` has gone on from the wait under `wait`: it comes later, and not in a
 /// branch beside.
 pub(crate) fn comes_after(wait: &str, other: &str) -> bool {
+    // A rollback leaves what it undoes where it is, and never asks for it.
+    if wait.starts_with(UNDO) && !other.starts_with(UNDO) {
+        return false;
+    }
     let common = wait.bytes().zip(other.bytes()).take_while(|(one, two)| one == two).count();
     let level = wait[..common].rfind('/').map_or(0, |slash| slash + 1);
     let segment = |key: &str| key[level..].split('/').next().unwrap_or_default().to_owned();
@@ -238,6 +242,8 @@ mod tests {
         assert!(comes_after("all/event a", "step pay"));
         assert!(!comes_after("map rows/3/event a", "map rows/31/step b"));
         assert!(comes_after("event a", "event ab"));
+        assert!(!comes_after("undo/step pay/event a", "step send"));
+        assert!(comes_after("undo/step pay/event a", "undo/step pack"));
     }
 
     #[test]
