@@ -112,6 +112,8 @@ mod starting;
 #[cfg(test)]
 mod statements;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tidy;
