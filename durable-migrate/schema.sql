@@ -389,13 +389,16 @@ create view durable.present as
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
 
+-- function durable.match_messages(shard smallint, held uuid[], at timestamp with time zone)
+--     returns void, volatile
+
 -- function durable.new_id()
 --     returns uuid, volatile
 
 -- function durable.now()
 --     returns timestamp with time zone, volatile
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[], watched_execution_ids uuid[] DEFAULT '{}'::uuid[], watched_keys text[] DEFAULT '{}'::text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.pause(execution_id uuid)

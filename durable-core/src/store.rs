@@ -28,16 +28,17 @@ pub(crate) mod transactions;
 pub(crate) mod waits;
 pub(crate) mod workers;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::Result;
 
-pub(crate) use lane::{Batch, Lane};
-pub(crate) use outage::{Patience, Pauses, is_outage};
+pub(crate) use lane::{Batch, Lane, MOST_BYTES};
+pub(crate) use outage::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience, Pauses, is_held_up, is_outage};
 use server::History;
 pub(crate) use session::Session;
 pub(crate) use statements::{Statement, Statements};
@@ -45,10 +46,21 @@ pub(crate) use statements::{Statement, Statements};
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a statement of the engine waits for a lock: many times what the engine's own statements hold one, and short enough that a
+/// transaction which a stranger leaves open is not waited for.
+const LOCK_TIMEOUT: &str = "50ms";
+
+/// As [`LOCK_TIMEOUT`], where many items are tried that may all be held up.
+const LOCK_TIMEOUT_ASIDE: &str = "5ms";
+
+/// Connections for what is large or held up.
+const CONNECTIONS_ASIDE: u32 = 2;
+
 /// The database, and the statements as they read in this instance's schema.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
+    aside: PgPool,
     pub(crate) schema: SchemaName,
     pub(crate) options: PgConnectOptions,
     pub(crate) history: History,
@@ -61,13 +73,21 @@ impl Store {
         // PgBouncer refuses a session that begins with this setting, which matters to servers before PostgreSQL 12 alone.
         let options = options.extra_float_digits(None);
         let (statements, history) = (Statements::in_schema(&schema), History::default());
-        let pool = pool_options(max_connections, &statements, &history, Plans::Fixed).connect_lazy_with(options.clone());
-        Self { pool, statements, schema, options, history }
+        let pool =
+            |connections, settings| pool_options(connections, &statements, &history, settings).connect_lazy_with(options.clone());
+        let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
+        let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
+        Self { pool, aside, statements, schema, options, history }
+    }
+
+    /// The same database, on connections for what would keep the others waiting.
+    pub(crate) fn aside(&self) -> Self {
+        Self { pool: self.aside.clone(), ..self.clone() }
     }
 
     /// Other connections to the same database, with its own settings: for what users send.
     pub(crate) fn pool_for_users(&self, max_connections: u32) -> PgPool {
-        let options = pool_options(max_connections, &self.statements, &self.history, Plans::AsConfigured);
+        let options = pool_options(max_connections, &self.statements, &self.history, Settings::AsConfigured);
         options.connect_lazy_with(self.options.clone())
     }
 
@@ -77,14 +97,17 @@ impl Store {
     }
 }
 
-/// How statements of a connection are planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plans {
-    Fixed,
+/// The settings of a connection's session.
+#[derive(Debug, Clone, Copy)]
+enum Settings {
+    /// Those that the engine's statements are written for.
+    Engine {
+        lock_timeout: &'static str,
+    },
     AsConfigured,
 }
 
-fn pool_options(max_connections: u32, statements: &Statements, history: &History, plans: Plans) -> PgPoolOptions {
+fn pool_options(max_connections: u32, statements: &Statements, history: &History, settings: Settings) -> PgPoolOptions {
     let (statements, newest, known) = (statements.clone(), history.clone(), history.clone());
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -95,9 +118,9 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
             let (statements, history) = (statements.clone(), newest.clone());
             Box::pin(async move {
                 history.admit(connection, &statements).await?;
-                match plans {
-                    Plans::Fixed => prepare_session(connection).await,
-                    Plans::AsConfigured => Ok(()),
+                match settings {
+                    Settings::Engine { lock_timeout } => prepare_session(connection, lock_timeout).await,
+                    Settings::AsConfigured => Ok(()),
                 }
             })
         })
@@ -109,10 +132,20 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
 
 /// Fixes the plans of this connection: a plan made while the tables are empty must still be right when they are full. Every
 /// statement finds its rows by an array of ids or by the index it is written for, and joins what it found by hash. Functions that
-/// lock and then count must see what was committed while they waited, whatever isolation the database has for its users.
-async fn prepare_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// lock and then count must see what was committed while they waited, whatever isolation the database has for its users. A lock that
+/// a stranger holds is waited for only briefly.
+async fn prepare_session(connection: &mut PgConnection, lock_timeout: &str) -> Result<(), sqlx::Error> {
     const SETTINGS: &str = "set default_transaction_isolation = 'read committed'; set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
-    sqlx::raw_sql(SETTINGS).execute(connection).await.map(drop)
+    let settings = format!("{SETTINGS}; set lock_timeout = '{lock_timeout}'");
+    // Made of constants.
+    sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await.map(drop)
+}
+
+/// A number for a subject of a lane's items: equal subjects have equal numbers, and hardly any others.
+fn subject(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The error as users see it: what was attempted, what the database said.

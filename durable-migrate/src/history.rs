@@ -46,6 +46,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "drop_narrower_park", Kind::Expand, include_str!("../migrations/0036_drop_narrower_park.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -76,6 +77,7 @@ static FUNCTIONS: &[Function] = &[
     function("new_id", include_str!("../functions/new_id.sql")),
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
+    function("match_messages", include_str!("../functions/match_messages.sql")),
     function("park", include_str!("../functions/park.sql")),
     function("pause_queue", include_str!("../functions/pause_queue.sql")),
     function("poison", include_str!("../functions/poison.sql")),
