@@ -84,6 +84,8 @@ mod pausing_executions;
 #[cfg(test)]
 mod pooling;
 #[cfg(test)]
+mod preceding;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod psql;
@@ -123,3 +125,5 @@ mod timing_out;
 mod transacting;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod weighing;

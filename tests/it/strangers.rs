@@ -145,15 +145,33 @@ impl Gated {
     }
 }
 
-/// What a stranger leaves open: statements for each held execution, in which `{id}` is its id, or for none in particular.
+/// What a stranger leaves open.
 struct Cell {
     name: &'static str,
-    sql: &'static str,
+    verb: Verb,
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    /// Statements for each held execution, in which `{id}` is its id, or for none in particular.
+    Sql(&'static str),
+    StartWithin,
+    DeduplicatedWithin,
+    DebouncedWithin,
+    SendEventWithin,
 }
 
 const fn cell(name: &'static str, sql: &'static str) -> Cell {
-    Cell { name, sql }
+    Cell { name, verb: Verb::Sql(sql) }
 }
+
+/// What the client does inside a transaction of the application's.
+const WITHIN: &[Cell] = &[
+    Cell { name: "start within", verb: Verb::StartWithin },
+    Cell { name: "deduplicated start within", verb: Verb::DeduplicatedWithin },
+    Cell { name: "debounced start within", verb: Verb::DebouncedWithin },
+    Cell { name: "send_event_within", verb: Verb::SendEventWithin },
+];
 
 /// Every verb of one execution, and a plain lock of its row.
 const ON_EXECUTIONS: &[Cell] = &[
@@ -173,12 +191,18 @@ const ON_EXECUTIONS: &[Cell] = &[
 /// The verbs that name a key, a topic, a queue, a schedule or a worker.
 const ON_THE_REST: &[Cell] = &[
     cell("start with a key", "select durable.start('errand', '0', key => 'K')"),
+    cell("start with a deduplication key", "select durable.start('errand', '0', deduplication_key => 'K')"),
+    cell("start with a debounce key", "select durable.start('errand', '0', debounce_key => 'K', debounce => '1 hour')"),
     cell("publish", "select durable.publish('topic', '1', key => 'K')"),
     cell("pause_queue", "select durable.pause_queue('other')"),
     cell("set_queue_limits", "select durable.set_queue_limits('other', concurrency => 3)"),
     cell("resume_queue", "select durable.resume_queue('other')"),
     cell("delete_queue", "select durable.delete_queue('idle')"),
     cell("trigger_schedule", "select durable.trigger_schedule('held')"),
+    cell("backfill_schedule", "select durable.backfill_schedule('held', 1, array['2020-01-01T00:00:00Z'::timestamptz])"),
+    cell("deprecate_worker", "select durable.deprecate_worker(worker_id) from durable.workers"),
+    cell("delete of what has ended", "delete from durable.executions where finished_at is not null"),
+    cell("lock of a worker's row", "select from durable.workers for share"),
     cell("update of a schedule", "update durable.schedules set revision = revision + 1 where schedule = 'held'"),
 ];
 
@@ -219,17 +243,7 @@ impl Place {
         let mut connection = PgConnection::connect(&self.database.url).await.unwrap();
         self.targets_wait(cell).await;
         connection.execute("begin").await.unwrap();
-        for target in &targets {
-            let sql = stranger.sql.replace("{id}", &target.id().to_string());
-            connection.execute("savepoint verb").await.unwrap();
-            // Some verbs say that they are not for an execution in this state.
-            if connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.clone()))).await.is_err() {
-                connection.execute("rollback to verb").await.unwrap();
-            }
-            if sql == stranger.sql {
-                break;
-            }
-        }
+        self.hold(stranger, &mut connection, &targets).await;
         GATES.send_modify(|open| open.extend([cell]));
         let asked = stranger_meets_callers(&self.durable, &targets);
         let gone = self.errands(cell).await;
@@ -249,6 +263,31 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// Has the stranger's connection do what it leaves open.
+    async fn hold(&self, stranger: &Cell, connection: &mut PgConnection, targets: &[ExecutionHandle<Target>]) {
+        let start = self.durable.start::<Errand>(0);
+        match stranger.verb {
+            Verb::Sql(sql) => {
+                for target in targets {
+                    let sql = sql.replace("{id}", &target.id().to_string());
+                    connection.execute("savepoint verb").await.unwrap();
+                    // Some verbs say that they are not for an execution in this state.
+                    if connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.clone()))).await.is_err() {
+                        connection.execute("rollback to verb").await.unwrap();
+                    }
+                }
+            }
+            Verb::StartWithin => drop(start.key("K").within(connection).await.unwrap()),
+            Verb::DeduplicatedWithin => drop(start.deduplication_key("K").within(connection).await.unwrap()),
+            Verb::DebouncedWithin => drop(start.debounce("K", Duration::from_secs(3600)).within(connection).await.unwrap()),
+            Verb::SendEventWithin => {
+                for target in targets {
+                    self.durable.send_event_within(connection, target.id(), "go", &()).await.unwrap();
+                }
+            }
+        }
     }
 
     /// Those that rest do, and those that run wait at the gate.
@@ -326,9 +365,17 @@ fn stranger_meets_callers(durable: &Durable, targets: &[ExecutionHandle<Target>]
         let (durable, id) = (durable.clone(), target.id());
         callers.spawn(async move { drop(durable.send_event(id, "go", &()).await) });
     }
-    for _ in 0..4 {
+    for nth in 0..6 {
         let durable = durable.clone();
-        callers.spawn(async move { drop(durable.start::<Errand>(0).key("K").await) });
+        callers.spawn(async move {
+            let start = durable.start::<Errand>(0);
+            let start = match nth % 3 {
+                0 => start.key("K"),
+                1 => start.deduplication_key("K"),
+                _ => start.debounce("K", Duration::from_secs(3600)),
+            };
+            drop(start.await);
+        });
     }
     callers
 }
@@ -341,4 +388,84 @@ async fn a_verb_held_open_on_an_execution_holds_up_only_that_execution() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verb_held_open_on_a_key_a_queue_or_a_schedule_holds_up_nothing_else() {
     Place::new().await.table(ON_THE_REST).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_or_an_event_inside_a_long_transaction_holds_up_nothing_else() {
+    Place::new().await.table(WITHIN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_who_holds_many_executions_holds_up_no_other() {
+    let place = Place::new().await;
+    let mut targets = Vec::new();
+    for _ in 0..60 {
+        targets.push(place.durable.start::<Target>((Held::Finishes, 1)).await.unwrap());
+    }
+    let running = "select count(*) from durable.attempts where key like '%wait_at_the_gate%'";
+    eventually("all of them run", async || place.database.count(running).await == 60).await;
+    let mut stranger = PgConnection::connect(&place.database.url).await.unwrap();
+    let held = "begin; select durable.pause(execution_id) from durable.executions where workflow = 'target'";
+    stranger.execute(sqlx::raw_sql(held)).await.unwrap();
+    GATES.send_modify(|open| open.extend([1]));
+    assert_eq!(place.errands(1).await, Ok(()));
+    assert!(place.fires_go_on().await);
+    stranger.execute("rollback").await.unwrap();
+    for target in targets {
+        assert_eq!(soon("an end", target.result()).await.unwrap(), 1);
+    }
+    place.durable.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_on_after_a_lock_on_a_whole_table() {
+    let place = Place::new().await;
+    for table in ["executions", "waits", "checkpoints", "attempts", "mailbox", "workers", "schedules"] {
+        let mut stranger = PgConnection::connect(&place.database.url).await.unwrap();
+        let held = format!("begin; lock table durable.{table} in share mode");
+        stranger.execute(sqlx::raw_sql(AssertSqlSafe(held))).await.unwrap();
+        let durable = place.durable.clone();
+        let errands = tokio::spawn(async move {
+            let mut all = Vec::new();
+            for nth in 0..20 {
+                let errand = durable.start::<Errand>(nth).await.unwrap();
+                durable.send_event(errand.id(), "word", &1).await.unwrap();
+                all.push(errand);
+            }
+            all
+        });
+        let waits = "select count(*) from pg_locks where not granted and locktype = 'relation'";
+        eventually("something waits for the table", async || place.database.count(waits).await > 0).await;
+        stranger.execute("rollback").await.unwrap();
+        for (nth, errand) in (0..).zip(soon("all are started", errands).await.unwrap()) {
+            assert_eq!(soon("an end", errand.result()).await.unwrap(), nth + 1, "after {table} was locked");
+        }
+    }
+    place.durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_who_is_held_up_is_told_by_what() {
+    let database = support::database().await;
+    let client = database.builder().operation_timeout(Duration::from_secs(1)).start().await.unwrap();
+    let other = client.start_by_name("errand", &0).await.unwrap();
+    let mut stranger = PgConnection::connect(&database.url).await.unwrap();
+    let held = format!("begin; select durable.start('errand', '0', key => 'K'); select durable.pause('{other}')");
+    stranger.execute(sqlx::raw_sql(AssertSqlSafe(held))).await.unwrap();
+
+    let start = client.start_by_name("errand", &0).key("K").await.unwrap_err();
+    assert_eq!(start.kind(), ErrorKind::Unavailable);
+    assert!(start.to_string().contains("another transaction holds the key `K`"), "{start}");
+    let cancel = client.cancel(other, "not wanted").await.unwrap_err();
+    assert_eq!(cancel.kind(), ErrorKind::Unavailable);
+    assert!(
+        cancel.to_string().contains("another transaction holds a lock") && cancel.to_string().contains("executions"),
+        "{cancel}"
+    );
+
+    stranger.execute("rollback").await.unwrap();
+    client.start_by_name("errand", &0).key("K").await.unwrap();
+    client.cancel(other, "not wanted").await.unwrap();
+    assert_eq!(database.count("select count(*) from durable.executions where key = 'K'").await, 1);
+    client.shutdown().await.unwrap();
 }
