@@ -23,6 +23,8 @@ pub(crate) enum Workload {
     Resume,
     /// Claims with few and many pending, and with limits.
     Claims,
+    /// Events that were sent before anything waits for them.
+    Early,
     /// Schedules that are due at once.
     Schedules,
     /// A full queue with notifications, and without.
@@ -37,7 +39,7 @@ pub(crate) enum Workload {
     Backlog,
 }
 
-const ALL: [(&str, Workload); 15] = [
+const ALL: [(&str, Workload); 16] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -47,6 +49,7 @@ const ALL: [(&str, Workload); 15] = [
     ("flows", Workload::Flows),
     ("resume", Workload::Resume),
     ("claims", Workload::Claims),
+    ("early", Workload::Early),
     ("schedules", Workload::Schedules),
     ("notices", Workload::Notices),
     ("sharing", Workload::Sharing),

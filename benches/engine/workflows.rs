@@ -1,5 +1,6 @@
 //! The workflows that are measured. Their steps do nothing, so that only the engine is.
 
+pub(crate) mod early;
 pub(crate) mod flows;
 
 use std::sync::Arc;

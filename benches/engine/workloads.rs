@@ -2,6 +2,7 @@
 
 pub(crate) mod backlog;
 pub(crate) mod claims;
+pub(crate) mod early;
 pub(crate) mod enqueueing;
 pub(crate) mod flows;
 pub(crate) mod limits;

@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::context::Workflow;
@@ -103,8 +103,6 @@ struct Engine {
     starts: Lane<Starts>,
     tells: Lane<Tells>,
     patience: Patience,
-    /// For starts that may wait for a row which a caller's transaction holds: together they take one connection.
-    starts_alone: Semaphore,
     worker: Option<Arc<Worker>>,
     /// Ends with the last clone, unless `shutdown` ended it before.
     tasks: tokio::sync::Mutex<Option<Tasks>>,

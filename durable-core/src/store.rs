@@ -30,17 +30,18 @@ pub(crate) mod transactions;
 pub(crate) mod waits;
 pub(crate) mod workers;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{Connection, PgConnection};
 
 use crate::error::Result;
 
 pub(crate) use address::Address;
-pub(crate) use lane::{Batch, Lane};
-pub(crate) use outage::{Patience, Pauses, is_outage};
+pub(crate) use lane::{Batch, Lane, MOST_BYTES};
+pub(crate) use outage::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience, Pauses, is_held_up, is_outage};
 use server::History;
 pub(crate) use session::Session;
 use settings::Settings;
@@ -49,10 +50,21 @@ pub(crate) use statements::{Statement, Statements};
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a statement of the engine waits for a lock: many times what the engine's own statements hold one, and short enough that a
+/// transaction which a stranger leaves open is not waited for.
+const LOCK_TIMEOUT: &str = "50ms";
+
+/// As [`LOCK_TIMEOUT`], where many items are tried that may all be held up.
+const LOCK_TIMEOUT_ASIDE: &str = "5ms";
+
+/// Connections for what is large or held up.
+const CONNECTIONS_ASIDE: u32 = 2;
+
 /// The database, and the statements as they read in this instance's schema.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
+    aside: PgPool,
     pub(crate) schema: SchemaName,
     pub(crate) address: Address,
     pub(crate) history: History,
@@ -65,8 +77,16 @@ impl Store {
         // PgBouncer refuses a session that begins with this setting, which matters to servers before PostgreSQL 12 alone.
         let options = address.options().clone().extra_float_digits(None);
         let (statements, history) = (Statements::in_schema(&schema), History::default());
-        let pool = pool_options(max_connections, &statements, &history, Settings::Engine).connect_lazy_with(options.clone());
-        Self { pool, statements, schema, address: Address::new(options), history }
+        let pool =
+            |connections, settings| pool_options(connections, &statements, &history, settings).connect_lazy_with(options.clone());
+        let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
+        let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
+        Self { pool, aside, statements, schema, address: Address::new(options), history }
+    }
+
+    /// The same database, on connections for what would keep the others waiting.
+    pub(crate) fn aside(&self) -> Self {
+        Self { pool: self.aside.clone(), ..self.clone() }
     }
 
     /// Other connections to the same database, with its own settings: for what users send.
@@ -78,7 +98,7 @@ impl Store {
     /// A connection of the engine's beside the pool, which looks at nothing and belongs to the caller.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = PgConnection::connect_with(self.address.options()).await?;
-        settings::take(&mut connection, Settings::Engine).await?;
+        settings::take(&mut connection, Settings::Engine { lock_timeout: LOCK_TIMEOUT }).await?;
         Ok(connection)
     }
 
@@ -109,6 +129,13 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
             let of_this_history = !known.has_changed_within(connection.age);
             Box::pin(async move { Ok(of_this_history) })
         })
+}
+
+/// A number for a subject of a lane's items: equal subjects have equal numbers, and hardly any others.
+fn subject(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The error as users see it: what was attempted, what the database said.

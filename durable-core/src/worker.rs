@@ -240,7 +240,8 @@ impl Worker {
 
     /// Claims anew what this worker holds without knowing it, as where the answer to a claim was lost on the way, and runs it.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
-        // With no claim in flight, what the database says and what this process knows can be compared.
+        // With no claim in flight, what the database says and what this process knows, starts under way included, can be compared. A
+        // start may be held up for long, and no claim may wait for it.
         let _alone = self.claiming.write().await;
         let (known, have_run) = self.holdings().take_doubts();
         let held = match executions::held(&self.store, &self.store.pool, self.id(), &known).await {
@@ -250,16 +251,26 @@ impl Worker {
                 return Err(error);
             }
         };
-        let with_slots = held.into_iter().filter_map(|claimed| {
+        let with_slots = held.adopted.into_iter().filter_map(|claimed| {
             tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
             let slot = self.signals.slots(&claimed.queue)?.take_anyway();
             Some((Claimed { answer_lost: !have_run.contains(&claimed.id), ..claimed }, slot))
         });
-        self.take_up(with_slots.collect::<Vec<_>>());
+        let with_slots = with_slots.collect::<Vec<_>>();
+        if held.passed_over {
+            self.holdings().doubt(have_run);
+        }
+        self.take_up(with_slots);
         Ok(())
     }
 
-    /// Held while a claim, or a start that is one, is in flight.
+    /// Notes that an execution is created as held by this worker, for as long as the guard lives: until the execution begins here.
+    pub(crate) fn begin_start(self: &Arc<Self>, started: &Claimed) -> Starting {
+        self.holdings().begin_start(started.id);
+        Starting { worker: self.clone(), id: started.id }
+    }
+
+    /// Held while a claim is in flight.
     pub(crate) async fn begin_claim(&self) -> OwnedRwLockReadGuard<()> {
         self.claiming.clone().read_owned().await
     }
@@ -285,6 +296,19 @@ impl Worker {
 
     fn holdings(&self) -> MutexGuard<'_, Holdings> {
         self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A start under way: the database may have it that this worker holds the execution, which has not begun here.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    worker: Arc<Worker>,
+    id: ExecutionId,
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.worker.holdings().end_start(self.id);
     }
 }
 

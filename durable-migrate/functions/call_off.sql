@@ -12,6 +12,15 @@ declare
     at timestamptz := durable.now();
     called_off uuid[];
 begin
+    if not call_off.wait then
+        -- Who is locked by another transaction is busy, too.
+        families := array(
+            select execution_id
+            from durable.executions
+            where shard = 0 and execution_id = any (families)
+            for no key update skip locked
+        );
+    end if;
     with recursive living as materialized (
         select execution_id, parent_id
         from durable.executions

@@ -135,11 +135,19 @@ begin
         -- What goes on after a wait keeps its place in line, which says nothing of how long it was ready.
         case when execution.started_at = at then execution.rank + make_interval(mins => execution.priority) end,
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
-        case when execution.epoch > 1 then (
-            select json_agg(json_build_object(
+        -- Null where they are too large for a claim of many: then all of it is in the journal.
+        case when execution.epoch > 1 and (
+            select coalesce(sum(octet_length(waiting.payload::text)), 0)
+            from durable.waits as waiting
+            where waiting.shard = claim.shard
+              and waiting.execution_id = execution.execution_id
+              and waiting.outcome is not null
+              and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
+        ) <= 8388608 then (
+            select coalesce(json_agg(json_build_object(
                 'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
                 'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
-            ))::text
+            )), '[]')::text
             from durable.waits as waiting
             where waiting.shard = claim.shard
               and waiting.execution_id = execution.execution_id

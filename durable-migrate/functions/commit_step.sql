@@ -19,23 +19,24 @@ as $$
 #variable_conflict use_column
 begin
     return query
-    with fence as materialized (
-        select worker_id
-        from durable.workers
-        where shard = $1 and worker_id = $2 and lost_at is null
-        for key share
-    ),
-    held as materialized (
-        select executions.execution_id
-        from fence, durable.executions
+    with locked as materialized (
+        select executions.execution_id, executions.worker_id
+        from durable.executions
         where executions.shard = $1
           and executions.execution_id = $3
           and executions.epoch = $4
-          and executions.worker_id = fence.worker_id
+          and executions.worker_id = $2
           and executions.state = 'running'
         -- Whoever calls the execution off from outside waits for the commit, or else this waits and then finds it called off: a
         -- rollback undoes this step, or it was never taken.
-        for share of executions
+        for share
+    ),
+    -- After the row, for which this may wait: meanwhile the worker can be declared lost.
+    held as materialized (
+        select locked.execution_id
+        from locked, durable.workers
+        where workers.shard = $1 and workers.worker_id = locked.worker_id and workers.worker_id = $2 and workers.lost_at is null
+        for key share of workers
     ),
     -- A step that has ended its transaction by itself has taken this setting away with it.
     transaction as materialized (

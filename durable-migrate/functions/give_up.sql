@@ -11,6 +11,16 @@ declare
     families uuid[] := durable.lock_families(execution_ids, give_up.wait);
     undone uuid[];
 begin
+    if not give_up.wait then
+        -- Who is locked by another transaction is busy, too.
+        families := array(
+            select execution_id
+            from durable.executions
+            where shard = 0 and execution_id = any (families)
+            for no key update skip locked
+        );
+        execution_ids := array(select unnest(execution_ids) intersect select unnest(families));
+    end if;
     perform
     from durable.executions
     where shard = 0 and execution_id = any (families) and finished_at is null and rollback is null

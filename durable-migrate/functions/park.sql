@@ -1,6 +1,7 @@
 -- park: register what executions wait for; those that nothing has answered yet give back their slot and lease, unless they stay.
 -- One row an item: `parked` (or it stays), `resolved` (go on at once with these waits), `busy` (a message is on its way: ask again)
--- or `lost`. Only waits that ended since the execution last rested are returned: it knows the others.
+-- or `lost`. Only waits that the execution takes for open are returned where it names them (`watched_keys`), and otherwise those that
+-- ended since it last rested: it knows the others.
 create or replace function durable.park(
     shard smallint,
     worker_id uuid,
@@ -23,7 +24,9 @@ create or replace function durable.park(
     refused_execution_ids uuid[],
     refused_keys text[],
     refused_message_ids uuid[],
-    refused_reasons text[]
+    refused_reasons text[],
+    watched_execution_ids uuid[],
+    watched_keys text[]
 ) returns table (execution_id uuid, outcome text, resolved json, wake_at timestamptz)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -97,45 +100,12 @@ begin
         perform durable.start_children(park.shard, held, wait_execution_ids, wait_keys, wait_kinds, wait_details, at);
     end if;
 
-    -- A message that came before the wait resolves it. One message at a time finds its wait, the oldest message first, until no
-    -- message fits: each that is taken leaves fewer waits for the next.
-    loop
-        with fits as (
-            select distinct on (message.execution_id) message.execution_id, message.arrival, waiting.key
-            from durable.mailbox as message
-            join durable.waits as waiting
-                on waiting.shard = message.shard
-                and waiting.execution_id = message.execution_id
-                and waiting.kind = message.kind
-                and waiting.outcome is null
-            where message.shard = park.shard
-              and message.execution_id = any (held)
-              and (waiting.name = message.name or message.name = any (waiting.names))
-              -- A message that came after the deadline came too late.
-              and (waiting.due_at is null or waiting.due_at > at or waiting.due_at >= message.sent_at)
-            order by message.execution_id, message.arrival, waiting.ordinal
-        ),
-        taken as (
-            delete from durable.mailbox as message
-            using fits
-            where message.shard = park.shard and message.execution_id = fits.execution_id and message.arrival = fits.arrival
-            returning fits.key as wait_key, message.*
-        )
-        update durable.waits as waiting
-        set outcome = 'received',
-            payload = case
-                when waiting.names is null then taken.payload
-                else json_build_object('name', taken.name, 'payload', taken.payload)
-            end,
-            message_id = taken.message_id,
-            arrival = taken.arrival,
-            answered_by = taken.sent_by,
-            resolved_at = at,
-            resolved_ordinal = nextval('durable.journal_ordinals')
-        from taken
-        where waiting.shard = park.shard and waiting.execution_id = taken.execution_id and waiting.key = taken.wait_key;
-        exit when not found;
-    end loop;
+    -- A message that came before the wait resolves it; few executions have a mailbox with anything in it.
+    if exists (
+        select from durable.mailbox as message where message.shard = park.shard and message.execution_id = any (held)
+    ) then
+        perform durable.match_messages(park.shard, held, at);
+    end if;
 
     update durable.waits as waiting
     set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end,
@@ -187,16 +157,38 @@ begin
             when asked.execution_id = any (answered) then 'resolved'
             else 'parked'
         end,
-        case when asked.execution_id = any (answered) then (
-            select json_agg(json_build_object(
-                'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
-                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
-            ))
+        -- Null where they are too large to come with those of others: then all of it is in the journal.
+        case when asked.execution_id = any (answered) and (
+            select coalesce(sum(octet_length(waiting.payload::text)), 0)
             from durable.waits as waiting
             where waiting.shard = park.shard
               and waiting.execution_id = asked.execution_id
               and waiting.outcome is not null
-              and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
+              and case
+                when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
+                    select watched.key
+                    from unnest(watched_execution_ids, watched_keys) as watched (execution_id, key)
+                    where watched.execution_id = asked.execution_id
+                ))
+                else (waiting.resolved_ordinal < execution.rested_ordinal) is not true
+              end
+        ) <= 8388608 then (
+            select coalesce(json_agg(json_build_object(
+                'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
+                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
+            )), '[]')
+            from durable.waits as waiting
+            where waiting.shard = park.shard
+              and waiting.execution_id = asked.execution_id
+              and waiting.outcome is not null
+              and case
+                when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
+                    select watched.key
+                    from unnest(watched_execution_ids, watched_keys) as watched (execution_id, key)
+                    where watched.execution_id = asked.execution_id
+                ))
+                else (waiting.resolved_ordinal < execution.rested_ordinal) is not true
+              end
         ) end,
         case when asked.stays then (
             select min(waiting.due_at)

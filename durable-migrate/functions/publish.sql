@@ -81,9 +81,16 @@ begin
     select coalesce(array_agg(listener.id), '{}') into locked
     from unnest(listeners) as listener (id)
     where durable.try_lock_mailbox(listener.id);
+    locked := array(
+        select execution_id
+        from durable.executions
+        where shard = 0 and execution_id = any (locked)
+        for no key update skip locked
+    );
     -- Waits for one mailbox only while it holds no other, so that a caller who keeps one blocks nobody else.
     if locked = '{}' and listeners <> '{}' then
         perform durable.lock_mailbox(listeners [1]);
+        perform from durable.executions where shard = 0 and execution_id = listeners [1] for no key update;
         locked := listeners [1:1];
     end if;
     at := durable.now();

@@ -1,5 +1,6 @@
 -- tell_parents: give the ends of children to the waits of their parents, each once; one row for each end that was untold.
--- `told` (the parent was woken, or runs), `unheard` (it waits no longer) or `busy` (a message is on its way to it: ask again).
+-- `told` (the parent was woken, or runs), `unheard` (it waits no longer) or `busy` (another transaction holds it: ask again). A child
+-- that another transaction holds is left out.
 create or replace function durable.tell_parents(shard smallint, child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile
@@ -16,11 +17,21 @@ begin
           and execution_id = any (child_ids)
           and parent_bond = 'awaited'
           and finished_at is not null
+        for no key update skip locked
     loop
         child_id := child.execution_id;
         parent_id := child.parent_id;
         woken_queue := null;
-        if not durable.try_lock_mailbox(child.parent_id) then
+        -- No statement that tells many waits for the row of one of them.
+        perform
+        from durable.executions
+        where executions.shard = tell_parents.shard
+          and execution_id = child.parent_id
+          and durable.try_lock_mailbox(child.parent_id)
+        for no key update skip locked;
+        if not found and exists (
+            select from durable.executions where executions.shard = tell_parents.shard and execution_id = child.parent_id
+        ) then
             outcome := 'busy';
             return next;
             continue;

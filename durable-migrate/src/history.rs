@@ -91,6 +91,7 @@ static FUNCTIONS: &[Function] = &[
     function("fork", include_str!("../functions/fork.sql")),
     function("now", include_str!("../functions/now.sql")),
     function("open_names", include_str!("../functions/open_names.sql")),
+    function("match_messages", include_str!("../functions/match_messages.sql")),
     function("park", include_str!("../functions/park.sql")),
     function("pause_queue", include_str!("../functions/pause_queue.sql")),
     function("poison", include_str!("../functions/poison.sql")),

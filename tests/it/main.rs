@@ -100,6 +100,7 @@ mod pausing_executions;
 mod pooling;
 #[cfg(test)]
 mod preserving;
+mod preceding;
 #[cfg(test)]
 mod pruning;
 #[cfg(test)]
@@ -130,6 +131,7 @@ mod starting;
 mod statements;
 #[cfg(test)]
 mod stepping_back;
+mod strangers;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]
@@ -142,3 +144,5 @@ mod transacting;
 mod trapping;
 #[cfg(test)]
 mod waiting;
+#[cfg(test)]
+mod weighing;

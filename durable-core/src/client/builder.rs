@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use durable_migrate::{SchemaName, SchemaVersion};
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::{Durable, Engine, Tasks, schedule};
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `queue_limits` | the limits that queues have already |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
-/// | `max_connections` | 10, plus one that listens and one for the heartbeat |
+/// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for what is large or held up |
 /// | `transaction_connections` | 5, opened when a transactional step needs them |
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
@@ -202,7 +202,8 @@ impl Builder {
         self
     }
 
-    /// Most connections in the pool, 1 or more; busy tasks keep one each where there are enough.
+    /// Most connections in the pool, 1 or more; busy tasks keep one each where there are enough. Up to two more are opened while
+    /// something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
@@ -327,8 +328,7 @@ impl Builder {
             tasks.duties.spawn(upkeep::measure(store.clone(), interval));
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let starts_alone = Semaphore::new(1);
-        let engine = Engine { store, signals, starts, tells, patience, starts_alone, worker: working, tasks };
+        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::{Durable, ExecutionHandle};
 use crate::context::Workflow;
@@ -15,9 +16,13 @@ use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, checked_concurrency_key, checked_time_to_live};
 use crate::payload::{self, Payload};
 use crate::signals::Slot;
-use crate::store::starts::{self, NewExecution, StartOutcome, Started};
-use crate::store::{self, Patience};
+use crate::store::starts::{Creation, NewExecution, StartOutcome, Started};
+use crate::store::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience};
 use crate::telemetry::TraceContext;
+use crate::worker::Starting;
+
+/// Most bytes that one call starts: they are one statement, and the server takes no statement of a gigabyte.
+const MOST_BYTES_AT_ONCE: usize = 512 * 1024 * 1024;
 
 /// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for one of which the name alone is known.
 #[must_use = "a start does nothing until it is awaited"]
@@ -361,6 +366,14 @@ impl Durable {
     /// Creates executions that were checked.
     pub(super) async fn start_checked(&self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         new.iter_mut().for_each(|new| self.continue_trace(new));
+        let bytes: usize = new.iter().map(NewExecution::size).sum();
+        if bytes > MOST_BYTES_AT_ONCE {
+            let problem = format!(
+                "{} executions are started at once, with {bytes} bytes, over the limit of {MOST_BYTES_AT_ONCE}",
+                new.len()
+            );
+            return Err(Error::of_kind(ErrorKind::Payload, format!("{problem}; start fewer in one call")));
+        }
         // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
         let carried = tokio::spawn(self.clone().carry_out(new));
         let late = |limit| {
@@ -388,36 +401,57 @@ impl Durable {
 
     /// Writes the executions, and begins those that were handed to this process.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        // What is debounced waits for the row of the one before it, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {
-            return self.carry_out_alone(new).await;
+            return self.carry_out_aside(new).await;
         }
-        let _claiming = match &self.engine.worker {
-            Some(worker) => Some(worker.begin_claim().await),
-            None => None,
-        };
         let handed = self.hand_off(&mut new);
         let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
-        let started = self.engine.starts.write(new).await?;
+        let started = match self.engine.starts.write(new).await? {
+            Creation::Done(started) => started,
+            Creation::HeldUp(mut new) => {
+                // A slot is for what can begin now.
+                drop(handed);
+                new.iter_mut().for_each(|new| new.hand_off = None);
+                return self.carry_out_aside(new).await;
+            }
+        };
         for ((started, queue), handed) in started.iter().zip(&queues).zip(handed) {
             self.begin(started, queue, handed);
         }
         Ok(started)
     }
 
-    /// Writes executions that may wait for a row which a caller's transaction holds: nobody else is to wait with them.
-    async fn carry_out_alone(self, new: Vec<NewExecution>) -> Result<Vec<Started>> {
-        let (store, all) = (&self.engine.store, new.iter().collect::<Vec<_>>());
-        // Never closed.
-        let _one_at_a_time = self.engine.starts_alone.acquire().await;
-        let written = store::run("start executions", self.engine.patience, || starts::create(store, &store.pool, &all)).await?;
-        for (started, new) in written.iter().zip(&new) {
-            self.begin(started, &new.queue, None);
+    /// Writes executions that may meet a lock of another transaction, again and again while it holds them up.
+    async fn carry_out_aside(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+        let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
+        let began = Instant::now();
+        let mut pause = FIRST_PAUSE_WHEN_HELD_UP;
+        let mut diverted = None;
+        let started = loop {
+            new = match self.engine.starts.write_aside(new).await? {
+                Creation::Done(started) => break started,
+                Creation::HeldUp(new) => new,
+            };
+            // The caller is still there to be told why.
+            if let Patience::AtMost(limit) = self.engine.patience
+                && began.elapsed() + 2 * pause + LONGEST_PAUSE_WHEN_HELD_UP > limit
+            {
+                return Err(held_up(&new));
+            }
+            // Starts with the same keys are held up, too.
+            diverted.get_or_insert_with(|| self.engine.starts.divert(&new));
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE_WHEN_HELD_UP.min(pause * 2);
+        };
+        for (started, queue) in started.iter().zip(&queues) {
+            self.begin(started, queue, None);
         }
-        Ok(written)
+        Ok(started)
     }
 
     /// Takes a slot of this process for each execution that can begin at once.
-    fn hand_off(&self, new: &mut [NewExecution]) -> Vec<Option<(Slot, Claimed)>> {
+    fn hand_off(&self, new: &mut [NewExecution]) -> Vec<Option<Handed>> {
         new.iter_mut()
             .map(|new| {
                 let worker = self.engine.worker.as_ref()?;
@@ -426,15 +460,19 @@ impl Durable {
                 }
                 let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
                 new.hand_off = Some(id);
-                Some((slot, as_claimed(new, id)))
+                let claimed = as_claimed(new, id);
+                Some(Handed { starting: worker.begin_start(&claimed), slot, claimed })
             })
             .collect()
     }
 
     /// Runs what was handed to this process; has the rest claimed.
-    fn begin(&self, started: &Started, queue: &str, handed: Option<(Slot, Claimed)>) {
+    fn begin(&self, started: &Started, queue: &str, handed: Option<Handed>) {
         match (started.how, handed, &self.engine.worker) {
-            (StartOutcome::Claimed, Some((slot, claimed)), Some(worker)) => worker.take_over(slot, claimed),
+            (StartOutcome::Claimed, Some(Handed { starting, slot, claimed }), Some(worker)) => {
+                worker.take_over(slot, claimed);
+                drop(starting);
+            }
             (StartOutcome::Queued, handed, _) => {
                 drop(handed);
                 self.engine.signals.queued(queue);
@@ -461,6 +499,27 @@ impl Durable {
     }
 }
 
+/// What is handed to this process, and begins here once it is created.
+struct Handed {
+    starting: Starting,
+    slot: Slot,
+    claimed: Claimed,
+}
+
+/// Says what holds up a start: most often a start with the same key, in a transaction that is open.
+fn held_up(new: &[NewExecution]) -> Error {
+    let keys: Vec<String> =
+        new.iter().flat_map(NewExecution::keys).map(|(_, kind, key)| format!("the {kind} `{key}`")).take(3).collect();
+    let held = if keys.is_empty() { "a lock that it needs".to_owned() } else { keys.join(", ") };
+    Error::of_kind(
+        ErrorKind::Unavailable,
+        format!(
+            "cannot start executions: another transaction holds {held}; end it, or start them again later. Look for it with \
+             `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`"
+        ),
+    )
+}
+
 /// The execution as a claim would have returned it, had it not been created as claimed.
 fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
     Claimed {
@@ -474,7 +533,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         answer_lost: false,
         deadline_at: None,
         input: Payload(new.input.0.clone()),
-        resolved: Vec::new(),
+        resolved: None,
         rollback: None,
         undoes: None,
         awaited: false,

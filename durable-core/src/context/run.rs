@@ -505,9 +505,16 @@ impl Run {
         let checkpoints = std::mem::take(&mut state.unwritten);
         let leaves_waits = !state.dropped.is_empty() || state.known_open > 0;
         let untold = self.untold(std::mem::take(&mut state.untold));
-        let saved = self.lanes.saves.submit(Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits });
+        let save = Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits };
+        let saved: Vec<_> = save.in_pieces().into_iter().map(|piece| self.lanes.saves.submit(piece)).collect();
         async move {
-            let written = saved.await;
+            let mut written = Ok(Written::Accepted);
+            for piece in saved {
+                let piece = piece.await;
+                if let Ok(Written::Accepted) = written {
+                    written = piece;
+                }
+            }
             if let Ok(Written::Accepted) = written {
                 untold.tell();
             }

@@ -297,7 +297,7 @@ pub(crate) struct Claimed {
     pub(crate) deadline_at: Option<DateTime<Utc>>,
     pub(crate) input: Payload,
     /// Waits that ended since the execution last rested.
-    pub(crate) resolved: Vec<super::RecordedWait>,
+    pub(crate) resolved: Option<Vec<super::RecordedWait>>,
     /// Why it is being rolled back, if it is.
     pub(crate) rollback: Option<Failure>,
     /// The completed execution whose steps it undoes.

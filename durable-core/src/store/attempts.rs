@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::saves::Written;
-use super::{Batch, Statement, Store};
+use super::{Batch, Statement, Store, subject};
 use crate::ids::{Epoch, SHARD, WorkerId};
 use crate::model::FailedAttempt;
 
@@ -27,6 +27,14 @@ impl Batch for Attempts {
     type Outcome = Written;
     const WHAT: &'static str = "record attempts";
     const LIMIT: usize = 500;
+
+    fn subjects(item: &AttemptRecord) -> Vec<u64> {
+        vec![subject(item.attempt.execution_id)]
+    }
+
+    fn size(item: &AttemptRecord) -> usize {
+        item.attempt.key.len() + item.attempt.failure.as_ref().map_or(0, |failure| failure.message.len())
+    }
 
     /// Each life of this worker by itself: what one of them has lost, the next may hold.
     fn go_together(first: &AttemptRecord, next: &AttemptRecord) -> bool {

@@ -76,13 +76,22 @@ pub(crate) async fn claim(
     Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), retry_at })
 }
 
+/// What the worker holds besides the claims that it knows.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Claimed anew.
+    pub(crate) adopted: Vec<Claimed>,
+    /// Whether there are others, which another transaction holds: ask again.
+    pub(crate) passed_over: bool,
+}
+
 /// Claims anew what the worker holds besides the `known` claims: those whose answer was lost.
 pub(crate) async fn held(
     store: &Store,
     executor: impl PgExecutor<'_>,
     worker: WorkerId,
     known: &[(ExecutionId, Epoch)],
-) -> Result<Vec<Claimed>, sqlx::Error> {
+) -> Result<Held, sqlx::Error> {
     let rows = store
         .query(Statement::HeldExecutions)
         .bind(SHARD)
@@ -91,7 +100,14 @@ pub(crate) async fn held(
         .bind(known.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
         .fetch_all(executor)
         .await?;
-    rows.iter().map(|row| claimed(row, worker)).collect()
+    let mut held = Held { adopted: Vec::new(), passed_over: false };
+    for row in &rows {
+        held.passed_over |= row.try_get::<i64, _>("passed_over")? > 0;
+        if row.try_get::<Option<Uuid>, _>("execution_id")?.is_some() {
+            held.adopted.push(claimed(row, worker)?);
+        }
+    }
+    Ok(held)
 }
 
 fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {

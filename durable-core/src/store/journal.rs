@@ -88,7 +88,18 @@ pub(crate) fn failure(text: &str) -> Failure {
     serde_json::from_str(text).unwrap_or_else(|_| Failure::new(ErrorKind::Failed, text))
 }
 
-/// The waits in a JSON array built by SQL; none where there is none.
-pub(super) fn recorded_waits(text: Option<&str>) -> Result<Vec<RecordedWait>, sqlx::Error> {
-    text.map_or(Ok(Vec::new()), |text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error))))
+/// The waits in a JSON array built by SQL; `None` where there is none, as they are too large for it.
+pub(super) fn recorded_waits(text: Option<&str>) -> Result<Option<Vec<RecordedWait>>, sqlx::Error> {
+    text.map(|text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
+}
+
+/// The waits of one execution that are over, however large: one row each.
+pub(super) async fn load_ended_waits(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+) -> Result<Vec<RecordedWait>, sqlx::Error> {
+    let mut journals = load(store, executor, &[id]).await?;
+    let waits = journals.remove(&id).map(|journal| journal.waits).unwrap_or_default();
+    Ok(waits.into_iter().filter(|wait| wait.outcome.is_some()).collect())
 }

@@ -3,6 +3,10 @@
 //! A lane flushes at once when it is idle, and never waits for company: under load company comes by itself.
 //! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
 //! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
+//!
+//! A lane waits only briefly for a lock of another transaction, and never behind a large item: both go out on a [`siding`].
+
+mod siding;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,10 +16,14 @@ use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::siding::{Diverted, Sidings, Subjects};
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry;
+
+/// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits for it.
+pub(crate) const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// What one lane writes.
 pub(crate) trait Batch: Send + Sync + 'static {
@@ -35,6 +43,18 @@ pub(crate) trait Batch: Send + Sync + 'static {
         true
     }
 
+    /// What the item is about, as hashes. An item never overtakes another that has one of its subjects.
+    fn subjects(item: &Self::Item) -> Vec<u64>;
+
+    /// How many bytes the item sends, roughly.
+    fn size(item: &Self::Item) -> usize;
+
+    /// What the caller gets when another transaction holds a lock that the item needs. Given back, the item is tried again until it
+    /// is written.
+    fn held_up(item: Self::Item) -> Result<Self::Outcome, Self::Item> {
+        Err(item)
+    }
+
     /// Writes the items as one statement, and returns an outcome for each, in order.
     /// `again` says that an earlier try of the same items may have been committed.
     fn flush(
@@ -50,11 +70,12 @@ pub(crate) trait Batch: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Lane<B: Batch> {
     queue: mpsc::UnboundedSender<Entry<B>>,
+    subjects: Subjects,
 }
 
 impl<B: Batch> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone() }
+        Self { queue: self.queue.clone(), subjects: self.subjects.clone() }
     }
 }
 
@@ -62,14 +83,31 @@ impl<B: Batch> Clone for Lane<B> {
 struct Entry<B: Batch> {
     item: B::Item,
     written: oneshot::Sender<Result<B::Outcome>>,
+    /// Whether the item goes out on the siding from the start.
+    aside: bool,
+    /// Whether an earlier try may have been committed.
+    again: bool,
+}
+
+impl<B: Batch> Entry<B> {
+    fn answer(self, outcome: Result<B::Outcome>) {
+        // A caller that is gone wants no answer.
+        let _ = self.written.send(outcome);
+    }
+
+    fn refuse(self, error: &sqlx::Error) {
+        self.answer(Err(outage::user_error(B::WHAT, error)));
+    }
 }
 
 impl<B: Batch> Lane<B> {
     /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
     pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
         let (queue, entries) = mpsc::unbounded_channel();
-        tokio::spawn(carry(batch, session, entries));
-        Self { queue }
+        let sidings = Sidings::open(&batch, session.store());
+        let subjects = sidings.subjects();
+        tokio::spawn(carry(batch, session, entries, sidings));
+        Self { queue, subjects }
     }
 
     /// Writes one item; returns after its commit. Dropping the future does not take the item back.
@@ -77,11 +115,25 @@ impl<B: Batch> Lane<B> {
         self.submit(item).await
     }
 
+    /// As [`write`](Self::write), for an item that may meet a lock of another transaction.
+    pub(crate) async fn write_aside(&self, item: B::Item) -> Result<B::Outcome> {
+        self.queue(item, true).await
+    }
+
+    /// Has every item with a subject of this one go out aside, until the guard is dropped: such an item would be held up, too.
+    pub(crate) fn divert(&self, item: &B::Item) -> Diverted {
+        self.subjects.divert(B::subjects(item))
+    }
+
     /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
+        self.queue(item, false)
+    }
+
+    fn queue(&self, item: B::Item, aside: bool) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
         // Refused by a closed lane, the entry is dropped, and its `outcome` hears so.
-        let _ = self.queue.send(Entry { item, written });
+        let _ = self.queue.send(Entry { item, written, aside, again: false });
         async move {
             let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
             outcome.await.map_err(|_| closed())?
@@ -89,8 +141,12 @@ impl<B: Batch> Lane<B> {
     }
 }
 
-async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
-    let mut queued = Vec::with_capacity(B::LIMIT);
+async fn carry<B: Batch>(
+    batch: Arc<B>,
+    mut session: Session,
+    mut entries: mpsc::UnboundedReceiver<Entry<B>>,
+    sidings: Sidings<B>,
+) {
     let roundtrip = telemetry::roundtrip(B::WHAT);
     // The one with which the next flush begins.
     let mut left_over = None;
@@ -101,43 +157,91 @@ async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc:
         }) else {
             return;
         };
-        queued.push(first);
+        let Some(first) = sidings.divert(first) else { continue };
+        let mut load = Load::of(first);
         // Callers of the last flush have just been answered: those that are ready to write again join this one.
         tokio::task::yield_now().await;
-        while queued.len() < B::LIMIT
+        while load.has_room()
+            && left_over.is_none()
             && let Ok(entry) = entries.try_recv()
         {
-            if queued.first().is_some_and(|first| !B::go_together(&first.item, &entry.item)) {
-                left_over = Some(entry);
-                break;
-            }
-            queued.push(entry);
+            left_over = sidings.divert(entry).and_then(|entry| load.add(entry));
         }
-        let (items, written): (Vec<_>, Vec<_>) = queued.drain(..).map(|entry| (entry.item, entry.written)).unzip();
-        match flush_through_outages(&*batch, &mut session, &items, &roundtrip).await {
-            Ok(outcomes) => {
-                for (written, outcome) in written.into_iter().zip(outcomes) {
-                    let _ = written.send(Ok(outcome));
-                }
-            }
-            Err(error) if items.len() == 1 => reply(written, &error, B::WHAT),
-            // One bad item must not fail its neighbours: each gets a statement of its own.
-            Err(_) => {
-                for (item, written) in items.into_iter().zip(written) {
-                    match flush_through_outages(&*batch, &mut session, &[item], &roundtrip).await {
-                        Ok(outcomes) => drop(outcomes.into_iter().next().map(|outcome| written.send(Ok(outcome)))),
-                        Err(error) => reply(vec![written], &error, B::WHAT),
-                    }
-                }
-            }
+        match flush(&*batch, &mut session, load.entries, &roundtrip).await {
+            Ok(()) => {}
+            Err((entries, error)) => match <[Entry<B>; 1]>::try_from(entries) {
+                Ok([lone]) if !outage::is_held_up(&error) => lone.refuse(&error),
+                // One bad item must not fail its neighbours, nor one that is held up hold them up.
+                Ok([lone]) => sidings.take_over(vec![lone]),
+                Err(entries) => sidings.take_over(entries),
+            },
         }
     }
 }
 
-fn reply<T>(written: Vec<oneshot::Sender<Result<T>>>, error: &sqlx::Error, what: &str) {
-    for written in written {
-        let _ = written.send(Err(outage::user_error(what, error)));
+/// What goes out in one statement.
+struct Load<B: Batch> {
+    entries: Vec<Entry<B>>,
+    bytes: usize,
+}
+
+impl<B: Batch> Load<B> {
+    fn of(first: Entry<B>) -> Self {
+        Self { bytes: B::size(&first.item), entries: vec![first] }
     }
+
+    fn has_room(&self) -> bool {
+        self.entries.len() < B::LIMIT
+    }
+
+    /// Adds the entry, or returns it where it must go out by itself.
+    fn add(&mut self, entry: Entry<B>) -> Option<Entry<B>> {
+        let size = B::size(&entry.item);
+        let fits = self.has_room() && self.bytes.saturating_add(size) <= MOST_BYTES;
+        if !fits || self.entries.first().is_some_and(|first| !B::go_together(&first.item, &entry.item)) {
+            return Some(entry);
+        }
+        self.bytes += size;
+        self.entries.push(entry);
+        None
+    }
+}
+
+/// Writes the entries in one statement, through outages, and answers their callers; gives back those that another transaction holds
+/// up or that the database refuses.
+async fn flush<B: Batch>(
+    batch: &B,
+    session: &mut Session,
+    entries: Vec<Entry<B>>,
+    roundtrip: &Histogram,
+) -> Result<(), (Vec<Entry<B>>, sqlx::Error)> {
+    let mut again = entries.iter().any(|entry| entry.again);
+    let (items, callers): (Vec<_>, Vec<_>) = entries.into_iter().map(|entry| (entry.item, entry.written)).unzip();
+    let mut pauses = Pauses::new();
+    let error = loop {
+        let asked = Instant::now();
+        match flush_once(batch, session, &items, again).await {
+            Ok(outcomes) => {
+                roundtrip.record(asked.elapsed());
+                pauses.report_recovery(B::WHAT);
+                for (written, outcome) in callers.into_iter().zip(outcomes) {
+                    // A caller that is gone wants no answer.
+                    let _ = written.send(Ok(outcome));
+                }
+                return Ok(());
+            }
+            Err(error) if outage::is_outage(&error) => {
+                again = true;
+                if items.len() > 1 && outage::may_be_too_large(&error) {
+                    break error;
+                }
+                tokio::time::sleep(pauses.next(B::WHAT, &error)).await;
+            }
+            Err(error) => break error,
+        }
+    };
+    let entries = items.into_iter().zip(callers).map(|(item, written)| Entry { item, written, aside: true, again });
+    Err((entries.collect(), error))
 }
 
 async fn flush_once<B: Batch>(
@@ -149,29 +253,4 @@ async fn flush_once<B: Batch>(
     let mut connection = session.connection().await?;
     let outcomes = batch.flush(session.store(), &mut connection, items, again).await;
     session.give_back(connection, outcomes)
-}
-
-async fn flush_through_outages<B: Batch>(
-    batch: &B,
-    session: &mut Session,
-    items: &[B::Item],
-    roundtrip: &Histogram,
-) -> Result<Vec<B::Outcome>, sqlx::Error> {
-    let mut pauses = Pauses::new();
-    let mut again = false;
-    loop {
-        let asked = Instant::now();
-        match flush_once(batch, session, items, again).await {
-            Ok(outcomes) => {
-                roundtrip.record(asked.elapsed());
-                pauses.report_recovery(B::WHAT);
-                return Ok(outcomes);
-            }
-            Err(error) if outage::is_outage(&error) => {
-                again = true;
-                tokio::time::sleep(pauses.next(B::WHAT, &error)).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
 }

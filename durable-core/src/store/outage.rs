@@ -1,8 +1,10 @@
-//! Tells an outage, which passes, from a refusal, which does not; waits outages out with jitter; says both in words.
+//! Tells an outage, which passes, from a refusal, which does not, and both from a lock that another transaction holds; waits for what
+//! passes with jitter; says all three in words.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -13,6 +15,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause: a database that comes back is noticed within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// First pause after a statement met a lock of another transaction: about as long as a commit takes.
+pub(crate) const FIRST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(5);
+
+/// Longest pause while a statement is held up: the statement goes on this long after the other transaction ends.
+pub(crate) const LONGEST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(250);
+
+/// Statements that are held up wait for locks on at most this many connections of the process; each try ends with the lock timeout.
+static HELD_UP: Semaphore = Semaphore::const_new(2);
+
 /// How long to repeat a statement while the database is out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Patience {
@@ -22,20 +33,23 @@ pub(crate) enum Patience {
     AtMost(Duration),
 }
 
-/// Repeats a statement through an outage.
+/// Repeats a statement through an outage, and while another transaction holds a lock that it needs.
 pub(crate) async fn retry<T, F>(what: &str, patience: Patience, statement: impl Fn() -> F) -> Result<T, sqlx::Error>
 where
     F: Future<Output = Result<T, sqlx::Error>>,
 {
     let began = Instant::now();
     let mut pauses = Pauses::new();
+    let mut permit: Option<SemaphorePermit<'static>> = None;
     loop {
-        let error = match statement().await {
+        let tried = statement().await;
+        drop(permit.take());
+        let error = match tried {
             Ok(value) => {
                 pauses.report_recovery(what);
                 return Ok(value);
             }
-            Err(error) if !is_outage(&error) => return Err(error),
+            Err(error) if !is_outage(&error) && !is_held_up(&error) => return Err(error),
             Err(error) => error,
         };
         let pause = pauses.next(what, &error);
@@ -45,37 +59,46 @@ where
             return Err(error);
         }
         tokio::time::sleep(pause).await;
+        if is_held_up(&error) {
+            // The semaphore is never closed.
+            permit = HELD_UP.acquire().await.ok();
+        }
     }
 }
 
-/// The growing, jittered pauses of one outage; says once that it began and once that it ended.
+/// The growing, jittered pauses of one outage or hold-up; says once that an outage began and once that it ended.
 pub(crate) struct Pauses {
-    pauses: Option<backon::ExponentialBackoff>,
+    outage: Option<backon::ExponentialBackoff>,
+    hold_up: Option<backon::ExponentialBackoff>,
 }
 
 impl Pauses {
     pub(crate) fn new() -> Self {
-        Self { pauses: None }
+        Self { outage: None, hold_up: None }
     }
 
     pub(crate) fn next(&mut self, what: &str, error: &sqlx::Error) -> Duration {
-        let pauses = self.pauses.get_or_insert_with(|| {
+        if is_held_up(error) {
+            let pauses = self.hold_up.get_or_insert_with(|| growing(FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP));
+            return pauses.next().unwrap_or(LONGEST_PAUSE_WHEN_HELD_UP);
+        }
+        let pauses = self.outage.get_or_insert_with(|| {
             tracing::warn!(error = %describe(error), "the database does not answer: cannot {what}; trying again until it does");
-            ExponentialBuilder::new()
-                .with_min_delay(FIRST_PAUSE)
-                .with_max_delay(LONGEST_PAUSE)
-                .with_jitter()
-                .without_max_times()
-                .build()
+            growing(FIRST_PAUSE, LONGEST_PAUSE)
         });
         pauses.next().unwrap_or(LONGEST_PAUSE)
     }
 
     pub(crate) fn report_recovery(&mut self, what: &str) {
-        if self.pauses.take().is_some() {
+        self.hold_up = None;
+        if self.outage.take().is_some() {
             tracing::info!("the database answers again: can {what}");
         }
     }
+}
+
+fn growing(first: Duration, longest: Duration) -> backon::ExponentialBackoff {
+    ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest).with_jitter().without_max_times().build()
 }
 
 /// Whether the same statement may succeed later, unchanged.
@@ -92,6 +115,20 @@ pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether another transaction held a lock for longer than the statement may wait. Nothing was written, and the connection is sound.
+pub(crate) fn is_held_up(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code == "55P03")
+}
+
+/// Whether a part of the same batch may succeed where the batch does not: the server may have run out of room for it.
+pub(super) fn may_be_too_large(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Protocol(_)) || code(error).is_some_and(|code| code == "53200")
+}
+
+fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
+
 /// SQLSTATEs that pass by themselves (PostgreSQL documentation, appendix A).
 fn is_outage_code(code: &str) -> bool {
     // Connection trouble, shortage of resources, an operator's intervention (shut down, starting up, cancelled, idle session
@@ -100,11 +137,14 @@ fn is_outage_code(code: &str) -> bool {
     class
         || matches!(
             code,
-            "55P03" | "25P03" | "25P04" // lock_timeout, idle_in_transaction_session_timeout, transaction_timeout
+            "25P03" | "25P04" // idle_in_transaction_session_timeout, transaction_timeout
             | "40000" | "40001" | "40003" | "40P01" // rolled back: serialization failure, outcome unknown, deadlock
             | "25006" // read-only: an old primary after a failover
         )
 }
+
+/// How a person finds the transaction that holds a lock.
+const FIND_HOLDER: &str = "look for an open transaction with `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`";
 
 /// The error as users see it.
 pub(crate) fn user_error(what: &str, error: &sqlx::Error) -> Error {
@@ -113,6 +153,11 @@ pub(crate) fn user_error(what: &str, error: &sqlx::Error) -> Error {
             ErrorKind::Unavailable,
             format!("cannot {what}: the database does not answer: {}", describe(error)),
         );
+    }
+    if is_held_up(error) {
+        let message =
+            format!("cannot {what}: another transaction holds a lock that this needs: {}; {FIND_HOLDER}", describe(error));
+        return Error::of_kind(ErrorKind::Unavailable, message);
     }
     let sqlx::Error::Database(database) = error else {
         return Error::of_kind(ErrorKind::Database, format!("cannot {what}: {}", describe(error))).into_permanent();
@@ -133,9 +178,12 @@ pub(crate) fn describe(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(database) => {
             let postgres = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
-            match postgres.and_then(|error| error.hint()) {
-                Some(hint) => format!("{}; {hint}", database.message()),
-                None => database.message().to_owned(),
+            // The context of a hold-up names the table or the index.
+            let context = postgres.and_then(|error| error.r#where()).and_then(|context| context.lines().next());
+            match (postgres.and_then(|error| error.hint()), context) {
+                (Some(hint), _) => format!("{}; {hint}", database.message()),
+                (None, Some(context)) if is_held_up(error) => format!("{} ({context})", database.message()),
+                (None, _) => database.message().to_owned(),
             }
         }
         sqlx::Error::PoolTimedOut => "no connection became free or could be opened in time".to_owned(),

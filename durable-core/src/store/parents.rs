@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::messages::Effect;
-use super::{Batch, Statement, Store};
+use super::{Batch, Statement, Store, subject};
 use crate::ids::{ExecutionId, SHARD};
 
 /// What became of the news that a child has ended.
@@ -30,6 +30,14 @@ impl Batch for Tells {
     const WHAT: &'static str = "tell parents of their children";
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
+
+    fn subjects(item: &ExecutionId) -> Vec<u64> {
+        vec![subject(item)]
+    }
+
+    fn size(item: &ExecutionId) -> usize {
+        size_of_val(item)
+    }
 
     async fn flush(
         &self,

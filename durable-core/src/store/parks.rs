@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Batch, Lane, Statement, Store};
+use super::{Batch, Lane, MOST_BYTES, Statement, Store, subject};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Due, NewWait, RecordedWait, RefusedMessage, WaitDetails};
@@ -24,6 +24,8 @@ pub(crate) struct Park {
     pub(crate) stays: bool,
     /// How many waits it takes for open, these new ones included: fewer in the database means that some are over.
     pub(crate) open: usize,
+    /// The waits that it takes for open, where they are few: it wants to know of no others. None where they are many.
+    pub(crate) watched: Vec<String>,
     /// Waits to register; those that are registered already are left as they are.
     pub(crate) waits: Vec<NewWait>,
     /// Keys of waits that nobody wants any more.
@@ -53,19 +55,83 @@ pub(crate) enum ParkOutcome {
 #[derive(Debug)]
 pub(crate) struct Parks;
 
-/// Pause before a parking is tried again that met a message on its way: about as long as a commit takes.
+/// First pause before a parking is tried again that met a message on its way: about as long as a commit takes.
 const PAUSE_WHEN_BUSY: Duration = Duration::from_millis(2);
 
+/// Longest such pause: a caller's transaction may hold the mailbox for long.
+const LONGEST_PAUSE_WHEN_BUSY: Duration = Duration::from_millis(100);
+
 impl Lane<Parks> {
-    /// Writes a parking; comes back to it as long as a message is on its way.
+    /// Writes a parking, in pieces where it is large; comes back to each as long as a message is on its way.
     pub(crate) async fn write_when_free(&self, park: &Park, given_up: impl Fn() -> bool) -> Result<ParkOutcome> {
+        let mut rest = park;
+        let mut divided;
+        while let Some((piece, next)) = rest.divide() {
+            match self.write_piece(&piece, &given_up).await? {
+                ParkOutcome::Parked { .. } => {}
+                other => return Ok(other),
+            }
+            divided = next;
+            rest = &divided;
+        }
+        self.write_piece(rest, &given_up).await
+    }
+
+    async fn write_piece(&self, park: &Park, given_up: &impl Fn() -> bool) -> Result<ParkOutcome> {
+        let mut pause = PAUSE_WHEN_BUSY;
         loop {
             match self.write(park.clone()).await {
-                Ok(ParkOutcome::Busy) if !given_up() => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
+                Ok(ParkOutcome::Busy) if !given_up() => tokio::time::sleep(pause).await,
                 other => return other,
             }
+            pause = LONGEST_PAUSE_WHEN_BUSY.min(pause * 2);
         }
     }
+}
+
+impl Park {
+    /// A first piece that is small enough for one statement, and the rest; none where all of it is. The piece only registers waits,
+    /// and leaves the execution running.
+    fn divide(&self) -> Option<(Self, Self)> {
+        let mut bytes = 0_usize;
+        let too_much = self.waits.iter().position(|wait| {
+            bytes += size_of_wait(wait);
+            bytes > MOST_BYTES
+        })?;
+        let (first, rest) = self.waits.split_at(too_much.max(1));
+        if rest.is_empty() {
+            return None;
+        }
+        // With no wait taken for open, none is answered.
+        let piece = Self {
+            stays: true,
+            open: 0,
+            waits: first.to_vec(),
+            dropped: Vec::new(),
+            orphaned: Vec::new(),
+            watched: Vec::new(),
+            wake_at: None,
+            ..*self
+        };
+        let rest = Self {
+            waits: rest.to_vec(),
+            dropped: self.dropped.clone(),
+            orphaned: self.orphaned.clone(),
+            watched: self.watched.clone(),
+            ..*self
+        };
+        Some((piece, rest))
+    }
+}
+
+/// How many bytes a wait sends, roughly.
+fn size_of_wait(wait: &NewWait) -> usize {
+    let details = wait.details.as_ref().map_or(0, |details| {
+        let input = details.child.as_ref().map_or(0, |child| child.input.get().len());
+        input + details.metadata.as_ref().map_or(0, |metadata| metadata.get().len())
+    });
+    let texts = wait.prompt.as_ref().map_or(0, String::len) + wait.schema.as_ref().map_or(0, String::len);
+    wait.key.len() + details + texts
 }
 
 impl Batch for Parks {
@@ -74,6 +140,14 @@ impl Batch for Parks {
     const WHAT: &'static str = "park executions";
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
+
+    fn subjects(item: &Park) -> Vec<u64> {
+        vec![subject(item.id)]
+    }
+
+    fn size(item: &Park) -> usize {
+        item.waits.iter().map(size_of_wait).sum::<usize>() + item.dropped.iter().map(String::len).sum::<usize>()
+    }
 
     /// Each life of this worker by itself: what one of them has lost, the next may hold.
     fn go_together(first: &Park, next: &Park) -> bool {
@@ -94,6 +168,8 @@ impl Batch for Parks {
             items.iter().flat_map(|item| item.dropped.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let refused: Vec<(Uuid, &RefusedMessage)> =
             items.iter().flat_map(|item| item.refused.iter().map(|refused| (item.id.as_uuid(), refused))).collect();
+        let watched: Vec<(Uuid, &str)> =
+            items.iter().flat_map(|item| item.watched.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
             .bind(SHARD)
@@ -118,14 +194,22 @@ impl Batch for Parks {
             .bind(refused.iter().map(|(_, refused)| refused.key.as_str()).collect::<Vec<_>>())
             .bind(refused.iter().map(|(_, refused)| refused.message_id).collect::<Vec<_>>())
             .bind(refused.iter().map(|(_, refused)| refused.reason.as_str()).collect::<Vec<_>>())
-            .fetch_all(connection)
+            .bind(watched.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(watched.iter().map(|(_, key)| *key).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
             .await?;
         let mut outcomes = HashMap::with_capacity(rows.len());
         for row in &rows {
             let outcome = match row.try_get::<&str, _>(1)? {
                 "parked" => ParkOutcome::Parked { wake_at: row.try_get(3)? },
                 "resolved" => {
-                    ParkOutcome::Resolved { waits: super::journal::recorded_waits(row.try_get(2)?)?, wake_at: row.try_get(3)? }
+                    let waits = match super::journal::recorded_waits(row.try_get(2)?)? {
+                        Some(waits) => waits,
+                        None => {
+                            super::journal::load_ended_waits(store, &mut *connection, row.try_get::<Uuid, _>(0)?.into()).await?
+                        }
+                    };
+                    ParkOutcome::Resolved { waits, wake_at: row.try_get(3)? }
                 }
                 "busy" => ParkOutcome::Busy,
                 _ => ParkOutcome::Lost,
@@ -148,4 +232,58 @@ fn due_at(wait: &NewWait) -> Option<DateTime<Utc>> {
 fn details(details: &WaitDetails) -> String {
     // Made of strings, numbers and JSON: it always encodes.
     serde_json::to_string(details).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WaitKind;
+
+    /// A parking with so many waits, each of which sends so many bytes.
+    fn park(waits: usize, bytes: usize) -> Park {
+        let wait = |nth: usize| NewWait {
+            key: format!("wait {nth}"),
+            kind: WaitKind::Event,
+            name: "go".to_owned(),
+            due: Due::Never,
+            prompt: Some("x".repeat(bytes)),
+            schema: None,
+            details: None,
+        };
+        Park {
+            worker: WorkerId::new(),
+            id: ExecutionId::new(),
+            epoch: Epoch::FIRST,
+            since: DateTime::UNIX_EPOCH,
+            stays: false,
+            open: waits,
+            watched: Vec::new(),
+            waits: (0..waits).map(wait).collect(),
+            dropped: vec!["dropped".to_owned()],
+            orphaned: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    #[test]
+    fn a_large_parking_registers_its_waits_in_pieces_and_parks_with_the_last() {
+        let mut rest = park(7, MOST_BYTES / 3);
+        let mut registered = Vec::new();
+        while let Some((piece, next)) = rest.divide() {
+            assert!(Parks::size(&piece) <= MOST_BYTES && piece.stays && piece.open == 0 && piece.dropped.is_empty());
+            registered.extend(piece.waits);
+            rest = next;
+        }
+        assert!(!rest.stays && rest.open == 7 && rest.dropped.len() == 1);
+        registered.extend(rest.waits);
+        let keys: Vec<String> = registered.into_iter().map(|wait| wait.key).collect();
+        assert_eq!(keys, (0..7).map(|nth| format!("wait {nth}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_small_parking_stays_whole() {
+        assert!(park(0, 0).divide().is_none());
+        assert!(park(1000, 10).divide().is_none());
+        assert!(park(1, MOST_BYTES + 1).divide().is_none(), "a lone wait goes alone");
+    }
 }

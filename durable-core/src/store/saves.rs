@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Batch, Statement, Store};
+use super::{Batch, MOST_BYTES, Statement, Store, subject};
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
@@ -71,11 +71,50 @@ pub(crate) enum Written {
 #[derive(Debug)]
 pub(crate) struct Saves;
 
+impl Save {
+    /// Several writes that do together what this one does, each small enough for one statement, in order. The last has the new state.
+    pub(crate) fn in_pieces(mut self) -> Vec<Self> {
+        let mut pieces: Vec<Self> = Vec::new();
+        let mut bytes = usize::MAX;
+        for checkpoint in std::mem::take(&mut self.checkpoints) {
+            let size = size_of_checkpoint(&checkpoint);
+            match pieces.last_mut().filter(|_| bytes.saturating_add(size) <= MOST_BYTES) {
+                Some(piece) => {
+                    bytes += size;
+                    piece.checkpoints.push(checkpoint);
+                }
+                None => {
+                    bytes = size;
+                    pieces.push(Self { checkpoints: vec![checkpoint], next: None, ..self });
+                }
+            }
+        }
+        match pieces.last_mut() {
+            Some(last) => last.next = self.next,
+            None => pieces.push(self),
+        }
+        pieces
+    }
+}
+
+fn size_of_checkpoint(step: &Checkpoint) -> usize {
+    step.key.len() + output(step).map_or(0, str::len)
+}
+
 impl Batch for Saves {
     type Item = Save;
     type Outcome = Written;
     const WHAT: &'static str = "save checkpoints";
     const LIMIT: usize = 1000;
+
+    fn subjects(item: &Save) -> Vec<u64> {
+        vec![subject(item.id)]
+    }
+
+    fn size(item: &Save) -> usize {
+        let next = item.next.as_ref().and_then(|next| next.output().or(next.error())).map_or(0, str::len);
+        next + item.checkpoints.iter().map(size_of_checkpoint).sum::<usize>()
+    }
 
     /// Each life of this worker by itself: what one of them has lost, the next may hold.
     fn go_together(first: &Save, next: &Save) -> bool {
@@ -163,4 +202,47 @@ fn output(step: &Checkpoint) -> Option<&str> {
 
 fn error(step: &Checkpoint) -> Option<String> {
     if let Outcome::Error(failure) = &step.outcome { Some(super::journal::failure_text(failure)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A save of so many checkpoints, each with an output of so many bytes, that ends its execution.
+    fn save(checkpoints: usize, bytes: usize) -> Save {
+        let checkpoint = |nth| Checkpoint::of(format!("step {nth}"), Outcome::Output(Payload("x".repeat(bytes).into())));
+        Save {
+            worker: WorkerId::new(),
+            id: ExecutionId::new(),
+            epoch: Epoch::FIRST,
+            checkpoints: (0..checkpoints).map(checkpoint).collect(),
+            next: Some(NextState::Released),
+            leaves_waits: false,
+        }
+    }
+
+    #[test]
+    fn a_large_save_goes_out_in_pieces_and_the_last_has_the_new_state() {
+        let pieces = save(10, MOST_BYTES / 3).in_pieces();
+        assert_eq!(pieces.len(), 5, "two fit into each");
+        assert!(pieces.iter().all(|piece| Saves::size(piece) <= MOST_BYTES));
+        assert_eq!(pieces.iter().map(|piece| piece.next.is_some()).collect::<Vec<_>>(), [false, false, false, false, true]);
+        let keys: Vec<&str> = pieces.iter().flat_map(|piece| &piece.checkpoints).map(|step| step.key.as_str()).collect();
+        assert_eq!(keys, (0..10).map(|nth| format!("step {nth}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_small_save_stays_whole() {
+        for checkpoints in [0, 1, 1000] {
+            let pieces = save(checkpoints, 10).in_pieces();
+            assert_eq!(pieces.len(), 1);
+            assert!(pieces[0].checkpoints.len() == checkpoints && pieces[0].next.is_some());
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_too_large_for_company_goes_alone() {
+        let pieces = save(2, MOST_BYTES + 1).in_pieces();
+        assert_eq!(pieces.iter().map(|piece| piece.checkpoints.len()).collect::<Vec<_>>(), [1, 1]);
+    }
 }

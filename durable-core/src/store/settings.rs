@@ -1,6 +1,6 @@
 //! What the sessions of the engine are set to, whatever the defaults of the role, of the database and of the server are.
 
-use sqlx::{Executor, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, raw_sql};
 
 /// One statement of several, sent once for each connection. What stays as the database has it: `synchronous_commit`, which is the
 /// operator's to choose, and `default_transaction_read_only`, by which operators and deposed primaries refuse writes on purpose. A
@@ -24,7 +24,6 @@ const SETTINGS: &str = "\
     -- Limits that are meant for requests of people would have a long statement repeated for ever, and a connection that listens
     -- closed. The engine bounds its statements by the size of their batches, and leaves no transaction idle.
     set statement_timeout = 0;
-    set lock_timeout = 0;
     set idle_in_transaction_session_timeout = 0;
     set idle_session_timeout = 0;
     select set_config('transaction_timeout', '0', false) where current_setting('transaction_timeout', true) is not null;
@@ -53,7 +52,10 @@ const USERS_NAMES: &str = "reset search_path";
 /// Whose settings a connection has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settings {
-    Engine,
+    /// Those that the engine's statements are written for. A lock that a stranger holds is waited for only this long.
+    Engine {
+        lock_timeout: &'static str,
+    },
     /// Those that the role, the database and the address give: SQL of the user's runs here.
     Users,
 }
@@ -61,16 +63,17 @@ pub(super) enum Settings {
 /// Lets the engine send statements of its own over a new connection.
 pub(super) async fn take(connection: &mut PgConnection, settings: Settings) -> Result<(), sqlx::Error> {
     let statements = match settings {
-        Settings::Engine => SETTINGS,
-        Settings::Users => OWN_NAMES,
+        Settings::Engine { lock_timeout } => format!("{SETTINGS};\nset lock_timeout = '{lock_timeout}'"),
+        Settings::Users => OWN_NAMES.to_owned(),
     };
-    connection.execute(raw_sql(statements)).await.map(drop)
+    // Made of constants.
+    connection.execute(raw_sql(AssertSqlSafe(statements))).await.map(drop)
 }
 
 /// Gives a connection of the user's back, as it was.
 pub(super) async fn give_back(connection: &mut PgConnection, settings: Settings) -> Result<(), sqlx::Error> {
     match settings {
-        Settings::Engine => Ok(()),
+        Settings::Engine { .. } => Ok(()),
         Settings::Users => connection.execute(raw_sql(USERS_NAMES)).await.map(drop),
     }
 }

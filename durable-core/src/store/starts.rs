@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Batch, Statement, Store};
+use super::{Batch, Statement, Store, subject};
 use crate::ids::{ExecutionId, SHARD, WorkerId};
 use crate::payload::Payload;
 use crate::telemetry::TraceContext;
@@ -36,6 +36,19 @@ pub(crate) struct NewExecution {
     pub(crate) hand_off: Option<WorkerId>,
 }
 
+impl NewExecution {
+    /// Under which other starts of its workflow may find it, with the kind of each key.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &'static str, &str)> {
+        let keys = [("key", &self.key), ("deduplication key", &self.deduplication_key), ("debounce key", &self.debounce_key)];
+        keys.into_iter().filter_map(|(kind, key)| Some((self.workflow.as_str(), kind, key.as_deref()?)))
+    }
+
+    /// How many bytes it sends, roughly.
+    pub(crate) fn size(&self) -> usize {
+        self.workflow.len() + self.queue.len() + self.input.as_str().len()
+    }
+}
+
 /// What became of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Started {
@@ -55,6 +68,14 @@ pub(crate) enum StartOutcome {
     Existing,
 }
 
+/// What became of the starts of one caller.
+#[derive(Debug)]
+pub(crate) enum Creation {
+    Done(Vec<Started>),
+    /// Another transaction holds a key of them, or a row: nothing was written.
+    HeldUp(Vec<NewExecution>),
+}
+
 /// The lane of starts: concurrent callers share one statement.
 #[derive(Debug)]
 pub(crate) struct Starts;
@@ -62,9 +83,22 @@ pub(crate) struct Starts;
 impl Batch for Starts {
     /// Several executions of one caller stay together.
     type Item = Vec<NewExecution>;
-    type Outcome = Vec<Started>;
+    type Outcome = Creation;
     const WHAT: &'static str = "start executions";
     const LIMIT: usize = 500;
+
+    fn subjects(item: &Vec<NewExecution>) -> Vec<u64> {
+        item.iter().flat_map(NewExecution::keys).map(subject).collect()
+    }
+
+    fn size(item: &Vec<NewExecution>) -> usize {
+        item.iter().map(NewExecution::size).sum()
+    }
+
+    /// The caller has a slot for it, perhaps, and no patience without end.
+    fn held_up(item: Vec<NewExecution>) -> Result<Creation, Vec<NewExecution>> {
+        Ok(Creation::HeldUp(item))
+    }
 
     async fn flush(
         &self,
@@ -72,10 +106,10 @@ impl Batch for Starts {
         connection: &mut PgConnection,
         items: &[Vec<NewExecution>],
         _again: bool,
-    ) -> Result<Vec<Vec<Started>>, sqlx::Error> {
+    ) -> Result<Vec<Creation>, sqlx::Error> {
         let all: Vec<&NewExecution> = items.iter().flatten().collect();
         let mut started = create(store, connection, &all).await?.into_iter();
-        Ok(items.iter().map(|item| started.by_ref().take(item.len()).collect()).collect())
+        Ok(items.iter().map(|item| Creation::Done(started.by_ref().take(item.len()).collect())).collect())
     }
 }
 

@@ -182,7 +182,8 @@ async fn alone<T: Send + 'static>(
 
 fn not_committed(commit: &Commit, error: &sqlx::Error) -> Error {
     let in_conflict = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"));
-    let kind = if outage::is_outage(error) && !in_conflict { ErrorKind::Unavailable } else { ErrorKind::Database };
+    let passes = outage::is_outage(error) || outage::is_held_up(error);
+    let kind = if passes && !in_conflict { ErrorKind::Unavailable } else { ErrorKind::Database };
     Error::of_kind(kind, format!("cannot commit `{}`: {}", commit.checkpoint.key, outage::describe(error)))
 }
 

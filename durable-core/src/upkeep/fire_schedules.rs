@@ -131,6 +131,8 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
     let fired = match schedules::fire(store, &store.pool, shots).await {
         // One that the database refuses must not keep the others from firing.
         Err(error) if shots.len() > 1 && !store::is_outage(&error) => fire_one_by_one(worker, shots).await,
+        // The next look finds it due again.
+        Err(error) if store::is_held_up(&error) => Fired::default(),
         fired => fired?,
     };
     worker.signals.called_off(store, &fired.cancelled).await;
@@ -157,6 +159,7 @@ async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
                 all.queues.extend(fired.queues);
                 all.cancelled.extend(fired.cancelled);
             }
+            Err(error) if store::is_held_up(&error) => {}
             Err(error) => tracing::warn!(schedule = %shot.name, %error, "the database refuses to fire a schedule; trying again"),
         }
     }

@@ -17,10 +17,10 @@ pub(super) async fn reconcile(worker: Arc<Worker>) {
         }
         if let Err(error) = compare(&worker).await {
             tracing::debug!(%error, "cannot compare with the database; trying again soon");
-            if worker.is_in_doubt() {
-                tokio::time::sleep(worker.options.poll_interval).await;
-                worker.claim_lost.notify_one();
-            }
+        }
+        if worker.is_in_doubt() {
+            tokio::time::sleep(worker.options.poll_interval).await;
+            worker.claim_lost.notify_one();
         }
     }
 }

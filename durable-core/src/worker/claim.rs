@@ -26,6 +26,9 @@ const CLAIM: &str = "claim executions";
 /// Most executions in one claim: enough to make its cost small for each, few enough that a crash leaves little claimed.
 const BATCH: usize = 500;
 
+/// Most journals loaded by one statement: its executions begin once all of them are here, and nobody knows how large a journal is.
+const JOURNALS_AT_ONCE: usize = 50;
+
 /// How long to wait for more slots to come free, when few are: a claim costs the same for one execution as for many.
 const GATHERING: Duration = Duration::from_millis(1);
 
@@ -73,9 +76,11 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             Err(error) => {
                 held.into_iter().for_each(Slot::give_back);
                 drop(claiming);
-                // The claim may have been committed and its answer lost.
-                worker.holdings().doubt_claim();
-                worker.claim_lost.notify_one();
+                if !store::is_held_up(&error) {
+                    // The claim may have been committed and its answer lost.
+                    worker.holdings().doubt_claim();
+                    worker.claim_lost.notify_one();
+                }
                 tokio::time::sleep(pauses.next(CLAIM, &error)).await;
             }
         }
@@ -185,8 +190,15 @@ impl Worker {
         }
     }
 
-    /// Runs executions over their journals, which are loaded in one statement.
-    async fn replay(self: Arc<Self>, unread: Vec<(Claimed, Slot)>) {
+    /// Runs executions over their journals, which are loaded some at a time.
+    async fn replay(self: Arc<Self>, mut unread: Vec<(Claimed, Slot)>) {
+        while !unread.is_empty() {
+            let rest = unread.split_off(unread.len().min(JOURNALS_AT_ONCE));
+            self.replay_together(std::mem::replace(&mut unread, rest)).await;
+        }
+    }
+
+    async fn replay_together(self: &Arc<Self>, unread: Vec<(Claimed, Slot)>) {
         let mut loaded = self.load_journals(unread.iter().map(|(claimed, _)| claimed)).await;
         for (claimed, slot) in unread {
             // One that cannot be read must not count against the others.

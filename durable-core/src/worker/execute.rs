@@ -86,7 +86,7 @@ impl Worker {
     fn prepare(&self, registered: &Registered, claimed: &Claimed, begin: Begin) -> (Arc<Run>, Result<Flow, Ending>) {
         match begin {
             Begin::Cached(flow) => {
-                flow.run.wake(Hold::by(claimed), claimed.resolved.clone());
+                flow.run.wake(Hold::by(claimed), claimed.resolved.clone().unwrap_or_default());
                 (flow.run.clone(), Ok(flow))
             }
             Begin::Fresh => self.begin(registered, claimed, None),

@@ -31,9 +31,10 @@ impl Flow {
         Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
     }
 
-    /// Whether nobody else can have held the execution between its parking and this claim, and nobody has ended it meanwhile.
+    /// Whether nobody else can have held the execution between its parking and this claim, nobody has ended it meanwhile, and
+    /// the claim says what became of its waits.
     pub(super) fn goes_on_at(&self, claimed: &Claimed) -> bool {
-        self.run.may_go_on() && self.run.hold().is_followed_by(claimed)
+        self.run.may_go_on() && self.run.hold().is_followed_by(claimed) && claimed.resolved.is_some()
     }
 
     /// Polls it until it comes to rest.

@@ -20,6 +20,8 @@ use crate::signals::Slot;
 #[derive(Debug)]
 pub(super) struct Holdings {
     held: HashMap<ExecutionId, Holding>,
+    /// Executions that are being created as held by this worker.
+    starting: HashSet<ExecutionId>,
     parked: Cache,
     /// Where the database may have it that this worker holds more: which of them have run here.
     in_doubt: Option<HashSet<ExecutionId>>,
@@ -50,7 +52,7 @@ pub(super) struct Ready {
 impl Holdings {
     /// None yet; at most so many rest in memory.
     pub(super) fn new(cached: usize) -> Self {
-        Self { held: HashMap::new(), parked: Cache::new(cached), in_doubt: None, ask_again: false }
+        Self { held: HashMap::new(), starting: HashSet::new(), parked: Cache::new(cached), in_doubt: None, ask_again: false }
     }
 
     /// Enters a claim. Returns it if it begins now; where it waits for an earlier one, the run that is to be ended for it, if it does
@@ -115,6 +117,14 @@ impl Holdings {
         }
     }
 
+    pub(super) fn begin_start(&mut self, id: ExecutionId) {
+        self.starting.insert(id);
+    }
+
+    pub(super) fn end_start(&mut self, id: ExecutionId) {
+        self.starting.remove(&id);
+    }
+
     /// Notes that the database may have it that this worker holds more than this, and what of that has run here.
     pub(super) fn doubt(&mut self, have_run: impl IntoIterator<Item = ExecutionId>) {
         self.in_doubt.get_or_insert_default().extend(have_run);
@@ -143,7 +153,8 @@ impl Holdings {
             let next = holding.next.as_ref().map(|next| Hold::by(&next.0));
             [Some(holding.hold), next].into_iter().flatten().map(|hold| (holding.id, hold.epoch))
         });
-        (known.collect(), self.in_doubt.take().unwrap_or_default())
+        let starting = self.starting.iter().map(|id| (*id, Epoch::FIRST));
+        (known.chain(starting).collect(), self.in_doubt.take().unwrap_or_default())
     }
 
     pub(super) fn len(&self) -> usize {

@@ -20,6 +20,10 @@ use crate::store::saves::Written;
 /// Pause after a question that came too early: about as long as reading the clock takes.
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(2);
 
+/// Most waits of an execution that are asked for by name, so that it is told of no others; of more than that, it is told of all that
+/// ended since it last rested.
+const MOST_WATCHED: usize = 16;
+
 /// How far one stretch of running got.
 #[derive(Debug)]
 pub(crate) enum Rest {
@@ -213,6 +217,7 @@ impl Run {
             since: self.clock.now(),
             stays,
             open: state.waits.len() + state.known_open,
+            watched: state.watched(),
             waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
             dropped: std::mem::take(&mut state.dropped).into_iter().collect(),
             orphaned: std::mem::take(&mut state.orphaned),
@@ -336,6 +341,15 @@ impl State {
         let known = self.known.remove(key)?;
         self.known_open -= usize::from(known.outcome.is_none());
         Some(known)
+    }
+
+    /// The waits that this run takes for open, where they are few enough to be named.
+    fn watched(&self) -> Vec<String> {
+        if self.waits.len() + self.known_open > MOST_WATCHED {
+            return Vec::new();
+        }
+        let known = self.known.values().filter(|wait| wait.outcome.is_none()).map(|wait| &wait.key);
+        self.waits.keys().chain(known).cloned().collect()
     }
 
     /// Takes note of how a wait ended that nobody has asked for yet; any other was asked for before, or dropped.

@@ -1,4 +1,4 @@
--- executions/held: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way.
+-- executions/held: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way; at least one row.
 with fence as materialized (
     select worker_id
     from durable.workers
@@ -14,32 +14,47 @@ unknown as materialized (
       -- One that it knows at an earlier epoch has come to rest since, and was claimed again.
       and (execution_id, epoch) not in (select * from unnest($3::uuid[], $4::int4[]))
       and exists (select from fence)
-    -- No claim goes out meanwhile. This is done again soon where it fails, and a row that was passed over would be forgotten.
-    for no key update nowait
+),
+-- No claim goes out meanwhile. A row that another transaction holds is passed over, and said to be.
+locked as materialized (
+    select execution_id
+    from durable.executions
+    where shard = $1
+      and execution_id = any (array(select execution_id from unknown))
+      and worker_id = $2
+      and state = 'running'
+    for no key update skip locked
+),
+adopted as (
+    update durable.executions
+    -- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
+    set epoch = epoch + 1,
+        claims = claims + 1
+    where shard = $1 and execution_id = any (array(select execution_id from locked))
+    returning
+        execution_id,
+        epoch,
+        workflow,
+        version,
+        queue,
+        -- An attempt is cut off where it was claimed before and ran; this claim is not one after a crash.
+        (claims - 1)::smallint as claims,
+        deadline_at,
+        input::text as input,
+        rollback::text as rollback,
+        undoes,
+        coalesce(parent_bond = 'awaited', false) as awaited,
+        scheduled_for,
+        coalesce(namespace, execution_id) as namespace,
+        trace_context,
+        started_at,
+        rank + make_interval(mins => priority) as ready_at,
+        null::text as resolved,
+        -- Rather told once too often that a place is free.
+        true as limited
 )
-update durable.executions
--- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
-set epoch = epoch + 1,
-    claims = claims + 1
-where shard = $1 and execution_id = any (array(select execution_id from unknown))
-returning
-    execution_id,
-    epoch,
-    workflow,
-    version,
-    queue,
-    -- An attempt is cut off where it was claimed before and ran; this claim is not one after a crash.
-    (claims - 1)::smallint as claims,
-    deadline_at,
-    input::text as input,
-    rollback::text as rollback,
-    undoes,
-    coalesce(parent_bond = 'awaited', false) as awaited,
-    scheduled_for,
-    coalesce(namespace, execution_id) as namespace,
-    trace_context,
-    started_at,
-    rank + make_interval(mins => priority) as ready_at,
-    null::text as resolved,
-    -- Rather told once too often that a place is free.
-    true as limited
+select adopted.*, passed_over.executions as passed_over
+from (
+    select count(*) as executions from unknown where execution_id <> all (array(select execution_id from locked))
+) as passed_over
+left join adopted on true

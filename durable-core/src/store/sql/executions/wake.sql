@@ -10,14 +10,13 @@ due as materialized (
     where shard = $1 and wake_at <= (select at from now)
     order by wake_at
     limit $2
+    -- Those that another transaction holds take no place among the others.
+    for no key update skip locked
 ),
 locked as materialized (
     select execution_id
-    from durable.executions
-    where shard = $1
-      and execution_id = any (array(select execution_id from due where durable.try_lock_mailbox(execution_id)))
-      and wake_at <= (select at from now)
-    for no key update skip locked
+    from due
+    where durable.try_lock_mailbox(execution_id)
 ),
 ended as (
     update durable.waits

@@ -20,11 +20,18 @@ with missed as (
 locked as materialized (
     select * from missed where durable.try_lock_mailbox(execution_id)
 ),
+-- Those whose rows another transaction holds are for the next look.
+free as materialized (
+    select execution_id
+    from durable.executions
+    where shard = $1 and execution_id = any (array(select execution_id from locked))
+    for no key update skip locked
+),
 taken as (
     delete from durable.mailbox
     using locked
     where mailbox.shard = $1
-      and mailbox.execution_id = any (array(select execution_id from locked))
+      and mailbox.execution_id = any (array(select execution_id from free))
       and mailbox.execution_id = locked.execution_id
       and mailbox.arrival = locked.arrival
     returning mailbox.*

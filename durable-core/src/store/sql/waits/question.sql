@@ -7,5 +7,5 @@ where shard = $1
   and name = $3
   and outcome is null
   and (due_at is null or due_at > durable.now())
-order by started_at, key
+order by ordinal
 limit 1
