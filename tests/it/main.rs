@@ -72,6 +72,10 @@ mod migrating;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]
+mod odd_rows;
+#[cfg(test)]
+mod odd_values;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod panicking;
