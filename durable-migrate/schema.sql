@@ -267,6 +267,7 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     workflows text[],
+    troubles json,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
@@ -331,6 +332,9 @@ create view durable.present as
 
 -- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
 --     returns record, volatile
+
+-- function durable.check_name(what text, name text)
+--     returns void, immutable
 
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable

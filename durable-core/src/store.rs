@@ -18,6 +18,7 @@ pub(crate) mod parks;
 pub(crate) mod prune;
 pub(crate) mod publications;
 pub(crate) mod queues;
+mod read;
 pub(crate) mod saves;
 pub(crate) mod schedules;
 pub(crate) mod server;
@@ -35,6 +36,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::error::Result;
+use crate::supervision::Health;
 
 pub(crate) use lane::{Batch, Lane};
 pub(crate) use outage::{Patience, Pauses, is_outage};
@@ -52,6 +54,8 @@ pub(crate) struct Store {
     pub(crate) schema: SchemaName,
     pub(crate) options: PgConnectOptions,
     pub(crate) history: History,
+    /// What goes wrong in this process without ending anything; shared by all clones.
+    pub(crate) health: Health,
     statements: Statements,
 }
 
@@ -62,7 +66,7 @@ impl Store {
         let options = options.extra_float_digits(None);
         let (statements, history) = (Statements::in_schema(&schema), History::default());
         let pool = pool_options(max_connections, &statements, &history, Plans::Fixed).connect_lazy_with(options.clone());
-        Self { pool, statements, schema, options, history }
+        Self { pool, statements, schema, options, history, health: Health::default() }
     }
 
     /// Other connections to the same database, with its own settings: for what users send.

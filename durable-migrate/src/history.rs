@@ -46,6 +46,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "add_troubles", Kind::Expand, include_str!("../migrations/0036_add_troubles.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -56,6 +57,7 @@ static FUNCTIONS: &[Function] = &[
     function("call_off", include_str!("../functions/call_off.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
     function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
+    function("check_name", include_str!("../functions/check_name.sql")),
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("choose", include_str!("../functions/choose.sql")),
     function("cut_off", include_str!("../functions/cut_off.sql")),

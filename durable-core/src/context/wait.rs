@@ -134,7 +134,7 @@ impl<'a> Waiting<'a> {
             key: self.key.clone(),
             kind: self.kind,
             name: self.name.clone(),
-            due: self.due,
+            due: self.due.settled(),
             prompt: self.prompt.clone(),
             schema: self.schema.as_ref().and_then(Schema::text),
             details: self.details.clone(),

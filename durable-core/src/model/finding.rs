@@ -57,6 +57,12 @@ pub enum Subject {
     Workers,
     /// Executions that do not go on by themselves.
     Executions,
+    /// Timers that were due and were not taken.
+    Timers,
+    /// Tasks of the engine that panicked.
+    Tasks,
+    /// Rows that cannot be read.
+    Rows,
 }
 
 impl Severity {
@@ -85,6 +91,9 @@ impl Subject {
             Self::Workflows => "workflows",
             Self::Workers => "workers",
             Self::Executions => "executions",
+            Self::Timers => "timers",
+            Self::Tasks => "tasks",
+            Self::Rows => "rows",
         }
     }
 }

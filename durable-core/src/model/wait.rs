@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock;
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
 
@@ -145,6 +146,9 @@ pub struct PendingInput {
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.
     pub due_at: Option<DateTime<Utc>>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// A wait that an execution is about to register.
@@ -230,6 +234,19 @@ pub(crate) enum Due {
     /// After its registration, by the database's clock.
     After(Duration),
     At(DateTime<Utc>),
+}
+
+impl Due {
+    /// As Postgres can hold it: what would take over a thousand years, or come after the year 9999, never does, and a time before
+    /// 1970 is as long over as any.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::After(delay) if delay > clock::LONGEST => Self::Never,
+            Self::At(time) if time > clock::LAST => Self::Never,
+            Self::At(time) => Self::At(time.max(DateTime::UNIX_EPOCH)),
+            due => due,
+        }
+    }
 }
 
 /// A wait as the journal has it.

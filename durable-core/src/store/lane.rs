@@ -15,6 +15,8 @@ use tokio::time::Instant;
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
+use crate::panics;
+use crate::supervision::supervise_with;
 use crate::telemetry;
 
 /// What one lane writes.
@@ -68,7 +70,14 @@ impl<B: Batch> Lane<B> {
     /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
     pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
         let (queue, entries) = mpsc::unbounded_channel();
-        tokio::spawn(carry(batch, session, entries));
+        let health = session.store().health.clone();
+        tokio::spawn(supervise_with(health, B::WHAT, (session, entries), move |mut line| {
+            let batch = batch.clone();
+            async move {
+                let (session, entries) = &mut *line;
+                carry(batch, session, entries).await;
+            }
+        }));
         Self { queue }
     }
 
@@ -80,16 +89,20 @@ impl<B: Batch> Lane<B> {
     /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
-        // Refused by a closed lane, the entry is dropped, and its `outcome` hears so.
+        // A closed lane drops the entry, and with it the sender that `outcome` waits for.
         let _ = self.queue.send(Entry { item, written });
-        async move {
-            let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
-            outcome.await.map_err(|_| closed())?
-        }
+        let queue = self.queue.clone();
+        async move { outcome.await.map_err(|_| dropped(&queue))? }
     }
 }
 
-async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
+/// Why a lane has not answered: it was closed, or it panicked and goes on without this item.
+fn dropped<B: Batch>(queue: &mpsc::UnboundedSender<Entry<B>>) -> Error {
+    let why = if queue.is_closed() { "the engine has shut down" } else { "the engine has lost track of it; try again" };
+    Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: {why}", B::WHAT))
+}
+
+async fn carry<B: Batch>(batch: Arc<B>, session: &mut Session, entries: &mut mpsc::UnboundedReceiver<Entry<B>>) {
     let mut queued = Vec::with_capacity(B::LIMIT);
     let roundtrip = telemetry::roundtrip(B::WHAT);
     // The one with which the next flush begins.
@@ -114,7 +127,7 @@ async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc:
             queued.push(entry);
         }
         let (items, written): (Vec<_>, Vec<_>) = queued.drain(..).map(|entry| (entry.item, entry.written)).unzip();
-        match flush_through_outages(&*batch, &mut session, &items, &roundtrip).await {
+        match flush_through_outages(&*batch, session, &items, false, &roundtrip).await {
             Ok(outcomes) => {
                 for (written, outcome) in written.into_iter().zip(outcomes) {
                     let _ = written.send(Ok(outcome));
@@ -122,9 +135,11 @@ async fn carry<B: Batch>(batch: Arc<B>, mut session: Session, mut entries: mpsc:
             }
             Err(error) if items.len() == 1 => reply(written, &error, B::WHAT),
             // One bad item must not fail its neighbours: each gets a statement of its own.
-            Err(_) => {
+            Err(error) => {
+                // Unless the database has refused it, the statement may have been committed.
+                let again = error.as_database_error().is_none();
                 for (item, written) in items.into_iter().zip(written) {
-                    match flush_through_outages(&*batch, &mut session, &[item], &roundtrip).await {
+                    match flush_through_outages(&*batch, session, &[item], again, &roundtrip).await {
                         Ok(outcomes) => drop(outcomes.into_iter().next().map(|outcome| written.send(Ok(outcome)))),
                         Err(error) => reply(vec![written], &error, B::WHAT),
                     }
@@ -147,18 +162,25 @@ async fn flush_once<B: Batch>(
     again: bool,
 ) -> Result<Vec<B::Outcome>, sqlx::Error> {
     let mut connection = session.connection().await?;
-    let outcomes = batch.flush(session.store(), &mut connection, items, again).await;
-    session.give_back(connection, outcomes)
+    match panics::catch_in(batch.flush(session.store(), &mut connection, items, again)).await {
+        Ok(outcomes) => session.give_back(connection, outcomes),
+        Err(panicked) => {
+            // The answer may be read half.
+            connection.close_on_drop();
+            session.store().health.panicked(B::WHAT, &panicked);
+            Err(sqlx::Error::Decode(panicked.to_string().into()))
+        }
+    }
 }
 
 async fn flush_through_outages<B: Batch>(
     batch: &B,
     session: &mut Session,
     items: &[B::Item],
+    mut again: bool,
     roundtrip: &Histogram,
 ) -> Result<Vec<B::Outcome>, sqlx::Error> {
     let mut pauses = Pauses::new();
-    let mut again = false;
     loop {
         let asked = Instant::now();
         match flush_once(batch, session, items, again).await {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::read::time_if;
 use super::{Batch, Lane, Statement, Store};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
@@ -45,6 +47,8 @@ pub(crate) enum ParkOutcome {
     Busy,
     /// Another worker holds it, or nobody.
     Lost,
+    /// Its waits cannot be read, for this reason.
+    Unreadable(String),
 }
 
 /// The lane of parkings.
@@ -114,18 +118,30 @@ impl Batch for Parks {
             .await?;
         let mut outcomes = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let outcome = match row.try_get::<&str, _>(1)? {
-                "parked" => ParkOutcome::Parked { wake_at: row.try_get(3)? },
-                "resolved" => {
-                    ParkOutcome::Resolved { waits: super::journal::recorded_waits(row.try_get(2)?)?, wake_at: row.try_get(3)? }
-                }
-                "busy" => ParkOutcome::Busy,
-                _ => ParkOutcome::Lost,
-            };
-            outcomes.insert(row.try_get::<Uuid, _>(0)?, outcome);
+            let id: Uuid = row.try_get("execution_id")?;
+            outcomes.insert(id, read(row).unwrap_or_else(|error| unreadable(store, id, &error)));
         }
         Ok(items.iter().map(|item| outcomes.remove(&item.id.as_uuid()).unwrap_or(ParkOutcome::Lost)).collect())
     }
+}
+
+fn read(row: &PgRow) -> Result<ParkOutcome, sqlx::Error> {
+    Ok(match row.try_get("outcome")? {
+        "parked" => ParkOutcome::Parked { wake_at: time_if(row, "wake_at")? },
+        "resolved" => {
+            let waits = super::journal::recorded_waits(row.try_get("resolved")?)?;
+            ParkOutcome::Resolved { waits, wake_at: time_if(row, "wake_at")? }
+        }
+        "busy" => ParkOutcome::Busy,
+        _ => ParkOutcome::Lost,
+    })
+}
+
+/// The waits of one execution cannot be read: the others of the flush are answered all the same.
+fn unreadable(store: &Store, id: Uuid, error: &sqlx::Error) -> ParkOutcome {
+    let problem = error.to_string();
+    store.health.unreadable("waits", &format!("of execution {id}"), &problem);
+    ParkOutcome::Unreadable(problem)
 }
 
 fn delay(wait: &NewWait) -> Option<f64> {
