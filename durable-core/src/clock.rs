@@ -15,6 +15,21 @@ const SHORTEST_NAP: Duration = Duration::from_millis(1);
 /// Drift of the local reading that is not worth waking every timer for.
 const TOLERATED_DRIFT: TimeDelta = TimeDelta::milliseconds(1);
 
+/// The last moment of the year 9999. What is due later never comes.
+pub(crate) const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 999_999_000) {
+    Some(last) => last,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
+/// The first moment of the year 1: long before anything was due.
+pub(crate) const FIRST: DateTime<Utc> = match DateTime::from_timestamp(-62_135_596_800, 0) {
+    Some(first) => first,
+    None => DateTime::<Utc>::MIN_UTC,
+};
+
+/// The longest time that anything takes: a thousand years. What would take longer never ends.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365_250 * 86_400);
+
 /// The database's time, carried forward by this process's monotonic clock between readings.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -121,11 +136,11 @@ impl Clock {
     }
 }
 
-/// `time + delay`, at most the end of time; in whole microseconds, rounded up, so that the database can hold it as it is.
+/// `time + delay`, at most [`LAST`]; in whole microseconds, rounded up, so that the database can hold it as it is.
 pub(crate) fn after(time: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {
     let nearly = TimeDelta::nanoseconds(999);
     let exact = TimeDelta::from_std(delay).ok().and_then(|delay| time.checked_add_signed(delay));
-    exact.and_then(|exact| exact.checked_add_signed(nearly)).map_or(DateTime::<Utc>::MAX_UTC, |after| after.trunc_subsecs(6))
+    exact.and_then(|exact| exact.checked_add_signed(nearly)).map_or(LAST, |after| after.trunc_subsecs(6).min(LAST))
 }
 
 #[cfg(test)]

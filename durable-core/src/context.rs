@@ -8,7 +8,6 @@ mod child;
 pub(crate) mod join;
 mod macros;
 mod map;
-pub(crate) mod panics;
 pub(crate) mod result;
 pub(crate) mod rollback;
 pub(crate) mod route;

@@ -4,6 +4,8 @@
 
 pub mod duration;
 pub mod error;
+mod panics;
+
 pub mod ids;
 
 pub mod calendar;
@@ -14,6 +16,8 @@ pub mod model;
 mod plan;
 
 pub mod telemetry;
+
+mod supervision;
 
 pub mod observer;
 

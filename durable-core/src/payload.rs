@@ -76,10 +76,12 @@ pub(crate) fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
 /// Longest text that stands in an index, in bytes: its rows are limited to a third of a page.
 const INDEXED_LIMIT: usize = 1000;
 
-/// Refuses a key, a queue or a correlation that Postgres could not index; `what` names it in the error.
+/// Refuses a key, a queue or a correlation that Postgres could not index, or that would break the line it is shown in; `what` names
+/// it in the error. `check_name.sql` has the same rule.
 pub(crate) fn check_indexed(what: &str, text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > INDEXED_LIMIT || text.contains('\0') {
-        let problem = format!("{what} has 1 to {INDEXED_LIMIT} bytes and no \\u0000; put what is long into the payload");
+    if text.is_empty() || text.len() > INDEXED_LIMIT || text.contains(char::is_control) {
+        let problem =
+            format!("{what} has 1 to {INDEXED_LIMIT} bytes and no control characters; put what is long into the payload");
         return Err(Error::of_kind(ErrorKind::Invalid, problem).into_permanent());
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock;
 use crate::context::rollback;
 use crate::context::route;
 use crate::context::run::{Body, Owner};
@@ -45,12 +46,14 @@ impl Registry {
     pub(crate) fn register<W: Workflow>(&mut self, workflow: W) -> Result<()> {
         let workflow = Arc::new(workflow);
         let schedule = W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?;
+        // One that is longer never strikes.
+        let timeout = W::TIMEOUT.filter(|timeout| *timeout <= clock::LONGEST);
         let start = {
             let workflow = workflow.clone();
             move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
         };
         let registered = Registered::new(workflow.clone(), start);
-        self.insert(W::NAME, W::VERSION, Registered { timeout: W::TIMEOUT, limit: W::LIMIT, schedule, ..registered })?;
+        self.insert(W::NAME, W::VERSION, Registered { timeout, limit: W::LIMIT, schedule, ..registered })?;
         for route in W::ROUTES {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();

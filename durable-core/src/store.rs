@@ -19,6 +19,7 @@ pub(crate) mod parks;
 pub(crate) mod prune;
 pub(crate) mod publications;
 pub(crate) mod queues;
+mod read;
 pub(crate) mod saves;
 pub(crate) mod schedules;
 pub(crate) mod server;
@@ -34,10 +35,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::error::Result;
+use crate::supervision::Health;
 
 pub(crate) use address::Address;
 pub(crate) use lane::{Batch, Lane, MOST_BYTES};
@@ -68,6 +70,8 @@ pub(crate) struct Store {
     pub(crate) schema: SchemaName,
     pub(crate) address: Address,
     pub(crate) history: History,
+    /// What goes wrong in this process without ending anything; shared by all clones.
+    pub(crate) health: Health,
     statements: Statements,
 }
 
@@ -81,7 +85,8 @@ impl Store {
             |connections, settings| pool_options(connections, &statements, &history, settings).connect_lazy_with(options.clone());
         let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
         let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
-        Self { pool, aside, statements, schema, address: Address::new(options), history }
+        let address = Address::new(options);
+        Self { pool, aside, statements, schema, address, history, health: Health::default() }
     }
 
     /// The same database, on connections for what would keep the others waiting.

@@ -23,25 +23,41 @@ use tokio::task::JoinSet;
 
 use crate::ids::ExecutionId;
 use crate::store::Session;
+use crate::supervision::{supervise, supervise_with};
 use crate::worker::Worker;
 
 pub(crate) use look_for_results::look_for_results;
 pub(crate) use measure::measure;
 
-/// Starts every duty; they end when the set is dropped.
+/// Starts every duty; they end when the set is dropped. One that panics is started again.
 pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::UnboundedReceiver<Vec<ExecutionId>>) -> JoinSet<()> {
     let mut duties = JoinSet::new();
     let workers_lost = Arc::new(Notify::new());
-    duties.spawn(wake::wake(worker.clone(), timers));
-    duties.spawn(expire::expire(worker.clone()));
-    duties.spawn(fire_schedules::fire_schedules(worker.clone()));
-    duties.spawn(rescue::rescue(worker.clone(), workers_lost.clone()));
-    duties.spawn(cancel_orphans::cancel_orphans(worker.clone(), workers_lost));
-    duties.spawn(tell_parents::tell_parents(worker.clone()));
-    duties.spawn(nudge::nudge(worker.clone(), nudges));
-    duties.spawn(prune::prune(worker.clone()));
-    duties.spawn(reconcile::reconcile(worker.clone()));
-    duties.spawn(deliver::deliver(worker.clone()));
-    duties.spawn(follow_clock::follow_clock(worker.clone()));
+    let (health, waking, nudging, lost) = (&worker.store.health, worker.clone(), worker.clone(), workers_lost.clone());
+    duties.spawn(supervise_with(health.clone(), "wake", timers, move |mut timers| {
+        let worker = waking.clone();
+        async move { wake::wake(worker, &mut timers).await }
+    }));
+    duties.spawn(supervise_with(health.clone(), "nudge", nudges, move |mut nudges| {
+        let worker = nudging.clone();
+        async move { nudge::nudge(worker, &mut nudges).await }
+    }));
+    spawn(&mut duties, worker, "expire", expire::expire);
+    spawn(&mut duties, worker, "fire_schedules", fire_schedules::fire_schedules);
+    spawn(&mut duties, worker, "rescue", move |worker| rescue::rescue(worker, lost.clone()));
+    spawn(&mut duties, worker, "cancel_orphans", move |worker| cancel_orphans::cancel_orphans(worker, workers_lost.clone()));
+    spawn(&mut duties, worker, "tell_parents", tell_parents::tell_parents);
+    spawn(&mut duties, worker, "prune", prune::prune);
+    spawn(&mut duties, worker, "reconcile", reconcile::reconcile);
+    spawn(&mut duties, worker, "deliver", deliver::deliver);
+    spawn(&mut duties, worker, "follow_clock", follow_clock::follow_clock);
     duties
+}
+
+fn spawn<F>(duties: &mut JoinSet<()>, worker: &Arc<Worker>, name: &'static str, duty: impl Fn(Arc<Worker>) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let worker = worker.clone();
+    duties.spawn(supervise(worker.store.health.clone(), name, move || duty(worker.clone())));
 }

@@ -181,7 +181,7 @@ impl Worker {
     }
 
     /// Claims from one queue until the worker drains.
-    pub(crate) async fn claim_from(self: Arc<Self>, slots: Arc<Slots>, session: Session) {
+    pub(crate) async fn claim_from(self: Arc<Self>, slots: Arc<Slots>, session: &mut Session) {
         claim::claim_from(self, slots, session).await;
     }
 
@@ -211,7 +211,7 @@ impl Worker {
     }
 
     /// Stops what runs here and was ended by a client, as soon as it is heard of.
-    pub(crate) async fn stop_ended(self: Arc<Self>, mut endings: mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
+    pub(crate) async fn stop_ended(self: Arc<Self>, endings: &mut mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
         while let Some(ids) = endings.recv().await {
             let ended = self.holdings().end(&ids);
             ended.iter().for_each(|run| run.end(Verdict::Lost));
@@ -251,6 +251,7 @@ impl Worker {
                 return Err(error);
             }
         };
+        self.stop_unreadable(held.unreadable);
         let with_slots = held.adopted.into_iter().filter_map(|claimed| {
             tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
             let slot = self.signals.slots(&claimed.queue)?.take_anyway();

@@ -13,6 +13,13 @@ declare
     at timestamptz := durable.now();
     target record;
 begin
+    if exists (
+        select from unnest(backfill_schedule.due_ats) as due (at)
+        where due.at is null or due.at not between '0001-01-01 00:00:00+00' and '9999-12-31 23:59:59.999999+00'
+    ) then
+        raise exception 'a due time of schedule `%` is not between the years 1 and 9999', backfill_schedule.schedule
+        using errcode = 'UD422', hint = 'give the due times of its rule';
+    end if;
     select revision into target
     from durable.schedules
     where shard = 0 and schedule = backfill_schedule.schedule

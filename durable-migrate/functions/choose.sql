@@ -175,6 +175,7 @@ begin
                   and pending.workflow = key.workflow
                   and pending.concurrency_key = key.key
                   and pending.workflow || '@' || pending.version = any (choose.labels)
+                  and pending.epoch < 2147483647
                   and (pending.expires_at > at) is not false
                 order by (pending.epoch = 0), pending.rank, pending.execution_id
                 -- As many of each key; what is left is for the next claim.
@@ -195,6 +196,7 @@ begin
               and pending.wake_at is null
               and pending.concurrency_key is null
               and pending.workflow || '@' || pending.version = any (choose.labels)
+              and pending.epoch < 2147483647
               and (pending.expires_at > at) is not false
               and coalesce(starts_left, 1) > 0
             order by pending.rank, pending.execution_id
@@ -214,6 +216,7 @@ begin
               and pending.concurrency_key is null
               and pending.epoch > 0
               and pending.workflow || '@' || pending.version = any (choose.labels)
+              and pending.epoch < 2147483647
               and starts_left <= 0
             order by pending.rank, pending.execution_id
             limit choose.room

@@ -82,6 +82,8 @@ begin
               and pending.wake_at is null
               and pending.concurrency_key is null
               and pending.workflow || '@' || pending.version = any (claim.labels)
+              -- One that cannot be claimed again must not keep the others from it.
+              and pending.epoch < 2147483647
               and (pending.expires_at > at) is not false
               -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see these.
               and not exists (
@@ -104,7 +106,7 @@ begin
     set state = 'running',
         worker_id = claim.worker_id,
         epoch = execution.epoch + 1,
-        claims = execution.claims + 1,
+        claims = least(execution.claims, 32766) + 1,
         started_at = coalesce(execution.started_at, at),
         expires_at = null,
         -- A rollback takes as long as it takes: with a deadline it would be woken for nothing, again and again.
@@ -133,7 +135,10 @@ begin
         execution.trace_context,
         execution.started_at,
         -- What goes on after a wait keeps its place in line, which says nothing of how long it was ready.
-        case when execution.started_at = at then execution.rank + make_interval(mins => execution.priority) end,
+        case
+            when execution.started_at = at and execution.rank between '0001-01-01' and '9999-12-31'
+                then execution.rank + make_interval(mins => execution.priority)
+        end,
         -- Those that ended since it rested: what goes on in memory knows the others, and what is replayed loads its journal.
         -- Null where they are too large for a claim of many: then all of it is in the journal.
         case when execution.epoch > 1 and (

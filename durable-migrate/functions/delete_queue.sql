@@ -7,6 +7,9 @@ as $$
 declare
     rest text;
 begin
+    if delete_queue.queue is null then
+        raise exception 'a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue to delete';
+    end if;
     perform from durable.queues
     where queues.shard = 0 and queues.queue = delete_queue.queue
     for update;

@@ -11,6 +11,13 @@ declare
     until bigint;
     keys text;
 begin
+    if fork.from_key is null or fork.from_key = '' then
+        raise exception 'a fork from no step and no wait'
+        using errcode = 'UD422', hint = 'give the journal key from which everything is to run again';
+    end if;
+    if fork.version < 1 then
+        raise exception 'a fork in version %', fork.version using errcode = 'UD422', hint = 'versions start at 1';
+    end if;
     perform durable.lock_mailbox(fork.execution_id);
     with recorded as materialized (
         select key, ordinal, ordinal as ended_ordinal, started_at, finished_at as ended_at

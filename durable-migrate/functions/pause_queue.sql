@@ -8,6 +8,7 @@ begin
     if pause_queue.queue is null or pause_queue.queue = '' then
         raise exception 'a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue to pause';
     end if;
+    perform durable.check_name('the name of a queue', pause_queue.queue);
     insert into durable.queues (shard, queue, paused_at, updated_at)
     values (0, pause_queue.queue, durable.now(), durable.now())
     on conflict on constraint queues_pkey do update

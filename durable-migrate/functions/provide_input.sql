@@ -23,6 +23,7 @@ begin
     if provide_input.name is null or provide_input.name = '' then
         raise exception 'an input without a name' using errcode = 'UD422', hint = 'list the open ones: select * from durable.waits where kind = ''input'' and outcome is null';
     end if;
+    perform durable.check_name('the name of an input', provide_input.name);
     value := coalesce(provide_input.value, 'null');
     perform durable.check_payload(format('input `%s`', provide_input.name), provide_input.value::text);
     if octet_length(provide_input.answered_by) > 1000 then

@@ -26,10 +26,9 @@ begin
     if publish.topic is null or publish.topic = '' then
         raise exception 'a publication without a topic' using errcode = 'UD422', hint = 'give the topic that workflows wait on';
     end if;
-    if octet_length(publish.topic) > 1000 or octet_length(publish.correlation) > 1000 or octet_length(publish.key) > 1000 then
-        raise exception 'the topic, the correlation or the key of a publication has over 1000 bytes'
-        using errcode = 'UD422', hint = 'put what is long into the payload';
-    end if;
+    perform durable.check_name('the topic of a publication', publish.topic);
+    perform durable.check_name(format('the correlation of a publication to `%s`', publish.topic), publish.correlation);
+    perform durable.check_name(format('the key of a publication to `%s`', publish.topic), publish.key);
     payload := coalesce(publish.payload, 'null');
     perform durable.check_payload(format('the publication to `%s`', publish.topic), publish.payload::text);
 

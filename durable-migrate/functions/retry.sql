@@ -10,6 +10,9 @@ as $$
 declare
     target record;
 begin
+    if retry.version < 1 then
+        raise exception 'a retry in version %', retry.version using errcode = 'UD422', hint = 'versions start at 1';
+    end if;
     -- Of two who retry it, the second finds what the first began.
     perform durable.lock_mailbox(retry.execution_id);
     select state into target

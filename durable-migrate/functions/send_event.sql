@@ -19,6 +19,7 @@ begin
     if send_event.name is null or send_event.name = '' then
         raise exception 'an event without a name' using errcode = 'UD422', hint = 'give the name that the workflow waits for';
     end if;
+    perform durable.check_name('the name of an event', send_event.name);
     payload := coalesce(send_event.payload, 'null');
     perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
     perform durable.lock_mailbox(send_event.execution_id);

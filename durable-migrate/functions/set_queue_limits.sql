@@ -16,6 +16,7 @@ begin
     if set_queue_limits.queue is null or set_queue_limits.queue = '' then
         raise exception 'limits of a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue';
     end if;
+    perform durable.check_name('the name of a queue', set_queue_limits.queue);
     if least(set_queue_limits.concurrency, set_queue_limits.rate, set_queue_limits.key_rate) < 1 then
         raise exception 'queue `%` is given a limit of %', set_queue_limits.queue,
             least(set_queue_limits.concurrency, set_queue_limits.rate, set_queue_limits.key_rate)
@@ -27,6 +28,12 @@ begin
     then
         raise exception 'a rate of queue `%` has no number or no period above zero', set_queue_limits.queue
         using errcode = 'UD422', hint = 'give both: rate => 5, rate_period => ''1 s''';
+    end if;
+    if least(set_queue_limits.rate_period, set_queue_limits.key_rate_period) < '1 ms'
+        or greatest(set_queue_limits.rate_period, set_queue_limits.key_rate_period) > '1000 days'
+    then
+        raise exception 'a rate of queue `%` has a period that is not between 1 ms and 1000 days', set_queue_limits.queue
+        using errcode = 'UD422', hint = 'give a number of executions and a period that a person would plan with';
     end if;
     insert into durable.queues (shard, queue, concurrency, rate, rate_period, key_rate, key_rate_period, updated_at)
     values (

@@ -27,6 +27,27 @@ begin
         raise exception 'a start names no workflow'
         using errcode = 'UD422', hint = 'select durable.start(''process_order'', ''{"id": 42}'')';
     end if;
+    if char_length(workflow) > 100 then
+        raise exception 'the name of a workflow has % characters', char_length(workflow)
+        using errcode = 'UD422', hint = 'give the name that the workflow has in its code: 1 to 100 characters';
+    end if;
+    perform durable.check_name('the name of a workflow', workflow);
+    if queue is null then
+        raise exception 'a start names no queue' using errcode = 'UD422', hint = 'leave `queue` out for the queue `default`';
+    end if;
+    perform durable.check_name('the queue of an execution', queue);
+    perform durable.check_name('the key of an execution', key);
+    perform durable.check_name('a concurrency key', concurrency_key);
+    perform durable.check_name('the deduplication key of an execution', deduplication_key);
+    perform durable.check_name('the debounce key of an execution', debounce_key);
+    if version is null or version < 1 then
+        raise exception 'workflow `%` has no version %', workflow, coalesce(version::text, 'null')
+        using errcode = 'UD422', hint = 'versions start at 1';
+    end if;
+    if priority is null or priority not between -32768 and 32767 then
+        raise exception 'a start with a priority of %', coalesce(priority::text, 'null')
+        using errcode = 'UD422', hint = 'give -32768 to 32767; higher is claimed first, and 0 is the default';
+    end if;
     if input is null then
         input := 'null';
     end if;
@@ -34,17 +55,17 @@ begin
     if delay < '0' then
         raise exception 'a start with a negative delay (%)', delay using errcode = 'UD422', hint = 'give zero or more';
     end if;
-    if concurrency_key = '' or octet_length(concurrency_key) > 1000 then
-        raise exception 'a concurrency key of % bytes', octet_length(concurrency_key)
-        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    -- Times as in `clock.rs`: nothing begins after the year 9999 or takes over a thousand years, and before 1970 is all the same.
+    if start_at > '9999-12-31 23:59:59.999999+00' then
+        raise exception 'a start at % would never begin', start_at
+        using errcode = 'UD422', hint = 'give a time before the year 10000';
     end if;
-    if deduplication_key = '' or octet_length(deduplication_key) > 1000 then
-        raise exception 'a deduplication key of % bytes', octet_length(deduplication_key)
-        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    if start_at < 'epoch' then
+        start_at := 'epoch';
     end if;
-    if debounce_key = '' or octet_length(debounce_key) > 1000 then
-        raise exception 'a debounce key of % bytes', octet_length(debounce_key)
-        using errcode = 'UD422', hint = 'give 1 to 1000 bytes, or leave it out';
+    if greatest(extract(epoch from delay), extract(epoch from debounce), extract(epoch from debounce_at_most)) > 31557600000 then
+        raise exception 'a start that is put off by % would never begin', coalesce(delay, greatest(debounce, debounce_at_most))
+        using errcode = 'UD422', hint = 'give a thousand years or less';
     end if;
     if (debounce_key is null) <> (debounce is null) or debounce <= '0' or debounce_at_most < debounce
         or debounce_at_most is not null and debounce is null then
@@ -55,9 +76,9 @@ begin
         raise exception 'a start that is debounced and has a key, a deduplication key, a time or a delay, too'
         using errcode = 'UD422', hint = 'a debounced start is replaced until it begins, and begins when its period is over';
     end if;
-    if time_to_live <= '0' then
+    if time_to_live <= '0' or extract(epoch from time_to_live) > 3155760000 then
         raise exception 'a start with a time to live of %', time_to_live
-        using errcode = 'UD422', hint = 'give more than zero, or leave it out';
+        using errcode = 'UD422', hint = 'give more than zero and at most a hundred years, or leave it out';
     end if;
     if trace_context !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}( [ -~]+)?$' or octet_length(trace_context) > 568 then
         raise exception 'a trace context that is none: `%`', left(trace_context, 100)

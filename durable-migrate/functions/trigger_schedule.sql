@@ -13,6 +13,9 @@ declare
     at timestamptz := durable.now();
     triggered_at timestamptz := at;
 begin
+    if trigger_schedule.schedule is null then
+        raise exception 'a schedule without a name' using errcode = 'UD422', hint = 'give the name of the schedule to trigger';
+    end if;
     perform
     from durable.schedules
     where shard = 0 and schedule = trigger_schedule.schedule

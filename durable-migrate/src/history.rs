@@ -57,6 +57,7 @@ static MIGRATIONS: &[Migration] = &[
         Kind::Expand,
         include_str!("../migrations/0041_drop_outcomes_without_names.sql"),
     ),
+    migration(42, "add_troubles", Kind::Expand, include_str!("../migrations/0042_add_troubles.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
@@ -67,6 +68,7 @@ static FUNCTIONS: &[Function] = &[
     function("call_off", include_str!("../functions/call_off.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
     function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
+    function("check_name", include_str!("../functions/check_name.sql")),
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("choose", include_str!("../functions/choose.sql")),
     function("cut_off", include_str!("../functions/cut_off.sql")),

@@ -87,6 +87,10 @@ mod mistyping;
 #[cfg(test)]
 mod observing;
 #[cfg(test)]
+mod odd_rows;
+#[cfg(test)]
+mod odd_values;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod panicking;

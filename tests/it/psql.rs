@@ -148,7 +148,7 @@ async fn what_the_client_refuses_the_verbs_refuse_with_a_code_and_a_hint() {
         (format!("select durable.cancel_wait('{id}', '')"), "UD422", "a wait without a key or a name; list the open ones"),
         ("select durable.publish('')".to_owned(), "UD422", "without a topic; give the topic that workflows wait on"),
         (format!("select durable.publish('x', to_json({large}))"), "UD413", "the publication to `x` is"),
-        ("select durable.publish('x', key => repeat('x', 1001))".to_owned(), "UD422", "over 1000 bytes"),
+        ("select durable.publish('x', key => repeat('x', 1001))".to_owned(), "UD422", "has 1001 bytes; give 1 to 1000"),
     ] {
         let (actual, said) = refusal(&database, &sql).await;
         assert_eq!(actual, code, "{sql}: {said}");

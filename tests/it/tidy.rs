@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of durable-core, bottom to top: each uses only itself and those before it.
-const CORE_MODULES: [&str; 18] = [
+const CORE_MODULES: [&str; 20] = [
     "duration",
     "error",
+    "panics",
     "ids",
     "calendar",
     "clock",
@@ -17,6 +18,7 @@ const CORE_MODULES: [&str; 18] = [
     "model",
     "plan",
     "telemetry",
+    "supervision",
     "observer",
     "store",
     "context",

@@ -12,11 +12,11 @@ use tokio::sync::mpsc;
 use super::{Durable, Engine, Tasks, schedule};
 use crate::clock::Clock;
 use crate::context::Workflow;
-use crate::context::panics;
 use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
+use crate::panics;
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
@@ -27,6 +27,7 @@ use crate::store::server::{self, Server};
 use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
 use crate::store::{self, Address, Lane, Patience, Session, Store};
+use crate::supervision::{supervise, supervise_with};
 use crate::telemetry::{self, Propagation, Tracing};
 use crate::upkeep;
 use crate::worker::{self, Heart, Worker, WorkerOptions};
@@ -314,18 +315,43 @@ impl Builder {
             }
             tasks.heart = Some(Heart::start(&worker, until)?);
             tasks.duties = upkeep::start(&worker, session(), nudged);
-            tasks.duties.spawn(worker.clone().stop_ended(endings));
-            tasks.duties.spawn(worker.clone().look_after_children(family_news));
+            let (stopping, looking_after) = (worker.clone(), worker.clone());
+            tasks.duties.spawn(supervise_with(store.health.clone(), "stop_ended", endings, move |mut endings| {
+                let worker = stopping.clone();
+                async move { worker.stop_ended(&mut endings).await }
+            }));
+            tasks.duties.spawn(supervise_with(store.health.clone(), "look_after_children", family_news, move |mut news| {
+                let worker = looking_after.clone();
+                async move { worker.look_after_children(&mut news).await }
+            }));
             for slots in signals.queues() {
-                tasks.claims.spawn(worker.clone().claim_from(slots.clone(), session()));
+                let (claiming, slots) = (worker.clone(), slots.clone());
+                let task = format!("claim from queue `{}`", slots.queue);
+                tasks.claims.spawn(supervise_with(store.health.clone(), task, session(), move |mut session| {
+                    let (worker, slots) = (claiming.clone(), slots.clone());
+                    async move { worker.claim_from(slots, &mut session).await }
+                }));
             }
             working = Some(worker);
         }
-        tasks.notices.spawn(signals::tell(session(), notices, tasks.last_notices.clone()));
-        tasks.duties.spawn(signals::hear(store.clone(), signals.clone()));
-        tasks.duties.spawn(upkeep::look_for_results(store.clone(), signals.clone(), self.poll_interval));
+        let health = &store.health;
+        let last = tasks.last_notices.clone();
+        tasks.notices.spawn(supervise_with(health.clone(), "tell", (session(), notices), move |mut line| {
+            let last = last.clone();
+            async move {
+                let (session, notices) = &mut *line;
+                signals::tell(session, notices, last).await;
+            }
+        }));
+        let listening = (store.clone(), signals.clone());
+        tasks.duties.spawn(supervise(health.clone(), "hear", move || signals::hear(listening.0.clone(), listening.1.clone())));
+        let (looking, poll_interval) = ((store.clone(), signals.clone()), self.poll_interval);
+        tasks.duties.spawn(supervise(health.clone(), "look_for_results", move || {
+            upkeep::look_for_results(looking.0.clone(), looking.1.clone(), poll_interval)
+        }));
         if let Some(interval) = self.measure_every {
-            tasks.duties.spawn(upkeep::measure(store.clone(), interval));
+            let measured = store.clone();
+            tasks.duties.spawn(supervise(health.clone(), "measure", move || upkeep::measure(measured.clone(), interval)));
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
         let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };

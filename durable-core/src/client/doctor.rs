@@ -8,9 +8,10 @@ use sqlx::PgPool;
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject};
-use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck, Unheard, Unknown, Unserved};
+use crate::store::doctor::{self, How, LostWorker, Odd, OldSnapshot, Overdue, Stuck, Troubled, Unheard, Unknown, Unserved};
 use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store};
+use crate::supervision::Trouble;
 
 /// Clocks further apart than this are a finding: times in logs no longer match those in the database.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(5);
@@ -24,13 +25,18 @@ const OLD_SNAPSHOT_SECONDS: f64 = 300.0;
 /// A message that comes before its wait is usual; one that has waited so long may have a mistyped name.
 const UNHEARD_SECONDS: f64 = 3600.0;
 
+/// Timers are taken within a poll interval: one that has been due for longer is taken by no worker.
+const OVERDUE_SECONDS: f64 = 60.0;
+
 /// Most executions that are named, and most kinds of them.
 const NAMED: i64 = 100;
 
 impl Builder {
     /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
-    /// transactions, queues that nobody works on, executions whose workflow and version no worker knows, that lost workers hold, that
-    /// were stopped, or that kill their workers, messages that nothing has waited for in an hour. Empty where all is well: executions that sleep or wait are well. It writes nothing.
+    /// transactions, tasks of workers that panicked, timers that no worker takes, rows that cannot be read, queues that no worker
+    /// serves, executions whose workflow and version no worker knows, that lost workers hold, that were stopped, or that kill their
+    /// workers, messages that nothing has waited for in an hour. Empty if all is well: executions that sleep or wait are well. It writes
+    /// nothing.
     ///
     /// # Errors
     /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may
@@ -154,7 +160,8 @@ impl Doctor {
     async fn examine_workers(&self) -> Result<Vec<Finding>> {
         let store = &self.store;
         let lost = self.run("look for lost workers", |pool| doctor::lost_workers(store, pool)).await?;
-        Ok(lost.iter().map(lost_worker).collect())
+        let troubled = self.run("look for troubles of workers", |pool| doctor::troubles(store, pool)).await?;
+        Ok(troubled.iter().flat_map(troubles).chain(lost.iter().map(lost_worker)).collect())
     }
 
     async fn examine_executions(&self) -> Result<Vec<Finding>> {
@@ -163,6 +170,10 @@ impl Doctor {
         let mut findings: Vec<Finding> = unserved.iter().map(unserved_queue).collect();
         let unknown = self.run("look for unknown workflows", |pool| doctor::unknown_executions(store, pool, NAMED)).await?;
         findings.extend(unknown.iter().map(unknown_executions));
+        let overdue = self.run("look for overdue timers", |pool| doctor::overdue_timers(store, pool, OVERDUE_SECONDS)).await?;
+        findings.extend(overdue.iter().map(overdue_timers));
+        let odd = self.run("look for rows that cannot be read", |pool| doctor::odd_executions(store, pool, NAMED)).await?;
+        findings.extend(odd.iter().map(odd_execution));
         let stuck = self.run("look for stuck executions", |pool| doctor::stuck_executions(store, pool, NAMED)).await?;
         findings.extend(stuck.iter().map(stuck_execution));
         let old = (UNHEARD_SECONDS, NAMED);
@@ -170,6 +181,38 @@ impl Doctor {
         findings.extend(unheard.iter().map(unheard_messages));
         Ok(findings)
     }
+}
+
+/// One finding for each task that panicked, and for each row that could not be read.
+fn troubles(troubled: &Troubled) -> impl Iterator<Item = Finding> {
+    let Troubled { worker, host, process_id, report } = troubled;
+    let process = format!("worker {worker} (process {process_id} on {host})");
+    let panics = report.panics.iter().map({
+        let process = process.clone();
+        move |Trouble { of, times, what }| {
+            let problem = format!("task `{of}` of {process} panicked {times} times in the last hour, the last time so: {what}");
+            error(
+                Subject::Tasks,
+                problem,
+                "report it with this place; the task was started again, and goes on if the cause is gone",
+            )
+        }
+    });
+    let rows = report.rows.iter().map(move |Trouble { of, times, what }| {
+        let problem = format!("{process} could not read a row of {of}, {times} times in the last hour: {what}");
+        error(Subject::Rows, problem, "repair the row by SQL; everything else goes on without it")
+    });
+    panics.chain(rows)
+}
+
+fn overdue_timers(Overdue { executions, since }: &Overdue) -> Finding {
+    let problem = format!("{executions} timers are overdue, the oldest since {}, and no worker takes them", time(*since));
+    error(Subject::Timers, problem, "start a worker on any queue; if one runs, look at its log and at the other findings")
+}
+
+fn odd_execution(Odd { id, workflow, problem }: &Odd) -> Finding {
+    let problem = format!("execution {id} of workflow `{workflow}` holds what no program writes: {problem}");
+    error(Subject::Rows, problem, format!("repair the row by SQL, or `durable run cancel {id}`"))
 }
 
 fn old_snapshot(snapshot: &OldSnapshot) -> Finding {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Durable;
 use super::schedules::{TRIES, crossed};
+use crate::clock;
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -190,10 +191,10 @@ impl Changes {
 pub(super) fn check(definition: &Definition) -> Result<Timing> {
     let Definition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
     let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
-    if name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0') {
-        return invalid(format!("the name of a schedule has 1 to {LONGEST_NAME} bytes and no \\u0000"));
+    if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+        return invalid(format!("the name of a schedule has 1 to {LONGEST_NAME} bytes and no control characters"));
     }
-    if workflow.is_empty() || workflow.contains('\0') {
+    if workflow.is_empty() || workflow.contains(char::is_control) {
         return invalid(format!("schedule `{name}` names no workflow; give the name of the one that it starts"));
     }
     if *version < 1 {
@@ -201,6 +202,9 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     }
     if queue.is_empty() || queue.contains('\0') {
         return invalid(format!("the queue of schedule `{name}` needs a name"));
+    }
+    if [starts_at, ends_at].into_iter().flatten().any(|time| *time > clock::LAST || *time < clock::FIRST) {
+        return invalid(format!("schedule `{name}` begins or ends at a time that is not between the years 1 and 9999"));
     }
     if definition.max_failures == Some(0) {
         return invalid(format!("max_failures of 0 would never let schedule `{name}` fire; give at least 1, or leave it out"));

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::{Durable, ExecutionHandle};
+use crate::clock;
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -291,12 +292,16 @@ fn checked(definition: Definition, input: Result<Payload>, options: StartOptions
     if let Some(key) = &options.deduplication_key {
         payload::check_indexed("the deduplication key of an execution", key)?;
     }
+    if let Some(delay) = options.delay {
+        check_length("a start", "delayed", delay)?;
+    }
+    let start_at = options.start_at.map(checked_time).transpose()?;
     let concurrency_key = options.concurrency_key.or(definition.concurrency_key).map(checked_concurrency_key).transpose()?;
     let time_to_live = options.time_to_live.or(definition.time_to_live).map(checked_time_to_live).transpose()?;
     Ok(NewExecution {
         id: ExecutionId::new(),
+        version: checked_version(&definition.workflow, definition.version)?,
         workflow: definition.workflow,
-        version: definition.version.cast_signed(),
         queue,
         priority: options.priority,
         key: options.key,
@@ -304,14 +309,41 @@ fn checked(definition: Definition, input: Result<Payload>, options: StartOptions
         deduplication_key: options.deduplication_key,
         input: input?,
         time_to_live,
-        start_at: options.start_at,
+        start_at,
         delay: options.debounce.as_ref().map(|(_, period)| *period).or(options.delay),
         debounce_key: options.debounce.map(|(key, _)| key),
         debounce_at_most: options.debounce_at_most,
-        timeout: definition.timeout,
+        // One that is longer never strikes.
+        timeout: definition.timeout.filter(|timeout| *timeout <= clock::LONGEST),
         trace_context: options.trace_context,
         hand_off: None,
     })
+}
+
+/// The version, if there can be one.
+fn checked_version(workflow: &str, version: u32) -> Result<i32> {
+    i32::try_from(version).ok().filter(|version| *version >= 1).ok_or_else(|| {
+        let problem = format!("workflow `{workflow}` has no version {version}; versions start at 1, and end at {}", i32::MAX);
+        Error::of_kind(ErrorKind::Invalid, problem)
+    })
+}
+
+/// The time of a start, if that ever comes; every time before 1970 is as long over as any.
+fn checked_time(time: DateTime<Utc>) -> Result<DateTime<Utc>> {
+    if time > clock::LAST {
+        let problem = format!("a start at {time} would never begin; give a time before the year 10000");
+        return Err(Error::of_kind(ErrorKind::Invalid, problem));
+    }
+    Ok(time.max(DateTime::UNIX_EPOCH))
+}
+
+/// Refuses to put off a start for so long that it would never begin.
+fn check_length(what: &str, how: &str, time: Duration) -> Result<()> {
+    if time > clock::LONGEST {
+        let problem = format!("{what} is {how} by {time:?}, and would never begin; give a thousand years or less");
+        return Err(Error::of_kind(ErrorKind::Invalid, problem));
+    }
+    Ok(())
 }
 
 /// Refuses a debounced start that could not do what it says.
@@ -328,6 +360,9 @@ fn check_debounce(options: &StartOptions) -> Result<()> {
     payload::check_indexed("the debounce key of an execution", key)?;
     if period.is_zero() {
         return invalid(format!("a start under the debounce key `{key}` has a period of zero; give more, or do not debounce it"));
+    }
+    for time in [Some(*period), options.debounce_at_most].into_iter().flatten() {
+        check_length(&format!("a start under the debounce key `{key}`"), "put off", time)?;
     }
     if let Some(limit) = options.debounce_at_most.filter(|limit| limit < period) {
         return invalid(format!(

@@ -40,13 +40,9 @@ impl<'durable> IntoFuture for Start<'durable, ByName> {
         Box::pin(async move {
             let (durable, new) = (self.durable(), self.into_new()?);
             let workflow = &new.workflow;
-            if workflow.is_empty() || workflow.chars().count() > LONGEST_NAME || workflow.contains('\0') {
-                let problem = format!("a workflow is named with 1 to {LONGEST_NAME} characters and no \\u0000");
-                return Err(Error::of_kind(ErrorKind::Invalid, problem));
-            }
-            if new.version < 1 {
-                let version = new.version.cast_unsigned();
-                let problem = format!("workflow `{workflow}` has no version {version}; versions start at 1");
+            if workflow.is_empty() || workflow.chars().count() > LONGEST_NAME || workflow.contains(char::is_control) {
+                let problem =
+                    format!("a workflow is named with 1 to {LONGEST_NAME} characters, none of them a control character");
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));
             }
             let started = durable.start_checked(vec![new]).await?;

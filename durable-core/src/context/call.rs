@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::ambient::{self, Ambient};
 use super::branch::Branch;
-use super::panics;
 use super::result::{StepError, StepResult};
 use super::run::{Busy, Run, Verdict};
 use super::scope::Scope;
@@ -22,6 +21,7 @@ use super::transaction::{Transaction, TransactionCalls};
 use crate::clock;
 use crate::error::{ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
+use crate::panics;
 use crate::payload::{self, Payload};
 use crate::plan::retry::{self, AfterFailure};
 use crate::plan::{divergence, journal_key};

@@ -144,7 +144,7 @@ impl<'a> Waiting<'a> {
             key: self.key.clone(),
             kind: self.kind,
             name: self.name.clone(),
-            due: self.due,
+            due: self.due.settled(),
             prompt: self.prompt.clone(),
             schema: self.schema.as_ref().map(|schema| schema.value().to_string()),
             details: self.details.clone(),

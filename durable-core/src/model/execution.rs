@@ -13,8 +13,8 @@ use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::payload::Payload;
 
-/// Longest time to live, as of durations in the macro: added to a date it still fits every timestamp.
-const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// Longest time to live: a hundred years. `start.sql` has the same limit.
+const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(36_525 * 86_400);
 
 /// The state of an execution. The SQL `CHECK` named `state_is_known` lists the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,10 +38,12 @@ pub enum ExecutionState {
     Compensated,
     /// Ended; at least one step could not be undone.
     CompensationFailed,
+    /// A word in the database that this program does not know: a later release wrote it, or a person. No execution goes there.
+    Unknown,
 }
 
 impl ExecutionState {
-    /// Every state, in the order an execution may reach them.
+    /// Every known state, in the order an execution may reach them.
     pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Running,
@@ -66,6 +68,7 @@ impl ExecutionState {
             Self::Compensating => "compensating",
             Self::Compensated => "compensated",
             Self::CompensationFailed => "compensation_failed",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -164,6 +167,9 @@ pub struct Execution {
     pub forked_from: Option<ExecutionId>,
     /// Since when it is to go no further; `None` unless it is paused.
     pub paused_at: Option<DateTime<Utc>>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// The time to live, if it is one that can be kept.
@@ -205,6 +211,9 @@ pub struct ExecutionDetails {
     pub mailbox: Vec<KeptMessage>,
     /// Messages that its waits could not use, the oldest first; the newest 20.
     pub refusals: Vec<Refusal>,
+    /// What of its journal could not be read, and why: it is left out here, row by row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// An execution that another one started.

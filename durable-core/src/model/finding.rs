@@ -59,6 +59,12 @@ pub enum Subject {
     Executions,
     /// Messages that nothing has waited for.
     Mailboxes,
+    /// Timers that were due and were not taken.
+    Timers,
+    /// Tasks of the engine that panicked.
+    Tasks,
+    /// Rows that cannot be read.
+    Rows,
 }
 
 impl Severity {
@@ -88,6 +94,9 @@ impl Subject {
             Self::Workers => "workers",
             Self::Executions => "executions",
             Self::Mailboxes => "mailboxes",
+            Self::Timers => "timers",
+            Self::Tasks => "tasks",
+            Self::Rows => "rows",
         }
     }
 }

@@ -6,9 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-
-/// Longest concurrency key, in bytes, as in `start.sql`: it stands in an index, whose rows are limited to a third of a page.
-const LONGEST_CONCURRENCY_KEY: usize = 1000;
+use crate::payload;
 
 /// How much of a queue may run at once and begin in a period, over all workers; without a limit, as much as workers have slots.
 ///
@@ -109,14 +107,13 @@ pub struct Queue {
     pub oldest_pending_at: Option<DateTime<Utc>>,
     /// Executions that run now, on all workers.
     pub running: u64,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// The concurrency key, if it is one that can be stored.
 pub(crate) fn checked_concurrency_key(key: String) -> Result<String> {
-    if key.is_empty() || key.len() > LONGEST_CONCURRENCY_KEY || key.contains('\0') {
-        let message =
-            format!("a concurrency key has 1 to {LONGEST_CONCURRENCY_KEY} bytes and no \\u0000, not {} bytes", key.len());
-        return Err(Error::of_kind(ErrorKind::Invalid, message));
-    }
+    payload::check_indexed("a concurrency key", &key)?;
     Ok(key)
 }

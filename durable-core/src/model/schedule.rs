@@ -65,6 +65,9 @@ pub struct Schedule {
     pub created_at: DateTime<Utc>,
     /// When its definition was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// What becomes of due times at which no worker was there to fire. A due time counts as missed when it is more than ten seconds
@@ -114,6 +117,9 @@ pub struct Fire {
     pub execution_id: Option<ExecutionId>,
     /// The state of that execution, while that is kept.
     pub state: Option<ExecutionState>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// Why a schedule fired.

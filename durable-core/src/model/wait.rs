@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
 
@@ -150,6 +151,9 @@ pub struct PendingInput {
     pub due_at: Option<DateTime<Utc>>,
     /// The newest answer that the workflow could not use, if there was one.
     pub refusal: Option<Refusal>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// A wait that an execution is about to register.
@@ -245,6 +249,19 @@ pub(crate) enum Due {
     /// After its registration, by the database's clock.
     After(Duration),
     At(DateTime<Utc>),
+}
+
+impl Due {
+    /// As Postgres can hold it: what would take over a thousand years, or come after the year 9999, never does, and a time before
+    /// 1970 is as long over as any.
+    pub(crate) fn settled(self) -> Self {
+        match self {
+            Self::After(delay) if delay > clock::LONGEST => Self::Never,
+            Self::At(time) if time > clock::LAST => Self::Never,
+            Self::At(time) => Self::At(time.max(DateTime::UNIX_EPOCH)),
+            due => due,
+        }
+    }
 }
 
 /// A wait as the journal has it.

@@ -27,6 +27,9 @@ pub struct WorkerDetails {
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,
+    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 impl WorkerDetails {

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends notices until the process shuts down, and then those that are left. One that cannot be sent is dropped: others find out
 /// by polling.
-pub(crate) async fn tell(mut session: Session, mut notices: mpsc::UnboundedReceiver<Notice>, last: Arc<Notify>) {
+pub(crate) async fn tell(session: &mut Session, notices: &mut mpsc::UnboundedReceiver<Notice>, last: Arc<Notify>) {
     let mut queued = Vec::new();
     loop {
         tokio::select! {
@@ -28,7 +28,7 @@ pub(crate) async fn tell(mut session: Session, mut notices: mpsc::UnboundedRecei
             }
         }
         let merged = merge(queued.drain(..));
-        if let Err(error) = send(&mut session, &merged).await {
+        if let Err(error) = send(session, &merged).await {
             tracing::debug!(%error, "could not notify other processes; they will find out by polling");
         }
         if !notices.is_closed() {

@@ -4,6 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use tokio::time::Instant;
 
+use super::read::time;
 use super::{Statement, Store};
 use crate::clock::Reading;
 
@@ -15,5 +16,5 @@ pub(crate) async fn read(store: &Store, executor: impl PgExecutor<'_>) -> Result
 
 /// The reading in a row with the columns `now` and `frozen`; the database looked half-way between question and answer.
 pub(super) fn reading(row: &PgRow, asked: Instant) -> Result<Reading, sqlx::Error> {
-    Ok(Reading { database: row.try_get("now")?, taken: asked + asked.elapsed() / 2, frozen: row.try_get("frozen")? })
+    Ok(Reading { database: time(row, "now")?, taken: asked + asked.elapsed() / 2, frozen: row.try_get("frozen")? })
 }

@@ -5,9 +5,11 @@ use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use super::notify::Listener;
+use super::read::{time, time_if};
 use super::{Statement, Store};
 use crate::error::Failure;
 use crate::ids::{ExecutionId, SHARD};
+use crate::supervision::Report;
 
 /// A table with many dead rows.
 #[derive(Debug)]
@@ -88,6 +90,30 @@ pub(crate) enum How {
     KillsWorkers { claims: i16 },
 }
 
+/// Timers that no worker has taken.
+#[derive(Debug)]
+pub(crate) struct Overdue {
+    pub(crate) executions: i64,
+    pub(crate) since: DateTime<Utc>,
+}
+
+/// What a worker has met that went wrong.
+#[derive(Debug)]
+pub(crate) struct Troubled {
+    pub(crate) worker: Uuid,
+    pub(crate) host: String,
+    pub(crate) process_id: i32,
+    pub(crate) report: Report,
+}
+
+/// An execution with values that no program writes.
+#[derive(Debug)]
+pub(crate) struct Odd {
+    pub(crate) id: ExecutionId,
+    pub(crate) workflow: String,
+    pub(crate) problem: String,
+}
+
 pub(crate) async fn invalid_indexes(store: &Store, pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     let rows = store.query(Statement::FindInvalidIndexes).bind(store.schema.as_str()).fetch_all(pool).await?;
     rows.iter().map(|row| row.try_get("name")).collect()
@@ -144,7 +170,7 @@ pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<
     let rows = store.query(Statement::FindUnservedQueues).bind(SHARD).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
-            Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: row.try_get("since")? })
+            Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: time(row, "since")? })
         })
         .collect()
 }
@@ -159,7 +185,7 @@ pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64)
                 version: row.try_get("version")?,
                 undone: row.try_get("undone")?,
                 executions: row.try_get("executions")?,
-                since: row.try_get("since")?,
+                since: time(row, "since")?,
                 versions: row.try_get("versions")?,
                 queues: row.try_get("queues")?,
             })
@@ -214,10 +240,47 @@ pub(crate) async fn unheard_messages(
         .collect()
 }
 
+/// The timers that were due over `seconds` ago; `None` where there is none.
+pub(crate) async fn overdue_timers(store: &Store, pool: &PgPool, seconds: f64) -> Result<Option<Overdue>, sqlx::Error> {
+    let row = store.query(Statement::FindOverdueTimers).bind(SHARD).bind(seconds).fetch_one(pool).await?;
+    let executions = row.try_get("executions")?;
+    Ok(time_if(&row, "since")?.map(|since| Overdue { executions, since }))
+}
+
+/// The troubles of workers that live.
+pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Troubled>, sqlx::Error> {
+    let rows = store.query(Statement::FindTroubles).bind(SHARD).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Troubled {
+                worker: row.try_get("worker_id")?,
+                host: row.try_get("host")?,
+                process_id: row.try_get("process_id")?,
+                // A later release may write it in another form.
+                report: serde_json::from_str(row.try_get("troubles")?).unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// Up to `limit` executions that have not ended and hold values that no program writes.
+pub(crate) async fn odd_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Odd>, sqlx::Error> {
+    let rows = store.query(Statement::FindUnreadableExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Odd {
+                id: row.try_get::<Uuid, _>("execution_id")?.into(),
+                workflow: row.try_get("workflow")?,
+                problem: row.try_get("problem")?,
+            })
+        })
+        .collect()
+}
+
 /// The server's own clock, and whether a test has turned that of executions.
 pub(crate) async fn clock(store: &Store, pool: &PgPool) -> Result<(DateTime<Utc>, bool), sqlx::Error> {
     let row = store.query(Statement::ReadServerClock).fetch_one(pool).await?;
-    Ok((row.try_get("at")?, row.try_get("turned")?))
+    Ok((time(&row, "at")?, row.try_get("turned")?))
 }
 
 /// Whether notifications arrive.

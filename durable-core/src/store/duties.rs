@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Row};
 
+use super::read::{time, time_if};
 use super::{Statement, Store};
 use crate::ids::{SHARD, WorkerId};
 
@@ -29,9 +30,7 @@ pub(crate) async fn take(
     let query = store.query(Statement::TakeDuties).bind(SHARD).bind(duties).bind(worker.0).bind(period.as_secs_f64());
     let rows = query.fetch_all(executor).await?;
     rows.iter()
-        .map(|row| {
-            Ok(Turn { duty: row.try_get("duty")?, taken_at: row.try_get("taken_at")?, last_done: row.try_get("done_at")? })
-        })
+        .map(|row| Ok(Turn { duty: row.try_get("duty")?, taken_at: time(row, "taken_at")?, last_done: time_if(row, "done_at")? }))
         .collect()
 }
 

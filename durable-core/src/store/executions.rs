@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
+use super::read::{time, time_if};
 use super::{Statement, Store};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
@@ -29,8 +30,19 @@ pub(crate) struct KnownWorkflows {
 pub(crate) struct Claim {
     /// The first in line first.
     pub(crate) executions: Vec<Claimed>,
+    /// Executions that the worker holds now and cannot read.
+    pub(crate) unreadable: Vec<Unreadable>,
     /// When the rate lets more begin than it did now.
     pub(crate) retry_at: Option<DateTime<Utc>>,
+}
+
+/// An execution that a worker has claimed and cannot read.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) worker: WorkerId,
+    pub(crate) id: ExecutionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) problem: String,
 }
 
 /// How an execution ended.
@@ -64,23 +76,28 @@ pub(crate) async fn claim(
         .bind(&known.key_limits)
         .fetch_all(connection)
         .await?;
-    let mut retry_at = None;
+    let (mut retry_at, mut unreadable) = (None, Vec::new());
     let mut in_line: Vec<(DateTime<Utc>, Claimed)> = Vec::with_capacity(rows.len());
     for row in &rows {
-        match row.try_get("retry_at")? {
+        match time_if(row, "retry_at")? {
             Some(time) => retry_at = Some(time),
-            None => in_line.push((row.try_get("rank")?, claimed(row, worker)?)),
+            None => match claimed(row, worker) {
+                Ok(claimed) => in_line.push((time(row, "rank")?, claimed)),
+                Err(error) => unreadable.extend(set_aside(store, row, worker, &error)),
+            },
         }
     }
     in_line.sort_by_key(|(rank, execution)| (*rank, execution.id));
-    Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), retry_at })
+    Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), unreadable, retry_at })
 }
 
 /// What the worker holds besides the claims that it knows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Held {
     /// Claimed anew.
     pub(crate) adopted: Vec<Claimed>,
+    /// Claimed anew, and not to be read.
+    pub(crate) unreadable: Vec<Unreadable>,
     /// Whether there are others, which another transaction holds: ask again.
     pub(crate) passed_over: bool,
 }
@@ -100,14 +117,26 @@ pub(crate) async fn held(
         .bind(known.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
         .fetch_all(executor)
         .await?;
-    let mut held = Held { adopted: Vec::new(), passed_over: false };
+    let mut held = Held::default();
     for row in &rows {
         held.passed_over |= row.try_get::<i64, _>("passed_over")? > 0;
-        if row.try_get::<Option<Uuid>, _>("execution_id")?.is_some() {
-            held.adopted.push(claimed(row, worker)?);
+        if row.try_get::<Option<Uuid>, _>("execution_id")?.is_none() {
+            continue;
+        }
+        match claimed(row, worker) {
+            Ok(claimed) => held.adopted.push(claimed),
+            Err(error) => held.unreadable.extend(set_aside(store, row, worker, &error)),
         }
     }
     Ok(held)
+}
+
+/// Reports a claimed row that cannot be read; `None` where not even its id and epoch can.
+fn set_aside(store: &Store, row: &PgRow, worker: WorkerId, error: &sqlx::Error) -> Option<Unreadable> {
+    let id: ExecutionId = row.try_get::<Uuid, _>("execution_id").ok()?.into();
+    let problem = error.to_string();
+    store.health.unreadable("executions", &id.to_string(), &problem);
+    Some(Unreadable { worker, id, epoch: Epoch(row.try_get("epoch").ok()?), problem })
 }
 
 fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
@@ -120,18 +149,18 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         queue: row.try_get("queue")?,
         claims: row.try_get("claims")?,
         answer_lost: false,
-        deadline_at: row.try_get("deadline_at")?,
+        deadline_at: time_if(row, "deadline_at")?,
         input: Payload(row.try_get::<&str, _>("input")?.into()),
         resolved: super::journal::recorded_waits(row.try_get("resolved")?)?,
         rollback: row.try_get::<Option<&str>, _>("rollback")?.map(super::journal::failure),
         undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
         awaited: row.try_get("awaited")?,
         limited: row.try_get("limited")?,
-        scheduled_for: row.try_get("scheduled_for")?,
+        scheduled_for: time_if(row, "scheduled_for")?,
         namespace: row.try_get::<Uuid, _>("namespace")?.into(),
         trace_context: row.try_get("trace_context")?,
-        started_at: row.try_get("started_at")?,
-        ready_at: row.try_get("ready_at")?,
+        started_at: time_if(row, "started_at")?,
+        ready_at: time_if(row, "ready_at")?,
     })
 }
 
@@ -197,7 +226,7 @@ pub(crate) async fn poison(
     // The first is the execution itself.
     let Some((given_up, children)) = rows.split_first() else { return Ok(None) };
     Ok(Some(Poisoned {
-        state: super::look::state(given_up.try_get("state")?)?,
+        state: super::look::known_state(given_up.try_get("state")?),
         queue: given_up.try_get("queue")?,
         called_off: super::families::read_all(children)?,
     }))
@@ -263,7 +292,7 @@ pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i6
                 woken.queues.push(queue);
                 woken.count += row.try_get::<i64, _>(1)?;
             }
-            None => woken.next_at = row.try_get(2)?,
+            None => woken.next_at = time_if(row, "next_at")?,
         }
     }
     Ok(woken)
@@ -281,7 +310,7 @@ pub(crate) async fn finished(
         .map(|row| {
             Ok(Finished {
                 id: row.try_get::<Uuid, _>(0)?.into(),
-                state: super::look::state(row.try_get(1)?)?,
+                state: super::look::known_state(row.try_get(1)?),
                 output: row.try_get::<Option<&str>, _>(2)?.map(|text| Payload(text.into())),
                 error: row.try_get::<Option<&str>, _>(3)?.map(super::journal::failure),
             })

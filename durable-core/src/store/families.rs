@@ -114,7 +114,7 @@ pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[Ex
             id: row.try_get::<Uuid, _>("execution_id")?.into(),
             workflow: row.try_get("workflow")?,
             version: row.try_get::<i32, _>("version")?.cast_unsigned(),
-            state: super::look::state(row.try_get("state")?)?,
+            state: super::look::known_state(row.try_get("state")?),
             error: super::journal::failure(error),
         });
     }

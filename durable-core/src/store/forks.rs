@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
+use super::read::time;
 use super::{Statement, Store};
 use crate::ids::ExecutionId;
 
@@ -17,7 +18,7 @@ pub(crate) struct Forked {
 
 /// Has an execution go no further; says since when.
 pub(crate) async fn pause(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<DateTime<Utc>, sqlx::Error> {
-    store.query(Statement::PauseExecution).bind(id.as_uuid()).fetch_one(executor).await?.try_get(0)
+    time(&store.query(Statement::PauseExecution).bind(id.as_uuid()).fetch_one(executor).await?, "paused_at")
 }
 
 /// Goes on from where an execution failed; `new` is the id of the one that does.

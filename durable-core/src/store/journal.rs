@@ -8,31 +8,42 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
+use super::read::time_if;
 use super::{Statement, Store};
 use crate::error::{ErrorKind, Failure};
 use crate::ids::{ExecutionId, SHARD};
 use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, RecordedWait};
 use crate::payload::Payload;
 
+/// The journals of executions; of one that cannot be read, the problem.
+pub(crate) type Journals = HashMap<ExecutionId, Result<JournalRecords, String>>;
+
 /// The recorded steps, attempts and waits of each execution.
-pub(crate) async fn load(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    ids: &[ExecutionId],
-) -> Result<HashMap<ExecutionId, JournalRecords>, sqlx::Error> {
+pub(crate) async fn load(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Journals, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
     let rows = store.query(Statement::LoadJournals).bind(SHARD).bind(ids).fetch_all(executor).await?;
-    let mut journals: HashMap<ExecutionId, JournalRecords> = HashMap::new();
+    let mut journals = Journals::new();
     for row in &rows {
         let execution_id = ExecutionId::from(row.try_get::<Uuid, _>("execution_id")?);
-        let journal = journals.entry(execution_id).or_default();
-        match row.try_get("entry")? {
-            "checkpoint" => journal.checkpoints.push(checkpoint(row)?),
-            "attempt" => journal.attempts.push(attempt(execution_id, row)?),
-            _ => journal.waits.push(wait(row)?),
+        let journal = journals.entry(execution_id).or_insert_with(|| Ok(JournalRecords::default()));
+        if let Ok(records) = journal
+            && let Err(error) = add(records, execution_id, row)
+        {
+            let problem = error.to_string();
+            store.health.unreadable("executions", &execution_id.to_string(), &problem);
+            *journal = Err(problem);
         }
     }
     Ok(journals)
+}
+
+fn add(journal: &mut JournalRecords, execution_id: ExecutionId, row: &PgRow) -> Result<(), sqlx::Error> {
+    match row.try_get("entry")? {
+        "checkpoint" => journal.checkpoints.push(checkpoint(row)?),
+        "attempt" => journal.attempts.push(attempt(execution_id, row)?),
+        _ => journal.waits.push(wait(row)?),
+    }
+    Ok(())
 }
 
 fn checkpoint(row: &PgRow) -> Result<Checkpoint, sqlx::Error> {
@@ -55,7 +66,7 @@ fn attempt(execution_id: ExecutionId, row: &PgRow) -> Result<FailedAttempt, sqlx
         attempt: number(row)?,
         took: Duration::ZERO,
         failure: row.try_get::<Option<&str>, _>("error")?.map(|text| Box::new(failure(text))),
-        retry_at: row.try_get("at")?,
+        retry_at: time_if(row, "at")?,
     })
 }
 
@@ -71,7 +82,7 @@ fn wait(row: &PgRow) -> Result<RecordedWait, sqlx::Error> {
         payload: payload.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         child_id: row.try_get::<Option<Uuid>, _>("child_id")?.map(ExecutionId::from),
         answered_by: row.try_get("answered_by")?,
-        resolved_at: row.try_get("at")?,
+        resolved_at: time_if(row, "at")?,
         message_id: row.try_get("message_id")?,
         digest: row.try_get("digest")?,
     })
@@ -100,6 +111,7 @@ pub(super) async fn load_ended_waits(
     id: ExecutionId,
 ) -> Result<Vec<RecordedWait>, sqlx::Error> {
     let mut journals = load(store, executor, &[id]).await?;
-    let waits = journals.remove(&id).map(|journal| journal.waits).unwrap_or_default();
+    let journal = journals.remove(&id).transpose().map_err(|problem| sqlx::Error::Decode(problem.into()))?;
+    let waits = journal.map(|journal| journal.waits).unwrap_or_default();
     Ok(waits.into_iter().filter(|wait| wait.outcome.is_some()).collect())
 }

@@ -20,6 +20,8 @@ use self::siding::{Diverted, Sidings, Subjects};
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
+use crate::panics;
+use crate::supervision::supervise_with;
 use crate::telemetry;
 
 /// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits for it.
@@ -106,7 +108,14 @@ impl<B: Batch> Lane<B> {
         let (queue, entries) = mpsc::unbounded_channel();
         let sidings = Sidings::open(&batch, session.store());
         let subjects = sidings.subjects();
-        tokio::spawn(carry(batch, session, entries, sidings));
+        let health = session.store().health.clone();
+        tokio::spawn(supervise_with(health, B::WHAT, (session, entries, sidings), move |mut line| {
+            let batch = batch.clone();
+            async move {
+                let (session, entries, sidings) = &mut *line;
+                carry(&*batch, session, entries, sidings).await;
+            }
+        }));
         Self { queue, subjects }
     }
 
@@ -132,20 +141,24 @@ impl<B: Batch> Lane<B> {
 
     fn queue(&self, item: B::Item, aside: bool) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
-        // Refused by a closed lane, the entry is dropped, and its `outcome` hears so.
+        // A closed lane drops the entry, and with it the sender that `outcome` waits for.
         let _ = self.queue.send(Entry { item, written, aside, again: false });
-        async move {
-            let closed = || Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: the engine has shut down", B::WHAT));
-            outcome.await.map_err(|_| closed())?
-        }
+        let queue = self.queue.clone();
+        async move { outcome.await.map_err(|_| dropped(&queue))? }
     }
 }
 
+/// Why a lane has not answered: it was closed, or it panicked and goes on without this item.
+fn dropped<B: Batch>(queue: &mpsc::UnboundedSender<Entry<B>>) -> Error {
+    let why = if queue.is_closed() { "the engine has shut down" } else { "the engine has lost track of it; try again" };
+    Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: {why}", B::WHAT))
+}
+
 async fn carry<B: Batch>(
-    batch: Arc<B>,
-    mut session: Session,
-    mut entries: mpsc::UnboundedReceiver<Entry<B>>,
-    sidings: Sidings<B>,
+    batch: &B,
+    session: &mut Session,
+    entries: &mut mpsc::UnboundedReceiver<Entry<B>>,
+    sidings: &Sidings<B>,
 ) {
     let roundtrip = telemetry::roundtrip(B::WHAT);
     // The one with which the next flush begins.
@@ -167,7 +180,7 @@ async fn carry<B: Batch>(
         {
             left_over = sidings.divert(entry).and_then(|entry| load.add(entry));
         }
-        match flush(&*batch, &mut session, load.entries, &roundtrip).await {
+        match flush(batch, session, load.entries, &roundtrip).await {
             Ok(()) => {}
             Err((entries, error)) => match <[Entry<B>; 1]>::try_from(entries) {
                 Ok([lone]) if !outage::is_held_up(&error) => lone.refuse(&error),
@@ -237,7 +250,11 @@ async fn flush<B: Batch>(
                 }
                 tokio::time::sleep(pauses.next(B::WHAT, &error)).await;
             }
-            Err(error) => break error,
+            Err(error) => {
+                // Unless the database has refused it, the statement may have been committed.
+                again |= error.as_database_error().is_none();
+                break error;
+            }
         }
     };
     let entries = items.into_iter().zip(callers).map(|(item, written)| Entry { item, written, aside: true, again });
@@ -251,6 +268,13 @@ async fn flush_once<B: Batch>(
     again: bool,
 ) -> Result<Vec<B::Outcome>, sqlx::Error> {
     let mut connection = session.connection().await?;
-    let outcomes = batch.flush(session.store(), &mut connection, items, again).await;
-    session.give_back(connection, outcomes)
+    match panics::catch_in(batch.flush(session.store(), &mut connection, items, again)).await {
+        Ok(outcomes) => session.give_back(connection, outcomes),
+        Err(panicked) => {
+            // The answer may be read half.
+            connection.close_on_drop();
+            session.store().health.panicked(B::WHAT, &panicked);
+            Err(sqlx::Error::Decode(panicked.to_string().into()))
+        }
+    }
 }

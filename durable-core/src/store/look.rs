@@ -9,10 +9,11 @@ use sqlx::query::Query;
 use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
+use super::read::Lenient;
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, IdPrefix, SHARD};
 use crate::model::{
-    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
+    Bond, Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
 };
 
 /// Most messages of a mailbox that are shown.
@@ -47,18 +48,30 @@ pub(crate) async fn execution(
 pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Result<Option<ExecutionDetails>, sqlx::Error> {
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
     let about = |statement, id: ExecutionId| store.query(statement).bind(SHARD).bind(id.as_uuid()).fetch_all(pool);
-    let journal = steps::read(&about(Statement::GetSteps, id).await?)?;
+    let mut unreadable = Vec::new();
+    let journal = steps::read(&about(Statement::GetSteps, id).await?, &mut unreadable);
     let undone = match execution.undoes {
-        Some(other) => Some(steps::read(&about(Statement::GetSteps, other).await?)?),
+        Some(other) => Some(steps::read(&about(Statement::GetSteps, other).await?, &mut unreadable)),
         None => None,
     };
-    let waits = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect::<Result<_, _>>()?;
-    let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<_, _>>()?;
+    let waits: Vec<Read<Wait>> = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect();
+    let waits = waits.into_iter().map(|(wait, note)| {
+        unreadable.extend(note.map(|note| format!("wait `{}`: {note}", wait.key)));
+        wait
+    });
+    let waits = waits.collect();
+    let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<Vec<_>, _>>()?;
+    let children = children.into_iter().map(|(child, note)| {
+        unreadable.extend(note.map(|note| format!("child {}: {note}", child.id)));
+        child
+    });
+    let children = children.collect();
     let mailbox = store.query(Statement::ListMailbox).bind(SHARD).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
-    let mailbox = mailbox.iter().map(read_kept_message).collect::<Result<_, _>>()?;
-    let refusals = about(Statement::ListRefusals, id).await?.iter().map(read_refusal).collect::<Result<_, _>>()?;
+    let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
+    let refusals = about(Statement::ListRefusals, id).await?;
+    let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
-    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals }))
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals, unreadable }))
 }
 
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
@@ -104,7 +117,8 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
         .bind(filter.parent.map(ExecutionId::as_uuid))
         .bind(filter.version);
     let rows = query.fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((state(row.try_get("state")?)?, row.try_get::<i64, _>("executions")?.unsigned_abs()))).collect()
+    let count = |row: &PgRow| Ok((known_state(row.try_get("state")?), row.try_get::<i64, _>("executions")?.unsigned_abs()));
+    rows.iter().map(count).collect()
 }
 
 /// A statement that lists executions, with what the filter says.
@@ -140,131 +154,147 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
-/// A state by its word.
-pub(super) fn state(word: &str) -> Result<ExecutionState, sqlx::Error> {
-    word.parse().map_err(|error: crate::error::Error| sqlx::Error::Decode(error.into()))
+/// A state by its word; one that this program does not know is shown as such.
+pub(super) fn known_state(word: &str) -> ExecutionState {
+    word.parse().unwrap_or(ExecutionState::Unknown)
 }
 
 fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
-    Ok(Execution {
+    let columns = Lenient::new(row);
+    let execution = Execution {
         id: row.try_get::<Uuid, _>("execution_id")?.into(),
-        workflow: row.try_get("workflow")?,
-        version: row.try_get::<i32, _>("version")?.cast_unsigned(),
-        queue: row.try_get("queue")?,
-        priority: row.try_get("priority")?,
-        key: row.try_get("key")?,
-        concurrency_key: row.try_get("concurrency_key")?,
-        deduplication_key: row.try_get("deduplication_key")?,
-        debounce_key: row.try_get("debounce_key")?,
-        state: state(row.try_get("state")?)?,
-        epoch: row.try_get::<i32, _>("epoch")?.cast_unsigned(),
-        input: json(row.try_get("input")?)?.unwrap_or_default(),
-        output: json(row.try_get("output")?)?,
-        error: row.try_get::<Option<&str>, _>("error")?.map(super::journal::failure),
-        rollback: row.try_get::<Option<&str>, _>("rollback")?.map(super::journal::failure),
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        wake_at: row.try_get("wake_at")?,
-        expires_at: row.try_get("expires_at")?,
-        deadline_at: row.try_get("deadline_at")?,
-        finished_at: row.try_get("finished_at")?,
-        parent: read_parent(row)?,
-        undoes: row.try_get::<Option<Uuid>, _>("undoes")?.map(ExecutionId::from),
-        schedule: row.try_get("schedule")?,
-        scheduled_for: row.try_get("scheduled_for")?,
-        forked_from: row.try_get::<Option<Uuid>, _>("forked_from")?.map(ExecutionId::from),
-        paused_at: row.try_get("paused_at")?,
-    })
+        workflow: columns.get("workflow"),
+        version: columns.count("version"),
+        queue: columns.get("queue"),
+        priority: columns.get("priority"),
+        key: columns.get("key"),
+        concurrency_key: columns.get("concurrency_key"),
+        deduplication_key: columns.get("deduplication_key"),
+        debounce_key: columns.get("debounce_key"),
+        state: columns.state("state"),
+        epoch: columns.count("epoch"),
+        input: columns.json("input").unwrap_or_default(),
+        output: columns.json("output"),
+        error: columns.failure("error"),
+        rollback: columns.failure("rollback"),
+        created_at: columns.time("created_at"),
+        started_at: columns.time_if("started_at"),
+        wake_at: columns.time_if("wake_at"),
+        expires_at: columns.time_if("expires_at"),
+        deadline_at: columns.time_if("deadline_at"),
+        finished_at: columns.time_if("finished_at"),
+        parent: read_parent(&columns),
+        undoes: columns.get::<Option<Uuid>>("undoes").map(ExecutionId::from),
+        schedule: columns.get("schedule"),
+        scheduled_for: columns.time_if("scheduled_for"),
+        forked_from: columns.get::<Option<Uuid>>("forked_from").map(ExecutionId::from),
+        paused_at: columns.time_if("paused_at"),
+        unreadable: None,
+    };
+    Ok(Execution { unreadable: columns.unreadable(), ..execution })
 }
 
-fn read_parent(row: &PgRow) -> Result<Option<Parent>, sqlx::Error> {
-    let Some(id) = row.try_get::<Option<Uuid>, _>("parent_id")? else { return Ok(None) };
-    Ok(Some(Parent { id: id.into(), key: row.try_get("parent_key")?, bond: word(row.try_get("parent_bond")?)? }))
+fn read_parent(columns: &Lenient<'_>) -> Option<Parent> {
+    let id: Uuid = columns.get::<Option<Uuid>>("parent_id")?;
+    let bond = columns.word_if("parent_bond")?;
+    Some(Parent { id: id.into(), key: columns.get("parent_key"), bond })
 }
 
-fn read_child(row: &PgRow) -> Result<Child, sqlx::Error> {
-    Ok(Child {
+/// What a row has to say, and what of it could not be read.
+type Read<T> = (T, Option<String>);
+
+fn read_child(row: &PgRow) -> Result<Read<Child>, sqlx::Error> {
+    let columns = Lenient::new(row);
+    let child = Child {
         id: row.try_get::<Uuid, _>("execution_id")?.into(),
-        workflow: row.try_get("workflow")?,
-        key: row.try_get("parent_key")?,
-        bond: word(row.try_get("parent_bond")?)?,
-        state: state(row.try_get("state")?)?,
-    })
+        workflow: columns.get("workflow"),
+        key: columns.get("parent_key"),
+        bond: columns.word("parent_bond", Bond::Started),
+        state: columns.state("state"),
+    };
+    Ok((child, columns.unreadable()))
 }
 
-fn read_wait(row: &PgRow) -> Result<Wait, sqlx::Error> {
-    Ok(Wait {
-        key: row.try_get("key")?,
-        kind: word(row.try_get("kind")?)?,
-        name: row.try_get("name")?,
-        names: row.try_get::<Option<_>, _>("names")?.unwrap_or_default(),
-        correlation: row.try_get("correlation")?,
-        child_id: row.try_get::<Option<Uuid>, _>("child_id")?.map(ExecutionId::from),
-        form: row.try_get::<Option<&str>, _>("form")?.map(word).transpose()?,
-        prompt: row.try_get("prompt")?,
-        metadata: json(row.try_get("metadata")?)?,
-        started_at: row.try_get("started_at")?,
-        due_at: row.try_get("due_at")?,
-        outcome: row.try_get::<Option<&str>, _>("outcome")?.map(word).transpose()?,
-        payload: json(row.try_get("payload")?)?,
-        answered_by: row.try_get("answered_by")?,
-        resolved_at: row.try_get("resolved_at")?,
-    })
+fn read_wait(row: &PgRow) -> Read<Wait> {
+    let columns = Lenient::new(row);
+    let wait = Wait {
+        key: columns.get("key"),
+        kind: columns.word("kind", WaitKind::Event),
+        name: columns.get("name"),
+        names: columns.get::<Option<_>>("names").unwrap_or_default(),
+        correlation: columns.get("correlation"),
+        child_id: columns.get::<Option<Uuid>>("child_id").map(ExecutionId::from),
+        form: columns.word_if("form"),
+        prompt: columns.get("prompt"),
+        metadata: columns.json("metadata"),
+        started_at: columns.time("started_at"),
+        due_at: columns.time_if("due_at"),
+        outcome: columns.word_if("outcome"),
+        payload: columns.json("payload"),
+        answered_by: columns.get("answered_by"),
+        resolved_at: columns.time_if("resolved_at"),
+    };
+    (wait, columns.unreadable())
 }
 
 fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
-    Ok(PendingInput {
+    let columns = Lenient::new(row);
+    let input = PendingInput {
         execution_id: row.try_get::<Uuid, _>("execution_id")?.into(),
-        workflow: row.try_get("workflow")?,
-        key: row.try_get("key")?,
-        name: row.try_get("name")?,
-        form: row.try_get::<Option<&str>, _>("form")?.map(word).transpose()?.unwrap_or_default(),
-        prompt: row.try_get("prompt")?,
-        schema: json(row.try_get("schema")?)?,
-        metadata: json(row.try_get("metadata")?)?,
-        asked_at: row.try_get("asked_at")?,
-        due_at: row.try_get("due_at")?,
-        refusal: read_refusal_of_input(row)?,
-    })
+        workflow: columns.get("workflow"),
+        key: columns.get("key"),
+        name: columns.get("name"),
+        form: columns.word_if("form").unwrap_or_default(),
+        prompt: columns.get("prompt"),
+        schema: columns.json("schema"),
+        metadata: columns.json("metadata"),
+        asked_at: columns.time("asked_at"),
+        due_at: columns.time_if("due_at"),
+        refusal: read_refusal_of_input(&columns),
+        unreadable: None,
+    };
+    Ok(PendingInput { unreadable: columns.unreadable(), ..input })
 }
 
-fn read_refusal_of_input(row: &PgRow) -> Result<Option<Refusal>, sqlx::Error> {
-    let Some(refused_at) = row.try_get("refused_at")? else { return Ok(None) };
-    Ok(Some(Refusal {
-        key: row.try_get("key")?,
+fn read_refusal_of_input(columns: &Lenient<'_>) -> Option<Refusal> {
+    let refused_at = columns.time_if("refused_at")?;
+    Some(Refusal {
+        key: columns.get("key"),
         kind: WaitKind::Input,
-        name: row.try_get("name")?,
-        reason: row.try_get("reason")?,
-        payload: row.try_get("refused_payload")?,
-        sent_by: row.try_get("sent_by")?,
+        name: columns.get("name"),
+        reason: columns.get("reason"),
+        payload: columns.get("refused_payload"),
+        sent_by: columns.get("sent_by"),
         refused_at,
-    }))
-}
-
-fn read_kept_message(row: &PgRow) -> Result<KeptMessage, sqlx::Error> {
-    Ok(KeptMessage {
-        kind: word(row.try_get("kind")?)?,
-        name: row.try_get("name")?,
-        payload: row.try_get("payload")?,
-        sent_by: row.try_get("sent_by")?,
-        sent_at: row.try_get("sent_at")?,
     })
 }
 
-fn read_refusal(row: &PgRow) -> Result<Refusal, sqlx::Error> {
-    Ok(Refusal {
-        key: row.try_get("key")?,
-        kind: word(row.try_get("kind")?)?,
-        name: row.try_get("name")?,
-        reason: row.try_get("reason")?,
-        payload: row.try_get("payload")?,
-        sent_by: row.try_get("sent_by")?,
-        refused_at: row.try_get("refused_at")?,
-    })
+fn read_kept_message(row: &PgRow, unreadable: &mut Vec<String>) -> KeptMessage {
+    let columns = Lenient::new(row);
+    let message = KeptMessage {
+        kind: columns.word("kind", WaitKind::Event),
+        name: columns.get("name"),
+        payload: columns.get("payload"),
+        sent_by: columns.get("sent_by"),
+        sent_at: columns.time("sent_at"),
+    };
+    unreadable.extend(columns.unreadable().map(|note| format!("message `{}`: {note}", message.name)));
+    message
 }
 
-pub(super) fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {
-    text.map(|text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
+fn read_refusal(row: &PgRow, unreadable: &mut Vec<String>) -> Refusal {
+    let columns = Lenient::new(row);
+    let refusal = Refusal {
+        key: columns.get("key"),
+        kind: columns.word("kind", WaitKind::Event),
+        name: columns.get("name"),
+        reason: columns.get("reason"),
+        payload: columns.get("payload"),
+        sent_by: columns.get("sent_by"),
+        refused_at: columns.time("refused_at"),
+    };
+    unreadable.extend(columns.unreadable().map(|note| format!("refusal of `{}`: {note}", refusal.name)));
+    refusal
 }
 
 /// A value of an enum by its word.

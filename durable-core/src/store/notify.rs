@@ -7,7 +7,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
 use super::settings::{self, Settings};
-use super::{Statement, Store};
+use super::{LOCK_TIMEOUT, Statement, Store};
 use crate::ids::ExecutionId;
 
 /// Longest message in bytes; Postgres refuses 8000 (documentation of NOTIFY).
@@ -104,7 +104,7 @@ impl Listener {
     pub(crate) async fn connect(store: &Store) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
             .max_connections(1)
-            .after_connect(|connection, _| Box::pin(settings::take(connection, Settings::Engine)));
+            .after_connect(|connection, _| Box::pin(settings::take(connection, Settings::Engine { lock_timeout: LOCK_TIMEOUT })));
         let pool = pool.connect_with(store.address.options().clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);

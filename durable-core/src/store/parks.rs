@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::read::time_if;
 use super::{Batch, Lane, MOST_BYTES, Statement, Store, subject};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
@@ -49,6 +51,8 @@ pub(crate) enum ParkOutcome {
     Busy,
     /// Another worker holds it, or nobody.
     Lost,
+    /// Its waits cannot be read, for this reason.
+    Unreadable(String),
 }
 
 /// The lane of parkings.
@@ -109,6 +113,7 @@ impl Park {
             waits: first.to_vec(),
             dropped: Vec::new(),
             orphaned: Vec::new(),
+            refused: Vec::new(),
             watched: Vec::new(),
             wake_at: None,
             ..*self
@@ -117,6 +122,7 @@ impl Park {
             waits: rest.to_vec(),
             dropped: self.dropped.clone(),
             orphaned: self.orphaned.clone(),
+            refused: self.refused.clone(),
             watched: self.watched.clone(),
             ..*self
         };
@@ -200,24 +206,39 @@ impl Batch for Parks {
             .await?;
         let mut outcomes = HashMap::with_capacity(rows.len());
         for row in &rows {
-            let outcome = match row.try_get::<&str, _>(1)? {
-                "parked" => ParkOutcome::Parked { wake_at: row.try_get(3)? },
-                "resolved" => {
-                    let waits = match super::journal::recorded_waits(row.try_get(2)?)? {
-                        Some(waits) => waits,
-                        None => {
-                            super::journal::load_ended_waits(store, &mut *connection, row.try_get::<Uuid, _>(0)?.into()).await?
-                        }
-                    };
-                    ParkOutcome::Resolved { waits, wake_at: row.try_get(3)? }
+            let id: Uuid = row.try_get("execution_id")?;
+            let outcome = match read(row) {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => {
+                    let waits = super::journal::load_ended_waits(store, &mut *connection, id.into()).await?;
+                    ParkOutcome::Resolved { waits, wake_at: time_if(row, "wake_at")? }
                 }
-                "busy" => ParkOutcome::Busy,
-                _ => ParkOutcome::Lost,
+                Err(error) => unreadable(store, id, &error),
             };
-            outcomes.insert(row.try_get::<Uuid, _>(0)?, outcome);
+            outcomes.insert(id, outcome);
         }
         Ok(items.iter().map(|item| outcomes.remove(&item.id.as_uuid()).unwrap_or(ParkOutcome::Lost)).collect())
     }
+}
+
+/// What became of an item; `None` if its waits are over, and too large to come with those of others.
+fn read(row: &PgRow) -> Result<Option<ParkOutcome>, sqlx::Error> {
+    Ok(Some(match row.try_get("outcome")? {
+        "parked" => ParkOutcome::Parked { wake_at: time_if(row, "wake_at")? },
+        "resolved" => {
+            let Some(waits) = super::journal::recorded_waits(row.try_get("resolved")?)? else { return Ok(None) };
+            ParkOutcome::Resolved { waits, wake_at: time_if(row, "wake_at")? }
+        }
+        "busy" => ParkOutcome::Busy,
+        _ => ParkOutcome::Lost,
+    }))
+}
+
+/// The waits of one execution cannot be read: the others of the flush are answered all the same.
+fn unreadable(store: &Store, id: Uuid, error: &sqlx::Error) -> ParkOutcome {
+    let problem = error.to_string();
+    store.health.unreadable("waits", &format!("of execution {id}"), &problem);
+    ParkOutcome::Unreadable(problem)
 }
 
 fn delay(wait: &NewWait) -> Option<f64> {

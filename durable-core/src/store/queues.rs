@@ -1,10 +1,9 @@
 //! Reads queues, and changes their limits.
 
-use std::time::Duration;
-
+use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, Row};
 
+use super::read::Lenient;
 use super::{Statement, Store};
 use crate::ids::SHARD;
 use crate::model::{Queue, QueueLimits, Rate};
@@ -12,7 +11,7 @@ use crate::model::{Queue, QueueLimits, Rate};
 /// Every queue, or the one with this name.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>, name: Option<&str>) -> Result<Vec<Queue>, sqlx::Error> {
     let rows = store.query(Statement::ListQueues).bind(SHARD).bind(name).fetch_all(executor).await?;
-    rows.iter().map(read_queue).collect()
+    Ok(rows.iter().map(read_queue).collect())
 }
 
 /// Sets all limits of a queue; writes nothing where they are so already.
@@ -52,27 +51,28 @@ pub(crate) async fn delete(store: &Store, executor: impl PgExecutor<'_>, queue: 
     store.query(Statement::DeleteQueue).bind(queue).execute(executor).await.map(drop)
 }
 
-fn read_queue(row: &PgRow) -> Result<Queue, sqlx::Error> {
-    let count = |column| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+fn read_queue(row: &PgRow) -> Queue {
+    let columns = Lenient::new(row);
+    let count = |column| columns.get::<i64>(column).unsigned_abs();
     let limits = QueueLimits {
-        concurrency: row.try_get::<Option<i32>, _>("concurrency")?.map(i32::cast_unsigned),
-        rate: read_rate(row, "rate", "rate_period")?,
-        rate_per_key: read_rate(row, "key_rate", "key_rate_period")?,
+        concurrency: columns.count_if("concurrency"),
+        rate: read_rate(&columns, "rate", "rate_period"),
+        rate_per_key: read_rate(&columns, "key_rate", "key_rate_period"),
     };
-    Ok(Queue {
-        name: row.try_get("queue")?,
+    let queue = Queue {
+        name: columns.get("queue"),
         limits,
-        paused_at: row.try_get("paused_at")?,
-        pending: count("pending")?,
-        oldest_pending_at: row.try_get("oldest_pending_at")?,
-        running: count("running")?,
-    })
+        paused_at: columns.time_if("paused_at"),
+        pending: count("pending"),
+        oldest_pending_at: columns.time_if("oldest_pending_at"),
+        running: count("running"),
+        unreadable: None,
+    };
+    Queue { unreadable: columns.unreadable(), ..queue }
 }
 
-fn read_rate(row: &PgRow, number: &str, period: &str) -> Result<Option<Rate>, sqlx::Error> {
-    let executions: Option<i32> = row.try_get(number)?;
-    let seconds: Option<f64> = row.try_get(period)?;
-    Ok(executions
-        .zip(seconds)
-        .map(|(executions, seconds)| Rate { executions: executions.cast_unsigned(), period: Duration::from_secs_f64(seconds) }))
+fn read_rate(columns: &Lenient<'_>, number: &str, period: &str) -> Option<Rate> {
+    let executions = columns.count_if(number)?;
+    let period = columns.seconds_if(period)?;
+    Some(Rate { executions, period })
 }

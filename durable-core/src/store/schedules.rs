@@ -8,9 +8,10 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::families::CalledOff;
+use super::read::{Lenient, time, time_if};
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, SHARD};
-use crate::model::{Fire, FireOutcome, Missed, Overlap, Schedule};
+use crate::model::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 use crate::observer::ScheduleFired;
 use crate::payload::Payload;
 use crate::plan::schedule::Timing;
@@ -109,11 +110,14 @@ pub(crate) struct ScheduleFilter {
 pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Look, sqlx::Error> {
     let rows = store.query(Statement::DueSchedules).bind(SHARD).bind(limit).fetch_all(executor).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let (now, next_at) = (first.try_get("now")?, first.try_get("next_at")?);
+    let (now, next_at) = (time(first, "now")?, time_if(first, "next_at")?);
     let mut due = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(name) = row.try_get::<Option<String>, _>("schedule")? {
-            due.push(due_schedule(row, name)?);
+            match due_schedule(row, name.clone()) {
+                Ok(schedule) => due.push(schedule),
+                Err(error) => store.health.unreadable("schedules", &name, &error.to_string()),
+            }
         }
     }
     Ok(Look { now, due, next_at })
@@ -125,11 +129,11 @@ fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
         revision: row.try_get("revision")?,
         rule: row.try_get("rule")?,
         timezone: row.try_get("timezone")?,
-        starts_at: row.try_get("starts_at")?,
-        ends_at: row.try_get("ends_at")?,
+        starts_at: time_if(row, "starts_at")?,
+        ends_at: time_if(row, "ends_at")?,
         jitter: seconds(row.try_get("jitter")?),
         missed: missed(row)?,
-        next_due_at: row.try_get("next_due_at")?,
+        next_due_at: time_if(row, "next_due_at")?,
     })
 }
 
@@ -165,7 +169,7 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
             ("queued", _) => FireOutcome::Queued,
             _ => FireOutcome::Skipped,
         };
-        let (schedule, due_at) = (row.try_get("schedule")?, row.try_get("due_at")?);
+        let (schedule, due_at) = (row.try_get("schedule")?, time(row, "due_at")?);
         fired.fires.push(ScheduleFired { schedule, due_at, outcome, execution_id });
     }
     Ok(fired)
@@ -223,7 +227,7 @@ pub(crate) async fn put(
 
 pub(crate) async fn get(store: &Store, executor: impl PgExecutor<'_>, name: &str) -> Result<Option<Schedule>, sqlx::Error> {
     let row = store.query(Statement::GetSchedule).bind(SHARD).bind(name).fetch_optional(executor).await?;
-    row.as_ref().map(read).transpose()
+    Ok(row.as_ref().map(read))
 }
 
 pub(crate) async fn list(
@@ -238,7 +242,7 @@ pub(crate) async fn list(
         .bind(filter.enabled)
         .bind(&filter.after)
         .bind(filter.limit);
-    query.fetch_all(executor).await?.iter().map(read).collect()
+    Ok(query.fetch_all(executor).await?.iter().map(read).collect())
 }
 
 /// Lets a schedule of that revision fire again; says whether it did.
@@ -298,38 +302,45 @@ pub(crate) async fn fires(
     limit: i64,
 ) -> Result<Vec<Fire>, sqlx::Error> {
     let query = store.query(Statement::ListScheduleFires).bind(SHARD).bind(name).bind(before).bind(limit);
-    query.fetch_all(executor).await?.iter().map(read_fire).collect()
+    Ok(query.fetch_all(executor).await?.iter().map(read_fire).collect())
 }
 
-fn read(row: &PgRow) -> Result<Schedule, sqlx::Error> {
-    Ok(Schedule {
-        name: row.try_get("schedule")?,
-        workflow: row.try_get("workflow")?,
-        version: row.try_get::<i32, _>("version")?.cast_unsigned(),
-        queue: row.try_get("queue")?,
-        priority: row.try_get("priority")?,
-        input: super::look::json(row.try_get("input")?)?.unwrap_or_default(),
-        concurrency_key: row.try_get("concurrency_key")?,
-        time_to_live: row.try_get::<Option<f64>, _>("time_to_live")?.map(seconds),
-        rule: row.try_get("rule")?,
-        description: describe(row.try_get("rule")?, row.try_get("timezone")?),
-        timezone: row.try_get("timezone")?,
-        starts_at: row.try_get("starts_at")?,
-        ends_at: row.try_get("ends_at")?,
-        jitter: seconds(row.try_get("jitter")?),
-        missed: missed(row)?,
-        overlap: super::look::word(row.try_get("overlap")?)?,
-        max_failures: row.try_get::<Option<i32>, _>("max_failures")?.map(i32::cast_unsigned),
-        declared: row.try_get("declared")?,
-        revision: row.try_get::<i32, _>("revision")?.cast_unsigned(),
-        enabled: row.try_get("enabled")?,
-        disabled_reason: row.try_get("disabled_reason")?,
-        failures: row.try_get::<i32, _>("failures")?.cast_unsigned(),
-        last_error: row.try_get::<Option<&str>, _>("last_error")?.map(super::journal::failure),
-        next_due_at: row.try_get("next_due_at")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-    })
+fn read(row: &PgRow) -> Schedule {
+    let columns = Lenient::new(row);
+    let (rule, timezone): (String, String) = (columns.get("rule"), columns.get("timezone"));
+    let schedule = Schedule {
+        name: columns.get("schedule"),
+        workflow: columns.get("workflow"),
+        version: columns.count("version"),
+        queue: columns.get("queue"),
+        priority: columns.get("priority"),
+        input: columns.json("input").unwrap_or_default(),
+        concurrency_key: columns.get("concurrency_key"),
+        time_to_live: columns.seconds_if("time_to_live"),
+        description: describe(&rule, &timezone),
+        rule,
+        timezone,
+        starts_at: columns.time_if("starts_at"),
+        ends_at: columns.time_if("ends_at"),
+        jitter: columns.seconds_if("jitter").unwrap_or_default(),
+        missed: match columns.seconds_if("missed_window") {
+            Some(window) => Missed::Window(window),
+            None => columns.word("missed", Missed::default()),
+        },
+        overlap: columns.word("overlap", Overlap::default()),
+        max_failures: columns.count_if("max_failures"),
+        declared: columns.get("declared"),
+        revision: columns.count("revision"),
+        enabled: columns.get("enabled"),
+        disabled_reason: columns.get("disabled_reason"),
+        failures: columns.count("failures"),
+        last_error: columns.failure("last_error"),
+        next_due_at: columns.time_if("next_due_at"),
+        created_at: columns.time("created_at"),
+        updated_at: columns.time("updated_at"),
+        unreadable: None,
+    };
+    Schedule { unreadable: columns.unreadable(), ..schedule }
 }
 
 /// The rule in words; none for one of a later release.
@@ -338,15 +349,18 @@ fn describe(rule: &str, timezone: &str) -> String {
     timing.map(|timing| timing.describe()).unwrap_or_default()
 }
 
-fn read_fire(row: &PgRow) -> Result<Fire, sqlx::Error> {
-    Ok(Fire {
-        due_at: row.try_get("due_at")?,
-        fired_at: row.try_get("fired_at")?,
-        cause: super::look::word(row.try_get("cause")?)?,
-        outcome: super::look::word(row.try_get("outcome")?)?,
-        execution_id: row.try_get::<Option<Uuid>, _>("execution_id")?.map(ExecutionId::from),
-        state: row.try_get::<Option<&str>, _>("state")?.map(super::look::state).transpose()?,
-    })
+fn read_fire(row: &PgRow) -> Fire {
+    let columns = Lenient::new(row);
+    let fire = Fire {
+        due_at: columns.time("due_at"),
+        fired_at: columns.time("fired_at"),
+        cause: columns.word("cause", FireCause::Due),
+        outcome: columns.word("outcome", FireOutcome::Skipped),
+        execution_id: columns.get::<Option<Uuid>>("execution_id").map(ExecutionId::from),
+        state: columns.get::<Option<&str>>("state").map(super::look::known_state),
+        unreadable: None,
+    };
+    Fire { unreadable: columns.unreadable(), ..fire }
 }
 
 /// A policy with its window, which stands in a column of its own.

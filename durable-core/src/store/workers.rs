@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use tokio::time::Instant;
 
+use super::read::Lenient;
 use super::{Statement, Store};
 use crate::clock::Reading;
 use crate::ids::{SHARD, WorkerId};
@@ -73,7 +74,7 @@ pub(crate) async fn beat(
 ) -> Result<Beat, sqlx::Error> {
     let asked = Instant::now();
     let query = store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).bind(in_use(slots));
-    let row = query.fetch_one(connection).await?;
+    let row = query.bind(store.health.report()).fetch_one(connection).await?;
     Ok(Beat { reading: super::clock::reading(&row, asked)?, held: row.try_get("held")?, deprecated: row.try_get("deprecated")? })
 }
 
@@ -114,30 +115,33 @@ pub(crate) async fn deprecate(store: &Store, executor: impl PgExecutor<'_>, work
 /// Every worker that is known, youngest first.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>) -> Result<Vec<WorkerDetails>, sqlx::Error> {
     let rows = store.query(Statement::ListWorkers).bind(SHARD).fetch_all(executor).await?;
-    rows.iter().map(read_worker).collect()
+    Ok(rows.iter().map(read_worker).collect())
 }
 
-fn read_worker(row: &PgRow) -> Result<WorkerDetails, sqlx::Error> {
-    let is_set = |column| row.try_get::<Option<DateTime<Utc>>, _>(column).map(|time| time.is_some());
-    let state = match (is_set("lost_at")?, is_set("deprecated_at")?) {
+fn read_worker(row: &PgRow) -> WorkerDetails {
+    let columns = Lenient::new(row);
+    let is_set = |column| columns.time_if(column).is_some();
+    let state = match (is_set("lost_at"), is_set("deprecated_at")) {
         (true, _) => WorkerState::Lost,
         (false, true) => WorkerState::Deprecated,
         (false, false) => WorkerState::Active,
     };
-    let queues: Vec<String> = row.try_get("queues")?;
-    let (slots, in_use): (Vec<i32>, Vec<i32>) = (row.try_get("slots")?, row.try_get("slots_in_use")?);
+    let queues: Vec<String> = columns.get("queues");
+    let (slots, in_use): (Vec<i32>, Vec<i32>) = (columns.get("slots"), columns.get("slots_in_use"));
     let queues = queues.into_iter().zip(slots).zip(in_use);
-    Ok(WorkerDetails {
-        id: WorkerId(row.try_get("worker_id")?),
+    let worker = WorkerDetails {
+        id: WorkerId(columns.get("worker_id")),
         state,
-        host: row.try_get("host")?,
-        process_id: row.try_get("process_id")?,
-        version: row.try_get("version")?,
+        host: columns.get("host"),
+        process_id: columns.get("process_id"),
+        version: columns.get("version"),
         queues: queues
-            .map(|((queue, slots), in_use)| QueueSlots { queue, slots: slots.cast_unsigned(), in_use: in_use.cast_unsigned() })
+            .map(|((queue, slots), in_use)| QueueSlots { queue, slots: slots.unsigned_abs(), in_use: in_use.unsigned_abs() })
             .collect(),
-        workflows: row.try_get("workflows")?,
-        started_at: row.try_get("started_at")?,
-        lease_until: row.try_get("lease_until")?,
-    })
+        workflows: columns.get("workflows"),
+        started_at: columns.time("started_at"),
+        lease_until: columns.time("lease_until"),
+        unreadable: None,
+    };
+    WorkerDetails { unreadable: columns.unreadable(), ..worker }
 }

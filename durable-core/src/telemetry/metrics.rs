@@ -24,6 +24,8 @@ const SCHEDULE_TO_START: &str = "durable.queue.schedule_to_start";
 const WORKER_SLOTS: &str = "durable.worker.slots";
 const LEASE_LOST: &str = "durable.lease.lost";
 const RECOVERY_COUNT: &str = "durable.recovery.count";
+const TASK_RESTARTS: &str = "durable.task.restarts";
+const ROWS_UNREADABLE: &str = "durable.rows.unreadable";
 const SCHEDULE_LAG: &str = "durable.schedule.lag";
 const SCHEDULE_SKIPPED: &str = "durable.schedule.skipped";
 const DB_ROUNDTRIP: &str = "durable.db.roundtrip";
@@ -49,6 +51,8 @@ pub(crate) fn describe() {
     describe_gauge!(WORKER_SLOTS, Unit::Count, "slots of this process");
     describe_counter!(LEASE_LOST, Unit::Count, "leases that this process lost");
     describe_counter!(RECOVERY_COUNT, Unit::Count, "executions taken from lost workers");
+    describe_counter!(TASK_RESTARTS, Unit::Count, "tasks of the engine that panicked and were started again");
+    describe_counter!(ROWS_UNREADABLE, Unit::Count, "rows that were set aside because they could not be read");
     describe_histogram!(SCHEDULE_LAG, Unit::Seconds, "from a due time until its execution was created");
     describe_counter!(SCHEDULE_SKIPPED, Unit::Count, "due times skipped because an execution ran");
     describe_histogram!(DB_ROUNDTRIP, Unit::Seconds, "how long the database took to answer");
@@ -220,6 +224,16 @@ pub(crate) fn lease_lost() {
 /// An execution of a lost worker is back in its queue.
 pub(crate) fn recovered(queue: &str) {
     counter!(RECOVERY_COUNT, "queue" => queue.to_owned()).increment(1);
+}
+
+/// A task of the engine panicked.
+pub(crate) fn task_restarted(task: &str) {
+    counter!(TASK_RESTARTS, "task" => task.to_owned()).increment(1);
+}
+
+/// A row was set aside because it could not be read.
+pub(crate) fn unreadable_row(table: &'static str) {
+    counter!(ROWS_UNREADABLE, "table" => table).increment(1);
 }
 
 /// A schedule was fired, so long after it was due.

@@ -8,7 +8,7 @@ use crate::ids::ExecutionId;
 use crate::worker::Worker;
 
 /// Passes on what is heard; a run that is told nothing looks at every poll interval.
-pub(super) async fn nudge(worker: Arc<Worker>, mut nudges: mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
+pub(super) async fn nudge(worker: Arc<Worker>, nudges: &mut mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
     while let Some(ids) = nudges.recv().await {
         worker.nudge(&ids);
     }

@@ -16,11 +16,11 @@ const BATCH: i64 = 500;
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
 
 /// Wakes on time by a timer of this process, and at every poll interval for timers that others set.
-pub(super) async fn wake(worker: Arc<Worker>, mut session: Session) {
+pub(super) async fn wake(worker: Arc<Worker>, session: &mut Session) {
     let mut thought_due = false;
     loop {
         let mut next_at: Option<DateTime<Utc>> = None;
-        match look(&mut session).await {
+        match look(session).await {
             Ok(woken) => {
                 if thought_due && woken.count == 0 {
                     // This process's clock runs ahead of the database's: read it again rather than ask in a circle.

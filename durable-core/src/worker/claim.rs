@@ -1,6 +1,5 @@
 //! Claims due executions of one queue, a batch at a time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,14 @@ use super::conclude::Left;
 use super::flow::Flow;
 use super::holdings::Ready;
 use crate::context::run::{Run, Verdict};
-use crate::error::Result;
+use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
+use crate::payload::Payload;
 use crate::signals::{Slot, Slots};
-use crate::store::executions::Claim;
+use crate::store::executions::{Claim, Unreadable};
+use crate::store::journal::Journals;
+use crate::store::saves::{NextState, Save};
 use crate::store::{self, Patience, Pauses, Session, executions, journal};
 use crate::telemetry;
 
@@ -36,7 +38,7 @@ const GATHERING: Duration = Duration::from_millis(1);
 const SHARE_FREE: usize = 4;
 
 /// Claims from one queue until the worker drains or is deprecated.
-pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut session: Session) {
+pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, session: &mut Session) {
     let mut next = Next::AtOnce;
     let mut pauses = Pauses::new();
     let roundtrip = telemetry::roundtrip(CLAIM);
@@ -58,7 +60,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
             continue;
         }
         let asked = Instant::now();
-        let claimed = claim(&worker, &mut session, &slots.queue, limit).await;
+        let claimed = claim(&worker, session, &slots.queue, limit).await;
         slots.settle();
         match claimed {
             Ok(claim) => {
@@ -70,6 +72,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, mut sessi
                 next = Next::after(&claim, limit);
                 let mut held = held.into_iter();
                 worker.take_up(claim.executions.into_iter().zip(held.by_ref()));
+                worker.stop_unreadable(claim.unreadable);
                 drop(claiming);
                 held.for_each(Slot::give_back);
             }
@@ -103,7 +106,7 @@ impl Next {
     /// share, and one that a rate has cut short has not looked at what goes on.
     fn after(claim: &Claim, limit: usize) -> Self {
         let by_shares = claim.retry_at.is_some() || claim.executions.iter().any(|execution| execution.limited);
-        if claim.executions.len() == limit || (by_shares && !claim.executions.is_empty()) {
+        if claim.executions.len() + claim.unreadable.len() == limit || (by_shares && !claim.executions.is_empty()) {
             return Self::AtOnce;
         }
         claim.retry_at.map_or(Self::WhenPoked, Self::At)
@@ -203,21 +206,43 @@ impl Worker {
         for (claimed, slot) in unread {
             // One that cannot be read must not count against the others.
             let journal = match &mut loaded {
-                Ok(journals) => Ok(take_journal(journals, &claimed)),
+                Ok(loaded) => Ok(take_journal(loaded, &claimed)),
                 Err(_) => self.load_journals([&claimed]).await.map(|mut alone| take_journal(&mut alone, &claimed)),
             };
             match journal {
-                Ok(journal) => self.spawn(claimed, slot, Begin::Replayed(journal)),
+                Ok(Ok(journal)) => self.spawn(claimed, slot, Begin::Replayed(journal)),
                 Err(error) => {
                     tracing::error!(execution_id = %claimed.id, %error, "cannot load a journal; trying again soon");
                     self.leave(&claimed, Left::Refused);
+                }
+                Ok(Err(problem)) => {
+                    self.stop(Unreadable { worker: claimed.worker, id: claimed.id, epoch: claimed.epoch, problem }).await;
+                    self.leave(&claimed, Left::Noted);
                 }
             }
         }
     }
 
+    /// Stops executions that were claimed and cannot be read: a person has to repair the row and resume them.
+    pub(super) fn stop_unreadable(self: &Arc<Self>, unreadable: Vec<Unreadable>) {
+        for unreadable in unreadable {
+            let worker = self.clone();
+            tokio::spawn(async move { worker.stop(unreadable).await });
+        }
+    }
+
+    async fn stop(&self, Unreadable { worker, id, epoch, problem }: Unreadable) {
+        let message = format!("a row of it cannot be read ({problem}); repair the row, then resume the execution");
+        let report = Failure::new(ErrorKind::Payload, message);
+        let next = Some(NextState::Stopped(Payload(journal::failure_text(&report).into())));
+        let save = Save { worker, id, epoch, checkpoints: Vec::new(), next, leaves_waits: false };
+        if let Err(error) = self.lanes.saves.write(save).await {
+            tracing::error!(execution_id = %id, %error, "cannot stop an execution that cannot be read");
+        }
+    }
+
     /// The journals of executions, and of those that they undo.
-    async fn load_journals(&self, claimed: impl IntoIterator<Item = &Claimed>) -> Result<HashMap<ExecutionId, JournalRecords>> {
+    async fn load_journals(&self, claimed: impl IntoIterator<Item = &Claimed>) -> Result<Journals> {
         let ids: Vec<ExecutionId> =
             claimed.into_iter().flat_map(|claimed| [Some(claimed.id), claimed.undoes]).flatten().collect();
         let store = &self.store;
@@ -225,11 +250,11 @@ impl Worker {
     }
 }
 
-/// The journal that an execution runs over.
-fn take_journal(journals: &mut HashMap<ExecutionId, JournalRecords>, claimed: &Claimed) -> JournalRecords {
-    let mut journal = journals.remove(&claimed.id).unwrap_or_default();
-    if let Some(undone) = claimed.undoes.and_then(|undone| journals.remove(&undone)) {
+/// The journal that an execution runs over; `Err` with the problem where it cannot be read.
+fn take_journal(journals: &mut Journals, claimed: &Claimed) -> Result<JournalRecords, String> {
+    let mut journal = journals.remove(&claimed.id).transpose()?.unwrap_or_default();
+    if let Some(undone) = claimed.undoes.and_then(|undone| journals.remove(&undone)).transpose()? {
         journal.checkpoints.extend(undone.checkpoints.into_iter().filter(|checkpoint| checkpoint.undo_order.is_some()));
     }
-    journal
+    Ok(journal)
 }

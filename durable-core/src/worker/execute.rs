@@ -11,11 +11,11 @@ use super::Worker;
 use super::claim::Begin;
 use super::conclude::{Ending, Left};
 use super::flow::Flow;
-use crate::context::panics;
 use crate::context::run::{Hold, Look, Rest, Run, Verdict};
 use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::model::{Claimed, JournalRecords};
+use crate::panics;
 use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
 use crate::signals::Slot;
@@ -65,11 +65,18 @@ impl Worker {
         let span = run.spans.claim(hold.worker, hold.epoch);
         let trace = run.trace.clone();
         let driven = async move {
-            let ending = match flow {
-                Ok(flow) => worker.drive(flow, &claimed).await,
-                Err(ending) => ending,
+            let to_the_end = async {
+                let ending = match flow {
+                    Ok(flow) => worker.drive(flow, &claimed).await,
+                    Err(ending) => ending,
+                };
+                worker.conclude(&run, &claimed, ending).await
             };
-            let left = worker.conclude(&run, &claimed, ending).await;
+            // The engine's own code may panic, too: then the execution is taken up again, and that claim counts.
+            let left = panics::catch_in(to_the_end).await.unwrap_or_else(|panicked| {
+                worker.store.health.panicked("drive an execution", &panicked);
+                Left::Refused
+            });
             worker.leave(&claimed, left);
             drop(slot);
             worker.make_room(&claimed);
@@ -302,6 +309,9 @@ impl Worker {
                 Ok(flow)
             }
             Ok(ParkOutcome::Busy | ParkOutcome::Lost) => Err(Ending::Lost),
+            Ok(ParkOutcome::Unreadable(problem)) => {
+                Err(Ending::Stopped(format!("its waits cannot be read ({problem}); repair the rows, then resume it")))
+            }
             Err(error) => {
                 tracing::error!(execution_id = %run.id, %error, "cannot park");
                 Err(match run.rollback() {

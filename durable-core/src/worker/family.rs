@@ -14,7 +14,7 @@ const GIVEN_UP: &str = "its parent no longer waits for it";
 
 impl Worker {
     /// Acts on the news of children until the engine shuts down.
-    pub(crate) async fn look_after_children(self: Arc<Self>, mut news: mpsc::UnboundedReceiver<FamilyNews>) {
+    pub(crate) async fn look_after_children(self: Arc<Self>, news: &mut mpsc::UnboundedReceiver<FamilyNews>) {
         while let Some(news) = news.recv().await {
             match news {
                 FamilyNews::Started(queue) => self.signals.queued(&queue),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::context::panics;
 use crate::context::run::{Body, Rest, Run};
 use crate::context::scope::Scope;
 use crate::model::{Claimed, Undoable};
+use crate::panics;
 use crate::payload::Payload;
 use crate::plan::journal_key;
 use crate::registry::Registered;

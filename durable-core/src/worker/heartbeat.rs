@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::WorkerId;
 use crate::store::{Store, workers};
+use crate::supervision::{supervise, supervise_with};
 
 /// Beats in one lease: two may fail before it runs out.
 const BEATS_PER_LEASE: u32 = 3;
@@ -46,7 +47,7 @@ impl Heart {
     /// Starts beating. A life that turns out lost is followed by a new one.
     pub(crate) fn start(worker: &Arc<Worker>, until: watch::Sender<Instant>) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let (lost, mut losses) = watch::channel(None);
+        let (lost, losses) = watch::channel(None);
         let pulse = Pulse {
             store: worker.store.clone(),
             clock: worker.clock.clone(),
@@ -59,17 +60,11 @@ impl Heart {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread =
-            std::thread::Builder::new().name("durable-heartbeat".to_owned()).spawn(move || runtime.block_on(pulse.beat()))?;
+            std::thread::Builder::new().name("durable-heartbeat".to_owned()).spawn(move || runtime.block_on(beat_on(pulse)))?;
         let weak = Arc::downgrade(worker);
-        tokio::spawn(async move {
-            while losses.changed().await.is_ok() {
-                let lost = *losses.borrow_and_update();
-                let Some(worker) = weak.upgrade() else { return };
-                if lost == Some(worker.id()) && !worker.is_draining() {
-                    worker.begin_new_life().await;
-                }
-            }
-        });
+        tokio::spawn(supervise(worker.store.health.clone(), "begin a new life", move || {
+            begin_new_lives(weak.clone(), losses.clone())
+        }));
         Ok(Self { stop, thread: Some(thread) })
     }
 
@@ -82,14 +77,31 @@ impl Heart {
     }
 }
 
+/// Begins a life of the worker after each that was lost.
+async fn begin_new_lives(worker: Weak<Worker>, mut losses: watch::Receiver<Option<WorkerId>>) {
+    while losses.changed().await.is_ok() {
+        let lost = *losses.borrow_and_update();
+        let Some(worker) = worker.upgrade() else { return };
+        if lost == Some(worker.id()) && !worker.is_draining() {
+            worker.begin_new_life().await;
+        }
+    }
+}
+
 impl Drop for Heart {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
 }
 
+/// Beats until the worker stops; a beat that panics is followed by others.
+async fn beat_on(pulse: Pulse) {
+    let health = pulse.store.health.clone();
+    supervise_with(health, "heartbeat", pulse, |mut pulse| async move { pulse.beat().await }).await;
+}
+
 impl Pulse {
-    async fn beat(mut self) {
+    async fn beat(&mut self) {
         let mut connection: Option<PgConnection> = None;
         loop {
             let pause = match self.beat_once(&mut connection).await {

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use super::super::ambient::{self, Ambient};
-use super::super::panics;
 use super::super::scope::Scope;
 use super::{Body, FamilyNews, OpenWait, Run, State, Verdict};
 use crate::error::{Failure, Result};
 use crate::model::{NewWait, RecordedWait};
+use crate::panics;
 use crate::payload::Payload;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::Written;
@@ -304,6 +304,10 @@ impl Run {
             // Nobody wants to know any more.
             Ok(ParkOutcome::Busy) => {}
             Ok(ParkOutcome::Lost) => self.give_up(Verdict::Lost),
+            Ok(ParkOutcome::Unreadable(problem)) => {
+                let report = format!("its waits cannot be read ({problem}); repair the rows, then resume it");
+                self.give_up(Verdict::Diverged(report));
+            }
             Err(error) => {
                 tracing::error!(execution_id = %self.id, %error, "waits were refused");
                 self.give_up(Verdict::Refused(Box::new(error.failure().clone())));

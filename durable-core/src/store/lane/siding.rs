@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::super::outage::{self, LONGEST_PAUSE_WHEN_HELD_UP};
 use super::super::{Session, Store};
 use super::{Batch, Entry, Load, flush};
+use crate::supervision::supervise_with;
 use crate::telemetry;
 
 /// Items of this many bytes do not go out with small ones.
@@ -51,8 +52,11 @@ impl<B: Batch> Sidings<B> {
         let subjects = Subjects::default();
         let open = || {
             let (queue, entries) = mpsc::unbounded_channel();
-            let session = Session::passing(store.aside());
-            tokio::spawn(Siding::new(batch.clone(), session, subjects.clone()).carry(entries));
+            let siding = Siding::new(batch.clone(), Session::passing(store.aside()), subjects.clone());
+            tokio::spawn(supervise_with(store.health.clone(), B::WHAT, (siding, entries), async |mut line| {
+                let (siding, entries) = &mut *line;
+                siding.carry(entries).await;
+            }));
             queue
         };
         Self { held: open(), heavy: open(), subjects: subjects.clone() }
@@ -179,7 +183,7 @@ impl<B: Batch> Siding<B> {
 
     /// Writes what comes, until the lane has ended and everything is written. New items need not wait for a round, nor a round for a
     /// stream of new items.
-    async fn carry(mut self, mut entries: mpsc::UnboundedReceiver<Entry<B>>) {
+    async fn carry(&mut self, entries: &mut mpsc::UnboundedReceiver<Entry<B>>) {
         loop {
             let first = if self.held.is_empty() {
                 match entries.recv().await {
@@ -195,7 +199,7 @@ impl<B: Batch> Siding<B> {
                 }
             };
             if let Some(first) = first {
-                self.write_fresh(first, &mut entries).await;
+                self.write_fresh(first, entries).await;
             }
             if self.is_due() {
                 self.try_again().await;

@@ -3,14 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::json;
 use crate::model::{Attempt, AttemptOutcome, Compensation, Step};
 use crate::plan::journal_key::UNDO;
+use crate::store::read::Lenient;
 
 /// A step, or a compensation, as it stands in a journal.
 #[derive(Debug)]
@@ -20,45 +18,46 @@ pub(super) struct Recorded {
     undo_order: Option<i32>,
 }
 
-/// The rows of attempts by step, in the order in which the steps first appear.
-pub(super) fn read(rows: &[PgRow]) -> Result<Vec<Recorded>, sqlx::Error> {
+/// The rows of attempts by step, in the order in which the steps first appear. What cannot be read is noted in `unreadable`.
+pub(super) fn read(rows: &[PgRow], unreadable: &mut Vec<String>) -> Vec<Recorded> {
     let mut journal: Vec<Recorded> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for row in rows {
-        let key: String = row.try_get("key")?;
+        let columns = Lenient::new(row);
+        let key: String = columns.get("key");
         let place = *places.entry(key.clone()).or_insert_with(|| {
             journal.push(Recorded { step: Step { key, output: None, error: None, attempts: Vec::new() }, undo_order: None });
             journal.len() - 1
         });
-        read_attempt(row, &mut journal[place])?;
+        read_attempt(&columns, &mut journal[place]);
+        unreadable.extend(columns.unreadable().map(|note| format!("step `{}`: {note}", journal[place].step.key)));
     }
     for recorded in &mut journal {
         recorded.step.attempts.sort_by_key(|attempt| attempt.number);
     }
-    Ok(journal)
+    journal
 }
 
-fn read_attempt(row: &PgRow, recorded: &mut Recorded) -> Result<(), sqlx::Error> {
+fn read_attempt(columns: &Lenient<'_>, recorded: &mut Recorded) {
     let Recorded { step, undo_order } = recorded;
-    let error = row.try_get::<Option<&str>, _>("error")?.map(crate::store::journal::failure);
-    let finished_at: Option<DateTime<Utc>> = row.try_get("finished_at")?;
+    let error = columns.failure("error");
+    let finished_at = columns.time_if("finished_at");
     let outcome = match (&error, finished_at) {
         (Some(_), _) => AttemptOutcome::Failed,
         (None, Some(_)) => AttemptOutcome::Completed,
         (None, None) => AttemptOutcome::Running,
     };
-    if row.try_get("ended")? {
-        step.output = json(row.try_get("output")?)?;
+    if columns.get("ended") {
+        step.output = columns.json("output");
         step.error.clone_from(&error);
-        *undo_order = row.try_get("undo_order")?;
+        *undo_order = columns.get("undo_order");
     }
-    let number = u32::from(row.try_get::<i16, _>("attempt")?.unsigned_abs());
+    let number = u32::from(columns.get::<i16>("attempt").unsigned_abs());
     // An attempt that was recorded as under way and then ended its step stands in both tables.
     step.attempts.retain(|attempt| attempt.number != number || attempt.outcome != AttemptOutcome::Running);
     if !step.attempts.iter().any(|attempt| attempt.number == number) {
-        step.attempts.push(Attempt { number, outcome, started_at: row.try_get("started_at")?, finished_at, error });
+        step.attempts.push(Attempt { number, outcome, started_at: columns.time("started_at"), finished_at, error });
     }
-    Ok(())
 }
 
 /// Takes a journal apart: its steps, those called while undoing included, and the compensations of the steps of `undone`, its own

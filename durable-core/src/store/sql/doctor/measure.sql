@@ -3,7 +3,9 @@ with ready as materialized (
     select
         queue,
         count(*) as executions,
-        extract(epoch from max(present.at - (rank + make_interval(mins => priority))) filter (where epoch = 0)) as oldest_age
+        extract(epoch from max(
+            case when rank between '0001-01-01' and '9999-12-31' then present.at - (rank + make_interval(mins => priority)) end
+        ) filter (where epoch = 0)) as oldest_age
     from durable.executions
     cross join durable.present
     where shard = $1 and state = 'pending' and wake_at is null

@@ -11,6 +11,7 @@ unknown as materialized (
     where shard = $1
       and worker_id = $2
       and state = 'running'
+      and epoch < 2147483647
       -- One that it knows at an earlier epoch has come to rest since, and was claimed again.
       and (execution_id, epoch) not in (select * from unnest($3::uuid[], $4::int4[]))
       and exists (select from fence)
@@ -29,7 +30,7 @@ adopted as (
     update durable.executions
     -- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
     set epoch = epoch + 1,
-        claims = claims + 1
+        claims = least(claims, 32766) + 1
     where shard = $1 and execution_id = any (array(select execution_id from locked))
     returning
         execution_id,
@@ -48,7 +49,7 @@ adopted as (
         coalesce(namespace, execution_id) as namespace,
         trace_context,
         started_at,
-        rank + make_interval(mins => priority) as ready_at,
+        case when rank between '0001-01-01' and '9999-12-31' then rank + make_interval(mins => priority) end as ready_at,
         null::text as resolved,
         -- Rather told once too often that a place is free.
         true as limited

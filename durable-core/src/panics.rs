@@ -1,23 +1,36 @@
-//! Panics of user code as errors with message and place.
+//! Panics, of user code and of the engine's own tasks, as errors with message and place.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
+use std::pin::pin;
 use std::sync::Once;
+use std::task::Poll;
 
 use crate::error::{ErrorKind, Failure};
 
 thread_local! {
-    /// Set while user code runs under `catch`; the hook leaves the place of the panic in it.
+    /// The panic hook leaves the place of a panic in it, for `catch`.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Calls user code; a panic becomes a failure.
+/// Calls code; a panic becomes a failure.
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Box<Failure>> {
     panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         let place = PLACE.with(|place| place.borrow_mut().take());
         Box::new(Failure { place, ..Failure::new(ErrorKind::Panicked, format!("panicked: {}", message(&*payload))) })
     })
+}
+
+/// Polls a future to its end; a panic becomes a failure.
+pub(crate) async fn catch_in<F: Future>(future: F) -> Result<F::Output, Box<Failure>> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
 }
 
 /// Lets the panic hook note where a panic happened; the hook that was there before still runs.
