@@ -177,6 +177,17 @@ pub(crate) fn of_attempt(key: &str, attempt: u32) -> String {
     if attempt == 1 { below(key) } else { format!("{key}/attempt {attempt}/") }
 }
 
+/// Whether the entry of one key, when it was recorded later than the other, was left by code that went on from that other: in the same
+/// scope or one around it, by another call than the one that the other belongs to. Calls in one scope come one after another.
+pub(crate) fn comes_after(later: &str, key: &str) -> bool {
+    let scopes = key.match_indices('/').map(|(slash, _)| slash + 1);
+    let shared = scopes.filter(|end| later.starts_with(&key[..*end])).last().unwrap_or(0);
+    let next = |text: &'_ str| text[shared..].split('/').next().unwrap_or_default().to_owned();
+    let (later, key) = (next(later), next(key));
+    let is_branch = later.bytes().all(|byte| byte.is_ascii_digit());
+    !is_branch && later != key
+}
+
 /// What the keys of a scope below the entry of that key begin with.
 pub(crate) fn below(key: &str) -> String {
     format!("{key}/")
@@ -257,6 +268,21 @@ mod tests {
                 assert_eq!(renamed(&elsewhere, name), key);
             }
         }
+    }
+
+    #[test]
+    fn an_entry_comes_after_another_of_the_same_scope_or_of_one_inside() {
+        for (later, key) in [("now", "step a"), ("step a#2", "step a"), ("race/0/now", "race/0/step a"), ("now", "race/0/step a")]
+        {
+            assert!(comes_after(later, key), "{later} {key}");
+        }
+        for (other, key) in
+            [("race", "race/0/step a"), ("race/1/now", "race/0/step a"), ("map a/2/step b", "map a/1/race/0/step a")]
+        {
+            assert!(!comes_after(other, key), "{other} {key}");
+        }
+        assert!(comes_after("race#2/0/now", "race/0/step a"));
+        assert!(comes_after("map a/1/now", "map a/1/race/0/step a"));
     }
 
     #[test]

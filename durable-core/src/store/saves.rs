@@ -1,6 +1,7 @@
 //! Writes checkpoints, completions, failures and releases.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -10,20 +11,20 @@ use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
 
-/// What one execution writes: checkpoints, a new state, or both at once.
-#[derive(Debug)]
+/// What one execution writes: checkpoints, a new state, or both at once. Its clones share the checkpoints.
+#[derive(Debug, Clone)]
 pub(crate) struct Save {
     pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Arc<[Checkpoint]>,
     pub(crate) next: Option<NextState>,
     /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
 }
 
 /// The state that an execution goes to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum NextState {
     Completed(Payload),
     /// With the failure, as JSON.
@@ -45,6 +46,11 @@ impl NextState {
             Self::Released => ExecutionState::Pending,
             Self::RolledBack(state, _) => *state,
         }
+    }
+
+    /// Whether it follows from what the workflow's code has done, to its end.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::RolledBack(..))
     }
 
     fn output(&self) -> Option<&str> {
@@ -91,7 +97,7 @@ impl Batch for Saves {
     ) -> Result<Vec<Written>, sqlx::Error> {
         if let ([lone], false) = (items, again)
             && !lone.leaves_waits
-            && let (Some(next), [] | [_]) = (&lone.next, lone.checkpoints.as_slice())
+            && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
         {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
