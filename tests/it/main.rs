@@ -114,6 +114,8 @@ mod publishing;
 #[cfg(test)]
 mod racing;
 #[cfg(test)]
+mod refusing;
+#[cfg(test)]
 mod registering;
 #[cfg(test)]
 mod reminding;

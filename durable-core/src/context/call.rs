@@ -78,7 +78,13 @@ impl Call {
         let earlier = self.run.take_attempts(&self.key);
         // From here on nobody else knows of the earlier attempts: what cuts this call off must not forget them.
         let mut cut_off = CutOff { call: &self, attempt: earlier.0.last().map_or(0, |last| last.attempt), began: None };
-        let mut attempt = self.attempts_so_far(earlier, busy).await;
+        let mut attempt = match self.attempts_so_far(earlier, busy).await {
+            Ok(attempt) => attempt,
+            Err((attempt, refused)) => {
+                cut_off.attempt = 0;
+                return self.fail(attempt, Duration::ZERO, refused).await;
+            }
+        };
         loop {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
@@ -86,7 +92,11 @@ impl Call {
             self.run.await_lease().await;
             if self.spec.undo_on_failure {
                 // Known before it runs, so that it is undone even if nobody hears how it ended.
-                self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, None, None)).await;
+                let begun = self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, None, None)).await;
+                if let Err(refused) = begun {
+                    cut_off.attempt = 0;
+                    return self.fail(attempt, Duration::ZERO, refused).await;
+                }
             }
             cut_off.attempt = attempt;
             if let Calls::Flow(_) = calls {
@@ -128,21 +138,29 @@ impl Call {
                 AfterFailure::GiveUp => {
                     cut_off.attempt = 0;
                     span.failed(&failure, None);
-                    self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
-                    self.leave(self.checkpoint(Outcome::Error(failure.clone()), attempt, took));
-                    return self.recorded_error(*failure).await;
+                    return self.fail(attempt, took, failure).await;
                 }
                 AfterFailure::WaitInMemory { until } | AfterFailure::Park { until } => {
                     span.failed(&failure, Some((until - now).to_std().unwrap_or_default()));
                     self.run.observed.step_failed(&self.key, attempt, took, &failure, Some(until));
                     let retried = AttemptEnd::Retried(failure.kind);
                     let failed = self.attempt_record(attempt, took, Some(failure), Some(until));
-                    self.run.record_attempt(failed).await;
+                    if let Err(refused) = self.run.record_attempt(failed).await {
+                        cut_off.attempt = 0;
+                        return self.fail(attempt, took, refused).await;
+                    }
                     self.run.metrics.attempted(self.spec.name, retried, took);
                     self.sit_out(until, busy).await;
                 }
             }
         }
+    }
+
+    /// Ends the call with a failure that no other attempt can cure.
+    async fn fail<R: StepResult>(&self, attempt: u32, took: Duration, failure: Box<Failure>) -> R {
+        self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
+        self.leave(self.checkpoint(Outcome::Error(failure.clone()), attempt, took));
+        self.recorded_error(*failure).await
     }
 
     /// Tells the observers that an attempt is about to begin. Does not return when one of them refuses it.
@@ -233,9 +251,14 @@ impl Call {
         }
     }
 
-    /// The number of attempts that are spent, those included that a crash interrupted; returns when the next one may start.
-    async fn attempts_so_far(&self, (attempts, after_crash): (Vec<FailedAttempt>, bool), busy: Busy) -> u32 {
-        let Some(last) = attempts.last() else { return 0 };
+    /// The number of attempts that are spent, those included that a crash interrupted; returns when the next one may start. Fails when
+    /// the database refuses to record the one that was interrupted.
+    async fn attempts_so_far(
+        &self,
+        (attempts, after_crash): (Vec<FailedAttempt>, bool),
+        busy: Busy,
+    ) -> Result<u32, (u32, Box<Failure>)> {
+        let Some(last) = attempts.last() else { return Ok(0) };
         let now = self.run.clock().now();
         let lost = match (&last.failure, last.retry_at) {
             (None, _) => Some(last.attempt),
@@ -245,11 +268,12 @@ impl Call {
         };
         if let Some(attempt) = lost {
             let failure = Failure::new(ErrorKind::Failed, "the worker was lost while this attempt may have been under way");
-            self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, Some(Box::new(failure)), Some(now))).await;
+            let interrupted = self.attempt_record(attempt, Duration::ZERO, Some(Box::new(failure)), Some(now));
+            self.run.record_attempt(interrupted).await.map_err(|refused| (attempt, refused))?;
         } else if let Some(retry_at) = last.retry_at {
             self.sit_out(retry_at, busy).await;
         }
-        lost.unwrap_or(last.attempt)
+        Ok(lost.unwrap_or(last.attempt))
     }
 
     /// Waits until an attempt may start: in memory when that is soon, parked when it is not.

@@ -2,6 +2,7 @@
 
 mod commits;
 mod losing;
+mod recording;
 mod refusing;
 mod rest;
 mod telling;
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::recording::Sent;
 use self::telling::StepEnd;
 use super::wakers::Bell;
 use crate::clock::Clock;
@@ -33,6 +35,7 @@ use crate::store::saves::{NextState, Save, Saves, Written};
 use crate::store::transactions::Transactions;
 use crate::telemetry::{Spans, Trace, WorkflowMetrics};
 
+pub(crate) use recording::Saved;
 pub(crate) use rest::{Busy, Look, Rest};
 
 /// The workflow's future, with its output encoded.
@@ -171,6 +174,8 @@ struct State {
     rollback: Option<Failure>,
     /// Durable futures that do something else than wait.
     busy: usize,
+    /// Those among them that stopped because a write did not count.
+    stuck: usize,
     /// Writes among them that go on without their futures.
     unanswered: usize,
     waits: HashMap<String, OpenWait>,
@@ -197,8 +202,10 @@ struct State {
     /// Whether somebody said, since it was last asked, that a wait may be over.
     nudged: bool,
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
-    /// Whether something stopped because the worker shuts down.
+    /// Whether something stopped because the worker shuts down, or because the execution is to be replayed.
     stopped: bool,
+    /// Whether a step's outcome was recorded otherwise than the code knows it: it is to be replayed.
+    outdated: bool,
     verdict: Option<Verdict>,
 }
 
@@ -215,10 +222,10 @@ enum Progress {
 struct Writing {
     run: Arc<Run>,
     left: u64,
-    saved: Option<Saved>,
+    answer: Option<Answer>,
 }
 
-type Saved = Pin<Box<dyn Future<Output = Result<Written>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Saved> + Send>>;
 
 /// A wait that a future of this run is polled for.
 #[derive(Debug)]
@@ -266,6 +273,7 @@ impl Run {
                 undoable: BTreeMap::new(),
                 rollback: None,
                 busy: 0,
+                stuck: 0,
                 unanswered: 0,
                 waits: HashMap::new(),
                 unregistered: 0,
@@ -281,6 +289,7 @@ impl Run {
                 nudged: false,
                 backoffs: HashMap::new(),
                 stopped: false,
+                outdated: false,
                 verdict: None,
             }),
             bell: Arc::default(),
@@ -403,8 +412,8 @@ impl Run {
     /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step; once it is committed, that is told.
     pub(super) fn leave_step(&self, step: &'static str, checkpoint: Checkpoint, undoable: bool) {
         let order = if undoable { self.enlist(&checkpoint) } else { None };
-        let end = self.end_of(step, &checkpoint);
         let mut state = self.state();
+        let end = self.end_of(step, state.unwritten.len(), &checkpoint);
         state.left += 1;
         state.untold.push(end);
         state.unwritten.push(Checkpoint { undo_order: order, ..checkpoint });
@@ -424,14 +433,43 @@ impl Run {
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.
     pub(super) async fn commit_checkpoints(self: &Arc<Self>) {
         if self.write_checkpoints().await == Written::Refused {
-            self.stop::<()>(Verdict::Lost).await;
+            self.lose();
+            let _stuck = Stuck::begin(self);
+            std::future::pending().await
         }
+    }
+
+    /// Ends the run because a write of it did not count, unless it is known what to do about that.
+    pub(crate) fn lose(&self) {
+        if !self.state().outdated {
+            self.give_up(Verdict::Lost);
+        }
+    }
+
+    /// What the run comes to because a write of it did not count.
+    pub(crate) fn verdict_of_refusal(&self) -> Verdict {
+        let state = self.state();
+        match &state.verdict {
+            _ if state.outdated => Verdict::Released,
+            Some(verdict) => verdict.clone(),
+            None => Verdict::Lost,
+        }
+    }
+
+    /// Has the execution replayed: what is recorded of a step is not what the code has gone on from. Steps under way are finished.
+    fn outdate(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        let mut state = self.state();
+        state.outdated = true;
+        state.stopped = true;
+        drop(state);
+        self.bell.ring();
     }
 
     /// Waits until every checkpoint so far is committed, or one was refused.
     pub(crate) async fn write_checkpoints(self: &Arc<Self>) -> Written {
         match self.begin_writing() {
-            Some((left, saved)) => Writing { run: self.clone(), left, saved: Some(saved) }.written().await,
+            Some((left, answer)) => Writing { run: self.clone(), left, answer: Some(answer) }.written().await,
             // What there was another branch has taken along, in a write that may be under way still.
             None => self.until_written().await,
         }
@@ -440,40 +478,45 @@ impl Run {
     /// Writes the checkpoints while the run goes on.
     pub(crate) fn write_checkpoints_soon(self: &Arc<Self>) {
         // Sent off before this returns, or the run would find them unwritten again and again.
-        if let Some((left, saved)) = self.begin_writing() {
-            self.write_on(left, saved);
+        if let Some((left, answer)) = self.begin_writing() {
+            self.write_on(left, answer);
         }
     }
 
     /// Sends off every checkpoint that was left, with the number up to which everything is committed once they are.
-    fn begin_writing(&self) -> Option<(u64, Saved)> {
+    fn begin_writing(&self) -> Option<(u64, Answer)> {
         let mut state = self.state();
         if state.unwritten.is_empty() {
             return None;
         }
         // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
-        let saved = self.save(&mut state, None);
+        let answer = self.save(&mut state, None);
         state.sent = state.left;
-        Some((state.sent, Box::pin(saved)))
+        Some((state.sent, Box::pin(answer)))
     }
 
     /// Sees a write to its end while the run goes on.
-    fn write_on(self: &Arc<Self>, left: u64, saved: Saved) {
+    fn write_on(self: &Arc<Self>, left: u64, answer: Answer) {
         // A runtime that is gone has taken the whole run with it.
         let Ok(runtime) = Handle::try_current() else { return };
         let (run, write) = (self.clone(), self.begin_write());
         runtime.spawn(async move {
-            let saved = saved.await;
+            let saved = answer.await;
             if run.wrote(left, saved) == Written::Refused {
-                run.give_up(Verdict::Lost);
+                run.lose();
             }
             drop(write);
         });
     }
 
     /// Takes note of what became of a write.
-    fn wrote(&self, left: u64, saved: Result<Written>) -> Written {
-        let written = self.written(saved);
+    fn wrote(&self, left: u64, saved: Saved) -> Written {
+        let written = if let Saved::Written = saved { Written::Accepted } else { Written::Refused };
+        match saved {
+            Saved::Written | Saved::Lost => {}
+            Saved::Replaced => self.outdate(),
+            Saved::Unrecorded(failure) => self.give_up(Verdict::Refused(failure)),
+        }
         self.progress.send_modify(|progress| match (written, &progress) {
             (Written::Accepted, Progress::UpTo(committed)) => *progress = Progress::UpTo(left.max(*committed)),
             (Written::Accepted, Progress::Refused) => {}
@@ -492,48 +535,40 @@ impl Run {
     }
 
     /// Writes the state the execution goes to, together with the checkpoints that were left.
-    pub(crate) async fn finish(&self, next: NextState) -> Written {
+    pub(crate) async fn finish(&self, next: NextState) -> Saved {
         self.settled().await;
-        let saved = self.save(&mut self.state(), Some(next));
-        let written = self.written(saved.await);
+        // What was sent off before may be refused, and then the execution has not come to this end.
+        self.until_written().await;
+        let (outdated, verdict) = {
+            let state = self.state();
+            (state.outdated && next.is_end(), state.verdict.clone())
+        };
+        if let (NextState::Completed(_), Some(Verdict::Refused(failure))) = (&next, verdict) {
+            return Saved::Unrecorded(failure);
+        }
+        let answer = self.save(&mut self.state(), Some(if outdated { NextState::Released } else { next }));
+        let saved = answer.await;
         self.until_answered().await;
-        written
+        if let (Saved::Written, true) = (&saved, outdated) { Saved::Replaced } else { saved }
     }
 
-    fn save(&self, state: &mut State, next: Option<NextState>) -> impl Future<Output = Result<Written>> + use<> {
+    fn save(&self, state: &mut State, next: Option<NextState>) -> impl Future<Output = Saved> + use<> {
         let Hold { worker, epoch } = state.hold;
-        let checkpoints = std::mem::take(&mut state.unwritten);
+        let checkpoints = std::mem::take(&mut state.unwritten).into();
         let leaves_waits = !state.dropped.is_empty() || state.known_open > 0;
         let untold = self.untold(std::mem::take(&mut state.untold));
         let save = Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits };
-        let saved: Vec<_> = save.in_pieces().into_iter().map(|piece| self.lanes.saves.submit(piece)).collect();
-        async move {
-            let mut written = Ok(Written::Accepted);
-            for piece in saved {
-                let piece = piece.await;
-                if let Ok(Written::Accepted) = written {
-                    written = piece;
-                }
-            }
-            if let Ok(Written::Accepted) = written {
-                untold.tell();
-            }
-            written
-        }
+        Sent { saves: self.lanes.saves.clone(), save, untold }.written()
     }
 
-    fn written(&self, saved: Result<Written>) -> Written {
-        saved.unwrap_or_else(|error| {
-            // The database refuses the row itself; what was not written runs again elsewhere, or fails after its claims.
-            tracing::error!(execution_id = %self.id, %error, "a checkpoint was refused");
-            Written::Refused
-        })
-    }
-
-    /// Records an attempt and waits for its commit. Does not return when the execution is no longer held.
-    pub(super) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) {
-        if !matches!(self.record_attempt_soon(attempt).await, Ok(Ok(Written::Accepted))) {
-            self.stop::<()>(Verdict::Lost).await;
+    /// Records an attempt and waits for its commit; fails with what the database said if it refuses that. Does not return when the
+    /// execution is no longer held.
+    pub(super) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) -> Result<(), Box<Failure>> {
+        let (key, failure) = (attempt.key.clone(), attempt.failure.clone());
+        match self.record_attempt_soon(attempt).await {
+            Ok(Ok(Written::Accepted)) => Ok(()),
+            Ok(Err(error)) if !recording::is_of_engine(&error) => Err(recording::refused_attempt(&key, failure.as_deref(), &error)),
+            _ => self.stop(Verdict::Lost).await,
         }
     }
 
@@ -626,6 +661,15 @@ impl Run {
     /// Turns the execution round: from here on its completed steps are undone. That it must not go on does not hold it up.
     pub(crate) fn turn_back(&self, cause: Failure) {
         let mut state = self.state();
+        // A write that was refused is why it is turned round; those of the rollback are counted anew.
+        let sent = state.sent;
+        self.progress.send_if_modified(|progress| {
+            let refused = matches!(progress, Progress::Refused);
+            if refused {
+                *progress = Progress::UpTo(sent);
+            }
+            refused
+        });
         state.settling = false;
         state.rollback = Some(cause);
         state.verdict.take_if(|verdict| matches!(verdict, Verdict::Refused(_)));
@@ -671,21 +715,38 @@ impl Progress {
     }
 }
 
+/// While it lives, a future of the run counts as busy and will not go on.
+struct Stuck<'run>(&'run Run);
+
+impl<'run> Stuck<'run> {
+    fn begin(run: &'run Run) -> Self {
+        run.state().stuck += 1;
+        run.bell.ring();
+        Self(run)
+    }
+}
+
+impl Drop for Stuck<'_> {
+    fn drop(&mut self) {
+        self.0.state().stuck -= 1;
+    }
+}
+
 impl Writing {
     /// Waits for the commit.
     async fn written(mut self) -> Written {
-        let Some(saved) = &mut self.saved else { return Written::Refused };
-        let written = saved.await;
-        self.saved = None;
-        self.run.wrote(self.left, written)
+        let Some(answer) = &mut self.answer else { return Written::Refused };
+        let saved = answer.await;
+        self.answer = None;
+        self.run.wrote(self.left, saved)
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
         // The branch that wrote is gone, and others count on its write.
-        if let Some(saved) = self.saved.take() {
-            self.run.write_on(self.left, saved);
+        if let Some(answer) = self.answer.take() {
+            self.run.write_on(self.left, answer);
         }
     }
 }

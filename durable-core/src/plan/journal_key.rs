@@ -160,27 +160,6 @@ const ROUTED: &str = "child";
 /// What stands before the step's name in the entry of an execution that runs it.
 const ROUTED_STEP: &str = "step ";
 
-/// Whether code that has recorded something under `other` has gone on from the wait under `wait`: it comes later, and not in a
-/// branch beside.
-pub(crate) fn comes_after(wait: &str, other: &str) -> bool {
-    // A rollback leaves what it undoes where it is, and never asks for it.
-    if wait.starts_with(UNDO) && !other.starts_with(UNDO) {
-        return false;
-    }
-    let common = wait.bytes().zip(other.bytes()).take_while(|(one, two)| one == two).count();
-    let level = wait[..common].rfind('/').map_or(0, |slash| slash + 1);
-    let segment = |key: &str| key[level..].split('/').next().unwrap_or_default().to_owned();
-    let (around, theirs) = (segment(wait), segment(other));
-    // Reminders of the wait, and what else its call or the one around it has recorded.
-    if around == theirs {
-        return false;
-    }
-    let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
-    let scope = wait[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let is_part = scope == "all" || scope.starts_with("all#");
-    !is_part && !(is_branch(&around) && is_branch(&theirs))
-}
-
 /// The key of the execution that runs the step of that key in another queue.
 pub(crate) fn routed(key: &str) -> String {
     let entry = Entry::read(key);
@@ -196,6 +175,28 @@ pub(crate) fn routed_step_name(key: &str) -> Option<Cow<'_, str>> {
 /// What the keys of the durable calls begin with that an attempt at the entry of that key makes.
 pub(crate) fn of_attempt(key: &str, attempt: u32) -> String {
     if attempt == 1 { below(key) } else { format!("{key}/attempt {attempt}/") }
+}
+
+/// Whether the entry of one key, when it was recorded later than the other, was left by code that went on from that other: in the same
+/// scope or one around it, not in a branch beside, and by another call than the one that the other belongs to. Calls in one scope come
+/// one after another.
+pub(crate) fn comes_after(later: &str, key: &str) -> bool {
+    // A rollback leaves what it undoes where it is, and never asks for it.
+    if key.starts_with(UNDO) && !later.starts_with(UNDO) {
+        return false;
+    }
+    let common = key.bytes().zip(later.bytes()).take_while(|(one, two)| one == two).count();
+    let level = key[..common].rfind('/').map_or(0, |slash| slash + 1);
+    let segment = |text: &str| text[level..].split('/').next().unwrap_or_default().to_owned();
+    let (around, theirs) = (segment(key), segment(later));
+    // Reminders of a wait, and what else its call or the one around it has recorded.
+    if around == theirs {
+        return false;
+    }
+    let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
+    let scope = key[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let is_part = scope == "all" || scope.starts_with("all#");
+    !is_part && !(is_branch(&around) && is_branch(&theirs))
 }
 
 /// What the keys of a scope below the entry of that key begin with.
@@ -233,17 +234,17 @@ mod tests {
     fn code_has_gone_on_from_a_wait_when_something_later_is_recorded_in_no_branch_beside_it() {
         let waits = "join/0/input name";
         for later in ["step pay", "join/0/step pay", "join/0/input name#2", "join#2/1/step pay"] {
-            assert!(comes_after(waits, later), "{later}");
+            assert!(comes_after(later, waits), "{later}");
         }
         for other in ["join/1/step pay", "join", "join/0/input name/sleep", "join/0/input name/step remind"] {
-            assert!(!comes_after(waits, other), "{other}");
+            assert!(!comes_after(other, waits), "{other}");
         }
-        assert!(!comes_after("all/event a", "all/event b"));
-        assert!(comes_after("all/event a", "step pay"));
-        assert!(!comes_after("map rows/3/event a", "map rows/31/step b"));
-        assert!(comes_after("event a", "event ab"));
-        assert!(!comes_after("undo/step pay/event a", "step send"));
-        assert!(comes_after("undo/step pay/event a", "undo/step pack"));
+        assert!(!comes_after("all/event b", "all/event a"));
+        assert!(comes_after("step pay", "all/event a"));
+        assert!(!comes_after("map rows/31/step b", "map rows/3/event a"));
+        assert!(comes_after("event ab", "event a"));
+        assert!(!comes_after("step send", "undo/step pay/event a"));
+        assert!(comes_after("undo/step pack", "undo/step pay/event a"));
     }
 
     #[test]
@@ -295,6 +296,21 @@ mod tests {
                 assert_eq!(renamed(&elsewhere, name), key);
             }
         }
+    }
+
+    #[test]
+    fn an_entry_comes_after_another_of_the_same_scope_or_of_one_inside() {
+        for (later, key) in [("now", "step a"), ("step a#2", "step a"), ("race/0/now", "race/0/step a"), ("now", "race/0/step a")]
+        {
+            assert!(comes_after(later, key), "{later} {key}");
+        }
+        for (other, key) in
+            [("race", "race/0/step a"), ("race/1/now", "race/0/step a"), ("map a/2/step b", "map a/1/race/0/step a")]
+        {
+            assert!(!comes_after(other, key), "{other} {key}");
+        }
+        assert!(comes_after("race#2/0/now", "race/0/step a"));
+        assert!(comes_after("map a/1/now", "map a/1/race/0/step a"));
     }
 
     #[test]

@@ -282,6 +282,7 @@ mod tests {
             waits: (0..waits).map(wait).collect(),
             dropped: vec!["dropped".to_owned()],
             orphaned: Vec::new(),
+            refused: Vec::new(),
             wake_at: None,
         }
     }

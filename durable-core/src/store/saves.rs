@@ -1,6 +1,7 @@
 //! Writes checkpoints, completions, failures and releases.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -10,20 +11,20 @@ use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
 
-/// What one execution writes: checkpoints, a new state, or both at once.
-#[derive(Debug)]
+/// What one execution writes: checkpoints, a new state, or both at once. Its clones share the checkpoints.
+#[derive(Debug, Clone)]
 pub(crate) struct Save {
     pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) checkpoints: Arc<[Checkpoint]>,
     pub(crate) next: Option<NextState>,
     /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
 }
 
 /// The state that an execution goes to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum NextState {
     Completed(Payload),
     /// With the failure, as JSON.
@@ -45,6 +46,11 @@ impl NextState {
             Self::Released => ExecutionState::Pending,
             Self::RolledBack(state, _) => *state,
         }
+    }
+
+    /// Whether it follows from what the workflow's code has done, to its end.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::RolledBack(..))
     }
 
     fn output(&self) -> Option<&str> {
@@ -73,27 +79,23 @@ pub(crate) struct Saves;
 
 impl Save {
     /// Several writes that do together what this one does, each small enough for one statement, in order. The last has the new state.
-    pub(crate) fn in_pieces(mut self) -> Vec<Self> {
-        let mut pieces: Vec<Self> = Vec::new();
-        let mut bytes = usize::MAX;
-        for checkpoint in std::mem::take(&mut self.checkpoints) {
-            let size = size_of_checkpoint(&checkpoint);
-            match pieces.last_mut().filter(|_| bytes.saturating_add(size) <= MOST_BYTES) {
-                Some(piece) => {
-                    bytes += size;
-                    piece.checkpoints.push(checkpoint);
-                }
-                None => {
-                    bytes = size;
-                    pieces.push(Self { checkpoints: vec![checkpoint], next: None, ..self });
-                }
+    pub(crate) fn in_pieces(&self) -> Vec<Self> {
+        let mut stretches = Vec::new();
+        let (mut begin, mut bytes) = (0, 0_usize);
+        for (nth, checkpoint) in self.checkpoints.iter().enumerate() {
+            let size = size_of_checkpoint(checkpoint);
+            if nth > begin && bytes.saturating_add(size) > MOST_BYTES {
+                stretches.push(begin..nth);
+                (begin, bytes) = (nth, 0);
             }
+            bytes = bytes.saturating_add(size);
         }
-        match pieces.last_mut() {
-            Some(last) => last.next = self.next,
-            None => pieces.push(self),
+        if stretches.is_empty() {
+            return vec![self.clone()];
         }
-        pieces
+        let pieces = stretches.into_iter().map(|stretch| Self { checkpoints: self.checkpoints[stretch].into(), next: None, ..*self });
+        let last = Self { checkpoints: self.checkpoints[begin..].into(), ..self.clone() };
+        pieces.chain([last]).collect()
     }
 }
 
@@ -130,7 +132,7 @@ impl Batch for Saves {
     ) -> Result<Vec<Written>, sqlx::Error> {
         if let ([lone], false) = (items, again)
             && !lone.leaves_waits
-            && let (Some(next), [] | [_]) = (&lone.next, lone.checkpoints.as_slice())
+            && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
         {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
@@ -227,7 +229,7 @@ mod tests {
         assert_eq!(pieces.len(), 5, "two fit into each");
         assert!(pieces.iter().all(|piece| Saves::size(piece) <= MOST_BYTES));
         assert_eq!(pieces.iter().map(|piece| piece.next.is_some()).collect::<Vec<_>>(), [false, false, false, false, true]);
-        let keys: Vec<&str> = pieces.iter().flat_map(|piece| &piece.checkpoints).map(|step| step.key.as_str()).collect();
+        let keys: Vec<&str> = pieces.iter().flat_map(|piece| piece.checkpoints.iter()).map(|step| step.key.as_str()).collect();
         assert_eq!(keys, (0..10).map(|nth| format!("step {nth}")).collect::<Vec<_>>());
     }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::flow::Flow;
-use crate::context::run::Run;
+use crate::context::run::{Run, Saved};
 use crate::error::{ErrorKind, Failure, Result};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::plan::divergence;
 use crate::signals;
 use crate::store::executions::{self, Finished, Poisoned};
-use crate::store::saves::{NextState, Written};
+use crate::store::saves::NextState;
 use crate::store::{self, journal};
 use crate::telemetry;
 
@@ -74,17 +74,17 @@ impl Ending {
 }
 
 impl Worker {
-    /// Writes how it ended, and tells those who wait for it.
-    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Left {
+    /// Writes how it ended, and tells those who wait for it. Fails with what the database said if it refuses to record that end.
+    pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Result<Left, Box<Failure>> {
         let (next, finished) = match ending {
             Ending::Parked(flow) => {
                 telemetry::claim_ended("parked", None);
-                return Left::Parked(flow);
+                return Ok(Left::Parked(flow));
             }
             Ending::Lost => {
                 run.until_answered().await;
                 telemetry::claim_ended("lost", None);
-                return Left::Refused;
+                return Ok(Left::Refused);
             }
             Ending::Released => {
                 telemetry::claim_ended("released", None);
@@ -106,9 +106,18 @@ impl Worker {
                 (NextState::RolledBack(state, failure_payload(&cause)), Some((state, Err(*cause))))
             }
         };
-        if run.finish(next).await == Written::Refused {
-            telemetry::claim_ended("lost", None);
-            return Left::Refused;
+        match run.finish(next).await {
+            Saved::Written => {}
+            Saved::Lost => {
+                telemetry::claim_ended("lost", None);
+                return Ok(Left::Refused);
+            }
+            Saved::Replaced => {
+                telemetry::claim_ended("released", None);
+                self.signals.queued(&claimed.queue);
+                return Ok(Left::Noted);
+            }
+            Saved::Unrecorded(failure) => return Err(failure),
         }
         if finished.is_some() {
             self.settle_family(run, claimed.awaited);
@@ -128,7 +137,7 @@ impl Worker {
             }
             None => self.signals.queued(&claimed.queue),
         }
-        Left::Noted
+        Ok(Left::Noted)
     }
 
     /// It runs no longer: where a limit counted it, another may begin now.

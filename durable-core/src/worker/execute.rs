@@ -26,6 +26,9 @@ use crate::store::{self, Patience, executions};
 /// How long foreign code may keep an execution from parking before that is worth a log line.
 const FOREIGN_WAIT_WARNING: Duration = Duration::from_secs(60);
 
+/// Pause before an end that the database refuses is written again: a person has to help, and that takes longer.
+const PAUSE_WHILE_REFUSED: Duration = Duration::from_secs(2);
+
 /// Why a stretch of running ended.
 enum Stretch {
     Rests(Rest),
@@ -70,7 +73,7 @@ impl Worker {
                     Ok(flow) => worker.drive(flow, &claimed).await,
                     Err(ending) => ending,
                 };
-                worker.conclude(&run, &claimed, ending).await
+                worker.conclude_or_stop(&run, &claimed, ending).await
             };
             // The engine's own code may panic, too: then the execution is taken up again, and that claim counts.
             let left = panics::catch_in(to_the_end).await.unwrap_or_else(|panicked| {
@@ -156,6 +159,35 @@ impl Worker {
         }
     }
 
+    /// Ends the stretch. When the database refuses to record that end, the execution fails; when it refuses that, too, it is stopped.
+    async fn conclude_or_stop(self: &Arc<Self>, run: &Arc<Run>, claimed: &Claimed, mut ending: Ending) -> Left {
+        loop {
+            let is_failure = matches!(ending, Ending::Failed(_) | Ending::RolledBack(..) | Ending::Stopped(_));
+            let was_stopped = matches!(ending, Ending::Stopped(_));
+            let refused = match self.conclude(run, claimed, ending).await {
+                Ok(left) => return left,
+                Err(refused) => refused,
+            };
+            if was_stopped {
+                // Let go of, it would be claimed again, and repeat what is not on record.
+                tokio::time::sleep(PAUSE_WHILE_REFUSED).await;
+                if self.is_draining() {
+                    return Left::Refused;
+                }
+            }
+            ending = if is_failure {
+                Ending::Stopped(refused.message)
+            } else if let Some(cause) = run.rollback() {
+                Ending::undone(Box::new(cause), Err(Error::from_failure(*refused)))
+            } else {
+                match self.turn_back(run, claimed, refused).await {
+                    Ok(flow) => self.advance(flow, None).await,
+                    Err(ending) => ending,
+                }
+            };
+        }
+    }
+
     /// Runs to the end or the rest of one direction.
     async fn advance(&self, mut flow: Flow, deadline: Option<DateTime<Utc>>) -> Ending {
         let cause = flow.run.rollback().map(Box::new);
@@ -197,7 +229,7 @@ impl Worker {
                 (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.write_checkpoints_soon(),
                 (Rest::Unwritten, _) => {
                     if flow.run.write_checkpoints().await == Written::Refused {
-                        return Ending::Lost;
+                        flow.run.lose();
                     }
                 }
                 (Rest::Waiting, _) => match self.park(flow).await {
@@ -222,7 +254,12 @@ impl Worker {
             false => Ok(back(run, registered, &claimed.workflow, failure, Ending::Failed)?),
         };
         if run.write_checkpoints().await == Written::Refused {
-            return Err(Ending::Lost);
+            match run.verdict_of_refusal() {
+                Verdict::Released => return Err(Ending::Released),
+                // It fails all the same, and undoes what it knows to have done.
+                Verdict::Refused(_) => {}
+                Verdict::Lost | Verdict::Diverged(_) => return Err(Ending::Lost),
+            }
         }
         let hold = run.hold();
         let (store, fence) = (&self.store, (run.id, hold.worker, hold.epoch));

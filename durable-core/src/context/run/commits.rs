@@ -33,7 +33,7 @@ impl Run {
         checkpoint: Checkpoint,
         undoable: bool,
     ) -> Result<Committed> {
-        let untold = self.untold(vec![self.end_of(step, &checkpoint)]);
+        let untold = self.untold(vec![self.end_of(step, 0, &checkpoint)]);
         let underway = Underway::begin(self, &checkpoint, undoable);
         let hold = self.hold();
         let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };

@@ -34,6 +34,6 @@ impl Run {
     pub(in super::super) fn has_gone_on_from(&self, key: &str) -> bool {
         let state = self.state();
         let recorded = state.recorded.keys().chain(state.attempts.keys()).chain(state.known.keys());
-        recorded.into_iter().any(|other| journal_key::comes_after(key, other))
+        recorded.into_iter().any(|other| journal_key::comes_after(other, key))
     }
 }

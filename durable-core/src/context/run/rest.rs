@@ -80,11 +80,12 @@ impl Run {
             return Poll::Ready(Rest::Ended(verdict));
         }
         match polled {
+            Ok(Poll::Ready(_)) | Err(_) if state.outdated => return Poll::Ready(Rest::Ended(Verdict::Released)),
             Ok(Poll::Ready(result)) => return Poll::Ready(Rest::Finished(result)),
             Err(failure) => return Poll::Ready(Rest::Panicked(failure)),
             Ok(Poll::Pending) => {}
         }
-        if state.stopped && state.busy == 0 {
+        if state.stopped && state.busy == state.stuck {
             return Poll::Ready(Rest::Ended(Verdict::Released));
         }
         let goes_on = state.busy > 0 || state.answered > 0 || root.wakers.goes_on();
@@ -284,7 +285,7 @@ impl Run {
         // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
         if self.until_written().await == Written::Refused {
             self.parked(park, false);
-            return self.give_up(Verdict::Lost);
+            return self.lose();
         }
         let outcome = self.lanes.parks.write_when_free(park, || self.state().settling).await;
         self.parked(park, matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));

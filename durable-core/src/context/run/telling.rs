@@ -13,6 +13,8 @@ use crate::telemetry::{AttemptEnd, WorkflowMetrics};
 #[derive(Debug)]
 pub(super) struct StepEnd {
     step: &'static str,
+    /// The place of its checkpoint in the write that carries it.
+    place: usize,
     attempt: u32,
     took: Duration,
     error: Option<ErrorKind>,
@@ -29,11 +31,11 @@ pub(super) struct Untold {
 }
 
 impl Run {
-    pub(super) fn end_of(&self, step: &'static str, checkpoint: &Checkpoint) -> StepEnd {
+    pub(super) fn end_of(&self, step: &'static str, place: usize, checkpoint: &Checkpoint) -> StepEnd {
         let failure = if let Outcome::Error(failure) = &checkpoint.outcome { Some(failure) } else { None };
         let observed = self.observed.is_watched().then(|| (checkpoint.key.clone(), failure.cloned()));
         let error = failure.map(|failure| failure.kind);
-        StepEnd { step, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
+        StepEnd { step, place, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
     }
 
     pub(super) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
@@ -41,10 +43,37 @@ impl Run {
     }
 }
 
+/// What became of one checkpoint of a write that the database refused.
+#[derive(Debug)]
+pub(super) enum Fate {
+    Recorded,
+    /// A step's outcome was refused; its failure is recorded.
+    Failed(Box<Failure>),
+    Refused(Box<Failure>),
+    /// It was left by code that will not come there again.
+    Forgotten,
+}
+
 impl Untold {
+    /// The checkpoints were written one by one; with what became of each.
+    pub(super) fn tell_fates(mut self, fates: &[Fate]) {
+        self.ends.retain_mut(|end| match fates.get(end.place) {
+            Some(Fate::Recorded) => true,
+            Some(Fate::Failed(failure)) => {
+                end.error = Some(failure.kind);
+                if let Some((_, observed)) = &mut end.observed {
+                    *observed = Some(failure.clone());
+                }
+                true
+            }
+            _ => false,
+        });
+        self.tell();
+    }
+
     /// It is committed now.
     pub(super) fn tell(self) {
-        for StepEnd { step, attempt, took, error, observed } in self.ends {
+        for StepEnd { step, attempt, took, error, observed, .. } in self.ends {
             self.metrics.attempted(step, error.map_or(AttemptEnd::Completed, AttemptEnd::Failed), took);
             if let Some((key, failure)) = observed {
                 self.observed.step_recorded(&key, attempt, failure.as_deref());

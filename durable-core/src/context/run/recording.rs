@@ -1,0 +1,151 @@
+//! What the database refuses to record: a step's outcome becomes a failure, and what was done once is not done again.
+//!
+//! A write may carry several checkpoints and the end of the execution. When the database refuses it, each part is written alone. A
+//! refused outcome of a step is recorded as the step's failure; the code has gone on from another outcome, so the execution goes back
+//! to its queue and is replayed. What cannot be recorded even so fails the execution.
+
+use std::sync::Arc;
+
+use super::telling::{Fate, Untold};
+use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::ids::ExecutionId;
+use crate::model::{Checkpoint, Outcome};
+use crate::plan::journal_key;
+use crate::store::Lane;
+use crate::store::saves::{NextState, Save, Saves, Written};
+
+/// What became of a write.
+#[derive(Debug)]
+pub(crate) enum Saved {
+    Written,
+    /// The worker no longer holds the execution.
+    Lost,
+    /// Outcomes of steps were refused and recorded as failures. The execution must be replayed.
+    Replaced,
+    /// The database refuses what must not be done again, or how the execution ended; with what it said.
+    Unrecorded(Box<Failure>),
+}
+
+/// A write, kept until its answer is there.
+pub(super) struct Sent {
+    pub(super) saves: Lane<Saves>,
+    pub(super) save: Save,
+    pub(super) untold: Untold,
+}
+
+impl Sent {
+    /// Queues the write before this returns, and awaits its answer.
+    pub(super) fn written(self) -> impl Future<Output = Saved> + use<> {
+        let answers: Vec<_> = self.save.in_pieces().into_iter().map(|piece| self.saves.submit(piece)).collect();
+        async move {
+            let mut written = Ok(Written::Accepted);
+            for answer in answers {
+                let answer = answer.await;
+                if let Ok(Written::Accepted) = written {
+                    written = answer;
+                }
+            }
+            match written {
+                Ok(Written::Accepted) => {
+                    self.untold.tell();
+                    Saved::Written
+                }
+                Ok(Written::Refused) => Saved::Lost,
+                Err(error) if is_of_engine(&error) => Saved::Lost,
+                Err(error) => self.write_one_by_one(&error).await,
+            }
+        }
+    }
+
+    async fn write_one_by_one(self, error: &Error) -> Saved {
+        let id = self.save.id;
+        tracing::warn!(execution_id = %id, %error, "the database refused a write; writing its parts one by one");
+        let checkpoints = self.save.checkpoints.clone();
+        let mut fates = Vec::with_capacity(checkpoints.len());
+        let mut replaced: Vec<&str> = Vec::new();
+        let mut unrecorded = None;
+        for checkpoint in &*checkpoints {
+            if replaced.iter().any(|key| journal_key::comes_after(&checkpoint.key, key)) {
+                // Code that went on from the refused outcome left it, and will not come here again.
+                fates.push(Fate::Forgotten);
+                continue;
+            }
+            let fate = match self.record(checkpoint).await {
+                Ok(fate) => fate,
+                Err(lost) => return lost,
+            };
+            match &fate {
+                Fate::Recorded => {}
+                Fate::Failed(_) => replaced.push(&checkpoint.key),
+                Fate::Refused(failure) => drop(unrecorded.get_or_insert_with(|| failure.clone())),
+                Fate::Forgotten => {}
+            }
+            fates.push(fate);
+        }
+        let was_replaced = !replaced.is_empty();
+        let Self { saves, save, untold } = self;
+        untold.tell_fates(&fates);
+        let next = match (save.next, unrecorded) {
+            (None | Some(NextState::Completed(_) | NextState::Released), Some(failure)) => return Saved::Unrecorded(failure),
+            (None, None) => return if was_replaced { Saved::Replaced } else { Saved::Written },
+            (Some(next), None) if was_replaced && next.is_end() => NextState::Released,
+            (Some(next), _) => next,
+        };
+        match saves.write(Save { checkpoints: Arc::default(), next: Some(next), ..save }).await {
+            Ok(Written::Accepted) if was_replaced => Saved::Replaced,
+            Ok(Written::Accepted) => Saved::Written,
+            Ok(Written::Refused) => Saved::Lost,
+            Err(error) if is_of_engine(&error) => Saved::Lost,
+            Err(error) => Saved::Unrecorded(unrecorded_end(id, &error)),
+        }
+    }
+
+    /// Records one checkpoint, or the failure of its step.
+    async fn record(&self, checkpoint: &Checkpoint) -> Result<Fate, Saved> {
+        let Err(error) = self.write_alone(checkpoint.clone()).await? else { return Ok(Fate::Recorded) };
+        let failure = refused_outcome(&checkpoint.key, &error);
+        tracing::error!(execution_id = %self.save.id, "{failure}");
+        if journal_key::step_name(&checkpoint.key).is_none() {
+            return Ok(Fate::Refused(failure));
+        }
+        // It keeps its place among the steps that a rollback undoes: what the step did stands.
+        let failed = Checkpoint { outcome: Outcome::Error(failure.clone()), ..checkpoint.clone() };
+        Ok(match self.write_alone(failed).await? {
+            Ok(()) => Fate::Failed(failure),
+            Err(_) => Fate::Refused(failure),
+        })
+    }
+
+    async fn write_alone(&self, checkpoint: Checkpoint) -> Result<Result<()>, Saved> {
+        let Save { worker, id, epoch, .. } = self.save;
+        let checkpoints = Arc::from([checkpoint]);
+        match self.saves.write(Save { worker, id, epoch, checkpoints, next: None, leaves_waits: false }).await {
+            Ok(Written::Accepted) => Ok(Ok(())),
+            Ok(Written::Refused) => Err(Saved::Lost),
+            Err(error) if is_of_engine(&error) => Err(Saved::Lost),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+/// Whether the write did not reach the database: the engine has shut down.
+pub(super) fn is_of_engine(error: &Error) -> bool {
+    error.kind() == ErrorKind::Unavailable
+}
+
+fn refused_outcome(key: &str, error: &Error) -> Box<Failure> {
+    let message = format!("the outcome of `{key}` is not recorded, what it did stands: {error}");
+    Box::new(Failure::new(error.kind(), message))
+}
+
+fn unrecorded_end(id: ExecutionId, error: &Error) -> Box<Failure> {
+    tracing::error!(execution_id = %id, %error, "the database refused to record how an execution ended");
+    Box::new(Failure::new(error.kind(), format!("how the execution ended is not recorded: {error}")))
+}
+
+/// The failure of a step of which an attempt cannot be recorded.
+pub(super) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
+    let mut failure = Failure::new(error.kind(), format!("an attempt at `{key}` is not recorded: {error}"));
+    failure.causes.extend(attempt.map(ToString::to_string));
+    Box::new(failure)
+}
