@@ -1,6 +1,7 @@
 //! Values to JSON and back: what could not be read back is refused when it is written.
 
 mod inspect;
+mod json;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 
 pub use inspect::Digest;
+pub use json::Json;
 
 /// Largest value that is stored, in bytes of JSON: beyond it, rows become slow for everyone. The SQL verbs have the same limit.
 pub const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;

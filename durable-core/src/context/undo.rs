@@ -10,7 +10,7 @@ use super::Context;
 use super::result::{StepError, StepOutput};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::payload::{self, Payload};
+use crate::payload::{self, Json, Payload};
 use crate::plan::retry::Retry;
 
 /// What a step recorded, for its compensation: its output, or nothing when it did not succeed.
@@ -20,7 +20,7 @@ pub struct Recorded(Option<Payload>);
 /// What a compensation returned, as it is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Undone(serde_json::Value);
+pub struct Undone(Json);
 
 /// A compensation as its attribute describes it.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::ids::ExecutionId;
-use crate::payload::Payload;
+use crate::payload::{Json, Payload};
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ pub struct Wait {
     /// What the person is shown.
     pub prompt: Option<String>,
     /// What the workflow says about the question, for whoever shows it.
-    pub metadata: Option<serde_json::Value>,
+    pub metadata: Option<Json>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ends by itself, if ever.
@@ -114,7 +114,7 @@ pub struct Wait {
     /// How it ended; `None` while it is open.
     pub outcome: Option<WaitOutcome>,
     /// What was received.
-    pub payload: Option<serde_json::Value>,
+    pub payload: Option<Json>,
     /// Who answered, as they were named by whoever gave the answer.
     pub answered_by: Option<String>,
     /// When it ended.
@@ -138,9 +138,9 @@ pub struct PendingInput {
     /// What to show the person who is asked.
     pub prompt: Option<String>,
     /// The JSON Schema that an answer must fit.
-    pub schema: Option<serde_json::Value>,
+    pub schema: Option<Json>,
     /// What the workflow says about the question, for whoever shows it.
-    pub metadata: Option<serde_json::Value>,
+    pub metadata: Option<Json>,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.

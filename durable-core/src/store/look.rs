@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, IdPrefix, SHARD};
 use crate::model::{Child, Execution, ExecutionDetails, ExecutionState, Parent, PendingInput, Wait};
+use crate::payload::Json;
 
 /// Filters of a list; those left out let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -123,12 +124,25 @@ fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListF
 pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
+    /// The deadline, the execution and the key of the last one of the page before.
+    pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
 }
 
 pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputFilter) -> Result<Vec<PendingInput>, sqlx::Error> {
-    let query =
-        store.query(Statement::PendingInputs).bind(SHARD).bind(&filter.workflow).bind(filter.due_before).bind(filter.limit);
+    let (due_at, id, key) = match &filter.after {
+        Some((due_at, id, key)) => (*due_at, Some(id.as_uuid()), Some(key)),
+        None => (None, None, None),
+    };
+    let query = store
+        .query(Statement::PendingInputs)
+        .bind(SHARD)
+        .bind(&filter.workflow)
+        .bind(filter.due_before)
+        .bind(filter.limit)
+        .bind(due_at)
+        .bind(id)
+        .bind(key);
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
@@ -219,8 +233,8 @@ fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
     })
 }
 
-pub(super) fn json(text: Option<&str>) -> Result<Option<serde_json::Value>, sqlx::Error> {
-    text.map(|text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
+pub(super) fn json(text: Option<String>) -> Result<Option<Json>, sqlx::Error> {
+    text.map(|text| Json::of_text(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
 }
 
 /// A value of an enum by its word.

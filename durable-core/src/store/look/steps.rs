@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::json;
 use crate::model::{Attempt, AttemptOutcome, Compensation, Step};
+use crate::payload::Json;
 use crate::plan::journal_key::UNDO;
 
 /// A step, or a compensation, as it stands in a journal.
@@ -64,7 +64,7 @@ fn read_attempt(row: &PgRow, recorded: &mut Recorded) -> Result<(), sqlx::Error>
 /// Takes a journal apart: its steps, those called while undoing included, and the compensations of the steps of `undone`, its own
 /// where that is `None`. Compensations come in the order in which they ran: that of the steps, backwards.
 pub(super) fn apart(journal: Vec<Recorded>, undone: Option<&[Recorded]>) -> (Vec<Step>, Vec<Compensation>) {
-    let undone: HashMap<String, (Option<Value>, Option<i32>)> = undone
+    let undone: HashMap<String, (Option<Json>, Option<i32>)> = undone
         .unwrap_or(&journal)
         .iter()
         .map(|recorded| (recorded.step.key.clone(), (recorded.step.output.clone(), recorded.undo_order)))

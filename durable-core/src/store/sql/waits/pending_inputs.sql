@@ -1,4 +1,5 @@
 -- waits/pending_inputs: up to $4 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
+-- Only those after the deadline $5, the execution $6 and the key $7.
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
     waits.schema::text as schema, waits.metadata::text as metadata,
@@ -16,5 +17,9 @@ where waits.shard = $1
   and ($2::text is null or execution.workflow = $2)
   and ($3::timestamptz is null or waits.due_at < $3)
   and execution.state in ('pending', 'running', 'waiting')
-order by waits.due_at nulls last, waits.execution_id
+  and (
+    $6::uuid is null
+    or (coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key) > (coalesce($5::timestamptz, 'infinity'), $6, $7::text)
+  )
+order by waits.due_at nulls last, waits.execution_id, waits.key
 limit $4
