@@ -56,9 +56,9 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, PendingInputs,
-    ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start, StartByName,
-    StartMany, TriggerSchedule,
+    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, InputCursor, Page,
+    PendingInputs, ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start,
+    StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
@@ -75,7 +75,7 @@ pub use durable_core::model::{
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
-pub use durable_core::payload::PAYLOAD_LIMIT;
+pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
 pub use durable_core::{join, race, try_join};
 pub use durable_macros::{compensation, input, step, workflow};

@@ -4,6 +4,7 @@ use durable::Finding;
 
 use crate::connection::Connection;
 use crate::failure::Failure;
+use crate::plain;
 use crate::screen::{Format, Row, Screen};
 
 impl Row for Finding {
@@ -30,7 +31,7 @@ pub(crate) async fn carry_out(connection: &Connection, screen: &mut Screen) -> R
         // Over several lines, as what is wrong and what to do take sentences.
         Format::Table => findings.iter().try_for_each(|finding| {
             let (severity, about) = (finding.severity.as_str(), finding.about.as_str());
-            screen.line(format!("{severity} ({about}): {}\n  repair: {}", finding.problem, finding.repair))
+            screen.line(plain::on_lines(&format!("{severity} ({about}): {}\n  repair: {}", finding.problem, finding.repair)))
         })?,
         _ => screen.rows(&findings)?,
     }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use durable::{Error, ErrorKind, migrate};
 
+use crate::plain;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -49,7 +51,7 @@ impl Failure {
     pub(crate) fn warn(&self) {
         if self.code != Code::Unread {
             // Where standard error is closed, the exit code still tells.
-            writeln!(std::io::stderr(), "durable: {}", self.message).ok();
+            writeln!(std::io::stderr(), "durable: {}", plain::on_lines(&self.message)).ok();
         }
     }
 

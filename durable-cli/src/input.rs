@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use durable::chrono::{DateTime, Utc};
-use durable::{ExecutionId, PendingInput};
+use durable::{ExecutionId, InputCursor, PendingInput};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -22,6 +22,9 @@ pub(crate) enum Verb {
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 100)]
         limit: u32,
+        /// Go on after this: what the page before ended with
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<InputCursor>,
     },
     /// Answer an input
     Give {
@@ -62,7 +65,7 @@ impl Row for PendingInput {
 
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     match verb {
-        Verb::List { workflow, due_before, limit } => {
+        Verb::List { workflow, due_before, limit, after } => {
             let durable = connection.client().await?;
             let mut list = durable.pending_inputs().limit(*limit);
             if let Some(workflow) = workflow {
@@ -71,7 +74,12 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             if let Some(time) = due_before {
                 list = list.due_before(*time);
             }
-            screen.rows(&list.await?)?;
+            if let Some(after) = after {
+                list = list.after(after.clone());
+            }
+            let page = list.await?;
+            screen.rows(&page)?;
+            screen.more("--after", page.next);
             Ok(durable.shutdown().await?)
         }
         Verb::Give { id, name, value, by, early } => {

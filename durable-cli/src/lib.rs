@@ -32,6 +32,7 @@ mod failure;
 mod ids;
 mod input;
 mod migrate;
+mod plain;
 mod prune;
 mod queue;
 mod run;

@@ -18,6 +18,12 @@ pub(crate) enum Verb {
         /// Only those of this workflow
         #[arg(long, value_name = "NAME")]
         workflow: Option<String>,
+        /// At most this many, 1 to 1000
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+        /// Go on after this name: what the page before ended with
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
     },
     /// Show a schedule whole, as JSON
     Get(Name),
@@ -32,6 +38,9 @@ pub(crate) enum Verb {
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Go on before this due time: what the page before ended with
+        #[arg(long, value_parser = value::time, value_name = "TIME")]
+        before: Option<DateTime<Utc>>,
     },
     /// Print the next times at which a schedule is due
     Next {
@@ -192,20 +201,31 @@ fn word(value: &impl Serialize) -> String {
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     let durable = connection.client().await?;
     match verb {
-        Verb::List { workflow } => {
-            let mut list = durable.list_schedules();
+        Verb::List { workflow, limit, after } => {
+            let mut list = durable.list_schedules().limit(*limit);
             if let Some(workflow) = workflow {
                 list = list.workflow(workflow);
             }
-            screen.rows(&list.await?)?;
+            if let Some(after) = after {
+                list = list.after(after);
+            }
+            let page = list.await?;
+            screen.rows(&page)?;
+            screen.more("--after", page.next);
         }
         Verb::Get(Name { name }) => screen.json(&durable.get_schedule(name).await?)?,
         Verb::Put(put) => put_schedule(put, &durable, screen).await?,
         Verb::Update(update) => update_schedule(update, &durable, screen).await?,
-        Verb::Fires { name: Name { name }, limit } => {
+        Verb::Fires { name: Name { name }, limit, before } => {
             // One that nobody knows has no fires, and is to be told apart from one that has not fired yet.
             durable.get_schedule(name).await?;
-            screen.rows(&durable.schedule_fires(name).limit(*limit).await?)?;
+            let mut fires = durable.schedule_fires(name).limit(*limit);
+            if let Some(before) = before {
+                fires = fires.before(*before);
+            }
+            let page = fires.await?;
+            screen.rows(&page)?;
+            screen.more("--before", page.next.map(|due| due.to_rfc3339()));
         }
         Verb::Next { name: Name { name }, count } => {
             let times = durable.next_due_times(name, *count).await?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::plain;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,18 +52,26 @@ impl Screen {
     pub(crate) fn rows<R: Row>(&mut self, rows: &[R]) -> Result<(), Failure> {
         match self.format {
             Format::Table if rows.is_empty() => self.line("none"),
-            Format::Table => self.line(table(R::HEADINGS, rows.iter().map(R::cells))),
+            Format::Table => self.line(table(R::HEADINGS, rows.iter().map(|row| one_line_each(row.cells())))),
             Format::Json => self.json(&rows),
-            Format::Ids => rows.iter().try_for_each(|row| self.line(row.id())),
+            Format::Ids => rows.iter().try_for_each(|row| self.line(plain::on_one_line(&row.id()))),
+        }
+    }
+
+    /// That a list goes on. It is said beside what is printed, so that no program takes it for an item.
+    pub(crate) fn more(&self, option: &str, cursor: Option<impl Display>) {
+        if let Some(cursor) = cursor {
+            // If standard error is closed, nothing is lost.
+            writeln!(std::io::stderr(), "there are more: {option} {}", plain::as_one_word(&cursor.to_string())).ok();
         }
     }
 
     /// That something was done to what has that id.
     pub(crate) fn done(&mut self, what: &str, id: impl Display + Serialize) -> Result<(), Failure> {
         match self.format {
-            Format::Table => self.line(format!("{what} {id}")),
+            Format::Table => self.line(plain::on_one_line(&format!("{what} {id}"))),
             Format::Json => self.json_line(&json!({ "id": id, "done": what })),
-            Format::Ids => self.line(id),
+            Format::Ids => self.line(plain::on_one_line(&id.to_string())),
         }
     }
 
@@ -122,11 +131,16 @@ pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) 
     if !headings.is_empty() {
         table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     }
-    table.add_rows(rows);
+    table.add_rows(rows.map(|cells| cells.iter().map(|cell| plain::on_lines(cell)).collect::<Vec<_>>()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     table.trim_fmt()
+}
+
+/// Cells whose line breaks do not make further lines of a table.
+pub(crate) fn one_line_each(cells: Vec<String>) -> Vec<String> {
+    cells.iter().map(|cell| plain::on_one_line(cell)).collect()
 }
 
 /// A time, to the second.

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use durable::chrono::{DateTime, Utc};
-use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Wait, WaitOutcome};
+use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Json, Wait, WaitOutcome};
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::plain;
 use crate::screen::{short, time};
 
 /// Something that happened.
@@ -24,9 +24,9 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  ", time(self.at))?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", plain::on_one_line(&self.key))?;
         }
-        f.write_str(&self.news)
+        f.write_str(&plain::on_one_line(&self.news))
     }
 }
 
@@ -70,7 +70,7 @@ impl Story {
         }
     }
 
-    fn attempt(&mut self, key: &str, attempt: &Attempt, output: Option<&Value>) {
+    fn attempt(&mut self, key: &str, attempt: &Attempt, output: Option<&Json>) {
         let Attempt { number, outcome, .. } = attempt;
         self.tell(attempt.started_at, key, format!("attempt {number} began"));
         let Some(at) = attempt.finished_at else { return };
@@ -109,6 +109,6 @@ impl Story {
     }
 }
 
-fn shown(value: Option<&Value>) -> String {
-    value.map(|value| short(&value.to_string())).unwrap_or_default()
+fn shown(value: Option<&Json>) -> String {
+    value.map(|value| short(value.as_str())).unwrap_or_default()
 }

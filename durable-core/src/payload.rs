@@ -1,6 +1,7 @@
 //! Values to JSON and back: a value that could not be read back is refused when it is written.
 
 mod inspect;
+mod json;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind, Result};
 
 pub use inspect::Digest;
+pub use json::Json;
 
 /// Largest value that is stored, in bytes of JSON: beyond it, rows become slow for everyone. The SQL verbs have the same limit.
 pub const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;

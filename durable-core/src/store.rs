@@ -35,8 +35,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use sqlx::{Connection, PgConnection};
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
 
 use crate::error::Result;
 use crate::supervision::Health;

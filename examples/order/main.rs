@@ -186,7 +186,7 @@ async fn pack(durable: &Durable, orders: &[(Order, ExecutionHandle<ProcessOrder>
 async fn questions(durable: &Durable, orders: &Orders) -> Result<Vec<PendingInput>> {
     let mut questions = Vec::new();
     until("every order asks for its approval", async || {
-        questions = durable.pending_inputs().await?;
+        questions = durable.pending_inputs().await?.items;
         questions.retain(|question| orders.iter().any(|(_, handle)| handle.id() == question.execution_id));
         Ok(questions.len() == orders.len())
     })

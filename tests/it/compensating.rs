@@ -90,9 +90,9 @@ async fn completed_steps_are_undone_in_reverse_order_with_what_they_returned() {
     assert_eq!(details.execution.state, ExecutionState::Compensated);
     assert!(details.execution.output.is_none() && details.execution.finished_at.is_some());
     let [hotel, flight]: &[Compensation] = &details.compensations else { panic!("{:?}", details.compensations) };
-    assert_eq!((hotel.step.as_str(), hotel.input.as_ref()), ("step book_hotel", Some(&json!(4))));
-    assert_eq!((hotel.output.as_ref(), hotel.error.as_ref()), (Some(&json!("by phone")), None));
-    assert_eq!((flight.step.as_str(), flight.input.as_ref()), ("step book_flight", Some(&json!("flight to Rome"))));
+    assert_eq!((hotel.step.as_str(), hotel.input.as_ref()), ("step book_hotel", Some(&json!(4).into())));
+    assert_eq!((hotel.output.as_ref(), hotel.error.as_ref()), (Some(&json!("by phone").into()), None));
+    assert_eq!((flight.step.as_str(), flight.input.as_ref()), ("step book_flight", Some(&json!("flight to Rome").into())));
     durable.shutdown().await.unwrap();
 }
 
@@ -191,14 +191,17 @@ async fn a_compensation_is_timed_and_retried_as_a_step_is_and_one_that_fails_doe
     let details = durable.get_execution(handle.id()).await.unwrap();
     assert_eq!(details.execution.state, ExecutionState::CompensationFailed);
     let [wall, pour, dig]: &[Compensation] = &details.compensations else { panic!("{:?}", details.compensations) };
-    assert_eq!((wall.step.as_str(), wall.output.as_ref()), ("step wall", Some(&json!(2))));
+    assert_eq!((wall.step.as_str(), wall.output.as_ref()), ("step wall", Some(&json!(2).into())));
     let timed_out = &wall.attempts[0];
     assert_eq!((timed_out.outcome, timed_out.error.as_ref().unwrap().kind), (AttemptOutcome::Failed, ErrorKind::TimedOut));
-    assert_eq!((pour.step.as_str(), pour.input.as_ref(), pour.output.as_ref()), ("step pour", Some(&json!("concrete")), None));
+    assert_eq!(
+        (pour.step.as_str(), pour.input.as_ref(), pour.output.as_ref()),
+        ("step pour", Some(&json!("concrete").into()), None)
+    );
     assert_eq!((pour.error.as_ref().unwrap().message.as_str(), pour.attempts.len()), ("too hard", 1));
     assert_eq!(
         (dig.step.as_str(), dig.input.as_ref(), dig.output.as_ref()),
-        ("step dig", Some(&json!(3)), Some(&json!("level")))
+        ("step dig", Some(&json!(3).into()), Some(&json!("level").into()))
     );
     assert_eq!(dig.attempts.len(), 3);
     durable.shutdown().await.unwrap();

@@ -131,7 +131,7 @@ async fn the_last_start_decides_about_everything_that_a_start_says() {
     let mut transaction = connection.begin().await.unwrap();
     assert_eq!(start(&client, "c").within(&mut transaction).await.unwrap().id(), first.id());
     transaction.rollback().await.unwrap();
-    assert_eq!(client.get_execution(first.id()).await.unwrap().execution.input, "b", "as if it had not been");
+    assert_eq!(client.get_execution(first.id()).await.unwrap().execution.input, json!("b"), "as if it had not been");
     assert_eq!(database.count(EXECUTIONS).await, 1);
 }
 
@@ -236,7 +236,7 @@ async fn of_starts_that_race_with_the_beginning_no_input_is_lost() {
     for (id, last_labels) in &given {
         let ran = worker.handle::<Index>(*id).result_within(PATIENCE).await.unwrap();
         assert!(last_labels.values().any(|label| *label == ran), "{id} ran with {ran}, and was given {last_labels:?} last");
-        assert_eq!(worker.get_execution(*id).await.unwrap().execution.input, *ran, "nothing changed once it had begun");
+        assert_eq!(worker.get_execution(*id).await.unwrap().execution.input, json!(ran), "nothing changed once it had begun");
         assert_eq!(tally.count(&ran), 1);
     }
     assert_eq!(database.count(EXECUTIONS).await, i64::try_from(given.len()).unwrap());

@@ -291,7 +291,7 @@ async fn a_parent_hears_at_once_that_its_child_was_cancelled_by_a_client() {
     family.client.cancel(child, "only this one").await.unwrap();
     assert_eq!(family.state(root).await, ExecutionState::Pending);
     let wait = family.client.get_execution(root).await.unwrap().waits.remove(0);
-    let payload = wait.payload.unwrap();
+    let payload: serde_json::Value = wait.payload.unwrap().decode().unwrap();
     assert_eq!((&payload["state"], &payload["error"]["message"]), (&json!("cancelled"), &json!("only this one")));
 }
 

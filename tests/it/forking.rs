@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use durable::Json;
 use durable::prelude::*;
+use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -170,7 +172,7 @@ async fn worker(database: &Database, world: &World) -> Durable {
     builder.register(Errand(of())).start().await.unwrap()
 }
 
-async fn output(durable: &Durable, id: ExecutionId) -> serde_json::Value {
+async fn output(durable: &Durable, id: ExecutionId) -> Json {
     eventually("it ends", async || durable.get_execution(id).await.unwrap().execution.state.is_finished()).await;
     let execution = durable.get_execution(id).await.unwrap().execution;
     execution.output.unwrap_or_else(|| panic!("{id} is {}: {:?}", execution.state, execution.error))
@@ -187,7 +189,7 @@ async fn a_retry_repeats_what_failed_and_keeps_what_completed_and_what_was_caugh
     world.repair();
 
     let id = worker.retry(failed.id()).await.unwrap();
-    assert_eq!(output(&worker, id).await, "order 7 paid, Oslo carried, cheap: false");
+    assert_eq!(output(&worker, id).await, json!("order 7 paid, Oslo carried, cheap: false"));
     for (label, times) in [("charge", 1), ("cheap", 1), ("note", 1), ("Oslo", 2)] {
         assert_eq!(world.calls.count(label), times, "{label}");
     }
@@ -213,9 +215,9 @@ async fn a_retry_that_failed_too_is_retried_from_either() {
     worker.handle::<Delivery>(again).result_within(PATIENCE).await.unwrap_err();
     world.repair();
     let third = worker.retry(again).await.unwrap();
-    assert_eq!(output(&worker, third).await, "order 7 paid, Oslo carried, cheap: false");
+    assert_eq!(output(&worker, third).await, json!("order 7 paid, Oslo carried, cheap: false"));
     let fourth = worker.retry(failed.id()).await.unwrap();
-    assert_eq!(output(&worker, fourth).await, "order 7 paid, Oslo carried, cheap: false");
+    assert_eq!(output(&worker, fourth).await, json!("order 7 paid, Oslo carried, cheap: false"));
     worker.shutdown().await.unwrap();
 }
 
@@ -228,7 +230,7 @@ async fn of_branches_only_the_failed_one_is_retried() {
     failed.result_within(PATIENCE).await.unwrap_err();
     world.repair();
     let id = worker.retry(failed.id()).await.unwrap();
-    assert_eq!(output(&worker, id).await, "a b carried c");
+    assert_eq!(output(&worker, id).await, json!("a b carried c"));
     for (label, times) in [("a", 1), ("b", 2), ("c", 1)] {
         assert_eq!(world.calls.count(label), times, "{label}");
     }
@@ -250,7 +252,7 @@ async fn a_branch_that_went_on_beside_the_failure_is_kept_and_does_not_make_it_o
     failed.result_within(PATIENCE).await.unwrap_err();
     world.repair();
     let id = worker.retry(failed.id()).await.unwrap();
-    assert_eq!(output(&worker, id).await, "sent carried packed");
+    assert_eq!(output(&worker, id).await, json!("sent carried packed"));
     assert_eq!((world.calls.count("sent"), world.calls.count("packed")), (2, 1));
     worker.shutdown().await.unwrap();
 }
@@ -266,7 +268,7 @@ async fn a_cancelled_one_goes_on_waiting_with_the_messages_it_had() {
     worker.cancel(cancelled.id(), "by mistake").await.unwrap();
     let id = worker.retry(cancelled.id()).await.unwrap();
     worker.send_event(id, "place", "Rome").await.unwrap();
-    assert_eq!(output(&worker, id).await, "order 7 paid, Rome carried, cheap: true");
+    assert_eq!(output(&worker, id).await, json!("order 7 paid, Rome carried, cheap: true"));
     assert_eq!(world.calls.count("charge"), 1);
 
     // A message that nobody had taken.
@@ -292,13 +294,13 @@ async fn a_failed_child_is_started_anew_by_the_retry_of_its_parent() {
     assert!(error.to_string().contains("is compensated: what it did was undone"), "{error}");
     world.repair();
     let id = worker.retry(failed.id()).await.unwrap();
-    assert_eq!(output(&worker, id).await, "errand 1 carried");
+    assert_eq!(output(&worker, id).await, json!("errand 1 carried"));
 
     // Cancelled while its child failed: nothing was undone, and the child runs anew.
     let waiting = worker.start::<Sale>(3).queue("default").await.unwrap();
     waiting.result_within(PATIENCE).await.unwrap();
     let forked = worker.fork(waiting.id(), "child errand").await.unwrap();
-    assert_eq!(output(&worker, forked).await, "errand 3 carried");
+    assert_eq!(output(&worker, forked).await, json!("errand 3 carried"));
     assert_eq!(world.calls.count("errand 3"), 2);
     assert_eq!(world.calls.count("reserve"), 2, "one for each sale, none for the fork");
     worker.shutdown().await.unwrap();
@@ -315,13 +317,13 @@ async fn a_fork_runs_again_from_the_step_or_the_wait_it_names() {
     done.result_within(PATIENCE).await.unwrap();
 
     let from_step = worker.fork(done.id(), "step note").await.unwrap();
-    assert_eq!(output(&worker, from_step).await, "order 7 paid, Oslo carried, cheap: true");
+    assert_eq!(output(&worker, from_step).await, json!("order 7 paid, Oslo carried, cheap: true"));
     for (label, times) in [("charge", 1), ("cheap", 1), ("note", 2), ("Oslo", 2)] {
         assert_eq!(world.calls.count(label), times, "{label}");
     }
     let from_wait = worker.fork(done.id(), "event place").await.unwrap();
     worker.send_event(from_wait, "place", "Rome").await.unwrap();
-    assert_eq!(output(&worker, from_wait).await, "order 7 paid, Rome carried, cheap: true");
+    assert_eq!(output(&worker, from_wait).await, json!("order 7 paid, Rome carried, cheap: true"));
     assert_eq!((world.calls.count("charge"), world.calls.count("cheap")), (1, 2));
 
     let error = worker.fork(done.id(), "step pack").await.unwrap_err();

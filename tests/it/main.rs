@@ -63,9 +63,9 @@ mod gathering;
 mod holding;
 #[cfg(test)]
 mod isolating;
+mod keeping_values;
 #[cfg(test)]
 mod keying;
-mod keeping_values;
 #[cfg(test)]
 mod leasing;
 #[cfg(test)]
@@ -102,9 +102,9 @@ mod pausing;
 mod pausing_executions;
 #[cfg(test)]
 mod pooling;
+mod preceding;
 #[cfg(test)]
 mod preserving;
-mod preceding;
 #[cfg(test)]
 mod pruning;
 #[cfg(test)]

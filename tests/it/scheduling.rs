@@ -88,7 +88,7 @@ async fn each_due_time_starts_an_execution_that_knows_it() {
         assert_eq!(output, Some(due));
         let execution = durable.get_execution(fire.execution_id.unwrap()).await.unwrap().execution;
         assert_eq!((execution.schedule.as_deref(), execution.scheduled_for), (Some("chime"), Some(due)));
-        assert_eq!(execution.input, "chime");
+        assert_eq!(execution.input, serde_json::json!("chime"));
         assert_eq!(durable.get_schedule("chime").await.unwrap().next_due_at, Some(due + TimeDelta::hours(1)));
     }
     durable.shutdown().await.unwrap();
@@ -129,7 +129,7 @@ async fn a_schedule_that_is_made_again_keeps_whether_it_is_enabled_and_when_it_i
     assert_eq!((again.revision, again.enabled, again.next_due_at), (1, false, made.next_due_at));
     let urgent = client.schedule::<Tick>("tick", "every 1h", "b".to_owned()).priority(7).await.unwrap();
     assert_eq!((urgent.revision, urgent.enabled, urgent.next_due_at), (2, false, made.next_due_at));
-    assert_eq!((urgent.priority, urgent.input), (7, "b".into()));
+    assert_eq!((urgent.priority, urgent.input), (7, serde_json::json!("b").into()));
     assert_eq!(urgent.disabled_reason.as_deref(), Some("the office is closed"));
     let rarer = client.schedule::<Tick>("tick", "@daily", "b".to_owned()).timezone("Asia/Tokyo").await.unwrap();
     assert_eq!((rarer.revision, rarer.enabled), (3, false));

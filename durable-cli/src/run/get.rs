@@ -5,16 +5,16 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
-    Failure as Recorded, KeptMessage, Refusal, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
+    Failure as Recorded, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use super::list::state;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::ids::Ids;
-use crate::screen::{Format, Row, Screen, maybe_time, short, table, time};
+use crate::plain;
+use crate::screen::{Format, Row, Screen, maybe_time, one_line_each, short, table, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
@@ -74,7 +74,11 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
 
 fn report(Shown { details, unmet_conditions }: &Shown) -> String {
     let mut text = table(&[], facts(&details.execution).into_iter());
-    section(&mut text, "does not go on because", unmet_conditions.iter().map(|unmet| format!("- {unmet}")).collect());
+    section(
+        &mut text,
+        "does not go on because",
+        unmet_conditions.iter().map(|unmet| format!("- {}", plain::on_lines(unmet))).collect(),
+    );
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
@@ -118,11 +122,12 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("undoes", execution.undoes.map(|id| id.to_string()).unwrap_or_default()),
         ("forked from", execution.forked_from.map(|id| id.to_string()).unwrap_or_default()),
         ("input", execution.input.to_string()),
-        ("output", execution.output.as_ref().map(Value::to_string).unwrap_or_default()),
-        ("error", told(execution.error.as_ref())),
-        ("rolled back for", told(execution.rollback.as_ref())),
-    ];
-    let known = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
+        ("output", execution.output.as_ref().map(Json::to_string).unwrap_or_default()),
+    ]
+    .map(|(what, fact)| (what, plain::on_one_line(&fact)));
+    // A report of a stopped execution has lines.
+    let errors = [("error", told(execution.error.as_ref())), ("rolled back for", told(execution.rollback.as_ref()))];
+    let known = facts.into_iter().chain(errors).filter(|(_, fact)| !fact.is_empty());
     known.map(|(what, fact)| vec![what.to_owned(), fact]).collect()
 }
 
@@ -135,7 +140,7 @@ fn told(failure: Option<&Recorded>) -> String {
 fn part(text: &mut String, headings: &[&str], rows: Vec<Vec<String>>) {
     if !rows.is_empty() {
         text.push_str("\n\n");
-        text.push_str(&table(headings, rows.into_iter()));
+        text.push_str(&table(headings, rows.into_iter().map(one_line_each)));
     }
 }
 
@@ -160,9 +165,9 @@ fn cells(key: &str, attempt: &Attempt) -> Vec<String> {
 }
 
 /// The output stands with the last attempt.
-fn with_output(mut rows: Vec<Vec<String>>, output: &Option<Value>) -> Vec<Vec<String>> {
+fn with_output(mut rows: Vec<Vec<String>>, output: &Option<Json>) -> Vec<Vec<String>> {
     if let (Some(output), Some(result)) = (output, rows.last_mut().and_then(|row| row.last_mut())) {
-        *result = short(&output.to_string());
+        *result = short(output.as_str());
     }
     rows
 }
@@ -175,7 +180,7 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
     };
-    let payload = wait.payload.as_ref().map(|payload| short(&payload.to_string())).unwrap_or_default();
+    let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
     vec![
         wait.key.clone(),
         time(wait.started_at),
@@ -188,12 +193,12 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
 
 fn kept_cells(message: &KeptMessage) -> Vec<String> {
     let KeptMessage { kind, name, payload, sent_by, sent_at, .. } = message;
-    vec![kind.as_str().to_owned(), name.clone(), time(*sent_at), sent_by.clone().unwrap_or_default(), short(payload)]
+    vec![kind.as_str().to_owned(), name.clone(), time(*sent_at), sent_by.clone().unwrap_or_default(), short(payload.as_str())]
 }
 
 fn refusal_cells(refusal: &Refusal) -> Vec<String> {
     let Refusal { key, name, reason, payload, sent_by, refused_at, .. } = refusal;
-    let payload = payload.as_deref().map(short).unwrap_or_default();
+    let payload = payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
     vec![key.clone(), name.clone(), time(*refused_at), sent_by.clone().unwrap_or_default(), payload, short(reason)]
 }
 
@@ -204,7 +209,7 @@ struct StepAttempt<'details> {
     #[serde(flatten)]
     attempt: &'details Attempt,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<&'details Value>,
+    output: Option<&'details Json>,
 }
 
 impl Row for StepAttempt<'_> {

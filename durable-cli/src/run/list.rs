@@ -100,10 +100,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
     let page = page.await?;
     screen.rows(&page.executions)?;
-    // Beside what is printed, so that no program takes it for an execution. Where nobody reads it, nothing is lost.
-    if let Some(next) = page.next {
-        writeln!(std::io::stderr(), "there are more: --after {next}").ok();
-    }
+    screen.more("--after", page.next);
     if options.total {
         writeln!(std::io::stderr(), "{} in all", filtered(&durable, options).count().await?).ok();
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Durable;
+use super::page::{InputCursor, Page};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
@@ -89,6 +90,7 @@ async fn check(durable: &Durable, message: &Message) -> Result<()> {
 pub struct PendingInputs<'durable> {
     durable: &'durable Durable,
     filter: InputFilter,
+    after: Option<InputCursor>,
     limit: u32,
 }
 
@@ -105,6 +107,12 @@ impl PendingInputs<'_> {
         self
     }
 
+    /// Only those after this cursor: the `next` of the page before.
+    pub fn after(mut self, cursor: InputCursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
     /// At most this many, 1 to 1000; 1000 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
@@ -113,14 +121,19 @@ impl PendingInputs<'_> {
 }
 
 impl<'durable> IntoFuture for PendingInputs<'durable> {
-    type Output = Result<Vec<PendingInput>>;
-    type IntoFuture = BoxFuture<'durable, Result<Vec<PendingInput>>>;
+    type Output = Result<Page<PendingInput, InputCursor>>;
+    type IntoFuture = BoxFuture<'durable, Result<Page<PendingInput, InputCursor>>>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            self.filter.limit = super::list::checked_limit(self.limit, HIGHEST_LIMIT)?;
+            // One more than asked, which tells whether there is another page.
+            self.filter.limit = super::list::checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
+            if let Some(InputCursor { due_at, execution_id, key }) = self.after {
+                self.filter.after = Some((due_at, execution_id, key));
+            }
             let (durable, filter) = (self.durable, &self.filter);
-            durable.run("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await
+            let found = durable.run("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await?;
+            Ok(Page::cut(found, self.limit, InputCursor::at))
         })
     }
 }
@@ -141,12 +154,12 @@ impl Durable {
         ProvideInput { durable: self, message, answered_by: None }
     }
 
-    /// Inputs that nobody has given yet, those with the nearest deadline first; await the returned builder after filters such
-    /// as `.workflow("approve_expense")`.
+    /// Inputs that nobody has given yet, those with the nearest deadline first, a page at a time; await the returned builder after
+    /// filters such as `.workflow("approve_expense")`.
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.
     pub fn pending_inputs(&self) -> PendingInputs<'_> {
-        PendingInputs { durable: self, filter: InputFilter::default(), limit: HIGHEST_LIMIT }
+        PendingInputs { durable: self, filter: InputFilter::default(), after: None, limit: HIGHEST_LIMIT }
     }
 }

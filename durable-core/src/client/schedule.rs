@@ -365,7 +365,7 @@ impl Durable {
         for _ in 0..TRIES {
             let current = self.get_schedule(name).await?;
             let (enabled, revision) = (current.enabled, current.revision.cast_signed());
-            let (definition, timing) = changes.apply(definition_of(current)?)?;
+            let (definition, timing) = changes.apply(definition_of(current))?;
             let next = timing.due_after(self.now().await?);
             let put = |pool| schedules::put(store, pool, &definition, enabled, next, Some(revision));
             let written = self.run("change a schedule", put).await?;
@@ -384,12 +384,12 @@ impl Durable {
     }
 }
 
-fn definition_of(schedule: Schedule) -> Result<Definition> {
-    Ok(Definition {
+fn definition_of(schedule: Schedule) -> Definition {
+    Definition {
         version: schedule.version.cast_signed(),
         queue: schedule.queue,
         priority: schedule.priority,
-        input: payload::encode(&format!("the input of schedule `{}`", schedule.name), &schedule.input)?,
+        input: schedule.input.to_payload(),
         concurrency_key: schedule.concurrency_key,
         time_to_live: schedule.time_to_live,
         rule: schedule.rule,
@@ -403,5 +403,5 @@ fn definition_of(schedule: Schedule) -> Result<Definition> {
         declared: schedule.declared,
         name: schedule.name,
         workflow: schedule.workflow,
-    })
+    }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Durable;
 use super::list::checked_limit;
+use super::page::Page;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
@@ -44,7 +45,7 @@ impl ScheduleList<'_> {
         self
     }
 
-    /// Only those after this name, the last of the page before.
+    /// Only those after this name: the `next` of the page before.
     pub fn after(mut self, name: impl Into<String>) -> Self {
         self.filter.after = Some(name.into());
         self
@@ -58,14 +59,15 @@ impl ScheduleList<'_> {
 }
 
 impl<'durable> IntoFuture for ScheduleList<'durable> {
-    type Output = Result<Vec<Schedule>>;
-    type IntoFuture = BoxFuture<'durable, Result<Vec<Schedule>>>;
+    type Output = Result<Page<Schedule, String>>;
+    type IntoFuture = BoxFuture<'durable, Result<Page<Schedule, String>>>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)?;
+            self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             let (durable, filter) = (self.durable, &self.filter);
-            durable.run("list schedules", |pool| schedules::list(durable.store(), pool, filter)).await
+            let found = durable.run("list schedules", |pool| schedules::list(durable.store(), pool, filter)).await?;
+            Ok(Page::cut(found, self.limit, |last| last.name.clone()))
         })
     }
 }
@@ -81,7 +83,7 @@ pub struct FireList<'durable> {
 }
 
 impl FireList<'_> {
-    /// Only those before this due time, the last of the page before.
+    /// Only those before this due time: the `next` of the page before.
     pub fn before(mut self, due: DateTime<Utc>) -> Self {
         self.before = Some(due);
         self
@@ -95,14 +97,15 @@ impl FireList<'_> {
 }
 
 impl<'durable> IntoFuture for FireList<'durable> {
-    type Output = Result<Vec<Fire>>;
-    type IntoFuture = BoxFuture<'durable, Result<Vec<Fire>>>;
+    type Output = Result<Page<Fire, DateTime<Utc>>>;
+    type IntoFuture = BoxFuture<'durable, Result<Page<Fire, DateTime<Utc>>>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let limit = checked_limit(self.limit, HIGHEST_LIMIT)?;
+            let limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             let Self { durable, name, before, .. } = &self;
-            durable.run("list fires", |pool| schedules::fires(durable.store(), pool, name, *before, limit)).await
+            let found = durable.run("list fires", |pool| schedules::fires(durable.store(), pool, name, *before, limit)).await?;
+            Ok(Page::cut(found, self.limit, |last| last.due_at))
         })
     }
 }

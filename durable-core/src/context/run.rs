@@ -567,7 +567,9 @@ impl Run {
         let (key, failure) = (attempt.key.clone(), attempt.failure.clone());
         match self.record_attempt_soon(attempt).await {
             Ok(Ok(Written::Accepted)) => Ok(()),
-            Ok(Err(error)) if !recording::is_of_engine(&error) => Err(recording::refused_attempt(&key, failure.as_deref(), &error)),
+            Ok(Err(error)) if !recording::is_of_engine(&error) => {
+                Err(recording::refused_attempt(&key, failure.as_deref(), &error))
+            }
             _ => self.stop(Verdict::Lost).await,
         }
     }

@@ -11,7 +11,7 @@ use super::message::{KeptMessage, Refusal};
 use super::wait::{Bond, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::payload::Payload;
+use crate::payload::{Json, Payload};
 
 /// Longest time to live: a hundred years. `start.sql` has the same limit.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(36_525 * 86_400);
@@ -136,9 +136,9 @@ pub struct Execution {
     /// How often a worker has claimed it.
     pub epoch: u32,
     /// Its input, as JSON.
-    pub input: serde_json::Value,
+    pub input: Json,
     /// Its output, as JSON, once completed.
-    pub output: Option<serde_json::Value>,
+    pub output: Option<Json>,
     /// Why it failed, was cancelled, or was stopped.
     pub error: Option<Failure>,
     /// Why its completed steps are or were undone.
@@ -239,9 +239,9 @@ pub struct Compensation {
     /// The journal key of the step that is undone.
     pub step: String,
     /// What it was given: the step's recorded output, as JSON; `None` for a step that had failed.
-    pub input: Option<serde_json::Value>,
+    pub input: Option<Json>,
     /// Its output, as JSON, once it succeeded.
-    pub output: Option<serde_json::Value>,
+    pub output: Option<Json>,
     /// Why it failed, once no attempt is left.
     pub error: Option<Failure>,
     /// Its attempts, oldest first.
@@ -255,7 +255,7 @@ pub struct Step {
     /// Its journal key: kind, name and occurrence, such as `step charge#2`.
     pub key: String,
     /// Its output, as JSON, once it succeeded.
-    pub output: Option<serde_json::Value>,
+    pub output: Option<Json>,
     /// Why it failed, once no attempt is left.
     pub error: Option<Failure>,
     /// Its attempts, oldest first.

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::WaitKind;
+use crate::payload::Json;
 
 /// What became of an event or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +37,8 @@ pub struct KeptMessage {
     pub kind: WaitKind,
     /// Its name.
     pub name: String,
-    /// What it carries, as JSON text.
-    pub payload: String,
+    /// What it carries.
+    pub payload: Json,
     /// Who answered, if the sender said so.
     pub sent_by: Option<String>,
     /// When it came.
@@ -56,8 +57,8 @@ pub struct Refusal {
     pub name: String,
     /// What was wrong with it.
     pub reason: String,
-    /// What it carried, as JSON text.
-    pub payload: Option<String>,
+    /// What it carried.
+    pub payload: Option<Json>,
     /// Who sent it, if the sender said so.
     pub sent_by: Option<String>,
     /// When it was refused.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ExecutionState;
 use crate::error::Failure;
 use crate::ids::ExecutionId;
+use crate::payload::Json;
 
 /// A schedule: a workflow that is started again and again, and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct Schedule {
     /// The priority of those executions; higher is claimed first.
     pub priority: i16,
     /// Their input, as JSON.
-    pub input: serde_json::Value,
+    pub input: Json,
     /// With which others its executions are counted, where keys are limited.
     pub concurrency_key: Option<String>,
     /// How long they may wait to begin before they expire; without end, where there is none.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::ids::ExecutionId;
-use crate::payload::Payload;
+use crate::payload::{Json, Payload};
 
 use super::Refusal;
 
@@ -110,7 +110,7 @@ pub struct Wait {
     /// What the person is shown.
     pub prompt: Option<String>,
     /// What the workflow says about the question, for whoever shows it.
-    pub metadata: Option<serde_json::Value>,
+    pub metadata: Option<Json>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ends by itself, if ever.
@@ -118,7 +118,7 @@ pub struct Wait {
     /// How it ended; `None` while it is open.
     pub outcome: Option<WaitOutcome>,
     /// What was received.
-    pub payload: Option<serde_json::Value>,
+    pub payload: Option<Json>,
     /// Who answered, as they were named by whoever gave the answer.
     pub answered_by: Option<String>,
     /// When it ended.
@@ -142,9 +142,9 @@ pub struct PendingInput {
     /// What to show the person who is asked.
     pub prompt: Option<String>,
     /// The JSON Schema that an answer must fit.
-    pub schema: Option<serde_json::Value>,
+    pub schema: Option<Json>,
     /// What the workflow says about the question, for whoever shows it.
-    pub metadata: Option<serde_json::Value>,
+    pub metadata: Option<Json>,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.

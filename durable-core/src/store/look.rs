@@ -145,12 +145,25 @@ fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListF
 pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
+    /// The deadline, the execution and the key of the last one of the page before.
+    pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
 }
 
 pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputFilter) -> Result<Vec<PendingInput>, sqlx::Error> {
-    let query =
-        store.query(Statement::PendingInputs).bind(SHARD).bind(&filter.workflow).bind(filter.due_before).bind(filter.limit);
+    let (due_at, id, key) = match &filter.after {
+        Some((due_at, id, key)) => (*due_at, Some(id.as_uuid()), Some(key)),
+        None => (None, None, None),
+    };
+    let query = store
+        .query(Statement::PendingInputs)
+        .bind(SHARD)
+        .bind(&filter.workflow)
+        .bind(filter.due_before)
+        .bind(filter.limit)
+        .bind(due_at)
+        .bind(id)
+        .bind(key);
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
@@ -263,7 +276,7 @@ fn read_refusal_of_input(columns: &Lenient<'_>) -> Option<Refusal> {
         kind: WaitKind::Input,
         name: columns.get("name"),
         reason: columns.get("reason"),
-        payload: columns.get("refused_payload"),
+        payload: columns.json("refused_payload"),
         sent_by: columns.get("sent_by"),
         refused_at,
     })
@@ -274,7 +287,7 @@ fn read_kept_message(row: &PgRow, unreadable: &mut Vec<String>) -> KeptMessage {
     let message = KeptMessage {
         kind: columns.word("kind", WaitKind::Event),
         name: columns.get("name"),
-        payload: columns.get("payload"),
+        payload: columns.json("payload").unwrap_or_default(),
         sent_by: columns.get("sent_by"),
         sent_at: columns.time("sent_at"),
     };
@@ -289,7 +302,7 @@ fn read_refusal(row: &PgRow, unreadable: &mut Vec<String>) -> Refusal {
         kind: columns.word("kind", WaitKind::Event),
         name: columns.get("name"),
         reason: columns.get("reason"),
-        payload: columns.get("payload"),
+        payload: columns.json("payload"),
         sent_by: columns.get("sent_by"),
         refused_at: columns.time("refused_at"),
     };

@@ -14,6 +14,7 @@ use sqlx::{Decode, Postgres, Row, Type};
 
 use super::look::word;
 use crate::model::ExecutionState;
+use crate::payload::Json;
 
 /// A time as Postgres holds it. One that Rust cannot hold is read as the nearest that it can: `infinity` never comes, and
 /// `-infinity` is long over.
@@ -115,9 +116,10 @@ impl<'row> Lenient<'row> {
     }
 
     /// JSON; a text that does not decode is left out.
-    pub(super) fn json(&self, column: &str) -> Option<serde_json::Value> {
+    pub(super) fn json(&self, column: &str) -> Option<Json> {
         let text: &str = self.get::<Option<&str>>(column)?;
-        serde_json::from_str(text).map_err(|error| self.note(column, format!("not JSON that can be read: {error}"))).ok()
+        let readable = serde_json::from_str::<serde_json::Value>(text).and_then(|_| Json::of_text(text.to_owned()));
+        readable.map_err(|error| self.note(column, format!("not JSON that can be read: {error}"))).ok()
     }
 
     /// A value of an enum by its word, if the column has one.

@@ -93,7 +93,8 @@ impl Save {
         if stretches.is_empty() {
             return vec![self.clone()];
         }
-        let pieces = stretches.into_iter().map(|stretch| Self { checkpoints: self.checkpoints[stretch].into(), next: None, ..*self });
+        let pieces =
+            stretches.into_iter().map(|stretch| Self { checkpoints: self.checkpoints[stretch].into(), next: None, ..*self });
         let last = Self { checkpoints: self.checkpoints[begin..].into(), ..self.clone() };
         pieces.chain([last]).collect()
     }

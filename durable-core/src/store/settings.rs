@@ -53,9 +53,7 @@ const USERS_NAMES: &str = "reset search_path";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settings {
     /// Those that the engine's statements are written for. A lock that a stranger holds is waited for only this long.
-    Engine {
-        lock_timeout: &'static str,
-    },
+    Engine { lock_timeout: &'static str },
     /// Those that the role, the database and the address give: SQL of the user's runs here.
     Users,
 }

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use serde_json::Value;
 use sqlx::postgres::PgRow;
 
 use crate::model::{Attempt, AttemptOutcome, Compensation, Step};
+use crate::payload::Json;
 use crate::plan::journal_key::UNDO;
 use crate::store::read::Lenient;
 
@@ -63,7 +63,7 @@ fn read_attempt(columns: &Lenient<'_>, recorded: &mut Recorded) {
 /// Takes a journal apart: its steps, those called while undoing included, and the compensations of the steps of `undone`, its own
 /// where that is `None`. Compensations come in the order in which they ran: that of the steps, backwards.
 pub(super) fn apart(journal: Vec<Recorded>, undone: Option<&[Recorded]>) -> (Vec<Step>, Vec<Compensation>) {
-    let undone: HashMap<String, (Option<Value>, Option<i32>)> = undone
+    let undone: HashMap<String, (Option<Json>, Option<i32>)> = undone
         .unwrap_or(&journal)
         .iter()
         .map(|recorded| (recorded.step.key.clone(), (recorded.step.output.clone(), recorded.undo_order)))

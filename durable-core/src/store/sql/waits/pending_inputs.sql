@@ -1,4 +1,5 @@
 -- waits/pending_inputs: up to $4 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
+-- Only those after the deadline $5, the execution $6 and the key $7.
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
     waits.schema::text as schema, waits.metadata::text as metadata,
@@ -27,5 +28,9 @@ where waits.shard = $1
   -- The database's time ends a wait, whether or not a worker has looked since.
   and (waits.due_at is null or waits.due_at > durable.now())
   and (execution.deadline_at is null or execution.rollback is not null or execution.deadline_at > durable.now())
-order by waits.due_at nulls last, waits.execution_id
+  and (
+    $6::uuid is null
+    or (coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key) > (coalesce($5::timestamptz, 'infinity'), $6, $7::text)
+  )
+order by waits.due_at nulls last, waits.execution_id, waits.key
 limit $4
