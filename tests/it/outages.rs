@@ -177,14 +177,14 @@ async fn a_database_that_is_down_at_start_is_an_error_after_the_operation_timeou
     let start = builder.operation_timeout(Duration::from_millis(300)).start();
     let error = soon("an error", start).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(error.to_string().contains("the database does not answer"), "{error}");
+    assert!(error.to_string().ends_with("start the server, or correct host and port in the database url"), "{error}");
 }
 
 #[tokio::test]
 async fn a_wrong_url_is_refused_without_showing_its_password() {
     let error = Durable::builder().database_url("mysql//root:secret@somewhere").start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("postgres://user:password@host:5432/database"), "{error}");
+    assert!(error.to_string().contains("postgres://user:password@host:port/database"), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
 }
 

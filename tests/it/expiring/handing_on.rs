@@ -16,7 +16,7 @@ async fn write_down_turns(database: &Database) {
             "create table turns (duty text, taken_at timestamptz, due_at timestamptz, worker_id uuid);
              create function write_down() returns trigger language plpgsql as $$
              begin
-                 insert into turns values (new.duty, new.taken_at, new.due_at, new.worker_id);
+                 insert into public.turns values (new.duty, new.taken_at, new.due_at, new.worker_id);
                  return null;
              end
              $$;

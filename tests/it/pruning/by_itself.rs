@@ -146,7 +146,7 @@ const REFUSE_DELETIONS: &str = "
     create function refuse() returns trigger language plpgsql as $$
         begin
             -- A sequence goes on where what it counts is undone.
-            perform nextval('refused');
+            perform nextval('public.refused');
             raise exception 'not now';
         end
     $$;

@@ -57,9 +57,10 @@ pub(crate) async fn turn_past_leases(database: &Database, by: Duration) {
         .await;
 }
 
-/// In seconds: PostgreSQL 14 reads no more than 2^31 of anything in an interval, and microseconds come to that within the hour.
+/// In hours and seconds: PostgreSQL 14 reads no more than 2^31 of anything in an interval, and microseconds come to that within the hour.
 fn interval(time: Duration) -> String {
-    format!("interval '{}.{:06} seconds'", time.as_secs(), time.subsec_micros())
+    let (hours, seconds) = (time.as_secs() / 3600, time.as_secs() % 3600);
+    format!("interval '{hours} hours {seconds}.{:06} seconds'", time.subsec_micros())
 }
 
 /// Moves a stopped clock on, stopping at each due time in order until everything due then has come to rest.
