@@ -3,8 +3,8 @@
 pub(crate) mod bodies;
 pub(crate) mod clock;
 pub(crate) mod pair;
-pub(crate) mod pgbouncer;
-pub(crate) mod process;
+//pub(crate) mod pgbouncer;
+//pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
 
