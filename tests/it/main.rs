@@ -1,4 +1,4 @@
-//! The one integration binary: every behaviour on a real Postgres, one module each.
+//! The one integration binary.
 
 #[cfg(test)]
 mod support;
