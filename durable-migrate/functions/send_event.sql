@@ -19,6 +19,8 @@ begin
         raise exception 'an event without a name' using errcode = 'UD422', hint = 'give the name that the workflow waits for';
     end if;
     payload := coalesce(send_event.payload, 'null');
+    -- A message without an id could not be refused: see refuse_messages.
+    message_id := coalesce(send_event.message_id, gen_random_uuid());
     perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
     perform durable.lock_mailbox(send_event.execution_id);
 
