@@ -25,6 +25,8 @@ begin
     end if;
     perform durable.check_name('the name of an input', provide_input.name);
     value := coalesce(provide_input.value, 'null');
+    -- A message without an id could not be refused: see refuse_messages.
+    message_id := coalesce(provide_input.message_id, gen_random_uuid());
     perform durable.check_payload(format('input `%s`', provide_input.name), provide_input.value::text);
     if octet_length(provide_input.answered_by) > 1000 then
         raise exception 'the name of who answered input `%` has over 1000 bytes', provide_input.name

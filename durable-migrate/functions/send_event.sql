@@ -21,6 +21,8 @@ begin
     end if;
     perform durable.check_name('the name of an event', send_event.name);
     payload := coalesce(send_event.payload, 'null');
+    -- A message without an id could not be refused: see refuse_messages.
+    message_id := coalesce(send_event.message_id, gen_random_uuid());
     perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
     perform durable.lock_mailbox(send_event.execution_id);
 

@@ -24,6 +24,7 @@ const EVERYTHING: &str = "
     union all select row_to_json(attempts)::text from durable.attempts
     union all select row_to_json(waits)::text from durable.waits
     union all select row_to_json(mailbox)::text from durable.mailbox
+    union all select row_to_json(refusals)::text from durable.refusals
     order by 1";
 
 /// Waits in its step for a flag, where there is one.
@@ -244,6 +245,8 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
             let query = query.bind([execution]).bind(["event late"]).bind(["event"]).bind(["late"]).bind([None::<f64>]);
             let query = query.bind([None::<chrono::DateTime<chrono::Utc>>]).bind(none()).bind(none()).bind(none());
             let query = query.bind(Vec::<Uuid>::new()).bind(Vec::<String>::new());
+            let query =
+                query.bind(Vec::<Uuid>::new()).bind(Vec::<String>::new()).bind(Vec::<Uuid>::new()).bind(Vec::<String>::new());
             query.fetch_one(pool).await.unwrap().get::<String, _>("outcome") != "lost"
         }
         POISON => query.bind(execution).bind(epoch).bind("{}").execute(pool).await.unwrap().rows_affected() > 0,

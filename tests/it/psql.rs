@@ -56,7 +56,7 @@ async fn an_execution_lives_its_life_by_sql_alone() {
     assert_eq!(id, again);
     assert_eq!(id.get_version_num(), 7);
     let sent: String = database.value(&format!(r#"select outcome from durable.send_event('{id}', 'day', '"Monday"')"#)).await;
-    assert!(["delivered", "buffered"].contains(&sent.as_str()), "{sent}");
+    assert!(["delivered", "kept"].contains(&sent.as_str()), "{sent}");
     eventually("it asks", async || worker.pending_inputs().await.unwrap().len() == 1).await;
     let (code, message) = refusal(&database, &format!("select durable.provide_input('{id}', 'seats', '300')")).await;
     assert_eq!((code.as_str(), message.contains("above the maximum 255")), ("UD422", true), "{message}");

@@ -415,14 +415,15 @@ async fn an_event_to_an_unknown_or_finished_execution_is_refused() {
 }
 
 #[tokio::test]
-async fn an_event_of_another_type_fails_the_execution_and_says_which() {
+async fn an_event_of_another_type_is_refused_with_the_reason_and_the_next_is_taken() {
     let database = support::database().await;
     let worker = database.builder().register(Collector).start().await.unwrap();
     let handle = worker.start::<Collector>(1).await.unwrap();
     worker.send_event(handle.id(), "item", "seven").await.unwrap();
-    let error = handle.result_within(PATIENCE).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Payload);
-    assert!(error.to_string().contains("event `item` does not decode") && error.to_string().contains("u64"), "{error}");
+    worker.send_event(handle.id(), "item", &7).await.unwrap();
+    assert_eq!(handle.result_within(PATIENCE).await.unwrap(), [7]);
+    let reason = worker.get_execution(handle.id()).await.unwrap().refusals.remove(0).reason;
+    assert!(reason.contains("event `item` does not decode") && reason.contains("u64"), "{reason}");
     worker.shutdown().await.unwrap();
 }
 
