@@ -12,6 +12,9 @@ const LONGEST_NAP: Duration = Duration::from_secs(3600);
 /// Shortest nap before a time that is still to come: tokio's timer counts in milliseconds.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
+/// Less is not counted: the database's clock counts in microseconds.
+const SHORTEST_TIME: Duration = Duration::from_micros(1);
+
 /// Drift of the local reading that is not worth waking every timer for.
 const TOLERATED_DRIFT: TimeDelta = TimeDelta::milliseconds(1);
 
@@ -35,7 +38,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(365_250 * 86_400);
 pub(crate) struct Clock {
     state: watch::Sender<State>,
     doubted: Notify,
-    /// What moves it forward by more than this is no drift: somebody set it.
+    /// A move forward by more than this is not drift: the clock was set.
     most_drift: TimeDelta,
 }
 
@@ -115,6 +118,28 @@ impl Clock {
         self.doubted.notified().await;
     }
 
+    /// Returns once this much time has passed, however the database's clock was set meanwhile; where a test has stopped it, once the
+    /// test has turned it so far.
+    pub(crate) async fn passed(&self, time: Duration) {
+        let mut states = self.state.subscribe();
+        let mut left = time;
+        while left >= SHORTEST_TIME {
+            let before = states.borrow_and_update().reading;
+            let (began, was) = (Instant::now(), before.now());
+            let nap = if before.frozen { LONGEST_NAP } else { left.clamp(SHORTEST_NAP, LONGEST_NAP) };
+            tokio::select! {
+                () = tokio::time::sleep(nap) => {}
+                changed = states.changed() => if changed.is_err() { return },
+            }
+            let after = states.borrow().reading;
+            let passed = match before.frozen || after.frozen {
+                true => (after.now() - was).to_std().unwrap_or_default(),
+                false => began.elapsed(),
+            };
+            left = left.saturating_sub(passed);
+        }
+    }
+
     /// Returns once the clock has reached `time`.
     pub(crate) async fn reached(&self, time: DateTime<Utc>) {
         let mut states = self.state.subscribe();
@@ -160,6 +185,30 @@ mod tests {
         clock.set(Reading { database: noon, ..reading });
         wait.await;
         assert_eq!(clock.now(), noon);
+    }
+
+    #[tokio::test]
+    async fn a_minute_is_not_over_because_the_clock_was_set_and_passes_as_a_test_turns_a_stopped_one() {
+        let start = DateTime::<Utc>::UNIX_EPOCH;
+        let read = |seconds, frozen| Reading { database: start + TimeDelta::seconds(seconds), taken: Instant::now(), frozen };
+        let minute = Duration::from_secs(60);
+        let clock = Clock::new(read(0, false), Duration::from_secs(1));
+        let passed = clock.passed(minute);
+        tokio::pin!(passed);
+        for seconds in [3600, -3600, 0] {
+            assert!(futures_util::poll!(&mut passed).is_pending());
+            clock.set(read(seconds, false));
+        }
+        assert!(futures_util::poll!(&mut passed).is_pending());
+
+        clock.set(read(0, true));
+        let passed = clock.passed(minute);
+        tokio::pin!(passed);
+        for seconds in [30, 59, 60] {
+            assert!(futures_util::poll!(&mut passed).is_pending(), "{seconds}");
+            clock.set(read(seconds, true));
+        }
+        passed.await;
     }
 
     #[tokio::test]

@@ -78,7 +78,7 @@ begin
     select present.at into counted_at from durable.present;
     limited := settings.concurrency is not null;
     if limited then
-        -- Whoever holds them, a worker without a row, too.
+        -- Executions of a worker without a row count, too.
         with recursive holder as (
             (
                 select running.worker_id

@@ -17,7 +17,7 @@ as $$
     ended as materialized (
         -- One whose execution is no longer kept has ended, too.
         select
-            fire.schedule, fire.due_at, execution.finished_at, execution.error,
+            fire.schedule, fire.due_at, execution.error,
             execution.state = 'completed' as completed,
             execution.state in ('failed', 'compensated', 'compensation_failed') as failed
         from fire
@@ -34,7 +34,7 @@ as $$
           and schedule_fires.due_at = ended.due_at
     ),
     success as (
-        select schedule, max(finished_at) as at
+        select schedule, max(due_at) as due_at
         from ended
         where completed
         group by schedule
@@ -43,8 +43,9 @@ as $$
         select
             ended.schedule,
             bool_or(completed) as completed,
-            count(*) filter (where failed and finished_at > coalesce(success.at, '-infinity')) as failed,
-            (array_agg(error order by finished_at desc) filter (where failed))[1] as error
+            -- In the order of due times, which no clock that is set back changes.
+            count(*) filter (where failed and ended.due_at > coalesce(success.due_at, '-infinity')) as failed,
+            (array_agg(error order by ended.due_at desc) filter (where failed))[1] as error
         from ended
         left join success using (schedule)
         group by ended.schedule

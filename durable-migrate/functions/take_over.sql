@@ -98,7 +98,8 @@ begin
     where shard = 0
       and execution_id = origin
       and outcome is not null
-      and (resolved_ordinal < until) is not false
+      -- Programs of before the ordinals end waits without one.
+      and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
 
     insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload, sent_by)

@@ -115,7 +115,7 @@ impl Doze {
         Ok(())
     }
 
-    #[step]
+    #[step(timeout = "10m")]
     async fn stand(&self) -> Result<()> {
         self.0.gate.pass().await;
         Ok(())
@@ -211,6 +211,24 @@ async fn no_worker_that_lives_is_declared_lost_because_the_clock_was_set_forward
 }
 
 #[tokio::test]
+async fn a_step_under_way_does_not_time_out_because_the_clock_was_set_forward() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let world = World::new();
+    let builder = Durable::builder().database_url(proxy.url()).max_connections(4).lease(Duration::from_secs(3));
+    let worker = builder.register(Doze(world.clone())).start().await.unwrap();
+    let handle = worker.start::<Doze>(()).await.unwrap();
+    eventually("at the gate", async || world.gate.inside() == 1).await;
+    clock::step(&database, 3600).await;
+    let beats = proxy.answered("workers/beat");
+    eventually("the process follows the clock", async || proxy.answered("workers/beat") > beats + 1).await;
+
+    world.gate.let_pass(1);
+    soon("awake", handle.result()).await.unwrap();
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_retry_keeps_what_was_caught_before_the_clock_was_set_back() {
     let database = support::database().await;
     let world = World::new();
@@ -269,7 +287,7 @@ async fn an_event_goes_to_the_wait_that_began_first_though_the_clock_was_set_bac
 }
 
 #[tokio::test]
-async fn a_publication_after_the_clock_was_set_back_reaches_who_waited_before() {
+async fn a_publication_after_the_clock_was_set_back_reaches_the_waits_before_it() {
     let database = support::database().await;
     let worker = database.builder().register(Listener).start().await.unwrap();
     let handle = worker.start::<Listener>(()).await.unwrap();

@@ -18,7 +18,6 @@ use super::scope::Scope;
 use super::step::{BoxFuture, StepSpec};
 use super::step_handle::StepHandle;
 use super::transaction::{Transaction, TransactionCalls};
-use crate::clock;
 use crate::error::{ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
 use crate::panics;
@@ -376,8 +375,7 @@ impl Call {
     /// Returns when the attempt that begins now has taken too long.
     async fn timed_out(&self) -> Box<Failure> {
         let Some(timeout) = self.spec.timeout else { return std::future::pending().await };
-        let clock = self.run.clock();
-        clock.reached(clock::after(clock.now(), timeout)).await;
+        self.run.clock().passed(timeout).await;
         let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
         Box::new(Failure::new(ErrorKind::TimedOut, message))
     }

@@ -43,7 +43,7 @@ pub(super) enum Blow {
     CrashDatabase,
     /// The clock of the database is set back or forward by some seconds.
     StepClock,
-    /// A stranger locks the tables that everybody works on, for a while.
+    /// A stranger locks the tables that all workers write to, for a while.
     LockTables,
 }
 

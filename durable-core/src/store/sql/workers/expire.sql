@@ -5,7 +5,7 @@ with now as materialized (
 expired as (
     select worker_id
     from durable.workers
-    -- By the reading, which this process carries forward, nobody is lost because the clock was set forward in this moment.
+    -- This process carries the reading forward itself, so a clock that was just set forward does not end leases.
     where shard = $1 and lease_until < (select least(at, $2) from now) and lost_at is null
     for update skip locked
 ),
