@@ -13,7 +13,7 @@ use self::values::{Odd, Odds};
 use crate::support::{self, Database, PATIENCE, eventually};
 
 /// How many values are generated, and how many of those that cannot be recorded are tried.
-const GENERATED: usize = 4_000;
+const GENERATED: usize = 2_000;
 const REFUSED: usize = 40;
 
 /// How many values are recorded together.
@@ -600,4 +600,98 @@ async fn a_compensation_is_given_what_run_was_given() {
     assert_eq!(*decider.undone.lock().unwrap(), [given]);
     let recorded = format!("select output::text from durable.checkpoints where execution_id = '{id}' and key like 'undo/%'");
     assert_eq!(database.value::<String>(&recorded).await, u128::MAX.to_string());
+}
+
+/// Says how its child ended, again after each replay.
+struct Guardian;
+
+#[workflow]
+impl Guardian {
+    async fn run(&self, cx: &Context, _: ()) -> Result<String> {
+        let child = cx.child::<Echo>(Vec::new()).await;
+        let () = cx.wait_for_event("end").await?;
+        Ok(format!("{child:?}"))
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_child_is_the_same_where_the_child_is_not_registered() {
+    let database = support::database().await;
+    let worker = database.builder().register(Guardian).register(Echo).start().await.unwrap();
+    let id = worker.start::<Guardian>(()).await.unwrap().id();
+    eventually("it waits", async || database.count(WAITS_FOR_ITS_END).await == 1).await;
+    worker.shutdown().await.unwrap();
+
+    let worker = database.builder().register(Guardian).start().await.unwrap();
+    worker.send_event(id, "end", &()).await.unwrap();
+    assert_eq!(worker.handle::<Guardian>(id).result_within(PATIENCE).await.unwrap(), "Ok([])");
+    worker.shutdown().await.unwrap();
+}
+
+/// Two releases of one workflow, whose step returns an error of another type in the second.
+macro_rules! release {
+    ($release:ident, $error:ident) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        enum $error {
+            $release(u32),
+            Other(String),
+        }
+
+        impl std::fmt::Display for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self:?}")
+            }
+        }
+
+        impl std::error::Error for $error {}
+
+        impl From<Error> for $error {
+            fn from(error: Error) -> Self {
+                Self::Other(error.to_string())
+            }
+        }
+
+        struct $release;
+
+        #[workflow(name = "released")]
+        impl $release {
+            async fn run(&self, cx: &Context, _: ()) -> Result<String> {
+                let failed = self.fail().await;
+                let () = cx.wait_for_event("end").await?;
+                Ok(format!("{failed:?}"))
+            }
+
+            #[step]
+            async fn fail(&self) -> Result<(), $error> {
+                Err($error::$release(7))
+            }
+        }
+    };
+}
+
+release!(First, FirstError);
+release!(Second, SecondError);
+
+#[tokio::test]
+async fn a_recorded_error_of_another_type_stops_the_execution_and_is_never_taken_for_another_error() {
+    let database = support::database().await;
+    let worker = database.builder().register(First).start().await.unwrap();
+    let id = worker.start::<First>(()).await.unwrap().id();
+    eventually("it waits", async || database.count(WAITS_FOR_ITS_END).await == 1).await;
+    worker.shutdown().await.unwrap();
+
+    let worker = database.builder().register(Second).start().await.unwrap();
+    worker.send_event(id, "end", &()).await.unwrap();
+    let stopped =
+        support::eventually_some("it is stopped", async || worker.get_execution(id).await.unwrap().execution.error).await;
+    assert_eq!(stopped.kind, ErrorKind::Diverged);
+    for part in [r#"recorded: step fail, error {"First":7}"#, "unknown variant `First`"] {
+        assert!(stopped.message.contains(part), "{stopped}");
+    }
+    worker.shutdown().await.unwrap();
+
+    let worker = database.builder().register(First).start().await.unwrap();
+    worker.resume(id).await.unwrap();
+    assert_eq!(worker.handle::<First>(id).result_within(PATIENCE).await.unwrap(), "Err(First(7))");
+    worker.shutdown().await.unwrap();
 }

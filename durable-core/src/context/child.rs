@@ -134,7 +134,9 @@ impl<W: Workflow> ChildCall<W> {
     async fn end(mut self) -> Result<(Place, RecordedWait)> {
         let queue = self.waiting.details().child.as_ref().map(|child| child.queue.clone()).unwrap_or_default();
         let scope = self.waiting.scope().clone();
-        if let Some(refusal) = scope.run.refuses_child(W::NAME, W::VERSION, &queue) {
+        // A child on record was started already; this process need not know its workflow to read how it ended.
+        let is_recorded = scope.run.find_known(std::iter::once(self.waiting.key().to_owned())).is_some();
+        if let Some(refusal) = scope.run.refuses_child(W::NAME, W::VERSION, &queue).filter(|_| !is_recorded) {
             self.waiting.refuse(refusal);
         }
         if let Some(refused) = self.waiting.take_refusal() {

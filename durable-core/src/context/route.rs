@@ -83,7 +83,7 @@ impl<T: Serialize + DeserializeOwned> SentArgument for T {}
 
 impl Sent {
     /// Adds an argument, which is read as a `T` where the step runs.
-    pub fn add<T: DeserializeOwned>(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
+    pub fn add<T: SentArgument>(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
         self.digest.add(payload::digest(value));
         let Some(values) = &mut self.values else { return };
         match payload::record_as::<T>(&format!("the argument `{name}`"), value).and_then(|(value, _)| value.to_raw()) {

@@ -113,7 +113,6 @@ impl JsonSchema for Odds {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_even(number: &u8) -> bool {
     number % 2 == 0
 }
