@@ -62,6 +62,13 @@ impl Clock {
         });
     }
 
+    /// Takes note that the database's clock has shown this time: the clock is not behind it.
+    pub(crate) fn not_before(&self, time: DateTime<Utc>) {
+        if self.now() < time {
+            self.reading.send_modify(|reading| *reading = Reading { database: time, taken: Instant::now(), ..*reading });
+        }
+    }
+
     /// Returns once the clock has reached `time`.
     pub(crate) async fn reached(&self, time: DateTime<Utc>) {
         let mut readings = self.reading.subscribe();

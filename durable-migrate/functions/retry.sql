@@ -8,6 +8,7 @@ as $$
 #variable_conflict use_column
 declare
     target record;
+    repeated text[];
 begin
     -- Of two who retry it, the second finds what the first began.
     perform durable.lock_mailbox(retry.execution_id);
@@ -29,9 +30,16 @@ begin
         raise exception 'execution % goes on as % already, which is %', retry.execution_id, target.execution_id, target.state
         using errcode = 'UD409', hint = 'look at that one; fork from a step to have another';
     end if;
+    repeated := array(select durable.to_repeat(retry.execution_id));
     select * into id, queue
-    from durable.take_over(
-        retry.execution_id, new_id, retry.version, 'infinity', array(select durable.to_repeat(retry.execution_id))
-    );
+    from durable.take_over(retry.execution_id, new_id, retry.version, 'infinity', repeated);
+    -- The children that are started again get the keys of those that failed.
+    update durable.executions
+    set key = null
+    where shard = 0
+      and parent_id = retry.execution_id
+      and parent_key = any (repeated)
+      and key is not null
+      and state in ('failed', 'cancelled', 'compensated', 'compensation_failed');
 end
 $$;

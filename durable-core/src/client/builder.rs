@@ -289,7 +289,7 @@ impl Builder {
                 queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
             };
             let lanes = Lanes {
-                saves: Lane::open(Arc::new(Saves), session()),
+                saves: Lane::open(Arc::new(Saves { clock: clock.clone() }), session()),
                 parks: Lane::open(Arc::new(Parks), session()),
                 attempts: Lane::open(Arc::new(Attempts), session()),
                 family: Family { news, here: Arc::new(here) },

@@ -60,6 +60,8 @@ struct Failed<E> {
     failure: Box<Failure>,
     advice: RetryAdvice,
     error: E,
+    /// Whether it left nothing behind, because of an outage or of transactions in its way.
+    undone: bool,
 }
 
 impl Call {
@@ -85,6 +87,7 @@ impl Call {
                 return self.fail(attempt, Duration::ZERO, refused);
             }
         };
+        let mut repeated = 0;
         loop {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
@@ -118,14 +121,15 @@ impl Call {
                     self.keep(value, self.checkpoint(Outcome::Output(output), attempt, took), transaction).await
                 }
                 Err(failed) => {
-                    if let Some(transaction) = transaction {
-                        transaction.roll_back().await;
-                    }
-                    Err(failed)
+                    let undone = match transaction {
+                        Some(transaction) => !transaction.roll_back().await || failed.error.is_conflict(),
+                        None => false,
+                    };
+                    Err(Failed { undone, ..failed })
                 }
             };
             cut_off.began = None;
-            let Failed { failure, advice, error } = match ended {
+            let Failed { failure, advice, error, undone } = match ended {
                 Ok(result) => {
                     span.completed();
                     return result;
@@ -133,6 +137,16 @@ impl Call {
                 Err(failed) => failed,
             };
             tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
+            let pause = retry::repetition(repeated, self.roll(attempt)).filter(|_| undone);
+            if let Some(pause) = pause {
+                span.failed(&failure, Some(pause));
+                repeated += 1;
+                attempt -= 1;
+                tokio::time::sleep(pause).await;
+                drop(busy);
+                self.run.stop_if_draining().await;
+                continue;
+            }
             let now = self.run.clock().now();
             match retry::after_failure(self.spec.retry, attempt, advice, now, self.roll(attempt)) {
                 AfterFailure::GiveUp => {
@@ -216,6 +230,9 @@ impl Call {
                 Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await)
             }
             Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
+            Ok(Committed::Undone(error)) => {
+                Err(Failed { undone: true, ..Failed::of(Box::new(error.failure().clone()), error.retry_advice()) })
+            }
             Err(error) => Err(Failed::of(Box::new(error.failure().clone()), error.retry_advice())),
         }
     }
@@ -327,12 +344,13 @@ impl Call {
     /// Runs one attempt, to its end or its timeout.
     async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant, span: &AttemptSpan) -> Ended<R> {
         let handle = self.handle(attempt);
+        let deadline = self.deadline();
         let mut body = InStep { handle, body, span };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
-            return ended;
+            return self.in_time(deadline, ended);
         }
-        let timed_out = self.timed_out();
+        let timed_out = self.timed_out(deadline);
         let long = async {
             tokio::time::sleep(RECORDED_AS_RUNNING_AFTER).await;
             drop(self.run.record_attempt_soon(self.attempt_record(attempt, started.elapsed(), None, None)));
@@ -340,7 +358,7 @@ impl Call {
         };
         tokio::select! {
             biased;
-            ended = &mut body => ended,
+            ended = &mut body => self.in_time(deadline, ended),
             failure = timed_out => Ended::Broke(failure),
             never = long => match never {},
         }
@@ -349,6 +367,7 @@ impl Call {
     /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
     async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32, span: &AttemptSpan) -> Ended<R> {
         let handle = self.handle(attempt);
+        let deadline = self.deadline();
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
         let body = std::future::poll_fn(|cx| match span.within(|| panics::catch(|| branch.poll(cx.waker()))) {
@@ -357,16 +376,33 @@ impl Call {
         });
         tokio::select! {
             biased;
-            ended = body => ended,
-            failure = self.timed_out() => Ended::Broke(failure),
+            ended = body => self.in_time(deadline, ended),
+            failure = self.timed_out(deadline) => Ended::Broke(failure),
         }
     }
 
-    /// Returns when the attempt that begins now has taken too long.
-    async fn timed_out(&self) -> Box<Failure> {
-        let Some(timeout) = self.spec.timeout else { return std::future::pending().await };
-        let clock = self.run.clock();
-        clock.reached(clock::after(clock.now(), timeout)).await;
+    /// When the attempt that begins now has taken too long.
+    fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.spec.timeout.map(|timeout| clock::after(self.run.clock().now(), timeout))
+    }
+
+    /// Returns at the deadline.
+    async fn timed_out(&self, deadline: Option<DateTime<Utc>>) -> Box<Failure> {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        self.run.clock().reached(deadline).await;
+        self.late()
+    }
+
+    /// How an attempt ended, as it counts: one that blocked its thread beyond the deadline has timed out.
+    fn in_time<R>(&self, deadline: Option<DateTime<Utc>>, ended: Ended<R>) -> Ended<R> {
+        match deadline {
+            Some(deadline) if self.run.clock().now() > deadline => Ended::Broke(self.late()),
+            _ => ended,
+        }
+    }
+
+    fn late(&self) -> Box<Failure> {
+        let timeout = self.spec.timeout.unwrap_or_default();
         let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
         Box::new(Failure::new(ErrorKind::TimedOut, message))
     }
@@ -381,6 +417,7 @@ impl Call {
             failure: Box::new(error.to_failure()),
             advice: error.advice(),
             error,
+            undone: false,
         })?;
         match payload::encode_for_replay(&format!("the output of step `{}`", self.spec.name), &value) {
             Ok(output) => Ok((value, output)),
@@ -407,7 +444,7 @@ impl Call {
 
 impl<E: StepError> Failed<E> {
     fn of(failure: Box<Failure>, advice: RetryAdvice) -> Self {
-        Self { error: E::from_failure((*failure).clone()), failure, advice }
+        Self { error: E::from_failure((*failure).clone()), failure, advice, undone: false }
     }
 }
 

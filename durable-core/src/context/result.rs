@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Failure, Result, RetryAdvice};
+use crate::store::transactions;
 
 /// A value that a step returns: it is recorded as JSON and comes back at a replay.
 #[diagnostic::on_unimplemented(
@@ -32,6 +33,9 @@ pub trait StepError: Sized + Send {
 
     /// The error that was recorded.
     fn from_failure(failure: Failure) -> Self;
+
+    /// Whether it, or one of its causes, says that other transactions were in the way of this one.
+    fn is_conflict(&self) -> bool;
 }
 
 impl StepError for Error {
@@ -46,6 +50,15 @@ impl StepError for Error {
     fn from_failure(failure: Failure) -> Self {
         Self::from_failure(failure)
     }
+
+    fn is_conflict(&self) -> bool {
+        self.source().is_some_and(|error| caused_by_conflict(error))
+    }
+}
+
+fn caused_by_conflict(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref()).any(transactions::is_conflict)
 }
 
 #[diagnostic::do_not_recommend]
@@ -64,6 +77,10 @@ where
     fn from_failure(failure: Failure) -> Self {
         let own = failure.value.clone().and_then(|value| serde_json::from_value(value).ok());
         own.unwrap_or_else(|| Self::from(Error::from_failure(failure)))
+    }
+
+    fn is_conflict(&self) -> bool {
+        caused_by_conflict(self)
     }
 }
 

@@ -153,6 +153,8 @@ struct State {
     hold: Hold,
     /// Whether the worker before this one was lost while it held the execution.
     after_crash: bool,
+    /// When the last of what is recorded was recorded, as far as this process knows.
+    newest: Option<DateTime<Utc>>,
     recorded: BTreeMap<String, Checkpoint>,
     attempts: BTreeMap<String, Vec<FailedAttempt>>,
     /// Waits in the journal that nobody has asked for yet: over, or still open.
@@ -259,6 +261,7 @@ impl Run {
             state: Mutex::new(State {
                 hold: Hold::by(claimed),
                 after_crash: false,
+                newest: None,
                 recorded: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 known: BTreeMap::new(),
@@ -302,6 +305,7 @@ impl Run {
     pub(crate) fn load(&self, journal: JournalRecords, after_crash: bool) {
         let mut state = self.state();
         state.after_crash = after_crash;
+        state.newest = state.newest.max(journal.newest);
         for checkpoint in journal.checkpoints {
             if let Some(order) = checkpoint.undo_order {
                 state.undoable.insert(order, Undoable::of(&checkpoint));
@@ -358,6 +362,12 @@ impl Run {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The database's time, and never earlier than what is recorded of the execution.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        self.state().newest.map_or(now, |newest| newest.max(now))
     }
 
     pub(super) fn cancellation(&self) -> watch::Receiver<bool> {

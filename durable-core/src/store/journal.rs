@@ -26,6 +26,7 @@ pub(crate) async fn load(
     for row in &rows {
         let execution_id = ExecutionId::from(row.try_get::<Uuid, _>("execution_id")?);
         let journal = journals.entry(execution_id).or_default();
+        journal.newest = journal.newest.max(row.try_get("recorded_at")?);
         match row.try_get("entry")? {
             "checkpoint" => journal.checkpoints.push(checkpoint(row)?),
             "attempt" => journal.attempts.push(attempt(execution_id, row)?),

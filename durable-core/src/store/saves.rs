@@ -7,6 +7,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Batch, Statement, Store};
+use crate::clock::Clock;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
@@ -75,7 +76,10 @@ pub(crate) enum Written {
 
 /// The lane of saves.
 #[derive(Debug)]
-pub(crate) struct Saves;
+pub(crate) struct Saves {
+    /// Each write is a reading of the database's clock: what comes after it is not earlier.
+    pub(crate) clock: Arc<Clock>,
+}
 
 impl Batch for Saves {
     type Item = Save;
@@ -126,6 +130,9 @@ impl Batch for Saves {
             .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
+        if let Some(row) = rows.first() {
+            self.clock.not_before(row.try_get(1)?);
+        }
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
         let written = |item: &Save| match accepted.contains(&item.id.as_uuid()) {
             true => Written::Accepted,

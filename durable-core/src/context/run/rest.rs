@@ -184,6 +184,7 @@ impl Run {
         let mut state = self.state();
         let mut wakers: Vec<Waker> = Vec::new();
         for wait in resolved {
+            state.newest = state.newest.max(wait.resolved_at);
             let Some(open) = state.waits.get_mut(&wait.key) else {
                 state.resolve_known(wait);
                 continue;
