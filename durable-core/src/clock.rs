@@ -1,5 +1,6 @@
 //! The database's clock as this process knows it: the only reader of time, and one that tests can turn.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -68,6 +69,28 @@ impl Reading {
     }
 }
 
+/// The beginning of something whose duration counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch {
+    reading: Reading,
+    began: Instant,
+}
+
+/// The newest time that an execution has on record, in microseconds since 1970: its own time never comes before that.
+#[derive(Debug, Default)]
+pub(crate) struct Latest(AtomicI64);
+
+impl Latest {
+    pub(crate) fn note(&self, time: DateTime<Utc>) {
+        self.0.fetch_max(time.timestamp_micros(), Ordering::AcqRel);
+    }
+
+    /// The time, or the newest on record if that is later.
+    pub(crate) fn or(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::Acquire)).map_or(time, |latest| latest.max(time))
+    }
+}
+
 impl Clock {
     /// A clock that reads so now; a move forward by more than `most_drift` counts as a step.
     pub(crate) fn new(reading: Reading, most_drift: Duration) -> Self {
@@ -118,25 +141,35 @@ impl Clock {
         self.doubted.notified().await;
     }
 
-    /// Returns once this much time has passed, however the database's clock was set meanwhile; where a test has stopped it, once the
-    /// test has turned it so far.
+    /// Starts a watch.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch { reading: self.state.borrow().reading, began: Instant::now() }
+    }
+
+    /// How much time has passed since the watch was started, however the database's clock was set meanwhile; where a test has stopped
+    /// it, how far the test has turned it.
+    pub(crate) fn elapsed(&self, watch: Watch) -> Duration {
+        let now = self.state.borrow().reading;
+        if now.frozen || watch.reading.frozen {
+            (now.now() - watch.reading.now()).to_std().unwrap_or_default()
+        } else {
+            watch.began.elapsed()
+        }
+    }
+
+    /// Returns once this much time has passed by a watch that is started now.
     pub(crate) async fn passed(&self, time: Duration) {
         let mut states = self.state.subscribe();
         let mut left = time;
         while left >= SHORTEST_TIME {
             let before = states.borrow_and_update().reading;
-            let (began, was) = (Instant::now(), before.now());
+            let watch = self.watch();
             let nap = if before.frozen { LONGEST_NAP } else { left.clamp(SHORTEST_NAP, LONGEST_NAP) };
             tokio::select! {
                 () = tokio::time::sleep(nap) => {}
                 changed = states.changed() => if changed.is_err() { return },
             }
-            let after = states.borrow().reading;
-            let passed = match before.frozen || after.frozen {
-                true => (after.now() - was).to_std().unwrap_or_default(),
-                false => began.elapsed(),
-            };
-            left = left.saturating_sub(passed);
+            left = left.saturating_sub(self.elapsed(watch));
         }
     }
 

@@ -254,7 +254,7 @@ impl Context {
     pub async fn now(&self) -> Result<DateTime<Utc>> {
         let scope = self.scope();
         let key = scope.next_key("now", "");
-        step::record(scope, key, |run| run.clock().now()).await
+        step::record(scope, key, |run| run.now()).await
     }
 
     /// A UUID that is new for every call, and the same at a replay: version 5, in the namespace of this execution.

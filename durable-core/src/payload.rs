@@ -217,6 +217,59 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_sees_the_order_of_sequences_and_tuples_but_not_that_of_hash_sets() {
+        assert_ne!(digest(&(1, 2)), digest(&(2, 1)));
+        assert_ne!(digest(&["a", "b"]), digest(&["b", "a"]));
+        assert_ne!(digest(&[0, 0]), digest(&[0]));
+        assert_ne!(digest(&[[1, 2], [3, 4]]), digest(&[[1, 3], [2, 4]]));
+        assert_ne!(digest(&[(1, "x"), (2, "y")]), digest(&[(2, "x"), (1, "y")]));
+        let set = |numbers: &[u32]| numbers.iter().copied().collect::<std::collections::HashSet<u32>>();
+        let up: Vec<u32> = (1..100).collect();
+        let down: Vec<u32> = (1..100).rev().collect();
+        assert_eq!(digest(&set(&up)), digest(&set(&down)));
+        assert_eq!(digest(&Some(Box::new(set(&up)))), digest(&Some(Box::new(set(&down)))));
+        assert_eq!(digest(&(1, &set(&up))), digest(&(1, &set(&down))));
+    }
+
+    #[test]
+    fn a_new_field_with_an_empty_default_and_a_flattened_struct_leave_the_digest_alone() {
+        #[derive(Serialize)]
+        struct Before {
+            id: u32,
+            city: &'static str,
+            street: &'static str,
+        }
+        #[derive(Serialize)]
+        struct Address {
+            city: &'static str,
+            street: &'static str,
+        }
+        #[derive(Serialize)]
+        struct After {
+            id: u32,
+            #[serde(flatten)]
+            address: Address,
+            urgent: bool,
+            tries: u64,
+            note: String,
+            tags: Vec<String>,
+            nested: Option<Option<u32>>,
+        }
+        let before = Before { id: 7, city: "Rome", street: "Via Appia" };
+        let after = |urgent| After {
+            id: 7,
+            address: Address { city: "Rome", street: "Via Appia" },
+            urgent,
+            tries: 0,
+            note: String::new(),
+            tags: Vec::new(),
+            nested: None,
+        };
+        assert_eq!(digest(&before), digest(&after(false)));
+        assert_ne!(digest(&before), digest(&after(true)));
+    }
+
+    #[test]
     fn a_new_optional_field_that_is_empty_leaves_the_digest_alone() {
         #[derive(Serialize)]
         struct Before {

@@ -24,6 +24,7 @@ const JOIN: &str =
     "branches that the journal does not know of come in an order that a replay may not repeat: write `durable::join!`";
 const TRY_JOIN: &str =
     "branches that the journal does not know of come in an order that a replay may not repeat: write `durable::try_join!`";
+const MANY: &str = "futures that the journal does not know of come in an order that a replay may not repeat: write `cx.map(items).each(…)`, or `durable::join!` for a few";
 const RACE: &str = "a branch that the journal does not know of may win in a replay: write `durable::race!`";
 
 /// Full paths and what to write instead. A path in `run` matches when it is the end of one of these, at least two words long.
@@ -52,7 +53,31 @@ const CALLS: &[(&[&str], &str)] = &[
     (&["tokio", "task", "spawn_blocking"], SPAWN),
     (&["tokio", "task", "spawn_local"], SPAWN),
     (&["std", "thread", "spawn"], SPAWN),
+    (&["futures", "future", "join_all"], MANY),
+    (&["futures", "future", "try_join_all"], MANY),
+    (&["futures", "future", "join"], JOIN),
+    (&["futures", "future", "try_join"], TRY_JOIN),
+    (&["futures", "future", "select"], RACE),
+    (&["futures", "future", "select_all"], MANY),
+    (&["futures", "future", "select_ok"], MANY),
+    (&["futures_util", "future", "join_all"], MANY),
+    (&["futures_util", "future", "try_join_all"], MANY),
+    (&["futures_util", "future", "join"], JOIN),
+    (&["futures_util", "future", "try_join"], TRY_JOIN),
+    (&["futures_util", "future", "select"], RACE),
+    (&["futures_util", "future", "select_all"], MANY),
+    (&["futures_util", "future", "select_ok"], MANY),
 ];
+
+/// Functions that are usually imported: nothing else has these names.
+const WORDS: &[(&str, &str)] = &[("join_all", MANY), ("try_join_all", MANY)];
+
+/// Types whose very use in replayed code is a mistake, by their names and the functions that make one.
+const TYPES: &[&str] = &["FuturesUnordered", "FuturesOrdered", "JoinSet"];
+
+/// Methods of streams that run futures beside each other.
+const METHODS: &[&str] =
+    &["buffer_unordered", "buffered", "for_each_concurrent", "try_for_each_concurrent", "try_buffer_unordered", "try_buffered"];
 
 const MACROS: &[(&[&str], &str)] = &[
     (&["tokio", "join"], JOIN),
@@ -97,8 +122,12 @@ struct Replay<'errors> {
 impl Replay<'_> {
     fn refuse_if_listed(&mut self, path: &Path, list: &[(&[&str], &str)]) {
         if let Some((_, cure)) = list.iter().find(|(full, _)| is_end_of(path, full)) {
-            self.errors.at(path, format!("{} is replayed after a crash, and {cure}", self.who));
+            self.refuse(path, cure);
         }
+    }
+
+    fn refuse(&mut self, place: impl quote::ToTokens, cure: &str) {
+        self.errors.at(place, format!("{} is replayed after a crash, and {cure}", self.who));
     }
 }
 
@@ -106,6 +135,25 @@ impl<'ast> Visit<'ast> for Replay<'_> {
     fn visit_expr_path(&mut self, expression: &'ast syn::ExprPath) {
         self.refuse_if_listed(&expression.path, CALLS);
         visit::visit_expr_path(self, expression);
+    }
+
+    fn visit_path(&mut self, path: &'ast Path) {
+        let words = path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>();
+        let cure = match words.as_slice() {
+            [word] if !TYPES.contains(&word.as_str()) => WORDS.iter().find(|(listed, _)| word == listed).map(|(_, cure)| *cure),
+            words => words.iter().any(|word| TYPES.contains(&word.as_str())).then_some(MANY),
+        };
+        if let Some(cure) = cure {
+            self.refuse(path, cure);
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if METHODS.iter().any(|method| call.method == method) {
+            self.refuse(&call.method, MANY);
+        }
+        visit::visit_expr_method_call(self, call);
     }
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {

@@ -9,6 +9,7 @@ as $$
 #variable_conflict use_column
 declare
     target record;
+    repeated text[];
 begin
     if retry.version < 1 then
         raise exception 'a retry in version %', retry.version using errcode = 'UD422', hint = 'versions start at 1';
@@ -33,9 +34,16 @@ begin
         raise exception 'execution % goes on as % already, which is %', retry.execution_id, target.execution_id, target.state
         using errcode = 'UD409', hint = 'look at that one; fork from a step to have another';
     end if;
+    repeated := array(select durable.to_repeat(retry.execution_id));
     select * into id, queue
-    from durable.take_over(
-        retry.execution_id, new_id, retry.version, null, array(select durable.to_repeat(retry.execution_id))
-    );
+    from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated);
+    -- The children that are started again get the keys of those that failed.
+    update durable.executions
+    set key = null
+    where shard = 0
+      and parent_id = retry.execution_id
+      and parent_key = any (repeated)
+      and key is not null
+      and state in ('failed', 'cancelled', 'compensated', 'compensation_failed');
 end
 $$;

@@ -146,7 +146,7 @@ begin
             case
                 when same_id.worker_id = start_many.worker_id and same_id.epoch = 1 then 'claimed'
                 when same_id.execution_id is not null then 'queued'
-                when coalesce(same_key.input::jsonb = asked.input::jsonb, unfinished.execution_id is not null) then 'existing'
+                when coalesce(durable.same_input(same_key.input, asked.input::json), unfinished.execution_id is not null) then 'existing'
             end as outcome
         from unnest(execution_ids, workflows, keys, inputs, deduplication_keys)
             with ordinality as asked (execution_id, workflow, key, input, deduplication_key, item)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use durable::prelude::*;
 use durable::{ExecutionDetails, Wait, WaitOutcome};
-use futures_util::future::join_all;
+use futures_util::future::{join as beside, join_all};
 use tokio::sync::oneshot;
 
 use crate::support::bodies::{Gate, Tally};
@@ -548,7 +548,7 @@ impl Overlapping {
             durable::join!(self.step_that_ends(), brought_along).await?;
         }
         durable::join!(self.step_that_ends(), async {
-            let (one, other) = futures_util::future::join(self.stuck(), self.step_that_ends()).await;
+            let (one, other) = beside(self.stuck(), self.step_that_ends()).await;
             one.and(other)
         })
         .await?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable::prelude::*;
 use durable::{Execution, Workflow};
+use futures_util::future::join as beside;
 use serde_json::Value;
 
 use crate::support::{self, Database, PATIENCE, clock};
@@ -141,7 +142,8 @@ struct Impatient(Calls);
 #[workflow(name = "order")]
 impl Impatient {
     async fn run(&self, _cx: &Context, cents: u64) -> Result<String> {
-        let (one, other) = futures_util::future::join(self.pay(cents), self.note(cents)).await;
+        // Under a name that the macro does not know.
+        let (one, other) = beside(self.pay(cents), self.note(cents)).await;
         Ok(format!("{}, {}", one?, other?))
     }
 
@@ -286,6 +288,9 @@ async fn steps_that_overlap_in_one_scope_stop_the_execution() {
     let calls = Calls::default();
     let worker = database.builder().register(Impatient(calls.clone())).start().await.unwrap();
     let id = worker.start::<Impatient>(100).await.unwrap().id();
+    let error = worker.handle::<Impatient>(id).result_within(PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Diverged);
+    assert!(error.to_string().contains(&format!("execution {id} is stopped, and can be resumed: ")), "{error}");
     let stopped = until_stopped(&worker, id).await;
     let failure = stopped.error.unwrap();
     assert_eq!((stopped.state, failure.kind), (ExecutionState::Waiting, ErrorKind::Diverged));
@@ -352,4 +357,100 @@ async fn what_the_context_draws_is_new_each_time_and_the_same_at_a_replay() {
         assert_eq!(drawn.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{drawn:?}");
     }
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_result_of_an_execution_that_is_stopped_elsewhere_is_an_error_that_says_so() {
+    let database = support::database().await;
+    let (id, calls) = left_by_first(&database).await;
+    let client = database.client().await;
+    let handle = client.handle::<First>(id);
+    let waiting = tokio::spawn(async move { handle.result_within(PATIENCE).await });
+    let stopped = stopped_under(&database, id, Dearer(calls.clone())).await;
+    for error in [waiting.await.unwrap(), client.handle::<First>(id).result_within(PATIENCE).await].map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::Diverged);
+        assert!(error.to_string().contains("is called with other arguments"), "{error}");
+    }
+    assert_recoverable(&database, &stopped, &calls, &[]).await;
+}
+
+/// Takes at most two hours, and pays another amount at each replay.
+struct Fickle(Calls);
+
+#[workflow(timeout = "2h")]
+impl Fickle {
+    async fn run(&self, cx: &Context, (): ()) -> Result<String> {
+        let cents = self.0.fetch_add(1, Ordering::SeqCst);
+        self.pay(cents).await?;
+        cx.sleep(hours(1)).await?;
+        Ok("paid".to_owned())
+    }
+
+    #[step]
+    async fn pay(&self, cents: usize) -> Result<usize> {
+        Ok(cents)
+    }
+}
+
+#[tokio::test]
+async fn the_timeout_of_a_workflow_strikes_while_its_execution_is_stopped() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let worker = database.builder().cached_executions(0).register(Fickle(Calls::default())).start().await.unwrap();
+    let handle = worker.start::<Fickle>(()).await.unwrap();
+    clock::advance(&database, minutes(90)).await;
+    let stopped = until_stopped(&worker, handle.id()).await;
+    assert_eq!((stopped.state, stopped.error.unwrap().kind), (ExecutionState::Waiting, ErrorKind::Diverged));
+    clock::advance(&database, hours(1)).await;
+    let failed = handle.execution().await.unwrap();
+    assert_eq!((failed.state, failed.error.unwrap().kind), (ExecutionState::Failed, ErrorKind::TimedOut));
+    worker.shutdown().await.unwrap();
+}
+
+/// Asks what time it is, after a step and a wait.
+struct Late;
+
+#[workflow]
+impl Late {
+    async fn run(&self, cx: &Context, (): ()) -> Result<chrono::DateTime<chrono::Utc>> {
+        self.note().await?;
+        cx.wait_for_event::<()>("go").await?;
+        cx.now().await
+    }
+
+    #[step]
+    async fn note(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_time_in_run_is_not_earlier_than_what_is_recorded_when_the_database_s_clock_steps_back() {
+    let database = support::database().await;
+    let recorded_at = clock::freeze(&database).await;
+    let worker = database.builder().register(Late).start().await.unwrap();
+    let id = worker.start::<Late>(()).await.unwrap().id();
+    database.eventually_value::<i32>("select 1 from durable.waits where kind = 'event'").await;
+    worker.shutdown().await.unwrap();
+    database.run("update durable.clock set frozen_at = frozen_at - interval '1 hour'").await;
+    let worker = database.builder().register(Late).start().await.unwrap();
+    worker.send_event(id, "go", &()).await.unwrap();
+    let now = worker.handle::<Late>(id).result_within(PATIENCE).await.unwrap();
+    assert!(now >= recorded_at, "{now} is before {recorded_at}");
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_keyed_start_that_is_repeated_with_a_new_field_that_is_null_finds_the_first_one() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let start = |input: Value| client.start_by_name("order", &input).key("order-7").into_future();
+    let first = start(serde_json::json!({"id": 7, "lines": [{"sku": "a"}]})).await.unwrap();
+    let again = start(serde_json::json!({"id": 7, "lines": [{"sku": "a", "note": null}], "note": null})).await.unwrap();
+    assert_eq!(first, again);
+    for other in
+        [serde_json::json!({"id": 8, "lines": [{"sku": "a"}]}), serde_json::json!({"id": 7, "lines": [{"sku": "a"}, null]})]
+    {
+        assert_eq!(start(other).await.unwrap_err().kind(), ErrorKind::Conflict);
+    }
 }

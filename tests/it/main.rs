@@ -120,6 +120,8 @@ mod registering;
 #[cfg(test)]
 mod reminding;
 #[cfg(test)]
+mod repeating;
+#[cfg(test)]
 mod retrying;
 #[cfg(test)]
 mod rolling_back;

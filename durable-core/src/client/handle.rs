@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Durable;
 use crate::context::Workflow;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Execution, ExecutionState};
 use crate::payload;
@@ -33,7 +33,8 @@ impl<W: Workflow> ExecutionHandle<W> {
     ///
     /// # Errors
     /// The workflow's error when it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned`;
-    /// `NotFound` for an unknown execution.
+    /// `Diverged`, with the report, when the execution is stopped because its code does not fit its journal (it has not ended: deploy code
+    /// that fits, resume it, and ask again); `NotFound` for an unknown execution.
     pub async fn result(&self) -> Result<W::Output> {
         // Ask to be told before looking, or an end in between is missed.
         let told = self.durable.engine.signals.results.wait_for(self.id);
@@ -46,10 +47,17 @@ impl<W: Workflow> ExecutionHandle<W> {
                 let output = finished.output.ok_or_else(|| Error::new("a completed execution has no output"))?;
                 payload::decode(&format!("the output of workflow `{}`", W::NAME), output.as_str())
             }
+            ExecutionState::Waiting => Err(self.stopped(finished.error)),
             state => {
                 Err(finished.error.map_or_else(|| Error::new(format!("execution {} is {state}", self.id)), Error::from_failure))
             }
         }
+    }
+
+    fn stopped(&self, failure: Option<Failure>) -> Error {
+        let failure = failure.unwrap_or_else(|| Failure::new(ErrorKind::Diverged, "for a reason that is not recorded"));
+        let message = format!("execution {} is stopped, and can be resumed: {}", self.id, failure.message);
+        Error::from_failure(Failure { message, ..failure })
     }
 
     /// As [`result`](Self::result), but gives up after `timeout` without touching the execution.

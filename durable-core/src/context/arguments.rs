@@ -42,11 +42,11 @@ pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<u64> {
     Some(digest.finish())
 }
 
-/// An argument of a step that is retried: each attempt gets one.
+/// An argument of a step that is retried, or transactional and so may be repeated: each call of its body gets one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` must be `Clone`, because the step is retried and each attempt needs its own",
-    label = "cannot be given to a second attempt",
-    note = "take `&{Self}`, derive `Clone` for it, or remove `retry(…)`"
+    message = "`{Self}` must be `Clone`, because the step may be called again and each call needs its own",
+    label = "cannot be given to a second call",
+    note = "take `&{Self}`, derive `Clone` for it, or remove `retry(…)` or `transaction` from the step"
 )]
 pub trait RetryArgument {
     /// Another one for the next attempt.

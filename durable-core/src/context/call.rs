@@ -18,7 +18,8 @@ use super::scope::Scope;
 use super::step::{BoxFuture, StepSpec};
 use super::step_handle::StepHandle;
 use super::transaction::{Transaction, TransactionCalls};
-use crate::error::{ErrorKind, Failure, RetryAdvice};
+use crate::clock::Watch;
+use crate::error::{Error, ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
 use crate::panics;
 use crate::payload::{self, Payload};
@@ -59,6 +60,8 @@ enum Ended<R> {
 struct Failed {
     failure: Box<Failure>,
     advice: RetryAdvice,
+    /// Whether it left nothing behind, because of an outage or of transactions in its way.
+    undone: bool,
 }
 
 impl Call {
@@ -84,6 +87,7 @@ impl Call {
                 return self.fail(attempt, Duration::ZERO, refused).await;
             }
         };
+        let mut repeated = 0;
         loop {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
@@ -117,14 +121,15 @@ impl Call {
                     self.keep(value, self.checkpoint(Outcome::Output(output), attempt, took), transaction).await
                 }
                 Err(failed) => {
-                    if let Some(transaction) = transaction {
-                        transaction.roll_back().await;
-                    }
-                    Err(failed)
+                    let undone = match transaction {
+                        Some(transaction) => !transaction.roll_back().await || failed.undone,
+                        None => false,
+                    };
+                    Err(Failed { undone, ..failed })
                 }
             };
             cut_off.began = None;
-            let Failed { failure, advice } = match ended {
+            let Failed { failure, advice, undone } = match ended {
                 Ok(result) => {
                     span.completed();
                     return result;
@@ -132,6 +137,16 @@ impl Call {
                 Err(failed) => failed,
             };
             tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
+            let pause = retry::repetition(repeated, self.roll(attempt)).filter(|_| undone);
+            if let Some(pause) = pause {
+                span.failed(&failure, Some(pause));
+                repeated += 1;
+                attempt -= 1;
+                tokio::time::sleep(pause).await;
+                drop(busy);
+                self.run.stop_if_draining().await;
+                continue;
+            }
             let now = self.run.clock().now();
             match retry::after_failure(self.spec.retry, attempt, advice, now, self.roll(attempt)) {
                 AfterFailure::GiveUp => {
@@ -212,7 +227,8 @@ impl Call {
                 Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await)
             }
             Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
-            Err(error) => Err(Failed { failure: Box::new(error.failure().clone()), advice: error.retry_advice() }),
+            Ok(Committed::Undone(error)) => Err(Failed { undone: true, ..Failed::of(&error) }),
+            Err(error) => Err(Failed::of(&error)),
         }
     }
 
@@ -337,10 +353,11 @@ impl Call {
     /// Runs one attempt, to its end or its timeout.
     async fn call<R>(&self, body: BoxFuture<'_, R>, attempt: u32, started: Instant, span: &AttemptSpan) -> Ended<R> {
         let handle = self.handle(attempt);
+        let began = self.run.clock().watch();
         let mut body = InStep { handle, body, span };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
-            return ended;
+            return self.in_time(began, ended);
         }
         let timed_out = self.timed_out();
         let long = async {
@@ -350,7 +367,7 @@ impl Call {
         };
         tokio::select! {
             biased;
-            ended = &mut body => ended,
+            ended = &mut body => self.in_time(began, ended),
             failure = timed_out => Ended::Broke(failure),
             never = long => match never {},
         }
@@ -359,6 +376,7 @@ impl Call {
     /// Runs one attempt that may make durable calls: they are journalled below the key of this one.
     async fn call_flow<R>(&self, body: BoxFuture<'_, R>, attempt: u32, span: &AttemptSpan) -> Ended<R> {
         let handle = self.handle(attempt);
+        let began = self.run.clock().watch();
         let scope = self.scope.attempt(&self.path(attempt), handle);
         let mut branch = Branch::new(Some(scope), body);
         let body = std::future::poll_fn(|cx| match span.within(|| panics::catch(|| branch.poll(cx.waker()))) {
@@ -367,7 +385,7 @@ impl Call {
         });
         tokio::select! {
             biased;
-            ended = body => ended,
+            ended = body => self.in_time(began, ended),
             failure = self.timed_out() => Ended::Broke(failure),
         }
     }
@@ -376,6 +394,19 @@ impl Call {
     async fn timed_out(&self) -> Box<Failure> {
         let Some(timeout) = self.spec.timeout else { return std::future::pending().await };
         self.run.clock().passed(timeout).await;
+        self.late()
+    }
+
+    /// How an attempt ended, as it counts: one that blocked its thread for longer than its timeout has timed out.
+    fn in_time<R>(&self, began: Watch, ended: Ended<R>) -> Ended<R> {
+        match self.spec.timeout {
+            Some(timeout) if self.run.clock().elapsed(began) > timeout => Ended::Broke(self.late()),
+            _ => ended,
+        }
+    }
+
+    fn late(&self) -> Box<Failure> {
+        let timeout = self.spec.timeout.unwrap_or_default();
         let message = format!("step `{}` took longer than its timeout of {timeout:?}", self.spec.name);
         Box::new(Failure::new(ErrorKind::TimedOut, message))
     }
@@ -384,12 +415,14 @@ impl Call {
     fn judge<R: StepResult>(&self, ended: Ended<R>) -> Result<(Payload, R::Output), Failed> {
         let returned = match ended {
             Ended::Returned(returned) => returned,
-            Ended::Broke(failure) => return Err(Failed { failure, advice: RetryAdvice::AsConfigured }),
+            Ended::Broke(failure) => return Err(Failed { failure, advice: RetryAdvice::AsConfigured, undone: false }),
         };
-        let failed = |error: R::Error| Failed { failure: Box::new(error.to_failure()), advice: error.advice() };
-        let value = returned.into_result().map_err(failed)?;
-        payload::record(&format!("the output of step `{}`", self.spec.name), &value)
-            .map_err(|refusal| Failed { failure: Box::new(refusal.failure().clone()), advice: refusal.retry_advice() })
+        let value = returned.into_result().map_err(|error| Failed {
+            failure: Box::new(error.to_failure()),
+            advice: error.advice(),
+            undone: error.is_conflict(),
+        })?;
+        payload::record(&format!("the output of step `{}`", self.spec.name), &value).map_err(|refusal| Failed::of(&refusal))
     }
 
     fn attempt_record(
@@ -406,6 +439,12 @@ impl Call {
     fn roll(&self, attempt: u32) -> f64 {
         let (high, _) = self.run.id.derive(&format!("{} attempt {attempt}", self.key)).as_u64_pair();
         f64::from(u32::try_from(high >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+    }
+}
+
+impl Failed {
+    fn of(error: &Error) -> Self {
+        Self { failure: Box::new(error.failure().clone()), advice: error.retry_advice(), undone: false }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Failure, Result, RetryAdvice};
 use crate::payload;
+use crate::store::transactions;
 
 /// A value that a step returns: it is recorded as JSON, and `run` is given what that decodes to.
 #[diagnostic::on_unimplemented(
@@ -41,6 +42,9 @@ pub trait StepError: Sized + Send {
     fn from_record(failure: Failure) -> Result<Self> {
         Ok(Self::from_failure(failure))
     }
+
+    /// Whether it, or one of its causes, says that other transactions were in the way of this one.
+    fn is_conflict(&self) -> bool;
 }
 
 impl StepError for Error {
@@ -55,6 +59,15 @@ impl StepError for Error {
     fn from_failure(failure: Failure) -> Self {
         Self::from_failure(failure)
     }
+
+    fn is_conflict(&self) -> bool {
+        self.source().is_some_and(|error| caused_by_conflict(error))
+    }
+}
+
+fn caused_by_conflict(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref()).any(transactions::is_conflict)
 }
 
 #[diagnostic::do_not_recommend]
@@ -85,6 +98,10 @@ where
             Some(value) => payload::decode("the recorded error", value.get()),
             None => Ok(Self::from_failure(failure)),
         }
+    }
+
+    fn is_conflict(&self) -> bool {
+        caused_by_conflict(self)
     }
 }
 

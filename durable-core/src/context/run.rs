@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use self::recording::Sent;
 use self::telling::StepEnd;
 use super::wakers::Bell;
-use crate::clock::Clock;
+use crate::clock::{Clock, Latest};
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, Claimed, FailedAttempt, JournalRecords, NewWait, RecordedWait, RefusedMessage, Undoable};
@@ -135,6 +135,7 @@ pub(crate) struct Run {
     pub(crate) metrics: Arc<WorkflowMetrics>,
     lanes: Lanes,
     clock: Arc<Clock>,
+    latest: Arc<Latest>,
     state: Mutex<State>,
     /// Rung when the execution should be polled.
     bell: Arc<Bell>,
@@ -259,6 +260,7 @@ impl Run {
             metrics,
             lanes,
             clock,
+            latest: Arc::default(),
             state: Mutex::new(State {
                 hold: Hold::by(claimed),
                 after_crash: false,
@@ -306,6 +308,9 @@ impl Run {
     pub(crate) fn load(&self, journal: JournalRecords, after_crash: bool) {
         let mut state = self.state();
         state.after_crash = after_crash;
+        if let Some(newest) = journal.newest {
+            self.latest.note(newest);
+        }
         for checkpoint in journal.checkpoints {
             if let Some(order) = checkpoint.undo_order {
                 state.undoable.insert(order, Undoable::of(&checkpoint));
@@ -362,6 +367,11 @@ impl Run {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The database's time, and never earlier than what is recorded of the execution.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.latest.or(self.clock.now())
     }
 
     pub(super) fn cancellation(&self) -> watch::Receiver<bool> {
@@ -557,7 +567,7 @@ impl Run {
         let checkpoints = std::mem::take(&mut state.unwritten).into();
         let leaves_waits = !state.dropped.is_empty() || state.known_open > 0;
         let untold = self.untold(std::mem::take(&mut state.untold));
-        let save = Save { worker, id: self.id, epoch, checkpoints, next, leaves_waits };
+        let save = Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits };
         Sent { saves: self.lanes.saves.clone(), save, untold }.written()
     }
 

@@ -50,9 +50,10 @@ impl Transaction {
         self.open
     }
 
-    /// Rolls back, and returns when that is done: the next attempt must not wait for the locks of this one.
-    pub(super) async fn roll_back(self) {
-        transactions::roll_back(self.open).await;
+    /// Rolls back, and returns when that is done: the next attempt must not wait for the locks of this one. Says whether the database
+    /// answered.
+    pub(super) async fn roll_back(self) -> bool {
+        transactions::roll_back(self.open).await
     }
 }
 

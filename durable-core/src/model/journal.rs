@@ -64,10 +64,20 @@ pub(crate) struct FailedAttempt {
     pub(crate) retry_at: Option<DateTime<Utc>>,
 }
 
+impl JournalRecords {
+    /// Whether nothing in it can be undone.
+    pub(crate) fn leaves_nothing(&self) -> bool {
+        let children = self.waits.iter().any(|wait| wait.child_id.is_some());
+        !children && self.attempts.is_empty() && self.checkpoints.iter().all(|checkpoint| checkpoint.undo_order.is_none())
+    }
+}
+
 /// Everything recorded of one execution, as loaded at a resume.
 #[derive(Debug, Default)]
 pub(crate) struct JournalRecords {
     pub(crate) checkpoints: Vec<Checkpoint>,
     pub(crate) attempts: Vec<FailedAttempt>,
     pub(crate) waits: Vec<RecordedWait>,
+    /// When the last of it was recorded.
+    pub(crate) newest: Option<DateTime<Utc>>,
 }

@@ -1,7 +1,9 @@
 //! Walks a value once: finds what JSON could not carry, and digests the rest.
 //!
-//! The digest tells one value from another across processes and releases. It does not see the order of maps and sequences
-//! (hash maps and hash sets have none), nor empty options, so that adding an optional field does not change it.
+//! The digest tells one value from another across processes and releases, by its JSON: a struct and a map with the same members have
+//! the same digest. It sees the order of sequences and tuples, but not that of maps and hash sets, which have none. It does not see
+//! members that are empty (`null`, `false`, zero, an empty text, list or object), so that adding a field with an empty default does
+//! not change it.
 
 use std::fmt::{self, Display};
 
@@ -42,12 +44,12 @@ impl Digest {
 
 /// Says why a value could not be stored, if so.
 pub(super) fn check<T: Serialize + ?Sized>(value: &T) -> Result<(), Refusal> {
-    value.serialize(Inspector { depth: 0 }).map(drop)
+    value.serialize(Inspector::new::<T>(0)).map(drop)
 }
 
 /// The digest of a value; zero for one that cannot be serialised at all.
 pub(super) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
-    value.serialize(Inspector { depth: 0 }).unwrap_or(0)
+    value.serialize(Inspector::new::<T>(0)).unwrap_or(0)
 }
 
 /// What JSON could not carry, and where it stands.
@@ -94,11 +96,14 @@ impl ser::Error for Refusal {
 #[derive(Clone, Copy)]
 struct Inspector {
     depth: usize,
+    /// Whether the value is a hash set: its elements come in another order each time.
+    unordered: bool,
 }
 
 /// The digest of a compound value as its parts come in.
 struct Parts {
-    inspector: Inspector,
+    depth: usize,
+    unordered: bool,
     sum: u64,
     count: usize,
     key: u64,
@@ -107,12 +112,27 @@ struct Parts {
 /// The name under which serde_json writes text that is JSON already.
 const RAW: &str = "$serde_json::private::RawValue";
 
+/// Whether values of this type are hash sets, which serde does not tell from lists.
+fn is_hash_set<T: ?Sized>() -> bool {
+    let mut name = std::any::type_name::<T>();
+    let around = ["&", "mut ", "alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
+    while let Some(inner) = around.iter().find_map(|around| name.strip_prefix(around)) {
+        name = inner;
+    }
+    name.split('<').next().is_some_and(|name| name.ends_with("::HashSet"))
+}
+
 impl Inspector {
+    /// For a value of this type.
+    fn new<T: ?Sized>(depth: usize) -> Self {
+        Self { depth, unordered: is_hash_set::<T>() }
+    }
+
     fn parts(self) -> Result<Parts, Refusal> {
         if self.depth >= DEEPEST {
             return Err(Refusal::new(format!("is nested over {DEEPEST} levels deep, and could not be decoded again")));
         }
-        Ok(Parts { inspector: Self { depth: self.depth + 1 }, sum: 0, count: 0, key: 0 })
+        Ok(Parts { depth: self.depth + 1, unordered: self.unordered, sum: 0, count: 0, key: 0 })
     }
 
     /// Looks into text that is JSON already, as into the value it stands for.
@@ -128,14 +148,14 @@ impl Parts {
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
         let index = self.count;
         self.count += 1;
-        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.at_index(index))?;
-        self.sum = self.sum.wrapping_add(mix(digest));
+        let digest = value.serialize(Inspector::new::<T>(self.depth)).map_err(|refusal| refusal.at_index(index))?;
+        self.sum = if self.unordered { self.sum } else { mix(self.sum) }.wrapping_add(mix(digest));
         Ok(())
     }
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refusal> {
-        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.in_field(name))?;
-        self.pair(bytes(name.as_bytes()), digest);
+        let digest = value.serialize(Inspector::new::<T>(self.depth)).map_err(|refusal| refusal.in_field(name))?;
+        self.pair(text(name), digest);
         Ok(())
     }
 
@@ -146,12 +166,17 @@ impl Parts {
     }
 
     fn end(self) -> Result<u64, Refusal> {
-        Ok(mix(self.sum ^ 0x5eed))
+        let is_empty = self.sum == 0 && self.count == 0;
+        Ok(if is_empty { EMPTY } else { mix(self.sum ^ 0x5eed) })
     }
 }
 
-/// The digest of `None` and `()`, which count as absent inside a struct or map.
+/// The digest of what counts as absent inside a struct or map: `null`, `false`, zero, and empty texts, lists and objects.
 const EMPTY: u64 = 0;
+
+fn text(text: &str) -> u64 {
+    if text.is_empty() { EMPTY } else { mix(bytes(text.as_bytes())) }
+}
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 fn mix(value: u64) -> u64 {
@@ -169,7 +194,7 @@ fn bytes(bytes: &[u8]) -> u64 {
 macro_rules! integers {
     ($($method:ident $type:ty),*) => {
         $(fn $method(self, value: $type) -> Result<u64, Refusal> {
-            Ok(mix(value as u64 ^ 0x1a7e))
+            Ok(if value == 0 { EMPTY } else { mix(value as u64 ^ 0x1a7e) })
         })*
     };
 }
@@ -191,7 +216,7 @@ impl ser::Serializer for Inspector {
     );
 
     fn serialize_bool(self, value: bool) -> Result<u64, Refusal> {
-        Ok(mix(2 + u64::from(value)))
+        Ok(if value { mix(3) } else { EMPTY })
     }
 
     fn serialize_f32(self, value: f32) -> Result<u64, Refusal> {
@@ -200,7 +225,7 @@ impl ser::Serializer for Inspector {
 
     fn serialize_f64(self, value: f64) -> Result<u64, Refusal> {
         if value.is_finite() {
-            Ok(mix(value.to_bits()))
+            Ok(if value.to_bits() == 0 { EMPTY } else { mix(value.to_bits()) })
         } else {
             Err(Refusal::new(format!("is {value}, which JSON cannot hold")))
         }
@@ -214,11 +239,11 @@ impl ser::Serializer for Inspector {
         if value.contains('\0') {
             return Err(Refusal::new("contains the character \\u0000, which Postgres cannot hold"));
         }
-        Ok(mix(bytes(value.as_bytes())))
+        Ok(text(value))
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<u64, Refusal> {
-        Ok(mix(bytes(value)))
+        Ok(if value.is_empty() { EMPTY } else { mix(bytes(value)) })
     }
 
     fn serialize_none(self) -> Result<u64, Refusal> {
@@ -226,7 +251,7 @@ impl ser::Serializer for Inspector {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, Refusal> {
-        value.serialize(self)
+        value.serialize(Self::new::<T>(self.depth))
     }
 
     fn serialize_unit(self) -> Result<u64, Refusal> {
@@ -242,7 +267,7 @@ impl ser::Serializer for Inspector {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _name: &'static str, value: &T) -> Result<u64, Refusal> {
-        value.serialize(self)
+        value.serialize(Self::new::<T>(self.depth))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -300,7 +325,7 @@ impl ser::Serializer for Inspector {
 
 /// The parts of `{"Variant": …}`: one level for the object, one for what the variant holds.
 fn variant_parts(inspector: Inspector, variant: &'static str) -> Result<Parts, Refusal> {
-    let mut parts = inspector.parts()?.inspector.parts()?;
+    let mut parts = Inspector { depth: inspector.parts()?.depth, unordered: false }.parts()?;
     parts.sum = bytes(variant.as_bytes());
     Ok(parts)
 }
@@ -373,12 +398,12 @@ impl ser::SerializeMap for Parts {
     type Error = Refusal;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refusal> {
-        self.key = key.serialize(self.inspector).map_err(|refusal| refusal.in_field("a key"))?;
+        self.key = key.serialize(Inspector::new::<T>(self.depth)).map_err(|refusal| refusal.in_field("a key"))?;
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refusal> {
-        let digest = value.serialize(self.inspector).map_err(|refusal| refusal.in_field("a value"))?;
+        let digest = value.serialize(Inspector::new::<T>(self.depth)).map_err(|refusal| refusal.in_field("a value"))?;
         self.pair(self.key, digest);
         Ok(())
     }

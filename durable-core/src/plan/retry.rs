@@ -47,6 +47,18 @@ pub(crate) enum AfterFailure {
     Park { until: DateTime<Utc> },
 }
 
+/// How often a transactional step is repeated that left nothing behind, because of an outage or of transactions in its way. These
+/// repetitions are not attempts.
+const MOST_REPETITIONS: u32 = 10;
+
+/// First pause before such a repetition; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The pause before a repetition that is not an attempt, half of it by chance; `None` when there were enough.
+pub(crate) fn repetition(repeated: u32, roll: f64) -> Option<Duration> {
+    (repeated < MOST_REPETITIONS).then(|| (FIRST_PAUSE * 2_u32.pow(repeated)).mul_f64(0.5 + roll / 2.0))
+}
+
 /// Decides what follows attempt number `attempt`. `roll` is a number from 0 to 1 that spreads the delay.
 pub(crate) fn after_failure(
     retry: Option<Retry>,

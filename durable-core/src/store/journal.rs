@@ -38,6 +38,7 @@ pub(crate) async fn load(store: &Store, executor: impl PgExecutor<'_>, ids: &[Ex
 }
 
 fn add(journal: &mut JournalRecords, execution_id: ExecutionId, row: &PgRow) -> Result<(), sqlx::Error> {
+    journal.newest = journal.newest.max(time_if(row, "recorded_at")?);
     match row.try_get("entry")? {
         "checkpoint" => journal.checkpoints.push(checkpoint(row)?),
         "attempt" => journal.attempts.push(attempt(execution_id, row)?),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::read::time;
 use super::{Batch, MOST_BYTES, Statement, Store, subject};
+use crate::clock::Latest;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
@@ -19,6 +21,8 @@ pub(crate) struct Save {
     pub(crate) epoch: Epoch,
     pub(crate) checkpoints: Arc<[Checkpoint]>,
     pub(crate) next: Option<NextState>,
+    /// Told when this was recorded.
+    pub(crate) latest: Arc<Latest>,
     /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
 }
@@ -93,8 +97,11 @@ impl Save {
         if stretches.is_empty() {
             return vec![self.clone()];
         }
-        let pieces =
-            stretches.into_iter().map(|stretch| Self { checkpoints: self.checkpoints[stretch].into(), next: None, ..*self });
+        let pieces = stretches.into_iter().map(|stretch| Self {
+            checkpoints: self.checkpoints[stretch].into(),
+            next: None,
+            ..self.clone()
+        });
         let last = Self { checkpoints: self.checkpoints[begin..].into(), ..self.clone() };
         pieces.chain([last]).collect()
     }
@@ -162,6 +169,10 @@ impl Batch for Saves {
             .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
+        if let Some(row) = rows.first() {
+            let at = time(row, "at")?;
+            items.iter().for_each(|item| item.latest.note(at));
+        }
         let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
         let written = |item: &Save| match accepted.contains(&item.id.as_uuid()) {
             true => Written::Accepted,

@@ -52,6 +52,8 @@ pub(crate) enum Committed {
     Before(Outcome),
     /// The worker no longer holds the execution, and the transaction was rolled back.
     Refused,
+    /// An outage or a conflict with other transactions has undone everything: the same step may succeed later.
+    Undone(Error),
 }
 
 impl Transactions {
@@ -75,14 +77,15 @@ impl Transactions {
             Ok(Checkpointed::Saved { transaction_id }) => match transaction.commit().await {
                 Ok(()) => Ok(Committed::Written),
                 Err(error) if outage::is_outage(&error) => self.settle(commit, &transaction_id, &error).await,
-                Err(error) => Err(not_committed(commit, &error)),
+                Err(error) => not_committed(commit, &error),
             },
             refused => {
                 roll_back(transaction).await;
-                match refused.map_err(|error| not_committed(commit, &error))? {
-                    Checkpointed::There => self.earlier(commit).await,
-                    Checkpointed::Ended => Err(ended_by_itself(commit)),
-                    Checkpointed::Lost | Checkpointed::Saved { .. } => Ok(Committed::Refused),
+                match refused {
+                    Err(error) => not_committed(commit, &error),
+                    Ok(Checkpointed::There) => self.earlier(commit).await,
+                    Ok(Checkpointed::Ended) => Err(ended_by_itself(commit)),
+                    Ok(Checkpointed::Lost | Checkpointed::Saved { .. }) => Ok(Committed::Refused),
                 }
             }
         }
@@ -128,7 +131,7 @@ impl Transactions {
             // It may have ended after the look at the checkpoint: now that it has ended, one more look is final.
             return match self.find(commit, None).await? {
                 (Some(_), _) => Ok(Committed::Written),
-                (None, _) => Err(not_committed(commit, error)),
+                (None, _) => not_committed(commit, error),
             };
         }
     }
@@ -167,10 +170,15 @@ enum Checkpointed {
     Ended,
 }
 
-/// Rolls back, and returns when that is done.
-pub(crate) async fn roll_back(transaction: Open) {
-    // After an error the connection is closed instead, which comes to the same.
-    let _ = alone(async move { transaction.rollback().await }).await;
+/// Rolls back, and returns when that is done; says whether the database answered. After an error the connection is closed instead,
+/// which comes to the same.
+pub(crate) async fn roll_back(transaction: Open) -> bool {
+    alone(async move { transaction.rollback().await }).await.is_ok()
+}
+
+/// Whether the error says that a transaction was undone because others were in its way: repeated, it may succeed.
+pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"))
 }
 
 /// Runs it in a task of its own: whoever waits for it may stop waiting, and it goes on.
@@ -180,11 +188,11 @@ async fn alone<T: Send + 'static>(
     tokio::spawn(statement).await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
-fn not_committed(commit: &Commit, error: &sqlx::Error) -> Error {
-    let in_conflict = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"));
-    let passes = outage::is_outage(error) || outage::is_held_up(error);
-    let kind = if passes && !in_conflict { ErrorKind::Unavailable } else { ErrorKind::Database };
-    Error::of_kind(kind, format!("cannot commit `{}`: {}", commit.checkpoint.key, outage::describe(error)))
+fn not_committed(commit: &Commit, error: &sqlx::Error) -> Result<Committed> {
+    let undone = outage::is_outage(error) || outage::is_held_up(error);
+    let kind = if undone && !is_conflict(error) { ErrorKind::Unavailable } else { ErrorKind::Database };
+    let error = Error::of_kind(kind, format!("cannot commit `{}`: {}", commit.checkpoint.key, outage::describe(error)));
+    if undone { Ok(Committed::Undone(error)) } else { Err(error) }
 }
 
 fn ended_by_itself(commit: &Commit) -> Error {

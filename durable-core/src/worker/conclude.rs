@@ -94,7 +94,7 @@ impl Worker {
                 tracing::error!(execution_id = %run.id, "stopped: {report}");
                 let failure = Failure::new(ErrorKind::Diverged, report);
                 telemetry::claim_ended("stopped", Some(&failure));
-                (NextState::Stopped(failure_payload(&failure)), None)
+                (NextState::Stopped(failure_payload(&failure)), Some((ExecutionState::Waiting, Err(failure))))
             }
             Ending::Completed(output) => (NextState::Completed(output.clone()), Some((ExecutionState::Completed, Ok(output)))),
             Ending::Failed(failure) => {
@@ -119,7 +119,7 @@ impl Worker {
             }
             Saved::Unrecorded(failure) => return Err(failure),
         }
-        if finished.is_some() {
+        if finished.as_ref().is_some_and(|(state, _)| state.is_finished()) {
             self.settle_family(run, claimed.awaited);
         }
         match finished {
@@ -128,6 +128,11 @@ impl Worker {
                 run.metrics.completed(self.since(claimed.started_at));
                 run.observed.completed();
                 self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
+            }
+            // It has not ended; callers who wait for its result are told why none comes.
+            Some((state @ ExecutionState::Waiting, Err(failure))) => {
+                self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) });
+                self.signals.queued(&claimed.queue);
             }
             Some((state, Err(failure))) => {
                 telemetry::claim_ended(state.as_str(), Some(&failure));

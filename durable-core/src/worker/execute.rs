@@ -123,8 +123,11 @@ impl Worker {
             run.turn_back(cause.clone());
         }
         if let Some(journal) = journal {
+            let leaves_nothing = journal.leaves_nothing();
             match under_current_names(&claimed.workflow, registered, journal) {
                 Ok(journal) => run.load(journal, claimed.claims > 1),
+                // What there is to undo, code has to undo that knows it.
+                Err(_) if leaves_nothing && self.is_overtime(claimed) => return (run, Err(overtime())),
                 Err(report) => return (run, Err(Ending::Stopped(report))),
             }
         }
@@ -139,6 +142,10 @@ impl Worker {
             None => Ok(Flow::forward(&run, registered, claimed.input.clone())),
         };
         (run, flow)
+    }
+
+    fn is_overtime(&self, claimed: &Claimed) -> bool {
+        claimed.rollback.is_none() && claimed.deadline_at.is_some_and(|deadline| deadline <= self.clock.now())
     }
 
     /// How long ago that was, by the database's clock.
@@ -203,8 +210,7 @@ impl Worker {
                 }
                 Stretch::Overtime => {
                     flow.abandon();
-                    let message = "the execution took longer than its workflow's timeout";
-                    return Ending::Failed(Box::new(Failure::new(ErrorKind::TimedOut, message)));
+                    return overtime();
                 }
             };
             match (rest, &cause) {
@@ -358,6 +364,10 @@ impl Worker {
             }
         }
     }
+}
+
+fn overtime() -> Ending {
+    Ending::Failed(Box::new(Failure::new(ErrorKind::TimedOut, "the execution took longer than its workflow's timeout")))
 }
 
 /// A failure as that of the execution itself: that a child was cancelled, rolled back or expired was nobody's request to do so here.

@@ -66,7 +66,7 @@ impl Underway {
             untold.tell();
         }
         // Where the step was dropped meanwhile, nobody else says that it has failed.
-        if let Err(Err(error)) = told.send(committed) {
+        if let Err(Err(error) | Ok(Committed::Undone(error))) = told.send(committed) {
             self.run.observed.step_failed(key, *attempt, *took, error.failure(), None);
         }
     }

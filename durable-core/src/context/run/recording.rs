@@ -117,9 +117,10 @@ impl Sent {
     }
 
     async fn write_alone(&self, checkpoint: Checkpoint) -> Result<Result<()>, Saved> {
-        let Save { worker, id, epoch, .. } = self.save;
+        let Save { worker, id, epoch, ref latest, .. } = self.save;
+        let latest = latest.clone();
         let checkpoints = Arc::from([checkpoint]);
-        match self.saves.write(Save { worker, id, epoch, checkpoints, next: None, leaves_waits: false }).await {
+        match self.saves.write(Save { worker, id, epoch, checkpoints, next: None, latest, leaves_waits: false }).await {
             Ok(Written::Accepted) => Ok(Ok(())),
             Ok(Written::Refused) => Err(Saved::Lost),
             Err(error) if is_of_engine(&error) => Err(Saved::Lost),

@@ -192,6 +192,7 @@ impl Run {
         let mut state = self.state();
         let mut wakers: Vec<Waker> = Vec::new();
         for wait in resolved {
+            wait.resolved_at.inspect(|at| self.latest.note(*at));
             let Some(open) = state.waits.get_mut(&wait.key) else {
                 state.resolve_known(wait);
                 continue;

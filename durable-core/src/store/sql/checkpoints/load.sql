@@ -2,7 +2,7 @@
 select
     execution_id, key, 'checkpoint' as entry, digest, attempt,
     output::text as output, error::text as error,
-    null::timestamptz as at, undo_order,
+    null::timestamptz as at, finished_at as recorded_at, undo_order,
     null as outcome, null::uuid as child_id, null as answered_by, null::uuid as message_id
 from durable.checkpoints
 where shard = $1 and execution_id = any ($2)
@@ -10,7 +10,7 @@ union all
 select
     execution_id, key, 'attempt', null, attempt,
     null, error::text,
-    retry_at, null,
+    retry_at, finished_at, null,
     null, null, null, null
 from durable.attempts
 where shard = $1 and execution_id = any ($2)
@@ -18,7 +18,7 @@ union all
 select
     execution_id, key, 'wait', digest, null,
     payload::text, null,
-    resolved_at, null,
+    resolved_at, coalesce(resolved_at, started_at), null,
     outcome, child_id, answered_by, message_id
 from durable.waits
 where shard = $1 and execution_id = any ($2)

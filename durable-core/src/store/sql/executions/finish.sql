@@ -14,7 +14,11 @@ moved as (
         output = $6::json,
         error = $7::json,
         claims = 0,
-        wake_at = case when $5 = 'pending' and paused_at is not null then 'infinity'::timestamptz end,
+        wake_at = case
+            when $5 = 'pending' and paused_at is not null then 'infinity'::timestamptz
+            -- One that is stopped is woken by its deadline; one that is stopped again behind it is not.
+            when $5 = 'waiting' and deadline_at > now.at then deadline_at
+        end,
         finished_at = case when $5 not in ('pending', 'running', 'waiting') then now.at end
     from fence, now
     where executions.shard = $1

@@ -19,7 +19,11 @@ moved as (
         output = item.output::json,
         error = item.error::json,
         claims = 0,
-        wake_at = case when item.next_state = 'pending' and paused_at is not null then 'infinity'::timestamptz end,
+        wake_at = case
+            when item.next_state = 'pending' and paused_at is not null then 'infinity'::timestamptz
+            -- One that is stopped is woken by its deadline; one that is stopped again behind it is not.
+            when item.next_state = 'waiting' and deadline_at > now.at then deadline_at
+        end,
         finished_at = case when item.next_state not in ('pending', 'running', 'waiting') then now.at end
     from item, fence, now
     where item.next_state is not null
@@ -91,4 +95,4 @@ closed as (
       and waits.execution_id = open.execution_id
       and waits.key = open.key
 )
-select execution_id from accepted
+select execution_id, at from accepted, now
