@@ -114,6 +114,8 @@ mod starting;
 #[cfg(test)]
 mod statements;
 #[cfg(test)]
+mod sticking;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tidy;
