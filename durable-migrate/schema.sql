@@ -267,6 +267,8 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     workflows text[],
+    unresponsive_since timestamp with time zone,
+    stuck_executions uuid[] default '{}'::uuid[] not null,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 

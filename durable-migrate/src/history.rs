@@ -46,6 +46,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(33, "add_known_workflows", Kind::Expand, include_str!("../migrations/0033_add_known_workflows.sql")),
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
+    migration(36, "add_stuck_code_to_workers", Kind::Expand, include_str!("../migrations/0036_add_stuck_code_to_workers.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

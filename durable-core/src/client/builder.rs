@@ -327,7 +327,8 @@ impl Builder {
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
         let starts_alone = Semaphore::new(1);
-        let engine = Engine { store, signals, starts, tells, patience, starts_alone, worker: working, tasks };
+        let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let engine = Engine { store, signals, starts, tells, patience, starts_alone, worker: working, tasks, runtime };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

@@ -7,10 +7,10 @@ use sqlx::PgPool;
 
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Finding, Severity, Subject};
+use crate::model::{Finding, Severity, Subject, WorkerDetails, WorkerState};
 use crate::store::doctor::{self, How, LostWorker, OldSnapshot, Stuck, Unknown, Unserved};
 use crate::store::server::{self, Server};
-use crate::store::{self, Patience, Store};
+use crate::store::{self, Patience, Store, workers};
 
 /// Clocks further apart than this are a finding: times in logs no longer match those in the database.
 const CLOCKS_APART: TimeDelta = TimeDelta::seconds(5);
@@ -151,14 +151,17 @@ impl Doctor {
     async fn examine_workers(&self) -> Result<Vec<Finding>> {
         let store = &self.store;
         let lost = self.run("look for lost workers", |pool| doctor::lost_workers(store, pool)).await?;
-        Ok(lost
+        let mut findings: Vec<Finding> = lost
             .iter()
             .map(|LostWorker { id, host, process_id, executions }| {
                 let problem =
                     format!("{executions} executions are held by worker {id} (process {process_id} on {host}), which is lost");
                 error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
             })
-            .collect())
+            .collect();
+        let workers = self.run("look for workers that do not answer", |pool| workers::list(store, pool)).await?;
+        findings.extend(workers.iter().filter(|worker| worker.state != WorkerState::Lost).flat_map(stuck_worker));
+        Ok(findings)
     }
 
     async fn examine_executions(&self) -> Result<Vec<Finding>> {
@@ -171,6 +174,24 @@ impl Doctor {
         findings.extend(stuck.iter().map(stuck_execution));
         Ok(findings)
     }
+}
+
+/// The code that does not return in a worker.
+fn stuck_worker(worker: &WorkerDetails) -> Vec<Finding> {
+    let WorkerDetails { id, host, process_id, unresponsive_since, stuck_executions, .. } = worker;
+    let place = format!("worker {id} (process {process_id} on {host})");
+    let repair = "look for a loop without an await, or for a blocking call outside `spawn_blocking`; then restart the process";
+    let mut findings = Vec::new();
+    if let Some(since) = unresponsive_since {
+        let problem = format!("the runtime of {place} has not answered since {}: nothing goes on there", time(*since));
+        findings.push(error(Subject::Workers, problem, repair));
+    }
+    for execution in stuck_executions {
+        let problem =
+            format!("the code of execution {execution} does not return: it keeps a thread of {place}, and cannot be cancelled");
+        findings.push(error(Subject::Workers, problem, repair));
+    }
+    findings
 }
 
 fn old_snapshot(snapshot: &OldSnapshot) -> Finding {

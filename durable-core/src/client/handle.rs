@@ -35,6 +35,7 @@ impl<W: Workflow> ExecutionHandle<W> {
     /// The workflow's error when it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned`;
     /// `NotFound` for an unknown execution.
     pub async fn result(&self) -> Result<W::Output> {
+        self.durable.engine.check_runtime("wait for a result")?;
         // Ask to be told before looking, or an end in between is missed.
         let told = self.durable.engine.signals.results.wait_for(self.id);
         let finished = match self.look().await? {

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::clock::Reading;
-use crate::ids::{SHARD, WorkerId};
+use crate::ids::{ExecutionId, SHARD, WorkerId};
 use crate::model::{QueueSlots, WorkerDetails, WorkerState};
 
 /// What a heartbeat found.
@@ -70,9 +71,17 @@ pub(crate) async fn beat(
     worker: WorkerId,
     lease: Duration,
     slots: &[QueueSlots],
+    (unresponsive_for, stuck_executions): (Option<Duration>, &[ExecutionId]),
 ) -> Result<Beat, sqlx::Error> {
     let asked = Instant::now();
-    let query = store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).bind(in_use(slots));
+    let query = store
+        .query(Statement::BeatWorker)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(lease.as_secs_f64())
+        .bind(in_use(slots))
+        .bind(unresponsive_for.map(|time| time.as_secs_f64()))
+        .bind(stuck_executions.iter().map(|id| id.as_uuid()).collect::<Vec<_>>());
     let row = query.fetch_one(connection).await?;
     Ok(Beat { reading: super::clock::reading(&row, asked)?, held: row.try_get("held")?, deprecated: row.try_get("deprecated")? })
 }
@@ -135,5 +144,7 @@ fn read_worker(row: &PgRow) -> Result<WorkerDetails, sqlx::Error> {
         workflows: row.try_get("workflows")?,
         started_at: row.try_get("started_at")?,
         lease_until: row.try_get("lease_until")?,
+        unresponsive_since: row.try_get("unresponsive_since")?,
+        stuck_executions: row.try_get::<Vec<Uuid>, _>("stuck_executions")?.into_iter().map(ExecutionId::from).collect(),
     })
 }

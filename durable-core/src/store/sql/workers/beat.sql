@@ -1,4 +1,5 @@
--- workers/beat: extend the lease of worker $2, late or not, unless it was declared lost; tells the time.
+-- workers/beat: extend the lease of worker $2, late or not, unless it was declared lost; tells the time. Its runtime has not answered
+-- for $5 seconds, and the code of executions $6 does not return.
 with now as materialized (
     select present.at, set_config('synchronous_commit', 'off', true)
     from durable.present
@@ -6,7 +7,9 @@ with now as materialized (
 extended as (
     update durable.workers
     set lease_until = now.at + make_interval(secs => $3),
-        slots_in_use = $4
+        slots_in_use = $4,
+        unresponsive_since = now.at - make_interval(secs => $5::float8),
+        stuck_executions = $6
     from now
     where shard = $1 and worker_id = $2 and lost_at is null
     returning deprecated_at is not null as deprecated
