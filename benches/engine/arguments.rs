@@ -35,9 +35,11 @@ pub(crate) enum Workload {
     Snapshots,
     /// A worker's memory with many pending.
     Backlog,
+    /// Many queues with nothing pending.
+    Idle,
 }
 
-const ALL: [(&str, Workload); 15] = [
+const ALL: [(&str, Workload); 16] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -53,6 +55,7 @@ const ALL: [(&str, Workload); 15] = [
     ("limits", Workload::Limits),
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
+    ("idle", Workload::Idle),
 ];
 
 /// How large the workloads are.

@@ -7,6 +7,7 @@ mod expire;
 mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
+mod look_for_work;
 mod measure;
 mod nudge;
 mod prune;
@@ -43,5 +44,6 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     duties.spawn(reconcile::reconcile(worker.clone()));
     duties.spawn(deliver::deliver(worker.clone()));
     duties.spawn(follow_clock::follow_clock(worker.clone()));
+    duties.spawn(look_for_work::look_for_work(worker.clone()));
     duties
 }
