@@ -194,7 +194,10 @@ async fn a_compensation_is_timed_and_retried_as_a_step_is_and_one_that_fails_doe
     assert_eq!((wall.step.as_str(), wall.output.as_ref()), ("step wall", Some(&json!(2).into())));
     let timed_out = &wall.attempts[0];
     assert_eq!((timed_out.outcome, timed_out.error.as_ref().unwrap().kind), (AttemptOutcome::Failed, ErrorKind::TimedOut));
-    assert_eq!((pour.step.as_str(), pour.input.as_ref(), pour.output.as_ref()), ("step pour", Some(&json!("concrete").into()), None));
+    assert_eq!(
+        (pour.step.as_str(), pour.input.as_ref(), pour.output.as_ref()),
+        ("step pour", Some(&json!("concrete").into()), None)
+    );
     assert_eq!((pour.error.as_ref().unwrap().message.as_str(), pour.attempts.len()), ("too hard", 1));
     assert_eq!(
         (dig.step.as_str(), dig.input.as_ref(), dig.output.as_ref()),

@@ -118,7 +118,10 @@ async fn called_back_in_small_acts(turns: Turns) {
     let details = engines.now.get_execution(id).await.unwrap();
     assert_eq!(details.execution.state, ExecutionState::Compensated);
     let results: Vec<_> = details.compensations.iter().map(|undone| (undone.step.as_str(), undone.output.clone())).collect();
-    assert_eq!(results, [("step ship", Some(json!("label 2, complete: true, attempt 2").into())), ("step pack", Some(json!(null).into()))]);
+    assert_eq!(
+        results,
+        [("step ship", Some(json!("label 2, complete: true, attempt 2").into())), ("step pack", Some(json!(null).into()))]
+    );
     let steps: Vec<&str> = details.steps.iter().map(|step| step.key.as_str()).collect();
     let letter = "undo/step ship/step write_to_carrier";
     for key in ["step pack", "step ship", letter, &format!("{letter}#2"), "undo/step ship/attempt 2/step write_to_carrier"] {
