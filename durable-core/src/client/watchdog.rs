@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The exit code of a process that did not come to an orderly end: `EX_SOFTWARE` of `sysexits.h`.
 const EXIT_CODE: i32 = 70;
@@ -47,9 +47,8 @@ impl Watchdog {
 
     /// Returns when the process is told to end.
     pub(super) async fn told_to_end(&mut self) -> Result<()> {
-        if let Ok(heard) = (&mut self.told_to_end).await {
-            heard?;
-        }
+        let gone = |_| Error::of_kind(ErrorKind::Unavailable, "the thread that hears signals has ended");
+        (&mut self.told_to_end).await.map_err(gone)??;
         self.stage.send_replace(Stage::ShutsDown);
         Ok(())
     }
