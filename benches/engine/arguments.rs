@@ -37,6 +37,8 @@ pub(crate) enum Workload {
     Snapshots,
     /// A worker's memory with many pending.
     Backlog,
+    /// Many queues with nothing pending.
+    Idle,
 }
 
 const ALL: [(&str, Workload); 16] = [
@@ -56,6 +58,7 @@ const ALL: [(&str, Workload); 16] = [
     ("limits", Workload::Limits),
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
+    ("idle", Workload::Idle),
 ];
 
 /// How large the workloads are.

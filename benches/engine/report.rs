@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    backlog, claims, early, enqueueing, flows, limits, notices, parking, resuming, scheduling, sharing, snapshots, starting,
-    throughput, waking,
+    backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing, snapshots,
+    starting, throughput, waking,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -49,6 +49,8 @@ pub(crate) struct Report {
     pub(crate) snapshots: Option<snapshots::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backlog: Option<Vec<backlog::Memory>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) idle: Option<idle::Figures>,
 }
 
 impl Report {

@@ -5,6 +5,7 @@ pub(crate) mod claims;
 pub(crate) mod early;
 pub(crate) mod enqueueing;
 pub(crate) mod flows;
+pub(crate) mod idle;
 pub(crate) mod limits;
 pub(crate) mod notices;
 pub(crate) mod parking;

@@ -19,7 +19,8 @@ pub(crate) enum Verb {
 }
 
 impl Row for WorkerDetails {
-    const HEADINGS: &'static [&'static str] = &["id", "state", "host", "process", "version", "queues", "started", "lease until"];
+    const HEADINGS: &'static [&'static str] =
+        &["id", "state", "host", "process", "version", "queues", "started", "lease until", "stuck"];
 
     fn cells(&self) -> Vec<String> {
         let queues = self.queues.iter().map(|slots| format!("{} {}/{}", slots.queue, slots.in_use, slots.slots));
@@ -32,12 +33,20 @@ impl Row for WorkerDetails {
             queues.collect::<Vec<_>>().join(", "),
             time(self.started_at),
             time(self.lease_until),
+            stuck(self),
         ]
     }
 
     fn id(&self) -> String {
         self.id.to_string()
     }
+}
+
+/// What does not return there.
+fn stuck(worker: &WorkerDetails) -> String {
+    let runtime = worker.unresponsive_since.map(|since| format!("no answer since {}", time(since)));
+    let executions = worker.stuck_executions.iter().map(|id| id.to_string());
+    runtime.into_iter().chain(executions).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {

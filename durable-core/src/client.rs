@@ -17,6 +17,7 @@ mod schedules;
 mod start;
 mod start_by_name;
 mod transaction;
+mod watchdog;
 mod workers;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
@@ -55,6 +56,8 @@ pub use schedule::PutSchedule;
 pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
+
+use watchdog::Watchdog;
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -108,6 +111,8 @@ struct Engine {
     worker: Option<Arc<Worker>>,
     /// Ends with the last clone, unless `shutdown` ended it before.
     tasks: tokio::sync::Mutex<Option<Tasks>>,
+    /// Ends with the runtime on which all of this runs.
+    runtime: AbortHandle,
 }
 
 #[derive(Debug, Default)]
@@ -123,9 +128,21 @@ struct Tasks {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.runtime.abort();
         if let Some(worker) = &self.worker {
             worker.abandon();
         }
+    }
+}
+
+impl Engine {
+    /// Refuses to work once the runtime that started the engine is gone, and all tasks and connections with it.
+    fn check_runtime(&self, what: &str) -> Result<()> {
+        if !self.runtime.is_finished() {
+            return Ok(());
+        }
+        let problem = format!("cannot {what}: the runtime that started this engine has ended; start another engine");
+        Err(Error::of_kind(ErrorKind::Unavailable, problem))
     }
 }
 
@@ -208,9 +225,22 @@ impl Durable {
 
     /// As [`shutdown`](Self::shutdown), with another limit for steps under way; those that take longer run again elsewhere.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<()> {
-        let Some(mut tasks) = self.engine.tasks.lock().await.take() else { return Ok(()) };
+        self.end_within(limit).await.map(drop)
+    }
+
+    /// Shuts down; returns how many executions keep a thread of the runtime, because their code does not return.
+    async fn end_within(&self, limit: Duration) -> Result<usize> {
+        let Some(mut tasks) = self.engine.tasks.lock().await.take() else { return Ok(0) };
+        if self.engine.check_runtime("shut down").is_err() {
+            // Its tasks ended with the runtime. The heartbeat has a thread of its own; without it, the lease runs out.
+            if let Some(heart) = tasks.heart.take() {
+                heart.stop().await?;
+            }
+            return self.engine.check_runtime("shut down").map(|()| 0);
+        }
+        let mut blocked = 0;
         if let Some(worker) = &self.engine.worker {
-            worker.shut_down(limit).await;
+            blocked = worker.shut_down(limit).await;
         }
         tasks.claims.shutdown().await;
         tasks.duties.shutdown().await;
@@ -220,26 +250,28 @@ impl Durable {
         };
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
         tasks.last_notices.notify_one();
-        if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.join_all()).await.is_err() {
+        let told = async { while tasks.notices.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_NOTICES_LIMIT, told).await.is_err() {
             tracing::debug!("other processes were not told in time; they will find out by polling");
         }
-        stopped
+        stopped.map(|()| blocked)
     }
 
-    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order.
+    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order. Signals are heard on a thread of their own. If the
+    /// runtime does not answer within 30 seconds, or if code that does not return keeps its threads after the shutdown, the process is
+    /// ended with exit code 70.
     pub async fn run_until_signal(&self) -> Result<()> {
-        #[cfg(unix)]
-        {
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                interrupted = tokio::signal::ctrl_c() => interrupted?,
-            }
-        }
-        #[cfg(not(unix))]
-        tokio::signal::ctrl_c().await?;
+        self.run_until_signal_within(SHUTDOWN_LIMIT).await
+    }
+
+    /// As [`run_until_signal`](Self::run_until_signal), with another limit than 30 seconds for steps under way.
+    pub async fn run_until_signal_within(&self, limit: Duration) -> Result<()> {
+        let mut watchdog = Watchdog::start(limit)?;
+        watchdog.told_to_end().await?;
         tracing::info!("told to end: shutting down");
-        self.shutdown().await
+        let ended = self.end_within(limit).await;
+        watchdog.shut_down(ended.as_ref().copied().unwrap_or_default());
+        ended.map(drop)
     }
 
     fn store(&self) -> &Store {
@@ -250,6 +282,7 @@ impl Durable {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
+        self.engine.check_runtime(what)?;
         let done = store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await;
         done.map_err(|error| match error.kind() {
             ErrorKind::Unavailable => Error::of_kind(ErrorKind::Unavailable, format!("{error} ({})", self.store().address)),

@@ -118,7 +118,7 @@ impl Signals {
     }
 
     /// Lets this process look at the queue; says whether it can take something.
-    fn poke(&self, queue: &str) -> bool {
+    pub(crate) fn poke(&self, queue: &str) -> bool {
         let Some(slots) = self.slots(queue) else { return false };
         slots.poke();
         slots.is_open() && slots.has_free()

@@ -7,6 +7,7 @@ mod expire;
 mod fire_schedules;
 mod follow_clock;
 mod look_for_results;
+mod look_for_work;
 mod measure;
 mod nudge;
 mod prune;
@@ -51,6 +52,7 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     spawn(&mut duties, worker, "reconcile", reconcile::reconcile);
     spawn(&mut duties, worker, "deliver", deliver::deliver);
     spawn(&mut duties, worker, "follow_clock", follow_clock::follow_clock);
+    spawn(&mut duties, worker, "look_for_work", look_for_work::look_for_work);
     duties
 }
 

@@ -9,6 +9,7 @@ mod flow;
 mod heartbeat;
 mod holdings;
 mod shutdown;
+mod stuck;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

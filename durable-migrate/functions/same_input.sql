@@ -1,4 +1,5 @@
 -- same_input: whether two inputs are the same to a workflow: a member that is null counts as one that is missing.
 create or replace function durable.same_input(one json, other json) returns boolean
 language sql immutable
+set search_path = pg_catalog, pg_temp
 as $$ select jsonb_strip_nulls(one::jsonb) = jsonb_strip_nulls(other::jsonb) $$;

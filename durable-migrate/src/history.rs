@@ -58,6 +58,7 @@ static MIGRATIONS: &[Migration] = &[
         include_str!("../migrations/0041_drop_outcomes_without_names.sql"),
     ),
     migration(42, "add_troubles", Kind::Expand, include_str!("../migrations/0042_add_troubles.sql")),
+    migration(43, "add_stuck_code_to_workers", Kind::Expand, include_str!("../migrations/0043_add_stuck_code_to_workers.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

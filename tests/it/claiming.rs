@@ -329,3 +329,28 @@ async fn an_idle_worker_asks_for_work_once_and_waits() {
     assert!((1..=8).contains(&claims), "{claims} claims");
     durable.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn idle_queues_share_one_look_and_claim_nothing() {
+    const QUEUES: usize = 200;
+    const ROUNDS: usize = 20;
+    /// Claims of one execution: the one that takes it, the one after it, and some whose slot came free.
+    const CLAIMS: usize = 5;
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let claims = || proxy.seen().iter().filter(|statement| *statement == "executions/claim").count();
+    let tally = Tally::of(ROUNDS);
+    let calls = tally.calls.clone();
+    let builder = database.builder().database_url(proxy.url()).register(tally);
+    let worker = (0..QUEUES).fold(builder, |builder, nth| builder.queue(format!("idle {nth}"), 1)).start().await.unwrap();
+    eventually("every queue has claimed once", async || claims() >= QUEUES).await;
+
+    for (round, begun) in calls.iter().enumerate() {
+        // A start in SQL notifies no worker: a look finds it.
+        database.run(&format!("select durable.start('tally', '{round}', queue => 'idle {round}')")).await;
+        eventually("begun", async || begun.load(Ordering::Relaxed) == 1).await;
+    }
+    worker.shutdown().await.unwrap();
+    // Each queue claims when the worker starts, and once more when it hears notifications.
+    assert!(claims() <= 2 * QUEUES + ROUNDS * CLAIMS, "{} claims for {ROUNDS} executions in {QUEUES} queues", claims());
+}

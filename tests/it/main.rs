@@ -139,6 +139,7 @@ mod starting;
 mod statements;
 #[cfg(test)]
 mod stepping_back;
+mod sticking;
 mod strangers;
 #[cfg(test)]
 mod telemetry;

@@ -354,7 +354,8 @@ impl Builder {
             tasks.duties.spawn(supervise(health.clone(), "measure", move || upkeep::measure(measured.clone(), interval)));
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks };
+        let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks, runtime };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

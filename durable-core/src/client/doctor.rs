@@ -7,10 +7,10 @@ use sqlx::PgPool;
 
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Finding, Severity, Subject};
+use crate::model::{Finding, Severity, Subject, WorkerDetails, WorkerState};
 use crate::store::doctor::{self, How, LostWorker, Odd, OldSnapshot, Overdue, Stuck, Troubled, Unheard, Unknown, Unserved};
 use crate::store::server::{self, Server};
-use crate::store::{self, Patience, Store};
+use crate::store::{self, Patience, Store, workers};
 use crate::supervision::Trouble;
 
 /// Clocks further apart than this are a finding: times in logs no longer match those in the database.
@@ -161,7 +161,9 @@ impl Doctor {
         let store = &self.store;
         let lost = self.run("look for lost workers", |pool| doctor::lost_workers(store, pool)).await?;
         let troubled = self.run("look for troubles of workers", |pool| doctor::troubles(store, pool)).await?;
-        Ok(troubled.iter().flat_map(troubles).chain(lost.iter().map(lost_worker)).collect())
+        let workers = self.run("look for workers that do not answer", |pool| workers::list(store, pool)).await?;
+        let living = workers.iter().filter(|worker| worker.state != WorkerState::Lost);
+        Ok(troubled.iter().flat_map(troubles).chain(lost.iter().map(lost_worker)).chain(living.flat_map(stuck_worker)).collect())
     }
 
     async fn examine_executions(&self) -> Result<Vec<Finding>> {
@@ -203,6 +205,24 @@ fn troubles(troubled: &Troubled) -> impl Iterator<Item = Finding> {
         error(Subject::Rows, problem, "repair the row by SQL; everything else goes on without it")
     });
     panics.chain(rows)
+}
+
+/// The code that does not return in a worker.
+fn stuck_worker(worker: &WorkerDetails) -> Vec<Finding> {
+    let WorkerDetails { id, host, process_id, unresponsive_since, stuck_executions, .. } = worker;
+    let place = format!("worker {id} (process {process_id} on {host})");
+    let repair = "look for a loop without an await, or for a blocking call outside `spawn_blocking`; then restart the process";
+    let mut findings = Vec::new();
+    if let Some(since) = unresponsive_since {
+        let problem = format!("the runtime of {place} has not answered since {}: nothing goes on there", time(*since));
+        findings.push(error(Subject::Workers, problem, repair));
+    }
+    for execution in stuck_executions {
+        let problem =
+            format!("the code of execution {execution} does not return: it keeps a thread of {place}, and cannot be cancelled");
+        findings.push(error(Subject::Workers, problem, repair));
+    }
+    findings
 }
 
 fn overdue_timers(Overdue { executions, since }: &Overdue) -> Finding {

@@ -2,6 +2,7 @@
 
 mod commits;
 mod losing;
+mod polling;
 mod recording;
 mod refusing;
 mod rest;
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use self::polling::Polling;
 use self::recording::Sent;
 use self::telling::StepEnd;
 use super::wakers::Bell;
@@ -144,6 +146,7 @@ pub(crate) struct Run {
     committing: watch::Sender<usize>,
     cancelled: watch::Sender<bool>,
     draining: AtomicBool,
+    pub(crate) polling: Polling,
     /// Told when something may have answered a wait of this execution while it runs.
     pub(crate) nudged: Notify,
     /// Told when the database has been asked about the waits.
@@ -299,6 +302,7 @@ impl Run {
             committing: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
+            polling: Polling::default(),
             nudged: Notify::new(),
             asked: Notify::new(),
         })

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::ids::WorkerId;
+use crate::ids::{ExecutionId, WorkerId};
 
 /// A worker: one life of a process that runs executions. See [`Durable::workers`](crate::client::Durable::workers).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +27,10 @@ pub struct WorkerDetails {
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,
+    /// Since when the runtime of its process does not answer, if it has not for a lease: nothing goes on there.
+    pub unresponsive_since: Option<DateTime<Utc>>,
+    /// Executions whose code has not returned to the runtime for a lease. They can be neither cancelled nor timed out.
+    pub stuck_executions: Vec<ExecutionId>,
     /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,

@@ -298,6 +298,16 @@ pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i6
     Ok(woken)
 }
 
+/// Those of the queues in which executions are pending.
+pub(crate) async fn find_queued(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    queues: &[&str],
+) -> Result<Vec<String>, sqlx::Error> {
+    let rows = store.query(Statement::FindQueued).bind(SHARD).bind(queues).fetch_all(executor).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 /// How those of `ids` that have ended did.
 pub(crate) async fn finished(
     store: &Store,

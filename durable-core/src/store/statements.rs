@@ -50,6 +50,7 @@ statements! {
     CountPrunableExecutions = "executions/count_prunable",
     EndsOfExecutions = "executions/ends",
     ExpireExecutions = "executions/expire",
+    FindQueued = "executions/find_queued",
     FinishExecution = "executions/finish",
     FinishedExecutions = "executions/finished",
     ForkExecution = "executions/fork",

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::read::Lenient;
 use super::{Statement, Store};
 use crate::clock::Reading;
-use crate::ids::{SHARD, WorkerId};
+use crate::ids::{ExecutionId, SHARD, WorkerId};
 use crate::model::{QueueSlots, WorkerDetails, WorkerState};
 
 /// What a heartbeat found.
@@ -71,10 +72,19 @@ pub(crate) async fn beat(
     worker: WorkerId,
     lease: Duration,
     slots: &[QueueSlots],
+    (unresponsive_for, stuck_executions): (Option<Duration>, &[ExecutionId]),
 ) -> Result<Beat, sqlx::Error> {
     let asked = Instant::now();
-    let query = store.query(Statement::BeatWorker).bind(SHARD).bind(worker.0).bind(lease.as_secs_f64()).bind(in_use(slots));
-    let row = query.bind(store.health.report()).fetch_one(connection).await?;
+    let query = store
+        .query(Statement::BeatWorker)
+        .bind(SHARD)
+        .bind(worker.0)
+        .bind(lease.as_secs_f64())
+        .bind(in_use(slots))
+        .bind(store.health.report())
+        .bind(unresponsive_for.map(|time| time.as_secs_f64()))
+        .bind(stuck_executions.iter().map(|id| id.as_uuid()).collect::<Vec<_>>());
+    let row = query.fetch_one(connection).await?;
     Ok(Beat { reading: super::clock::reading(&row, asked)?, held: row.try_get("held")?, deprecated: row.try_get("deprecated")? })
 }
 
@@ -141,6 +151,8 @@ fn read_worker(row: &PgRow) -> WorkerDetails {
         workflows: columns.get("workflows"),
         started_at: columns.time("started_at"),
         lease_until: columns.time("lease_until"),
+        unresponsive_since: columns.time_if("unresponsive_since"),
+        stuck_executions: columns.get::<Vec<Uuid>>("stuck_executions").into_iter().map(ExecutionId::from).collect(),
         unreadable: None,
     };
     WorkerDetails { unreadable: columns.unreadable(), ..worker }

@@ -31,7 +31,7 @@ async fn expire_all(worker: &Worker) -> Result<(), sqlx::Error> {
             return Ok(());
         }
         for execution in &expired {
-            tracing::info!(execution_id = %execution.id, queue = %execution.queue, "expired: it had not begun in time");
+            tracing::info!(execution_id = %execution.id, queue = ?execution.queue, "expired: it had not begun in time");
         }
         worker.signals.called_off(store, &expired).await;
         if expired.iter().any(|execution| execution.awaited) {

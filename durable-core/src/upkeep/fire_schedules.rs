@@ -74,7 +74,7 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
             Ok(shot) => shots.push(shot),
             // One of a later release, perhaps, whose workers can read it.
             Err(error) if unreadable.insert(schedule.name.clone()) => {
-                tracing::warn!(schedule = %schedule.name, %error, "cannot fire a schedule; other workers may");
+                tracing::warn!(schedule = ?schedule.name, %error, "cannot fire a schedule; other workers may");
             }
             Err(_) => {}
         }
@@ -160,7 +160,7 @@ async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
                 all.cancelled.extend(fired.cancelled);
             }
             Err(error) if store::is_held_up(&error) => {}
-            Err(error) => tracing::warn!(schedule = %shot.name, %error, "the database refuses to fire a schedule; trying again"),
+            Err(error) => tracing::warn!(schedule = ?shot.name, %error, "the database refuses to fire a schedule; trying again"),
         }
     }
     all

@@ -34,13 +34,13 @@ async fn rescue_once(worker: &Worker, workers_lost: &Notify) -> Result<(), sqlx:
     if let Some(now) = worker.clock.settled(worker.options.lease) {
         for lost in store::workers::expire(store, &store.pool, now).await? {
             workers_lost.notify_one();
-            tracing::warn!(worker_id = %lost.id, host = %lost.host, process_id = lost.process_id, "a worker was lost: its lease has run out");
+            tracing::warn!(worker_id = %lost.id, host = ?lost.host, process_id = lost.process_id, "a worker was lost: its lease has run out");
         }
     }
     loop {
         let rescued = store::executions::rescue(store, &store.pool, BATCH).await?;
         for execution in &rescued {
-            tracing::info!(execution_id = %execution.id, from = %execution.from, queue = %execution.queue, "rescued");
+            tracing::info!(execution_id = %execution.id, from = %execution.from, queue = ?execution.queue, "rescued");
             telemetry::recovered(&execution.queue);
             worker.signals.queued(&execution.queue);
         }

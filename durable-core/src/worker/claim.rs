@@ -95,7 +95,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, session: 
 #[derive(Debug, Clone, Copy)]
 enum Next {
     AtOnce,
-    /// When something is heard of, or at the next poll.
+    /// When the queue is poked.
     WhenPoked,
     /// Also at this time, when the rate of the queue lets more begin.
     At(DateTime<Utc>),
@@ -113,7 +113,8 @@ impl Next {
     }
 }
 
-/// A full queue is looked at when a slot comes free; an idle one at every poll interval, whatever was missed.
+/// A full queue is looked at when a slot comes free; an idle one when it is poked: whatever was missed is found at every poll interval by
+/// `upkeep/look_for_work.rs`, for all queues at once.
 async fn wait_for_work(worker: &Worker, slots: &Slots, next: Next) {
     let due = match next {
         Next::AtOnce if slots.has_free() => return,
@@ -130,7 +131,6 @@ async fn wait_for_work(worker: &Worker, slots: &Slots, next: Next) {
         () = slots.poked() => {}
         // This process's clock may run ahead of the database's.
         () = due => tokio::time::sleep(GATHERING).await,
-        () = tokio::time::sleep(worker.options.poll_interval) => {}
     }
 }
 

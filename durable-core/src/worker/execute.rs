@@ -54,7 +54,7 @@ impl Worker {
             return;
         }
         let Some(registered) = self.registry.find(&claimed.workflow, claimed.version) else {
-            tracing::error!(execution_id = %claimed.id, workflow = %claimed.workflow, "claimed a workflow that is not registered");
+            tracing::error!(execution_id = %claimed.id, workflow = ?claimed.workflow, "claimed a workflow that is not registered");
             return self.leave(&claimed, Left::Refused);
         };
         let (run, flow) = self.prepare(registered, &claimed, begin);

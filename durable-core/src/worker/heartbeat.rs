@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Worker;
+use super::stuck::{Stuck, Watch};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::WorkerId;
@@ -40,6 +41,8 @@ struct Pulse {
     lost: watch::Sender<Option<WorkerId>>,
     /// How full it is, and where to say that it was deprecated; gone when the engine is.
     worker: Weak<Worker>,
+    /// Over code that does not return.
+    watch: Watch,
     stop: watch::Receiver<bool>,
 }
 
@@ -56,6 +59,7 @@ impl Heart {
             until,
             lost,
             worker: Arc::downgrade(worker),
+            watch: Watch::start(worker.options.lease),
             stop: stopped,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -104,7 +108,8 @@ impl Pulse {
     async fn beat(&mut self) {
         let mut connection: Option<PgConnection> = None;
         loop {
-            let pause = match self.beat_once(&mut connection).await {
+            let stuck = self.worker.upgrade().map(|worker| self.watch.look(&worker)).unwrap_or_default();
+            let pause = match self.beat_once(&mut connection, &stuck).await {
                 Ok(()) => self.lease / BEATS_PER_LEASE,
                 Err(error) => {
                     tracing::debug!(%error, "a heartbeat failed");
@@ -128,7 +133,7 @@ impl Pulse {
         }
     }
 
-    async fn beat_once(&mut self, connection: &mut Option<PgConnection>) -> Result<(), sqlx::Error> {
+    async fn beat_once(&mut self, connection: &mut Option<PgConnection>, stuck: &Stuck) -> Result<(), sqlx::Error> {
         let connection = match connection {
             Some(connection) => connection,
             None => connection.insert(self.store.connect().await?),
@@ -139,9 +144,11 @@ impl Pulse {
             worker.signals.slots_in_use()
         });
         let slots = slots.unwrap_or_default();
+        let Stuck { unresponsive_for, executions } = stuck;
+        let stuck = (*unresponsive_for, executions.as_slice());
         let asked = Instant::now();
         // A statement that hangs must not keep the next from trying on a fresh connection.
-        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease, &slots));
+        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease, &slots, stuck));
         let beat = beat.await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
         self.clock.set(beat.reading);
         if let (true, Some(worker)) = (beat.deprecated, self.worker.upgrade()) {

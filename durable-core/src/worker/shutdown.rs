@@ -14,14 +14,16 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 impl Worker {
-    /// Stops claiming, waits at most `limit` for claims in flight and steps under way, releases every execution, and retires.
-    pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) {
+    /// Stops claiming, waits at most `limit` for claims in flight and steps under way, releases every execution, and retires. Returns how
+    /// many executions keep a thread of the runtime, because their code does not return.
+    pub(crate) async fn shut_down(self: &Arc<Self>, limit: Duration) -> usize {
+        let mut late = Vec::new();
         self.draining.store(true, std::sync::atomic::Ordering::Release);
         self.signals.poke_all();
         let running = self.holdings().runs();
         running.iter().for_each(|run| run.drain());
         if tokio::time::timeout(limit, self.all_let_go()).await.is_err() {
-            let late = self.holdings().end_all();
+            late = self.holdings().end_all();
             late.iter().for_each(|run| run.end(Verdict::Released));
             tracing::warn!(
                 executions = late.len(),
@@ -34,6 +36,7 @@ impl Worker {
         for slots in self.signals.queues() {
             self.signals.tell_queued(&slots.queue);
         }
+        late.iter().filter(|run| run.polling.under_way().is_some()).count()
     }
 
     /// Returns when no claim is in flight and no execution is held.

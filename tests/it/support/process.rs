@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, routing, scheduling, shutting_down, skewing, telemetry, transacting,
+    pausing_executions, pooling, routing, scheduling, shutting_down, skewing, sticking, telemetry, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -68,6 +68,11 @@ impl Process {
     /// Whether it ended without a complaint; `None` while it runs.
     pub(crate) fn success(&mut self) -> Option<bool> {
         self.child.try_wait().unwrap().map(|status| status.success())
+    }
+
+    /// Its exit code; `None` while it runs.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
     }
 
     /// Sends a signal by its name, such as `STOP`.
@@ -200,6 +205,7 @@ fn worker_process() {
             "expiring" => expiring::work(&url).await,
             "schedules" => scheduling::work(&url).await,
             "skewed" => skewing::work(&url).await,
+            "hanging" => sticking::work(&url, &folder).await,
             "until signal" => shutting_down::work(&url, &folder).await,
             other => panic!("there is no worker called `{other}`"),
         }

@@ -74,7 +74,8 @@ impl Run {
             return Poll::Ready(Rest::Ended(verdict));
         }
         let mut inner = task::Context::from_waker(root.wakers.counted());
-        let polled = ambient::enter(Ambient::Flow(root.clone()), || panics::catch(|| body.as_mut().poll(&mut inner)));
+        let poll = || panics::catch(|| body.as_mut().poll(&mut inner));
+        let polled = self.polling.count(|| ambient::enter(Ambient::Flow(root.clone()), poll));
         let state = self.state();
         if let Some(verdict) = state.verdict.clone() {
             return Poll::Ready(Rest::Ended(verdict));

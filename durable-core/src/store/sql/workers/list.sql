@@ -11,7 +11,9 @@ select
     started_at,
     lease_until,
     deprecated_at,
-    lost_at
+    lost_at,
+    unresponsive_since,
+    stuck_executions
 from durable.workers
 where shard = $1
 order by worker_id desc

@@ -1,0 +1,104 @@
+//! Hears the signals that end a process on a thread of its own, and ends the process when the time for an orderly end is over.
+
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The exit code of a process that did not come to an orderly end: `EX_SOFTWARE` of `sysexits.h`.
+const EXIT_CODE: i32 = 70;
+
+/// How long a shutdown may take after steps under way had their time: releasing, saying farewell, telling observers and others.
+const FAREWELLS: Duration = Duration::from_secs(15);
+
+/// How long the application has for its last words after a shutdown that left blocked threads behind.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How far the orderly end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Works,
+    ShutsDown,
+    /// Everything has ended, or will at its next await.
+    Ended,
+    /// Code that does not return keeps threads of the runtime, so that the runtime never ends by itself.
+    EndedWithBlockedThreads,
+}
+
+/// The application's side. When it is dropped before the end, so is the watch.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    told_to_end: oneshot::Receiver<std::io::Result<()>>,
+    stage: watch::Sender<Stage>,
+}
+
+impl Watchdog {
+    /// Listens for signals from now on. Steps under way have `limit` to end.
+    pub(super) fn start(limit: Duration) -> Result<Self> {
+        let (told, told_to_end) = oneshot::channel();
+        let (stage, seen) = watch::channel(Stage::Works);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name("durable-signals".to_owned())
+            .spawn(move || runtime.block_on(guard(told, seen, limit)))?;
+        Ok(Self { told_to_end, stage })
+    }
+
+    /// Returns when the process is told to end.
+    pub(super) async fn told_to_end(&mut self) -> Result<()> {
+        let gone = |_| Error::of_kind(ErrorKind::Unavailable, "the thread that hears signals has ended");
+        (&mut self.told_to_end).await.map_err(gone)??;
+        self.stage.send_replace(Stage::ShutsDown);
+        Ok(())
+    }
+
+    /// The shutdown is over; how many threads it left behind is told.
+    pub(super) fn shut_down(self, blocked: usize) {
+        self.stage.send_replace(if blocked == 0 { Stage::Ended } else { Stage::EndedWithBlockedThreads });
+    }
+}
+
+async fn guard(told: oneshot::Sender<std::io::Result<()>>, mut stage: watch::Receiver<Stage>, limit: Duration) {
+    let heard = tokio::select! {
+        heard = signal() => heard,
+        // The application no longer waits for a signal.
+        _ = stage.changed() => return,
+    };
+    let failed = heard.is_err();
+    if told.send(heard).is_err() || failed {
+        return;
+    }
+    match tokio::time::timeout(limit, stage.wait_for(|stage| *stage != Stage::Works)).await {
+        Err(_) => end_process("the application's runtime does not answer"),
+        Ok(Err(_)) => return,
+        Ok(Ok(_)) => {}
+    }
+    let ended = |stage: &Stage| matches!(stage, Stage::Ended | Stage::EndedWithBlockedThreads);
+    match tokio::time::timeout(limit.saturating_add(FAREWELLS), stage.wait_for(ended)).await {
+        Err(_) => end_process("the shutdown does not come to its end"),
+        Ok(Ok(stage)) if *stage == Stage::EndedWithBlockedThreads => {}
+        Ok(_) => return,
+    }
+    tokio::time::sleep(LAST_WORDS).await;
+    end_process("code that does not return keeps threads of the runtime");
+}
+
+/// Returns when the process gets SIGTERM or Ctrl-C.
+async fn signal() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn end_process(why: &str) -> ! {
+    tracing::error!(exit_code = EXIT_CODE, "told to end, and the time is over: {why}; ending the process");
+    std::process::exit(EXIT_CODE)
+}
