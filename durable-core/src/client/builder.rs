@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
 use crate::panics;
+use crate::payload;
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
@@ -89,6 +90,9 @@ const DEFAULT_CONCURRENCY: usize = 100;
 
 /// Shortest lease: a heartbeat every third of it must get through on a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+
+/// Longest lease: for so long nobody takes over what a dead worker held.
+const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
 
 impl Default for Builder {
     fn default() -> Self {
@@ -193,7 +197,7 @@ impl Builder {
         self
     }
 
-    /// How long a worker that is silent keeps its executions; at least 500 ms. Another takes them over after this time.
+    /// How long a worker that is silent keeps its executions; 500 ms to a day. Another takes them over after this time.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -385,6 +389,7 @@ impl Builder {
             if name.is_empty() {
                 return invalid("a queue needs a name".to_owned());
             }
+            payload::check_indexed("the name of a queue", name)?;
             if *concurrency == 0 {
                 return invalid(format!("queue `{name}` has a concurrency of 0; give it at least 1, or leave it out"));
             }
@@ -393,6 +398,7 @@ impl Builder {
             if name.is_empty() {
                 return invalid("a queue needs a name".to_owned());
             }
+            payload::check_indexed("the name of a queue", name)?;
             if self.limits[..at].iter().any(|(before, _)| before == name) {
                 return invalid(format!("the limits of queue `{name}` are given twice; give them all in one call"));
             }
@@ -406,6 +412,12 @@ impl Builder {
         }
         if self.lease < SHORTEST_LEASE {
             return invalid(format!("a lease of {:?} is too short; give at least {SHORTEST_LEASE:?}", self.lease));
+        }
+        if self.lease > LONGEST_LEASE {
+            return invalid(format!(
+                "a lease of {:?} would keep the executions of a dead worker for good; give a day or less",
+                self.lease
+            ));
         }
         if self.poll_interval.is_zero() {
             return invalid("a poll interval of zero would never let the database rest; give 100 ms or more".to_owned());
