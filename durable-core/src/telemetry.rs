@@ -10,7 +10,7 @@ mod trace_context;
 
 pub(crate) use metrics::{
     AttemptEnd, Metrics, SlotGauges, WorkflowMetrics, cancelled, database_gauge, delivering, describe, lease_lost, recovered,
-    roundtrip, schedule_fired, task_restarted, unreadable_row,
+    roundtrip, schedule_fired, task_restarted, task_started, unreadable_row,
 };
 pub(crate) use spans::{AttemptSpan, Spans, claim_ended};
 pub(crate) use trace::{Trace, Tracing};

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
 use crate::panics;
+use crate::payload;
 use crate::registry::Registry;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
@@ -405,6 +406,7 @@ impl Builder {
             if name.is_empty() {
                 return invalid("a queue needs a name".to_owned());
             }
+            payload::check_indexed("the name of a queue", name)?;
             if *concurrency == 0 {
                 return invalid(format!("queue `{name}` has a concurrency of 0; give it at least 1, or leave it out"));
             }
@@ -413,6 +415,7 @@ impl Builder {
             if name.is_empty() {
                 return invalid("a queue needs a name".to_owned());
             }
+            payload::check_indexed("the name of a queue", name)?;
             if self.limits[..at].iter().any(|(before, _)| before == name) {
                 return invalid(format!("the limits of queue `{name}` are given twice; give them all in one call"));
             }

@@ -62,6 +62,8 @@ pub(crate) fn describe() {
     describe_gauge!(HUMAN_INPUT_PENDING, Unit::Count, "questions that nobody has answered");
     describe_gauge!(EVENT_UNCONSUMED, Unit::Count, "messages that nothing has waited for yet");
     describe_gauge!(STORAGE_DEAD_TUPLES, Unit::Count, "dead rows that vacuum has not removed");
+    // What is rare is there from the start, so that an alarm can be set on it.
+    ["executions", "waits", "schedules"].iter().for_each(|table| counter!(ROWS_UNREADABLE, "table" => *table).increment(0));
     describe_gauge!(STORAGE_XMIN_AGE, Unit::Count, "transactions since the oldest snapshot that vacuum cannot pass");
 }
 
@@ -224,6 +226,11 @@ pub(crate) fn lease_lost() {
 /// An execution of a lost worker is back in its queue.
 pub(crate) fn recovered(queue: &str) {
     counter!(RECOVERY_COUNT, "queue" => queue.to_owned()).increment(1);
+}
+
+/// A task of the engine runs, and has not panicked yet.
+pub(crate) fn task_started(task: &str) {
+    counter!(TASK_RESTARTS, "task" => task.to_owned()).increment(0);
 }
 
 /// A task of the engine panicked.
