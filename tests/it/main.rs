@@ -1,4 +1,4 @@
-//! The one integration binary.
+//! The one integration binary: every behaviour on a real Postgres, one module each.
 
 #[cfg(test)]
 mod support;
@@ -63,6 +63,7 @@ mod gathering;
 mod holding;
 #[cfg(test)]
 mod isolating;
+#[cfg(test)]
 mod keeping_values;
 #[cfg(test)]
 mod keying;
@@ -102,6 +103,7 @@ mod pausing;
 mod pausing_executions;
 #[cfg(test)]
 mod pooling;
+#[cfg(test)]
 mod preceding;
 #[cfg(test)]
 mod preserving;
@@ -139,7 +141,9 @@ mod starting;
 mod statements;
 #[cfg(test)]
 mod stepping_back;
+#[cfg(test)]
 mod sticking;
+#[cfg(test)]
 mod strangers;
 #[cfg(test)]
 mod telemetry;
