@@ -24,6 +24,7 @@ create table durable.checkpoints (
     output json,
     error json,
     undo_order integer,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
 ) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
@@ -71,7 +72,6 @@ create table durable.executions (
     parent_bond text,
     rollback json,
     undoes uuid,
-    rested_at timestamp with time zone,
     rank timestamp with time zone,
     concurrency_key text,
     schedule text,
@@ -83,6 +83,7 @@ create table durable.executions (
     debounce_key text,
     expires_at timestamp with time zone,
     trace_context text,
+    rested_ordinal bigint,
     constraint executions_pkey PRIMARY KEY (shard, execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0) NOT VALID,
@@ -137,6 +138,7 @@ create table durable.publications (
     key text not null,
     published_at timestamp with time zone not null,
     message_id uuid not null,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     constraint publications_pkey PRIMARY KEY (shard, topic, key)
 );
 
@@ -171,6 +173,20 @@ create table durable.queues (
     constraint rate_starts_at_one CHECK (rate >= 1),
     constraint turns_come_whole CHECK ((turn_workflow IS NULL) = (turn_key IS NULL))
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
+
+create table durable.refusals (
+    execution_id uuid not null,
+    refused_at timestamp with time zone not null,
+    message_id uuid not null,
+    shard smallint not null,
+    key text not null,
+    kind text not null,
+    name text not null,
+    reason text not null,
+    payload json,
+    sent_by text,
+    constraint refusals_pkey PRIMARY KEY (shard, execution_id, key, message_id)
+);
 
 create table durable.schedule_fires (
     shard smallint not null,
@@ -246,6 +262,8 @@ create table durable.waits (
     metadata json,
     answered_by text,
     digest bigint,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
+    resolved_ordinal bigint,
     constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
@@ -267,6 +285,10 @@ create table durable.workers (
     slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
     workflows text[],
+    lease interval,
+    troubles json,
+    unresponsive_since timestamp with time zone,
+    stuck_executions uuid[] default '{}'::uuid[] not null,
     constraint workers_pkey PRIMARY KEY (shard, worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
@@ -332,6 +354,9 @@ create view durable.present as
 -- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
 --     returns record, volatile
 
+-- function durable.check_name(what text, name text)
+--     returns void, immutable
+
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable
 
@@ -395,13 +420,22 @@ create view durable.present as
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
 
+-- function durable.lost_holders(shard smallint)
+--     returns SETOF uuid, stable
+
+-- function durable.match_messages(shard smallint, held uuid[], at timestamp with time zone)
+--     returns void, volatile
+
 -- function durable.new_id()
 --     returns uuid, volatile
 
 -- function durable.now()
 --     returns timestamp with time zone, volatile
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[])
+-- function durable.open_names(execution_id uuid, kind text)
+--     returns text[], stable
+
+-- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[], refused_execution_ids uuid[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[], watched_execution_ids uuid[], watched_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.pause(execution_id uuid)
@@ -413,7 +447,7 @@ create view durable.present as
 -- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
+-- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text, OUT open_names text[])
 --     returns record, volatile
 
 -- function durable.publish(topic text, payload json DEFAULT 'null'::json, correlation text DEFAULT NULL::text, key text DEFAULT NULL::text, OUT reached integer, OUT more boolean, OUT woken_queues text[], OUT running uuid[])
@@ -421,6 +455,9 @@ create view durable.present as
 
 -- function durable.rank(begins_at timestamp with time zone, priority smallint)
 --     returns timestamp with time zone, stable
+
+-- function durable.refuse_messages(shard smallint, held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.resume(execution_id uuid)
 --     returns text, volatile
@@ -434,10 +471,13 @@ create view durable.present as
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
+-- function durable.same_input(one json, other json)
+--     returns boolean, immutable
+
+-- function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels integer)
 --     returns text, immutable
 
--- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+-- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text, OUT open_names text[])
 --     returns record, volatile
 
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
@@ -455,7 +495,7 @@ create view durable.present as
 -- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until timestamp with time zone, left_out text[], OUT id uuid, OUT queue text)
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.tell_parents(shard smallint, child_ids uuid[])

@@ -2,7 +2,7 @@
 
 use durable::prelude::*;
 use durable::schemars::{self, JsonSchema};
-use durable::{Answer, InputForm, Wait, WaitOutcome};
+use durable::{Answer, InputForm, Json, Wait, WaitOutcome};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -220,7 +220,7 @@ async fn an_early_answer_that_does_not_fit_is_refused_when_the_question_is_asked
     assert_eq!(wait(&worker, handle.id()).await.outcome, None);
     let question = worker.pending_inputs().await.unwrap().remove(0);
     let refusal = question.refusal.unwrap();
-    assert_eq!((refusal.sent_by.as_deref(), refusal.payload.as_deref()), (Some("ada"), Some("\"yes\"")));
+    assert_eq!((refusal.sent_by.as_deref(), refusal.payload.as_ref().map(Json::as_str)), (Some("ada"), Some("\"yes\"")));
     assert_eq!(refusal.reason, "value: \"yes\" is not of type \"object\"");
     assert_eq!(database.count("select count(*) from durable.mailbox").await, 0);
     let answer = Approval { approved: true, ..Approval::default() };

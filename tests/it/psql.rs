@@ -64,7 +64,7 @@ async fn an_execution_lives_its_life_by_sql_alone() {
     let handle = worker.handle::<Trip>(id.into());
     assert_eq!(handle.result_within(PATIENCE).await.unwrap(), "to Oslo on Monday with 4");
     let execution = handle.execution().await.unwrap();
-    assert_eq!((execution.priority, execution.input), (3, json!("Oslo")));
+    assert_eq!((execution.priority, execution.input), (3, json!("Oslo").into()));
 
     let without_input: Uuid = database.value("select durable.start('echo')").await;
     assert_eq!(worker.handle::<Echo>(without_input.into()).result_within(PATIENCE).await.unwrap(), None);

@@ -131,11 +131,11 @@ async fn what_a_waiting_execution_did_is_undone_and_shown_in_the_order_in_which_
     assert_eq!(keys, ["step book_flight", "step book_hotel"]);
     assert_eq!(details.waits[0].outcome, Some(WaitOutcome::Cancelled));
     let [hotel, flight]: &[Compensation] = &details.compensations else { panic!("{:?}", details.compensations) };
-    assert_eq!((hotel.step.as_str(), hotel.input.as_ref()), ("step book_hotel", Some(&json!(7))));
-    assert_eq!((hotel.output.as_ref(), hotel.attempts.len()), (Some(&json!(null)), 2));
+    assert_eq!((hotel.step.as_str(), hotel.input.as_ref()), ("step book_hotel", Some(&json!(7).into())));
+    assert_eq!((hotel.output.as_ref(), hotel.attempts.len()), (Some(&json!(null).into()), 2));
     assert_eq!(hotel.attempts[0].error.as_ref().unwrap().message, "the line is busy");
-    assert_eq!((flight.step.as_str(), flight.input.as_ref()), ("step book_flight", Some(&json!("LH 1"))));
-    assert_eq!((flight.output.as_ref(), flight.error.as_ref()), (Some(&json!("refunded")), None));
+    assert_eq!((flight.step.as_str(), flight.input.as_ref()), ("step book_flight", Some(&json!("LH 1").into())));
+    assert_eq!((flight.output.as_ref(), flight.error.as_ref()), (Some(&json!("refunded").into()), None));
     worker.shutdown().await.unwrap();
 }
 
