@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use durable::migrate::{SchemaName, grants};
 use durable::prelude::*;
-use durable::sqlx;
+use durable::sqlx::{self, Connection, PgConnection};
 use sqlx::postgres::PgConnectOptions;
 use tracing::Level;
 
@@ -80,8 +80,8 @@ async fn a_session_that_waits_is_not_ended_by_a_limit_of_the_role() {
 async fn the_settings_of_transactions_that_belong_to_users_stay_theirs() {
     let (database, options) = hostile().await;
     let client = database.builder().connect_options(options.clone()).start().await.unwrap();
-    let pool = sqlx::PgPool::connect_with(options).await.unwrap();
-    let mut transaction = pool.begin().await.unwrap();
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
     let settings = "select concat_ws('|', current_setting('search_path'), current_setting('intervalstyle'))";
     let before: String = sqlx::query_scalar(settings).fetch_one(&mut *transaction).await.unwrap();
     let handle = client.start::<Sum>(0.1).within(&mut transaction).await.unwrap();

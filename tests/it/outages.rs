@@ -173,7 +173,7 @@ async fn a_call_into_a_network_that_swallows_everything_ends_with_its_operation_
 async fn a_database_that_is_down_at_start_is_an_error_after_the_operation_timeout() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let builder = Durable::builder().database_url(&format!("postgres://nobody@127.0.0.1:{port}/nothing"));
+    let builder = Durable::builder().database_url(format!("postgres://nobody@127.0.0.1:{port}/nothing"));
     let start = builder.operation_timeout(Duration::from_millis(300)).start();
     let error = soon("an error", start).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -13,7 +13,7 @@ const TURNS: &str = "select count(*) from turns where duty = 'expire'";
 async fn write_down_turns(database: &Database) {
     database
         .run(
-            "create table turns (duty text, taken_at timestamptz, due_at timestamptz, worker_id uuid);
+            "create table public.turns (duty text, taken_at timestamptz, due_at timestamptz, worker_id uuid);
              create function write_down() returns trigger language plpgsql as $$
              begin
                  insert into public.turns values (new.duty, new.taken_at, new.due_at, new.worker_id);

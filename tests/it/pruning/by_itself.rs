@@ -142,7 +142,7 @@ async fn what_has_come_of_old_fires_goes_with_them_and_what_is_open_stays() {
 
 /// The number of deletions that were tried, and refused, since they are refused.
 const REFUSE_DELETIONS: &str = "
-    create sequence refused;
+    create sequence public.refused;
     create function refuse() returns trigger language plpgsql as $$
         begin
             -- A sequence goes on where what it counts is undone.
