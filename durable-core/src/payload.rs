@@ -118,6 +118,8 @@ fn refuse(message: String) -> Error {
 mod tests {
     use std::collections::HashMap;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[derive(Debug, Serialize, Deserialize)]
@@ -177,6 +179,50 @@ mod tests {
         let error = encode_for_replay("the output", &lossy).unwrap_err();
         assert_eq!(lossy.kept, 1);
         assert!(error.to_string().contains("does not survive being stored"), "{error}");
+    }
+
+    #[test]
+    fn a_map_with_keys_that_json_does_not_have_is_refused_with_its_path() {
+        #[derive(Serialize)]
+        struct Seats {
+            taken: HashMap<(u8, u8), bool>,
+        }
+        let error = encode("the output", &Seats { taken: HashMap::from([((1, 2), true)]) }).unwrap_err();
+        assert_eq!(error.to_string(), "the output cannot be stored: taken: key must be a string");
+    }
+
+    #[test]
+    fn what_is_given_is_what_was_read_back() {
+        let given = |value: Option<Option<()>>| record("x", &value).unwrap().1;
+        assert_eq!((given(Some(Some(()))), given(Some(None)), given(None)), (None, None, None));
+        assert_eq!(record("x", &Some(serde_json::Value::Null)).unwrap().1, None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_finite_float_is_read_back_bit_for_bit(double in any::<u64>().prop_map(f64::from_bits), single in any::<u32>().prop_map(f32::from_bits)) {
+            match record("x", &double) {
+                Ok((_, read)) => prop_assert_eq!(read.to_bits(), double.to_bits()),
+                Err(_) => prop_assert!(!double.is_finite()),
+            }
+            match record("x", &single) {
+                Ok((_, read)) => prop_assert_eq!(read.to_bits(), single.to_bits()),
+                Err(_) => prop_assert!(!single.is_finite()),
+            }
+        }
+
+        #[test]
+        fn an_integer_of_128_bits_is_read_back_whole(signed in any::<i128>(), unsigned in any::<u128>(), keyed in any::<HashMap<i64, u128>>()) {
+            prop_assert_eq!(record("x", &signed).unwrap().1, signed);
+            prop_assert_eq!(record("x", &unsigned).unwrap().1, unsigned);
+            prop_assert_eq!(record("x", &keyed).unwrap().1, keyed);
+        }
+
+        #[test]
+        fn text_is_read_back_whole_unless_postgres_cannot_hold_it(text in any::<String>(), character in any::<char>()) {
+            prop_assert_eq!(record("x", &text).map(|(_, read)| read).ok(), (!text.contains('\0')).then_some(text));
+            prop_assert_eq!(record("x", &character).map(|(_, read)| read).ok(), (character != '\0').then_some(character));
+        }
     }
 
     #[test]
