@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::Refusal;
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
-
-use super::Refusal;
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
