@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::Refusal;
 use crate::clock;
 use crate::ids::ExecutionId;
 use crate::payload::{Json, Payload};
-
-use super::Refusal;
 
 /// What a wait is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

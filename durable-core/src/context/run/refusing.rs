@@ -33,7 +33,7 @@ impl Run {
     /// Whether an earlier life of the run has gone on from the wait of that key: something later is recorded and not asked for yet.
     pub(in super::super) fn has_gone_on_from(&self, key: &str) -> bool {
         let state = self.state();
-        let recorded = state.recorded.keys().chain(state.attempts.keys()).chain(state.known.keys());
-        recorded.into_iter().any(|other| journal_key::comes_after(other, key))
+        let mut recorded = state.recorded.keys().chain(state.attempts.keys()).chain(state.known.keys());
+        recorded.any(|other| journal_key::comes_after(other, key))
     }
 }
