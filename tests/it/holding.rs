@@ -15,7 +15,7 @@ use crate::support::{self, Database, eventually, soon};
 const LONG_LEASE: Duration = Duration::from_secs(600);
 
 /// Writes that wait for the lock which the test has.
-const HELD_UP: &str = "select count(*) from pg_locks where locktype = 'advisory' and not granted and classid = 0 and objid = 7";
+const HELD_UP: &str = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
 
 /// A step, a wait and another step; both may have to stand at a gate.
 struct Errand {
@@ -311,12 +311,16 @@ async fn hold_up_the_checkpoint_of_quick(database: &Database) -> sqlx::pool::Poo
     hold_up(database, "insert on durable.checkpoints", "new.key like '%quick' and new.key not like 'undo%'").await
 }
 
-/// A connection that has the lock for which every such change of a row waits.
+/// A connection that has the lock without which no such change of a row ends. The change asks for it again and again, as no statement
+/// of the engine waits long for a lock.
 async fn hold_up(database: &Database, change: &str, which: &str) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
     database
         .run(&format!(
             "create function hold_up() returns trigger language plpgsql as $$
-             begin perform pg_advisory_xact_lock(7); return new; end $$;
+             begin
+                 while not pg_try_advisory_xact_lock(7) loop perform pg_sleep(0.01); end loop;
+                 return new;
+             end $$;
              create trigger hold_up before {change} for each row when ({which}) execute function hold_up()"
         ))
         .await;

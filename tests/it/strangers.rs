@@ -96,7 +96,7 @@ impl Target {
             Held::Commits => {
                 self.commit_at_the_gate(cell).await?;
             }
-            Held::Sleeps => cx.sleep(Duration::from_millis(500)).await?,
+            Held::Sleeps => cx.sleep(Duration::from_secs(2)).await?,
             Held::Listens => cx.wait_for_event("go").await?,
             Held::Hears => {
                 cx.child::<Gated>(cell).await?;
@@ -284,7 +284,11 @@ impl Place {
             Verb::DebouncedWithin => drop(start.debounce("K", Duration::from_secs(3600)).within(connection).await.unwrap()),
             Verb::SendEventWithin => {
                 for target in targets {
-                    self.durable.send_event_within(connection, target.id(), "go", &()).await.unwrap();
+                    connection.execute("savepoint verb").await.unwrap();
+                    // The one that sleeps may have ended.
+                    if self.durable.send_event_within(connection, target.id(), "go", &()).await.is_err() {
+                        connection.execute("rollback to verb").await.unwrap();
+                    }
                 }
             }
         }

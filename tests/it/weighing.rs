@@ -80,7 +80,7 @@ async fn heavy_outputs_that_queued_up_are_written_some_at_a_time() {
     assert_eq!(soon("a light one", light.result()).await.unwrap().len(), 1);
     let stranger = lock(&database, "checkpoints").await;
     let mut all = Vec::new();
-    for nth in 0..12 {
+    for nth in 0..6 {
         all.push(worker.start::<Heavy>(if nth % 2 == 0 { HEAVY } else { nth }).await.unwrap());
     }
     stranger.commit().await.unwrap();
@@ -96,9 +96,9 @@ async fn heavy_outputs_that_queued_up_are_written_some_at_a_time() {
 async fn the_steps_of_one_execution_are_written_some_at_a_time() {
     let database = support::database().await;
     let worker = database.builder().register(HeavySteps).start().await.unwrap();
-    let handle = worker.start::<HeavySteps>(8).await.unwrap();
-    assert_eq!(soon("an end", handle.result()).await.unwrap(), 8 * HEAVY);
-    assert_eq!(database.count("select count(*) from durable.checkpoints").await, 8);
+    let handle = worker.start::<HeavySteps>(3).await.unwrap();
+    assert_eq!(soon("an end", handle.result()).await.unwrap(), 3 * HEAVY);
+    assert_eq!(database.count("select count(*) from durable.checkpoints").await, 3);
     assert!(fullest(&database, "checkpoints", "output").await <= LARGEST);
     worker.shutdown().await.unwrap();
 }
@@ -107,13 +107,13 @@ async fn the_steps_of_one_execution_are_written_some_at_a_time() {
 async fn the_children_of_one_execution_are_started_some_at_a_time() {
     let database = support::database().await;
     let client = database.client().await;
-    let handle = client.start::<HeavyChildren>(6).await.unwrap();
+    let handle = client.start::<HeavyChildren>(3).await.unwrap();
     let worker = database.builder().register(HeavyChildren).start().await.unwrap();
     // No worker of theirs yet: the rows are as they were started.
-    eventually("all are started", async || database.count("select count(*) from durable.executions").await == 7).await;
+    eventually("all are started", async || database.count("select count(*) from durable.executions").await == 4).await;
     assert!(fullest(&database, "executions", "input").await <= LARGEST);
     let other = database.builder().register(Length).start().await.unwrap();
-    assert_eq!(soon("an end", handle.result()).await.unwrap(), 6 * HEAVY);
+    assert_eq!(soon("an end", handle.result()).await.unwrap(), 3 * HEAVY);
     worker.shutdown().await.unwrap();
     other.shutdown().await.unwrap();
 }
