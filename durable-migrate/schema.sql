@@ -428,6 +428,9 @@ create view durable.present as
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
+-- function durable.same_input(one json, other json)
+--     returns boolean, immutable
+--
 -- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
 --     returns text, immutable
 
