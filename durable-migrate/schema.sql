@@ -430,7 +430,7 @@ create view durable.present as
 
 -- function durable.same_input(one json, other json)
 --     returns boolean, immutable
---
+
 -- function durable.schema_mismatch(schema jsonb, value jsonb, path text, root jsonb)
 --     returns text, immutable
 
