@@ -104,7 +104,7 @@ grant usage on schema {schema} to {role};
 grant select, insert, update, delete on all tables in schema {schema} to {role};
 revoke insert, update, delete on {schema}.migrations, {schema}.function_digest, {schema}.clock from {role};
 revoke update, delete on {schema}.workers from {role};
-grant update (lease_until, slots_in_use, deprecated_at, lost_at) on {schema}.workers to {role};
+grant update (lease_until, slots_in_use, deprecated_at, lost_at, troubles, unresponsive_since, stuck_executions) on {schema}.workers to {role};
 grant usage, select on all sequences in schema {schema} to {role};
 grant execute on all functions in schema {schema} to {role};
 alter default privileges in schema {schema} grant select, insert, update, delete on tables to {role};

@@ -239,17 +239,20 @@ impl Study {
             use ::durable::__macro::{DigestOpaque as _, DigestSerialized as _};
             (&::durable::__macro::Argument(&cents)).add_to(digest);
         });
-        ::durable::__macro::step_once_in_transaction::<
+        ::durable::__macro::step_retried_in_transaction::<
             Result<()>,
             _,
         >(
             &Self::__STEP_CHARGE,
             digest,
-            move |transaction| ::std::boxed::Box::pin(async move {
-                let mut transaction = transaction;
-                let result = self.__step_charge(&mut transaction, cents).await;
-                (transaction, result)
-            }),
+            move |transaction| {
+                let cents = ::durable::__macro::RetryArgument::again(&cents);
+                ::std::boxed::Box::pin(async move {
+                    let mut transaction = transaction;
+                    let result = self.__step_charge(&mut transaction, cents).await;
+                    (transaction, result)
+                })
+            },
         )
     }
     #[doc(hidden)]

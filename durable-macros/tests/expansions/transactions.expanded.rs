@@ -16,17 +16,19 @@ impl Transfer {
         'l0: 'step,
     {
         let digest = ::durable::__macro::digest(|_| {});
-        ::durable::__macro::step_once_in_transaction::<
+        ::durable::__macro::step_retried_in_transaction::<
             Result<Balance>,
             _,
         >(
             &Self::__STEP_OPEN,
             digest,
-            move |transaction| ::std::boxed::Box::pin(async move {
-                let mut transaction = transaction;
-                let result = self.__step_open(&mut transaction).await;
-                (transaction, result)
-            }),
+            move |transaction| {
+                ::std::boxed::Box::pin(async move {
+                    let mut transaction = transaction;
+                    let result = self.__step_open(&mut transaction).await;
+                    (transaction, result)
+                })
+            },
         )
     }
     #[doc(hidden)]

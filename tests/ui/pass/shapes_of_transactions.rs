@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::pin::pin;
 use std::task::{Context as Task, Poll, Waker};
 
-/// Neither `Clone` nor `Serialize`.
+/// Not `Serialize`.
+#[derive(Clone)]
 struct Token(u32);
 
 #[derive(Debug, Serialize, Deserialize)]
