@@ -155,7 +155,10 @@ async fn a_message_is_refused_also_while_another_branch_runs() {
     gate.add_permits(1);
     assert_eq!(handle.result_within(PATIENCE).await.unwrap(), (3, "worked".to_owned()));
     let refusals = worker.get_execution(handle.id()).await.unwrap().refusals;
-    assert_eq!(refusals.iter().map(|refusal| refusal.payload.as_ref().map(Json::as_str)).collect::<Vec<_>>(), [Some("\"one\""), Some("\"two\"")]);
+    assert_eq!(
+        refusals.iter().map(|refusal| refusal.payload.as_ref().map(Json::as_str)).collect::<Vec<_>>(),
+        [Some("\"one\""), Some("\"two\"")]
+    );
     worker.shutdown().await.unwrap();
 }
 
