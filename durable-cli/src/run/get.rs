@@ -75,6 +75,7 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
 fn report(Shown { details, unmet_conditions }: &Shown) -> String {
     let mut text = table(&[], facts(&details.execution).into_iter());
     section(&mut text, "does not go on because", unmet_conditions.iter().map(|unmet| format!("- {unmet}")).collect());
+    section(&mut text, "cannot be read", details.unreadable.iter().map(|what| format!("- {what}")).collect());
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
@@ -115,6 +116,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("output", execution.output.as_ref().map(Value::to_string).unwrap_or_default()),
         ("error", told(execution.error.as_ref())),
         ("rolled back for", told(execution.rollback.as_ref())),
+        ("unreadable", execution.unreadable.clone().unwrap_or_default()),
     ];
     let known = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
     known.map(|(what, fact)| vec![what.to_owned(), fact]).collect()
