@@ -79,6 +79,11 @@ fn report(Shown { details, unmet_conditions }: &Shown) -> String {
         "does not go on because",
         unmet_conditions.iter().map(|unmet| format!("- {}", plain::on_lines(unmet))).collect(),
     );
+    section(
+        &mut text,
+        "cannot be read",
+        details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect(),
+    );
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
@@ -123,6 +128,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("forked from", execution.forked_from.map(|id| id.to_string()).unwrap_or_default()),
         ("input", execution.input.to_string()),
         ("output", execution.output.as_ref().map(Json::to_string).unwrap_or_default()),
+        ("unreadable", execution.unreadable.clone().unwrap_or_default()),
     ]
     .map(|(what, fact)| (what, plain::on_one_line(&fact)));
     // A report of a stopped execution has lines.

@@ -86,7 +86,8 @@ impl Row for Execution {
 /// The state as people see it.
 pub(super) fn state(execution: &Execution) -> String {
     let paused = if execution.paused_at.is_some() { " (paused)" } else { "" };
-    format!("{}{paused}", execution.state)
+    let unreadable = if execution.unreadable.is_some() { " (unreadable)" } else { "" };
+    format!("{}{paused}{unreadable}", execution.state)
 }
 
 pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
-use super::read::{time, time_if};
+use super::read::time_if;
 use super::{Statement, Store};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
@@ -82,7 +82,7 @@ pub(crate) async fn claim(
         match time_if(row, "retry_at")? {
             Some(time) => retry_at = Some(time),
             None => match claimed(row, worker) {
-                Ok(claimed) => in_line.push((time(row, "rank")?, claimed)),
+                Ok(claimed) => in_line.push((time_if(row, "rank")?.unwrap_or(DateTime::<Utc>::MIN_UTC), claimed)),
                 Err(error) => unreadable.extend(set_aside(store, row, worker, &error)),
             },
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::families::CalledOff;
 use super::read::{Lenient, time, time_if};
 use super::{Statement, Store};
+use crate::clock;
 use crate::ids::{ExecutionId, SHARD};
 use crate::model::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
 use crate::observer::ScheduleFired;
@@ -124,6 +125,11 @@ pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64
 }
 
 fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
+    let next_due_at = time_if(row, "next_due_at")?;
+    if next_due_at.is_some_and(|due| !(clock::FIRST..=clock::LAST).contains(&due)) {
+        // What it has missed since then cannot be counted.
+        return Err(sqlx::Error::Decode("its next due time is not between the years 1 and 9999".into()));
+    }
     Ok(DueSchedule {
         name,
         revision: row.try_get("revision")?,
@@ -133,7 +139,7 @@ fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
         ends_at: time_if(row, "ends_at")?,
         jitter: seconds(row.try_get("jitter")?),
         missed: missed(row)?,
-        next_due_at: time_if(row, "next_due_at")?,
+        next_due_at,
     })
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::panics;
 use crate::plan::schedule::{Timing, start_at};
 use crate::store;
 use crate::store::schedules::{self, DueSchedule, Fired, Look, Shot};
@@ -70,7 +71,12 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
     let full = i64::try_from(due.len()).is_ok_and(|count| count >= BATCH);
     let mut shots = Vec::with_capacity(due.len());
     for schedule in due {
-        match aim(&schedule, now) {
+        // The times of one schedule may be such that counting them panics.
+        let aimed = panics::catch(|| aim(&schedule, now)).unwrap_or_else(|panicked| {
+            store.health.unreadable("schedules", &schedule.name, &panicked.to_string());
+            Err(Error::from_failure(*panicked))
+        });
+        match aimed {
             Ok(shot) => shots.push(shot),
             // One of a later release, perhaps, whose workers can read it.
             Err(error) if unreadable.insert(schedule.name.clone()) => {

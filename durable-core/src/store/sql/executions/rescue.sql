@@ -1,6 +1,8 @@
 -- executions/rescue: give up to $2 executions of lost workers back to their queues.
 update durable.executions
-set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
+set state = 'pending',
+    wake_at = case when paused_at is not null then 'infinity'::timestamptz end,
+    rank = coalesce(rank, durable.now())
 where shard = $1
   and execution_id = any (array(
     select execution_id

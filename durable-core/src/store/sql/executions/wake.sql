@@ -31,7 +31,11 @@ ended as (
 ),
 woken as (
     update durable.executions
-    set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
+    set state = 'pending',
+        wake_at = case when paused_at is not null then 'infinity'::timestamptz end,
+        -- One that has none would be refused by its CHECK, and everything else that is due with it.
+        rank = coalesce(rank, now.at)
+    from now
     where shard = $1
       and execution_id = any (array(select execution_id from locked))
     returning queue
