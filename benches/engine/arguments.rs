@@ -21,6 +21,8 @@ pub(crate) enum Workload {
     Flows,
     /// Executions with long journals.
     Resume,
+    /// Answers of 4 MiB.
+    Answer,
     /// Claims with few and many pending, and with limits.
     Claims,
     /// Schedules that are due at once.
@@ -37,7 +39,7 @@ pub(crate) enum Workload {
     Backlog,
 }
 
-const ALL: [(&str, Workload); 15] = [
+const ALL: [(&str, Workload); 16] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -46,6 +48,7 @@ const ALL: [(&str, Workload); 15] = [
     ("enqueue", Workload::Enqueue),
     ("flows", Workload::Flows),
     ("resume", Workload::Resume),
+    ("answer", Workload::Answer),
     ("claims", Workload::Claims),
     ("schedules", Workload::Schedules),
     ("notices", Workload::Notices),
