@@ -21,6 +21,8 @@ pub(crate) enum Workload {
     Flows,
     /// Executions with long journals.
     Resume,
+    /// Answers of 4 MiB.
+    Answer,
     /// Claims with few and many pending, and with limits.
     Claims,
     /// Events that were sent before anything waits for them.
@@ -50,6 +52,7 @@ const ALL: [(&str, Workload); 16] = [
     ("enqueue", Workload::Enqueue),
     ("flows", Workload::Flows),
     ("resume", Workload::Resume),
+    ("answer", Workload::Answer),
     ("claims", Workload::Claims),
     ("early", Workload::Early),
     ("schedules", Workload::Schedules),

@@ -74,6 +74,7 @@ fn measure() -> Result<()> {
                 Workload::Enqueue => report.enqueue = Some(workloads::enqueueing::measure(&bench, &mut table).await?),
                 Workload::Flows => report.flows = Some(workloads::flows::measure(&bench, &mut table).await?),
                 Workload::Early => report.early = Some(workloads::early::measure(&bench, &mut table).await?),
+                Workload::Answer => report.answer = Some(workloads::answering::measure(&bench, &mut table).await?),
                 Workload::Claims => report.claims = Some(workloads::claims::measure(&bench, &mut table).await?),
                 Workload::Schedules => report.schedules = Some(workloads::scheduling::measure(&bench, &mut table).await?),
                 Workload::Notices => report.notices = Some(workloads::notices::measure(&bench, &mut table).await?),

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing, snapshots,
-    starting, throughput, waking,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing,
+    snapshots, starting, throughput, waking,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) flows: Option<flows::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<resuming::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<answering::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) claims: Option<claims::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]

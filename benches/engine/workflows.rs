@@ -103,6 +103,17 @@ impl Listener {
     }
 }
 
+/// Asks for texts, and counts them.
+#[derive(Debug)]
+pub(crate) struct Survey;
+
+#[workflow]
+impl Survey {
+    async fn run(&self, cx: &Context, _number: u64) -> Result<usize> {
+        Ok(cx.wait_for_input::<Vec<String>>("texts").await?.len())
+    }
+}
+
 /// Sleeps for a second.
 #[derive(Debug)]
 pub(crate) struct Nap;

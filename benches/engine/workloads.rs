@@ -1,5 +1,6 @@
 //! The workloads, a file each: what they do, what of it is measured, and what goes into the report.
 
+pub(crate) mod answering;
 pub(crate) mod backlog;
 pub(crate) mod claims;
 pub(crate) mod early;

@@ -79,11 +79,7 @@ fn report(Shown { details, unmet_conditions }: &Shown) -> String {
         "does not go on because",
         unmet_conditions.iter().map(|unmet| format!("- {}", plain::on_lines(unmet))).collect(),
     );
-    section(
-        &mut text,
-        "cannot be read",
-        details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect(),
-    );
+    section(&mut text, "cannot be read", details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect());
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
