@@ -632,7 +632,8 @@ async fn a_rollback_from_outside_waits_for_the_commit_and_undoes_the_step() {
     let (id, asking) = (handle.id(), client.clone());
     let rollback = tokio::spawn(async move { asking.rollback(id, "not wanted any more").await });
     // It gives up on the lock soon, and asks again.
-    let asked = "select count(*) from pg_stat_activity where datname = current_database() and query like '-- executions/rollback%'";
+    let asked =
+        "select count(*) from pg_stat_activity where datname = current_database() and query like '-- executions/rollback%'";
     eventually("the rollback has asked", async || database.count(asked).await > 0).await;
     proxy.release();
     soon("rolled back", rollback).await.unwrap().unwrap();
