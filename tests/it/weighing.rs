@@ -1,7 +1,7 @@
 //! Weighing: what executions write goes to the database in statements of bounded size, however much is ready at once.
 
 use durable::prelude::*;
-use durable::sqlx::{self, Executor};
+use durable::sqlx::{self, AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::{self, Database, eventually, soon};
 
@@ -66,9 +66,10 @@ async fn fullest(database: &Database, table: &str, column: &str) -> i64 {
     database.count(&format!("select coalesce(max(bytes), 0)::int8 from ({sum}) as written")).await
 }
 
-async fn lock(database: &Database, table: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
-    let mut stranger = database.pool().begin().await.unwrap();
-    stranger.execute(sqlx::AssertSqlSafe(format!("lock table durable.{table} in share mode"))).await.unwrap();
+async fn lock(database: &Database, table: &str) -> PgConnection {
+    let mut stranger = PgConnection::connect(&database.url).await.unwrap();
+    let held = format!("begin; lock table durable.{table} in share mode");
+    stranger.execute(sqlx::raw_sql(AssertSqlSafe(held))).await.unwrap();
     stranger
 }
 
@@ -78,12 +79,12 @@ async fn heavy_outputs_that_queued_up_are_written_some_at_a_time() {
     let worker = database.builder().register(Heavy).start().await.unwrap();
     let light = worker.start::<Heavy>(1).await.unwrap();
     assert_eq!(soon("a light one", light.result()).await.unwrap().len(), 1);
-    let stranger = lock(&database, "checkpoints").await;
+    let mut stranger = lock(&database, "checkpoints").await;
     let mut all = Vec::new();
     for nth in 0..6 {
         all.push(worker.start::<Heavy>(if nth % 2 == 0 { HEAVY } else { nth }).await.unwrap());
     }
-    stranger.commit().await.unwrap();
+    stranger.execute("commit").await.unwrap();
     for (nth, handle) in all.iter().enumerate() {
         let length = soon("an end", handle.result()).await.unwrap().len();
         assert_eq!(length, if nth % 2 == 0 { HEAVY } else { nth });
