@@ -231,6 +231,7 @@ mod tests {
             epoch: Epoch::FIRST,
             checkpoints: (0..checkpoints).map(checkpoint).collect(),
             next: Some(NextState::Released),
+            latest: Arc::default(),
             leaves_waits: false,
         }
     }
