@@ -1,5 +1,5 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, queues, schedules, telemetry
-//! and keeping house.
+//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, values, queues, schedules,
+//! telemetry and keeping house.
 //!
 //! The programs in `examples/` show the same at work:
 //! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `telemetry`, `order`.
@@ -21,6 +21,9 @@ pub mod transactions {}
 
 #[doc = include_str!("guide/starts.md")]
 pub mod starts {}
+
+#[doc = include_str!("guide/values.md")]
+pub mod values {}
 
 #[doc = include_str!("guide/queues.md")]
 pub mod queues {}

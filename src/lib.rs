@@ -50,7 +50,7 @@
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, look.
 //! - [`observer`] is for those who look on, and may refuse a step.
-//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, queues, schedules, telemetry, and
+//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules, telemetry, and
 //!   keeping house.
 //! - [`migrate`] keeps the schema.
 

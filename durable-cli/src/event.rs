@@ -20,7 +20,7 @@ pub(crate) enum Verb {
         /// What it carries, as JSON: the text itself, `@file`, or `-` for standard input
         #[arg(default_value = "null", value_name = "JSON")]
         payload: String,
-        /// It comes before it is waited for: that nothing waits for it now is no failure
+        /// Send it before its wait begins: do not fail if nothing waits for it now
         #[arg(long)]
         early: bool,
     },
@@ -46,8 +46,9 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             let payload = value::json(payload)?;
             let durable = connection.client().await?;
             let delivery = durable.send_event(*id, name, &payload).await?;
+            let told = screen.delivered(("sent to", &format!("event `{name}`")), *id, &delivery, *early);
             durable.shutdown().await?;
-            screen.delivered(("sent to", &format!("event `{name}`")), *id, &delivery, *early)
+            told
         }
         Verb::Publish { topic, payload, correlation, key } => {
             let payload = value::json(payload)?;

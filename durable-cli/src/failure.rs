@@ -35,7 +35,7 @@ impl Failure {
         Self { code: Code::Usage, message: message.into() }
     }
 
-    /// A message that nothing waits for was kept, and nobody said that it comes early.
+    /// A message that nothing waits for was kept, and the caller did not say `--early`.
     pub(crate) fn kept(message: impl Into<String>) -> Self {
         Self { code: Code::Kept, message: message.into() }
     }

@@ -22,7 +22,7 @@ pub(crate) enum Verb {
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 100)]
         limit: u32,
-        /// Go on after this: what the page before ended with
+        /// Continue after this cursor, which the previous page printed
         #[arg(long, value_name = "CURSOR")]
         after: Option<InputCursor>,
     },
@@ -37,7 +37,7 @@ pub(crate) enum Verb {
         /// Who answers, for the record
         #[arg(long, value_name = "PERSON")]
         by: Option<String>,
-        /// It comes before the question: that nothing asks for it now is no failure
+        /// Give it before the question is asked: do not fail if nothing asks for it now
         #[arg(long)]
         early: bool,
     },
@@ -90,8 +90,9 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
                 Some(person) => answer.by(person).await?,
                 None => answer.await?,
             };
+            let told = screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early);
             durable.shutdown().await?;
-            screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early)
+            told
         }
     }
 }

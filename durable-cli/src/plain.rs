@@ -1,4 +1,5 @@
-//! Makes text safe for a terminal: what would move its cursor, change its colours or turn its lines round is shown as an escape.
+//! Makes text safe for a terminal: characters that move the cursor, change colours or reverse the direction of text are shown
+//! as escapes.
 
 /// The text on one line: line breaks are shown as escapes, too.
 pub(crate) fn on_one_line(text: &str) -> String {
@@ -31,7 +32,7 @@ fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> String {
     plain
 }
 
-/// Control characters, separators of lines, and what changes the direction of a text.
+/// Control characters, line separators, and characters that change the direction of text.
 fn is_disturbing(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -21,7 +21,7 @@ pub(crate) enum Verb {
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 1000)]
         limit: u32,
-        /// Go on after this name: what the page before ended with
+        /// Continue after this name, the last one of the previous page
         #[arg(long, value_name = "NAME")]
         after: Option<String>,
     },
@@ -38,7 +38,7 @@ pub(crate) enum Verb {
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 50)]
         limit: u32,
-        /// Go on before this due time: what the page before ended with
+        /// Continue before this due time, the last one of the previous page
         #[arg(long, value_parser = value::time, value_name = "TIME")]
         before: Option<DateTime<Utc>>,
     },

@@ -58,7 +58,7 @@ impl Screen {
         }
     }
 
-    /// That a list goes on. It is said beside what is printed, so that no program takes it for an item.
+    /// Says that a list goes on, on standard error, so that no program takes it for an item.
     pub(crate) fn more(&self, option: &str, cursor: Option<impl Display>) {
         if let Some(cursor) = cursor {
             // If standard error is closed, nothing is lost.
@@ -75,7 +75,7 @@ impl Screen {
         }
     }
 
-    /// What became of a message to an execution: it was `given`, or it is kept. A name that nothing waits for may be mistyped.
+    /// The outcome of a message to an execution: it was `given`, or it is kept. A name that nothing waits for may be mistyped.
     pub(crate) fn delivered(
         &mut self,
         (given, message): (&str, &str),
@@ -138,7 +138,7 @@ pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) 
     table.trim_fmt()
 }
 
-/// Cells whose line breaks do not make further lines of a table.
+/// Cells in which line breaks do not break the table's rows.
 pub(crate) fn one_line_each(cells: Vec<String>) -> Vec<String> {
     cells.iter().map(|cell| plain::on_one_line(cell)).collect()
 }

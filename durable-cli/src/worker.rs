@@ -42,7 +42,7 @@ impl Row for WorkerDetails {
     }
 }
 
-/// What does not return there.
+/// The code that does not return on that worker.
 fn stuck(worker: &WorkerDetails) -> String {
     let runtime = worker.unresponsive_since.map(|since| format!("no answer since {}", time(since)));
     let executions = worker.stuck_executions.iter().map(|id| id.to_string());

@@ -136,7 +136,7 @@ impl Drop for Engine {
 }
 
 impl Engine {
-    /// Refuses to work once the runtime that started the engine is gone, and all tasks and connections with it.
+    /// Fails if the runtime that started the engine is gone, with all its tasks and connections.
     fn check_runtime(&self, what: &str) -> Result<()> {
         if !self.runtime.is_finished() {
             return Ok(());
@@ -165,12 +165,12 @@ impl Durable {
         ExecutionHandle::new(self.clone(), id)
     }
 
-    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait begins;
-    /// the outcome says whether a wait has, and which names are waited for now if none has.
+    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait
+    /// begins; the outcome says whether a wait has taken it, and if not, for which names the execution waits now.
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, `Finished` for one that has ended or whose time is over, `Payload` for a payload that
-    /// cannot be stored.
+    /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose time is over, `Payload` for a
+    /// payload that cannot be stored.
     pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<Delivery> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
@@ -232,7 +232,8 @@ impl Durable {
     async fn end_within(&self, limit: Duration) -> Result<usize> {
         let Some(mut tasks) = self.engine.tasks.lock().await.take() else { return Ok(0) };
         if self.engine.check_runtime("shut down").is_err() {
-            // Its tasks ended with the runtime. The heartbeat has a thread of its own; without it, the lease runs out.
+            // The engine's tasks ended with the runtime, but the heartbeat has its own thread. Stop it, so that the lease runs
+            // out.
             if let Some(heart) = tasks.heart.take() {
                 heart.stop().await?;
             }
@@ -257,14 +258,14 @@ impl Durable {
         stopped.map(|()| blocked)
     }
 
-    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order. Signals are heard on a thread of their own. If the
-    /// runtime does not answer within 30 seconds, or if code that does not return keeps its threads after the shutdown, the process is
-    /// ended with exit code 70.
+    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order. Another thread receives the
+    /// signals. If the runtime does not answer within 30 seconds, or if code that does not return keeps its threads after the
+    /// shutdown, the process is ended with exit code 70.
     pub async fn run_until_signal(&self) -> Result<()> {
         self.run_until_signal_within(SHUTDOWN_LIMIT).await
     }
 
-    /// As [`run_until_signal`](Self::run_until_signal), with another limit than 30 seconds for steps under way.
+    /// Like [`run_until_signal`](Self::run_until_signal), with another limit than 30 seconds for running steps.
     pub async fn run_until_signal_within(&self, limit: Duration) -> Result<()> {
         let mut watchdog = Watchdog::start(limit)?;
         watchdog.told_to_end().await?;

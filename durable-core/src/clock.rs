@@ -13,13 +13,13 @@ const LONGEST_NAP: Duration = Duration::from_secs(3600);
 /// Shortest nap before a time that is still to come: tokio's timer counts in milliseconds.
 const SHORTEST_NAP: Duration = Duration::from_millis(1);
 
-/// Less is not counted: the database's clock counts in microseconds.
+/// Shorter times are ignored: the database's clock counts in microseconds.
 const SHORTEST_TIME: Duration = Duration::from_micros(1);
 
 /// Drift of the local reading that is not worth waking every timer for.
 const TOLERATED_DRIFT: TimeDelta = TimeDelta::milliseconds(1);
 
-/// The last moment of the year 9999. What is due later never comes.
+/// The last moment of the year 9999. A later due time never comes.
 pub(crate) const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 999_999_000) {
     Some(last) => last,
     None => DateTime::<Utc>::MAX_UTC,
@@ -31,7 +31,7 @@ pub(crate) const FIRST: DateTime<Utc> = match DateTime::from_timestamp(-62_135_5
     None => DateTime::<Utc>::MIN_UTC,
 };
 
-/// The longest time that anything takes: a thousand years. What would take longer never ends.
+/// The longest duration: a thousand years. A longer wait never ends.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365_250 * 86_400);
 
 /// The database's time, carried forward by this process's monotonic clock between readings.
@@ -47,7 +47,7 @@ pub(crate) struct Clock {
 #[derive(Debug, Clone, Copy)]
 struct State {
     reading: Reading,
-    /// When it was last found to have been set forward.
+    /// When this process last noticed that the clock was set forward.
     set_forward: Option<Instant>,
 }
 
@@ -69,14 +69,14 @@ impl Reading {
     }
 }
 
-/// The beginning of something whose duration counts.
+/// A stopwatch: when something began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch {
     reading: Reading,
     began: Instant,
 }
 
-/// The newest time that an execution has on record, in microseconds since 1970: its own time never comes before that.
+/// The newest time that an execution has on record, in microseconds since 1970. `cx.now()` never returns an earlier one.
 #[derive(Debug, Default)]
 pub(crate) struct Latest(AtomicI64);
 
@@ -92,7 +92,7 @@ impl Latest {
 }
 
 impl Clock {
-    /// A clock that reads so now; a move forward by more than `most_drift` counts as a step.
+    /// A clock that shows this time now; a move forward by more than `most_drift` counts as a step.
     pub(crate) fn new(reading: Reading, most_drift: Duration) -> Self {
         Self {
             state: watch::Sender::new(State { reading, set_forward: None }),
@@ -123,7 +123,7 @@ impl Clock {
             if moved {
                 state.reading = reading;
             }
-            // Tests that turn a stopped clock carry the leases along themselves.
+            // Tests that turn a stopped clock extend the leases themselves.
             if by > self.most_drift && !reading.frozen && !current.frozen {
                 state.set_forward = Some(Instant::now());
             }
@@ -131,7 +131,8 @@ impl Clock {
         });
     }
 
-    /// Has the database's clock read again: what was due by this one is not due by that, which may have been set back.
+    /// Forces a new reading of the database's clock. A timer was due by this clock but not by the database's, which may have
+    /// been set back.
     pub(crate) fn doubt(&self) {
         self.doubted.notify_one();
     }
@@ -146,8 +147,8 @@ impl Clock {
         Watch { reading: self.state.borrow().reading, began: Instant::now() }
     }
 
-    /// How much time has passed since the watch was started, however the database's clock was set meanwhile; where a test has stopped
-    /// it, how far the test has turned it.
+    /// The time since the watch was started, however the database's clock was set meanwhile. If a test has stopped the clock,
+    /// how far the test has turned it.
     pub(crate) fn elapsed(&self, watch: Watch) -> Duration {
         let now = self.state.borrow().reading;
         if now.frozen || watch.reading.frozen {
@@ -157,7 +158,7 @@ impl Clock {
         }
     }
 
-    /// Returns once this much time has passed by a watch that is started now.
+    /// Returns after this much time, measured from now.
     pub(crate) async fn passed(&self, time: Duration) {
         let mut states = self.state.subscribe();
         let mut left = time;

@@ -128,10 +128,10 @@ pub struct Failure {
     /// Source file and line, for a panic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The error itself as JSON, where a step returns an error type of its own: the text, which holds numbers of any size.
+    /// The error as JSON text, if the step returns its own error type. Text keeps numbers of any size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Box<RawValue>>,
-    /// Whether no retry would cure it; see [`Error::permanent`].
+    /// Whether retries are pointless; see [`Error::permanent`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permanent: bool,
 }
@@ -184,26 +184,32 @@ impl Error {
         &self.failure
     }
 
-    /// Whether, and when, a step that returned this error is tried again. What was read back from the journal, as every error that
-    /// `run` is given by a step, says no more than whether the error is permanent.
+    /// Whether, and when, a step that returned this error is tried again. An error read back from the journal, like every step
+    /// error in `run`, only says whether it is permanent.
     pub fn retry_advice(&self) -> RetryAdvice {
         self.advice
     }
 
-    /// The error this one was made from, until it is recorded: an error that a step returned has none in `run`, at the first run
-    /// as at a replay. Its message, its causes and the name of its type are in [`failure`](Self::failure).
+    /// The error that this one was made from, until it is recorded. An error of a step has no source in `run`, neither at the
+    /// first run nor at a replay. Its message, its causes and the name of its type are in [`failure`](Self::failure).
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.source.as_deref()
     }
 
-    /// The error of type `E` this one was made from, where [`source`](Self::source) has it. To tell errors of a step apart in
-    /// `run`, have the step return a type of your own.
+    /// The error of type `E` that this one was made from, if [`source`](Self::source) has it. To distinguish errors of a step
+    /// in `run`, return your own error type from the step.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.source.as_deref()?.downcast_ref::<E>()
     }
 }
 
 impl Failure {
+    /// How many bytes it takes, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let value = self.value.as_ref().map_or(0, |value| value.get().len());
+        value + self.message.len() + self.causes.iter().map(String::len).sum::<usize>()
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,

@@ -14,7 +14,7 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Calls code; a panic becomes a failure.
+/// Calls a function; a panic becomes a failure.
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Box<Failure>> {
     panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         let place = PLACE.with(|place| place.borrow_mut().take());

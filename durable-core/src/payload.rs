@@ -31,7 +31,7 @@ impl Payload {
         &self.0
     }
 
-    /// The same text as part of a value that is to be written.
+    /// The same text as part of another value.
     pub(crate) fn to_raw(&self) -> Result<Box<RawValue>> {
         Ok(RawValue::from_string(self.0.as_ref().to_owned())?)
     }
@@ -51,13 +51,13 @@ pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Pay
     Ok(Payload(text.into()))
 }
 
-/// Encodes a value and reads it back: the record, and the value that every replay gets from it. Workflow code is given this value
-/// and never the one that was encoded, because JSON may round it or leave parts of it out.
+/// Encodes a value and reads it back. Returns the record and the value that every replay gets from it. Workflow code gets this
+/// value and never the encoded one, because JSON may round or drop parts of it.
 pub(crate) fn record<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<(Payload, T)> {
     record_as(what, value)
 }
 
-/// As [`record`], for a value that is read back as another type: one that is passed by reference, for example.
+/// Like [`record`], for a value that is read back as another type, such as an argument passed by reference.
 pub(crate) fn record_as<T: DeserializeOwned>(what: &str, value: &(impl Serialize + ?Sized)) -> Result<(Payload, T)> {
     let payload = encode(what, value)?;
     let read =
@@ -65,7 +65,7 @@ pub(crate) fn record_as<T: DeserializeOwned>(what: &str, value: &(impl Serialize
     Ok((payload, read))
 }
 
-/// As [`record`], for a value that is read later or elsewhere: it is refused here if it could not be read there.
+/// Like [`record`], for a value that is read later or elsewhere: refuses a value that could not be read there.
 pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<Payload> {
     record(what, value).map(|(payload, _)| payload)
 }

@@ -46,7 +46,7 @@ impl Registry {
     pub(crate) fn register<W: Workflow>(&mut self, workflow: W) -> Result<()> {
         let workflow = Arc::new(workflow);
         let schedule = W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?;
-        // One that is longer never strikes.
+        // A longer timeout never strikes.
         let timeout = W::TIMEOUT.filter(|timeout| *timeout <= clock::LONGEST);
         let start = {
             let workflow = workflow.clone();

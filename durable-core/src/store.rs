@@ -52,14 +52,14 @@ pub(crate) use statements::{Statement, Statements};
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a statement of the engine waits for a lock: many times what the engine's own statements hold one, and short enough that a
-/// transaction which a stranger leaves open is not waited for.
+/// How long a statement of the engine waits for a lock: many times longer than the engine's own statements hold one, and too
+/// short to wait for a transaction that a stranger leaves open.
 const LOCK_TIMEOUT: &str = "50ms";
 
-/// As [`LOCK_TIMEOUT`], where many items are tried that may all be held up.
+/// The lock timeout on a siding, where many items in a row may be held up.
 const LOCK_TIMEOUT_ASIDE: &str = "5ms";
 
-/// Connections for what is large or held up.
+/// Connections for large and held-up writes.
 const CONNECTIONS_ASIDE: u32 = 2;
 
 /// The database, and the statements as they read in this instance's schema.
@@ -70,7 +70,7 @@ pub(crate) struct Store {
     pub(crate) schema: SchemaName,
     pub(crate) address: Address,
     pub(crate) history: History,
-    /// What goes wrong in this process without ending anything; shared by all clones.
+    /// Troubles of this process that end nothing; shared by all clones.
     pub(crate) health: Health,
     statements: Statements,
 }
@@ -89,7 +89,7 @@ impl Store {
         Self { pool, aside, statements, schema, address, history, health: Health::default() }
     }
 
-    /// The same database, on connections for what would keep the others waiting.
+    /// The same database, on separate connections for large and held-up writes.
     pub(crate) fn aside(&self) -> Self {
         Self { pool: self.aside.clone(), ..self.clone() }
     }
@@ -100,7 +100,7 @@ impl Store {
         options.connect_lazy_with(self.address.options().clone())
     }
 
-    /// A connection of the engine's beside the pool, which looks at nothing and belongs to the caller.
+    /// A connection outside the pool, which skips the checks of new connections and belongs to the caller.
     pub(crate) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = PgConnection::connect_with(self.address.options()).await?;
         settings::take(&mut connection, Settings::Engine { lock_timeout: LOCK_TIMEOUT }).await?;
@@ -123,7 +123,7 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
         .after_connect(move |connection, _| {
             let (statements, history) = (statements.clone(), newest.clone());
             Box::pin(async move {
-                // Before anything is set, which a pooler would hand on to other clients.
+                // Checked before any `set`, because a pooler would leak the settings to other clients.
                 let look = server::look(connection, &statements).await?;
                 settings::take(connection, settings).await?;
                 history.admit(connection, &statements, look).await?;
@@ -136,7 +136,7 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
         })
 }
 
-/// A number for a subject of a lane's items: equal subjects have equal numbers, and hardly any others.
+/// A hash of a subject of a lane's items.
 fn subject(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);

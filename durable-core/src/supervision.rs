@@ -1,4 +1,4 @@
-//! Keeps the engine's tasks alive: a task that panics is reported and started again, after a pause that grows.
+//! Keeps the engine's tasks alive: a task that panics is reported and restarted, after a growing pause.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use crate::telemetry;
 /// Pause before a task is started again for the first time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest pause: what made a task panic may be repaired, and the task is then back within this time.
+/// Longest pause. Once the cause of a panic is repaired, the task is back within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a trouble is reported after it was last met. What a person has repaired is forgotten by then.
+/// How long a trouble is reported after it last occurred. A repaired trouble disappears after this time.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
 /// Most troubles of a kind that are reported by name.
@@ -34,7 +34,7 @@ struct Troubles {
     rows: BTreeMap<String, Seen>,
 }
 
-/// A trouble, and when it was last met.
+/// A trouble, and when it last occurred.
 #[derive(Debug)]
 struct Seen {
     times: u32,
@@ -95,7 +95,7 @@ impl Health {
     }
 }
 
-/// Notes a trouble, and returns how often it was met.
+/// Notes a trouble, and returns how often it occurred.
 fn note(troubles: &mut BTreeMap<String, Seen>, of: String, what: String) -> u32 {
     if troubles.len() >= NAMED && !troubles.contains_key(&of) {
         let oldest = troubles.iter().min_by_key(|(_, seen)| seen.last).map(|(of, _)| of.clone());
@@ -133,7 +133,7 @@ where
     }
 }
 
-/// As [`supervise`], for a task that works with something it has for itself, such as the end of a channel: a panic leaves that be.
+/// Like [`supervise`], for a task that owns something, such as the end of a channel, which must survive a panic.
 pub(crate) async fn supervise_with<T, F>(
     health: Health,
     task: impl Into<String>,

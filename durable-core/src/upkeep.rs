@@ -30,7 +30,7 @@ use crate::worker::Worker;
 pub(crate) use look_for_results::look_for_results;
 pub(crate) use measure::measure;
 
-/// Starts every duty; they end when the set is dropped. One that panics is started again.
+/// Starts every duty; they end when the set is dropped. A duty that panics is restarted.
 pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::UnboundedReceiver<Vec<ExecutionId>>) -> JoinSet<()> {
     let mut duties = JoinSet::new();
     let workers_lost = Arc::new(Notify::new());

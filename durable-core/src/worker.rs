@@ -241,8 +241,8 @@ impl Worker {
 
     /// Claims anew what this worker holds without knowing it, as where the answer to a claim was lost on the way, and runs it.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
-        // With no claim in flight, what the database says and what this process knows, starts under way included, can be compared. A
-        // start may be held up for long, and no claim may wait for it.
+        // Only with no claim in flight can the database be compared with what this process holds, running starts included. A
+        // start may be held up for long, and claims must not wait for it.
         let _alone = self.claiming.write().await;
         let (known, have_run) = self.holdings().take_doubts();
         let held = match executions::held(&self.store, &self.store.pool, self.id(), &known).await {
@@ -266,7 +266,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Notes that an execution is created as held by this worker, for as long as the guard lives: until the execution begins here.
+    /// Marks an execution that is being created as held by this worker, while the guard lives: until the execution begins here.
     pub(crate) fn begin_start(self: &Arc<Self>, started: &Claimed) -> Starting {
         self.holdings().begin_start(started.id);
         Starting { worker: self.clone(), id: started.id }
@@ -301,7 +301,7 @@ impl Worker {
     }
 }
 
-/// A start under way: the database may have it that this worker holds the execution, which has not begun here.
+/// A running start: in the database this worker may already hold the execution, which has not begun here.
 #[derive(Debug)]
 pub(crate) struct Starting {
     worker: Arc<Worker>,

@@ -226,7 +226,7 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
     let output = output(&signature.output);
     let transaction = step.transaction_parameter().map(|_| transaction_variable());
     let future = call(step, parameters);
-    // A transactional step is repeated when an outage or a conflict has undone it, also where it has one attempt.
+    // A transactional step is repeated after an outage or a conflict, even if it has one attempt.
     let (function, body) = if step.retry.is_some() || transaction.is_some() {
         let copies = parameters.iter().map(|Parameter { ident, place, .. }| {
             let copy = quote_spanned!(*place=> #durable::__macro::RetryArgument::again(&#ident));

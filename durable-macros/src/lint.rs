@@ -72,7 +72,7 @@ const CALLS: &[(&[&str], &str)] = &[
 /// Functions that are usually imported: nothing else has these names.
 const WORDS: &[(&str, &str)] = &[("join_all", MANY), ("try_join_all", MANY)];
 
-/// Types whose very use in replayed code is a mistake, by their names and the functions that make one.
+/// Types that are a mistake in replayed code, by their names, and the functions that make them.
 const TYPES: &[&str] = &["FuturesUnordered", "FuturesOrdered", "JoinSet"];
 
 /// Methods of streams that run futures beside each other.
@@ -150,7 +150,8 @@ impl<'ast> Visit<'ast> for Replay<'_> {
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        if METHODS.iter().any(|method| call.method == method) {
+        // Without an argument it is not the method of streams.
+        if METHODS.iter().any(|method| call.method == method) && !call.args.is_empty() {
             self.refuse(&call.method, MANY);
         }
         visit::visit_expr_method_call(self, call);

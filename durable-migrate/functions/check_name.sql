@@ -1,8 +1,9 @@
--- check_name: refuse a name or a key that the Rust client refuses: empty, over 1000 bytes, or with control characters. Null is for
--- the caller to judge. `payload.rs` has the same rule.
+-- check_name: refuse a name or a key that the Rust client refuses: empty, over 1000 bytes, or with control characters. The
+-- caller handles null. `payload.rs` has the same rule.
 create or replace function durable.check_name(what text, name text) returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
     if name = '' or octet_length(name) > 1000 then

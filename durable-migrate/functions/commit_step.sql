@@ -40,7 +40,7 @@ begin
     ),
     -- A step that has ended its transaction by itself has taken this setting away with it.
     transaction as materialized (
-        select coalesce(current_setting('durable.step', true), '') = 'open' as is_open
+        select coalesce(current_setting('engine.step', true), '') = 'open' as is_open
     ),
     saved as (
         insert into durable.checkpoints (

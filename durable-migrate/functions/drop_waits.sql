@@ -19,7 +19,9 @@ as $$
         insert into durable.mailbox (shard, execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
         overriding system value
         select
-            $1, unwanted.execution_id, unwanted.arrival, unwanted.message_id, $5, unwanted.kind,
+            $1, unwanted.execution_id, unwanted.arrival, unwanted.message_id,
+            -- When it came, or as near as is known: it may still be in time for another wait.
+            least($5, unwanted.resolved_at), unwanted.kind,
             case when unwanted.names is null then unwanted.name else unwanted.payload ->> 'name' end,
             case when unwanted.names is null then unwanted.payload else unwanted.payload -> 'payload' end,
             unwanted.answered_by

@@ -1,5 +1,5 @@
--- match_messages: resolve open waits with messages that came before them: the oldest message takes the oldest wait that it fits.
--- Under lock_mailbox of the executions in `held`.
+-- match_messages: resolve open waits with messages that came before them: the oldest message goes to the oldest wait that it
+-- fits. Under lock_mailbox of the executions in `held`.
 create or replace function durable.match_messages(shard smallint, held uuid[], at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,6 +9,7 @@ declare
     mixed uuid[];
     message record;
     fits text;
+    satisfied uuid[] := '{}';
 begin
     -- A wait for any of several names competes for the messages of each; one whose deadline has passed takes only what came before it.
     select coalesce(array_agg(distinct waiting.execution_id), '{}') into mixed
@@ -91,6 +92,7 @@ begin
         where mailbox.shard = match_messages.shard and mailbox.execution_id = any (mixed)
         order by mailbox.execution_id, mailbox.arrival
     loop
+        continue when message.execution_id = any (satisfied);
         select waiting.key into fits
         from durable.waits as waiting
         where waiting.shard = match_messages.shard
@@ -101,7 +103,18 @@ begin
           and (waiting.due_at is null or waiting.due_at > match_messages.at or waiting.due_at >= message.sent_at)
         order by waiting.ordinal
         limit 1;
-        continue when not found;
+        if not found then
+            perform from durable.waits as waiting
+            where waiting.shard = match_messages.shard
+              and waiting.execution_id = message.execution_id
+              and waiting.kind in ('event', 'input')
+              and waiting.outcome is null
+            limit 1;
+            if not found then
+                satisfied := satisfied || message.execution_id;
+            end if;
+            continue;
+        end if;
         with taken as (
             delete from durable.mailbox
             where mailbox.shard = match_messages.shard

@@ -1,7 +1,7 @@
--- park: register what executions wait for; those that nothing has answered yet give back their slot and lease, unless they stay.
--- One row an item: `parked` (or it stays), `resolved` (go on at once with these waits), `busy` (a message is on its way: ask again)
--- or `lost`. Only waits that the execution takes for open are returned where it names them (`watched_keys`), and otherwise those that
--- ended since it last rested: it knows the others.
+-- park: register what executions wait for; those that nothing has answered yet give back their slot and lease, unless they
+-- stay. One row an item: `parked` (or it stays), `resolved` (go on at once with these waits), `busy` (a message is on its way:
+-- ask again) or `lost`. If the execution names the waits that it believes open (`watched_keys`), only those are returned;
+-- otherwise the waits that ended since it last rested.
 create or replace function durable.park(
     shard smallint,
     worker_id uuid,

@@ -1,6 +1,6 @@
--- provide_input: answer the open input of that name; kept for later if none was asked yet.
--- `delivered`, `repeated`, or `kept`: then no open input has that name, and `open_names` has those of the inputs that are asked for.
--- The worker judges the answer and puts the question back if it does not fit: see `durable.refusals`. A short answer gets a first look here.
+-- provide_input: answer the open input of that name; kept for later if none was asked yet. `delivered`, `repeated`, or `kept`:
+-- then no open input has that name, and `open_names` has the names of the open inputs. A short answer gets a first look here.
+-- The worker judges it fully, and puts the question back if it does not fit: see `durable.refusals`.
 create or replace function durable.provide_input(
     execution_id uuid,
     name text,

@@ -1,5 +1,6 @@
 -- schema_mismatch: a first look at an answer: the reason why it cannot fit its schema, with its place; null if it may fit.
--- Looks two levels deep at types, allowed values, bounds and missing fields. The worker judges the rest, and everything over 16 KiB.
+-- Looks two levels deep at types, allowed values, bounds and missing fields. The worker judges the rest, and every answer over
+-- 16 KiB.
 create or replace function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels int) returns text
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp

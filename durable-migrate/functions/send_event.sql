@@ -1,5 +1,5 @@
 -- send_event: give an event to the wait of that name, or keep it in the mailbox until one begins; once per message id.
--- `delivered`, `repeated`, or `kept`: then no open wait has that name, and `open_names` has those of the events that are waited for.
+-- `delivered`, `repeated`, or `kept`: then no open wait has that name, and `open_names` has the names of the open events.
 create or replace function durable.send_event(
     execution_id uuid,
     name text,
@@ -55,7 +55,7 @@ begin
 
     -- The database's time ends a wait, whether or not a worker has looked since.
     update durable.waits
-    set outcome = 'timed_out', resolved_at = durable.now()
+    set outcome = 'timed_out', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
     where shard = 0
       and waits.execution_id = send_event.execution_id
       and kind = 'event'

@@ -9,7 +9,8 @@ as $$
         where shard = 0 and execution_id = $1
         union all
         select
-            key, ordinal, resolved_ordinal,
+            -- Programs of before the ordinals end waits without one.
+            key, ordinal, case when outcome is not null then coalesce(resolved_ordinal, ordinal) end,
             outcome in ('timed_out', 'cancelled') or kind = 'child' and payload ->> 'state' not in ('completed', 'started'),
             null
         from durable.waits

@@ -76,18 +76,18 @@ impl fmt::Debug for Database {
 /// Reads a database url, as `postgres://user:password@host:port/database`.
 ///
 /// # Errors
-/// When it is not one; the message names its scheme where that is another, and never shows the url, which may hold a password.
+/// When it is not such a url. The message names a wrong scheme, and never shows the url, which may hold a password.
 pub fn connect_options(url: &str) -> Result<PgConnectOptions, Error> {
     parse(url).map_err(|problem| Error::InvalidUrl { problem })
 }
 
-/// Says where a connection with these options leads: server, database and role, without the password.
+/// Says what a connection with these options leads to: server, database and role, without the password.
 #[must_use]
 pub fn describe_address(options: &PgConnectOptions) -> String {
     Place::of(options).to_string()
 }
 
-/// Says why a connection with these options did not come about: where it was to lead, what was said there, and what to do next.
+/// Says why a connection with these options failed: its target, the error, and what to do next.
 #[must_use]
 pub fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
     Place::of(options).unreachable(error)
@@ -96,7 +96,7 @@ pub fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> Error {
 /// Whether the address asks for TLS, and this program was built without it.
 #[must_use]
 pub fn lacks_tls(error: &sqlx::Error) -> bool {
-    // sqlx has no other word for it; any crate of the program may turn TLS on, so our own feature says nothing.
+    // sqlx has no other error for this. Any crate of the program may enable TLS, so our own feature says nothing.
     matches!(error, sqlx::Error::Tls(problem) if problem.to_string().contains("without TLS support"))
 }
 
@@ -113,7 +113,7 @@ fn parse(url: &str) -> Result<PgConnectOptions, String> {
     PgConnectOptions::from_str(url).map_err(|error| said(&error))
 }
 
-/// What stands before `://`, if that can be a scheme: elsewhere in a url there may be a password.
+/// The text before `://`, if it can be a scheme: other parts of a url may hold a password.
 fn scheme(url: &str) -> Option<&str> {
     let (scheme, _) = url.split_once("://")?;
     let name = scheme.strip_prefix("jdbc:").unwrap_or(scheme);

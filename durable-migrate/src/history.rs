@@ -47,18 +47,19 @@ static MIGRATIONS: &[Migration] = &[
     migration(34, "add_done_at", Kind::Expand, include_str!("../migrations/0034_add_done_at.sql")),
     migration(35, "add_digests_of_waits", Kind::Expand, include_str!("../migrations/0035_add_digests_of_waits.sql")),
     migration(36, "number_journals", Kind::Expand, include_str!("../migrations/0036_number_journals.sql")),
-    migration(37, "order_by_ordinals", Kind::Expand, include_str!("../migrations/0037_order_by_ordinals.sql")),
+    migration(37, "order_by_ordinals", Kind::Breaking, include_str!("../migrations/0037_order_by_ordinals.sql")),
     migration(38, "remember_leases", Kind::Expand, include_str!("../migrations/0038_remember_leases.sql")),
     migration(39, "drop_rested_at", Kind::Contract, include_str!("../migrations/0039_drop_rested_at.sql")),
     migration(40, "create_refusals", Kind::Expand, include_str!("../migrations/0040_create_refusals.sql")),
     migration(
         41,
         "drop_outcomes_without_names",
-        Kind::Expand,
+        Kind::Breaking,
         include_str!("../migrations/0041_drop_outcomes_without_names.sql"),
     ),
     migration(42, "add_troubles", Kind::Expand, include_str!("../migrations/0042_add_troubles.sql")),
     migration(43, "add_stuck_code_to_workers", Kind::Expand, include_str!("../migrations/0043_add_stuck_code_to_workers.sql")),
+    migration(44, "forget_digests", Kind::Breaking, include_str!("../migrations/0044_forget_digests.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.

@@ -50,7 +50,7 @@ pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> 
     }))
 }
 
-/// How the server stores texts of this database.
+/// The encoding in which the server stores text of this database.
 pub(crate) async fn encoding(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     connection.fetch_one(raw_sql(include_str!("../ledger/find_encoding.sql"))).await?.try_get("encoding")
 }

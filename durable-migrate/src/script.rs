@@ -76,8 +76,8 @@ fn refuse_other_versions_than(from: i32) -> String {
     )
 }
 
-/// The script that lets a role run workflows and no more: it reads and writes the tables, reads the ledger and the clock, and calls
-/// the functions. It cannot migrate, turn the clock, or remove a worker or give it another name.
+/// The script that lets a role run workflows and no more: it reads and writes the tables, reads the ledger and the clock, and
+/// calls the functions. It cannot migrate, set the clock, or remove or rename a worker.
 ///
 /// Run it as the role that migrates: it also covers the tables that role will add later. The role itself must exist.
 ///

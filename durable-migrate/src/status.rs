@@ -121,7 +121,8 @@ pub(crate) async fn read(connection: &mut PgConnection, place: &Place, schema: &
     Ok(Status::compare(schema, ledger))
 }
 
-/// A database in LATIN1 refuses what it cannot hold when a step is over, and one in SQL_ASCII takes bytes that nobody can read back.
+/// A database in LATIN1 would refuse some text only after the step has run, and a database in SQL_ASCII accepts bytes that
+/// cannot be read back.
 async fn accept_encoding(connection: &mut PgConnection, place: &Place) -> Result<(), Error> {
     let found = ledger::encoding(connection).await;
     let encoding = found.map_err(|error| place.refused("read the encoding of the database", &error, &[]))?;

@@ -1,4 +1,4 @@
-//! Prints the folder of the server programs that a machine without Postgres gets: those of the package, which is fetched once.
+//! Prints the folder of the server programs for a machine without Postgres: the programs of the package, which is fetched once.
 
 #![expect(clippy::print_stdout, reason = "the folder is for a script to read")]
 

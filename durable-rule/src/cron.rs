@@ -103,7 +103,7 @@ impl Cron {
         self.months.has(month) && days::match_day(&self.days, &self.weekdays, Day::new(year, month, day))
     }
 
-    /// Whether its seconds, minutes or hours have a `*`: its times are then the clock's, rather than fixed.
+    /// Whether its seconds, minutes or hours have a `*`. Then its times follow the wall clock and are not fixed.
     pub fn is_by_the_clock(&self) -> bool {
         self.by_the_clock
     }

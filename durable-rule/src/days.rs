@@ -2,7 +2,7 @@
 
 use crate::field::{DAY, Numbers, WEEKDAY};
 
-/// A day of the calendar that is there.
+/// A day that exists in the calendar.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Day {
     pub(crate) number: u32,
@@ -18,7 +18,7 @@ pub(crate) struct Days {
     pub(crate) numbers: Numbers,
     /// How many days before the last of the month, for each `L`.
     pub(crate) before_last: Numbers,
-    /// Days whose nearest day from Monday to Friday is meant.
+    /// For each, the nearest day from Monday to Friday is due.
     pub(crate) nearest: Numbers,
     /// The last day from Monday to Friday.
     pub(crate) last_weekday: bool,
@@ -50,7 +50,7 @@ impl Day {
     /// The day from Monday to Friday that is nearest to a day of this month.
     fn nearest(self, number: u32) -> Option<u32> {
         let in_month = |day: &u32| (1..=self.last).contains(day);
-        // No more than two days apart: from Sunday the 1st on to Tuesday never, from Saturday the 1st to Monday the 3rd.
+        // At most two days apart: Saturday the 1st moves to Monday the 3rd.
         let candidates = [number, number.wrapping_sub(1), number + 1, number.wrapping_sub(2), number + 2];
         candidates.into_iter().filter(in_month).find(|day| self.is_weekday_at(*day)).filter(|_| in_month(&number))
     }
@@ -150,7 +150,8 @@ impl Weekdays {
     }
 }
 
-/// Whether a day fits both fields. As cron(5) has it: if both are restricted, either decides; a field with `*` is not restricted.
+/// Whether a day fits both fields. As in cron(5): if both are restricted, a day that fits either is due; a field with `*` is
+/// not restricted.
 pub(crate) fn match_day(days: &Days, weekdays: &Weekdays, day: Day) -> bool {
     if either_decides(days, weekdays) {
         days.matches(day) || weekdays.matches(day)
@@ -198,7 +199,7 @@ mod tests {
                 }
             }
         }
-        // Saturday, and a year that a calendar without a year 0 does not have.
+        // A Saturday, in a year that a calendar without a year 0 does not have.
         assert_eq!((weekday(2000, 1, 1), weekday(0, 1, 1), weekday(-400, 1, 1)), (6, 6, 6));
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn cron(cron: &Cron) -> String {
     sentence
 }
 
-/// When on a day.
+/// The times of a day.
 fn times(cron: &Cron) -> String {
     let zero = Numbers::just(0);
     let Cron { seconds, minutes, hours, .. } = *cron;
@@ -69,7 +69,7 @@ fn clock_times(cron: &Cron) -> Vec<String> {
     times
 }
 
-/// `Every minute`, `Every 15 minutes`, or `At minutes 5 and 20`, of what is larger if that is not said elsewhere.
+/// `Every minute`, `Every 15 minutes`, or `At minutes 5 and 20`, with the larger unit unless another part names it.
 fn each(numbers: Numbers, unit: &str, of_all: bool) -> String {
     if numbers == (0..60).collect() {
         return format!("Every {unit}");
@@ -82,7 +82,7 @@ fn each(numbers: Numbers, unit: &str, of_all: bool) -> String {
     format!("At {}{of_all}", counted(unit, numbers))
 }
 
-/// The step of numbers that are evenly spaced from 0 round to 0.
+/// The step, if the numbers are evenly spaced from 0 all the way round.
 fn steps(numbers: Numbers, whole: u32) -> Option<u32> {
     let step = numbers.iter().nth(1)?;
     let even = step > 1 && whole.is_multiple_of(step) && numbers == (0..whole).step_by(step as usize).collect();
@@ -96,7 +96,7 @@ fn counted(unit: &str, numbers: Numbers) -> String {
     format!("{unit}{plural} {}", listed(&runs(numbers, texts), "and"))
 }
 
-/// On which days; none for every day.
+/// The days; empty if every day is due.
 fn all_days(days: &Days, weekdays: &Weekdays) -> Option<String> {
     let of_month = (!days.is_any()).then(|| of_month(days));
     let of_week = |and| (!weekdays.is_any()).then(|| of_week(weekdays, and));

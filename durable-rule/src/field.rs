@@ -17,7 +17,7 @@ pub(crate) struct Field {
     names: &'static [&'static str],
     /// The unit of an interval with the same step.
     unit: Option<char>,
-    /// What can be written besides numbers, in words.
+    /// The other allowed items, in words.
     more: &'static str,
 }
 
@@ -99,7 +99,7 @@ impl Field {
         })
     }
 
-    /// The items of a list, none of which is empty or makes the others useless.
+    /// The items of a list. No item is empty, and none makes the others redundant.
     pub(crate) fn items<'text>(&self, text: &'text str) -> Result<Vec<&'text str>, String> {
         let items: Vec<&str> = text.split(',').collect();
         let alone = items.len() == 1;
@@ -143,7 +143,7 @@ impl Field {
         u32::try_from(place).ok().map(|place| place + self.least)
     }
 
-    /// The one number for what has two: Sunday.
+    /// The single number of a value with two numbers: Sunday.
     pub(crate) fn plain(&self, number: u32) -> u32 {
         if number > self.most { self.least } else { number }
     }
@@ -177,7 +177,7 @@ impl Field {
         }
     }
 
-    /// What is allowed, for something that is not; says where a name belongs.
+    /// Says what is allowed in place of a wrong item, and in which field a name belongs.
     pub(crate) fn allowed(&self, text: &str) -> String {
         let Self { least, highest, names, more, .. } = self;
         let mut allowed = format!("write `*`, numbers from {least} to {highest}");
@@ -195,7 +195,7 @@ impl Field {
     }
 }
 
-/// One or two digits, or three that are too much.
+/// One or two digits; a third digit is always out of range.
 fn number(text: &str) -> Option<u32> {
     let digits = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let padded = text.len() > 2 && text.starts_with('0');

@@ -12,7 +12,7 @@ use tracing::Level;
 use crate::support::log::Log;
 use crate::support::{self, Database, PATIENCE};
 
-/// What a test waits for at most where nothing is waited for: far less than the operation timeout, on a busy machine too.
+/// Upper bound for a call that must not wait: far less than the operation timeout, on a busy machine too.
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 const PASSWORD: &str = "hunter2";

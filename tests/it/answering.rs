@@ -100,7 +100,7 @@ async fn an_answer_that_does_not_fit_is_refused_with_its_place_and_the_wait_stan
             "value.limit is -1, below the minimum 0",
         ),
         (json!({"approved": true, "limit": 1.5}), "value.limit: 1.5 is not of types", "value.limit is number 1.5"),
-        // Psql is told by the worker, which puts the question back.
+        // For psql the worker checks, and puts the question back.
         (json!({"approved": true, "notes": ["urgent", "soon"]}), "value.notes[1]", ""),
         (json!({"approved": true, "notes": [{"text": 7}]}), "value.notes[0].text: 7 is not of type \"string\"", ""),
     ] {

@@ -334,7 +334,7 @@ async fn an_idle_worker_asks_for_work_once_and_waits() {
 async fn idle_queues_share_one_look_and_claim_nothing() {
     const QUEUES: usize = 200;
     const ROUNDS: usize = 20;
-    /// Claims of one execution: the one that takes it, the one after it, and some whose slot came free.
+    /// Claims for one execution: the claim that takes it, the next one, and some after slots came free.
     const CLAIMS: usize = 5;
     let database = support::database().await;
     let proxy = Proxy::before(&database).await;

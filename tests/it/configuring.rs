@@ -1,4 +1,4 @@
-//! Configuring: settings of a role, a database and an application change nothing of what is promised, or are refused.
+//! Configuring: settings of a role, a database and an application break no guarantee, or are refused.
 
 use std::time::Duration;
 

@@ -237,7 +237,7 @@ async fn a_key_that_cannot_be_kept_is_refused() {
         assert!(error.to_string().contains("the deduplication key of an execution has 1 to 1000 bytes"), "{error}");
     }
     let refusal = refused_by_sql(&database, "select durable.start('sync', deduplication_key => '')").await;
-    assert!(refusal.contains("a deduplication key of 0 bytes"), "{refusal}");
+    assert!(refusal.contains("the deduplication key of an execution has 0 bytes"), "{refusal}");
     assert_eq!(database.count(EXECUTIONS).await, 0);
 }
 

@@ -80,7 +80,7 @@ impl Trial {
         violations.extend(ticks(&database).await);
         violations.extend(audit::violations(&database).await);
         if !chaos.has_stepped_the_clock() {
-            // Otherwise the same time came twice, and as many may begin in it.
+            // Otherwise the clock showed the same time twice, and each time as many may begin.
             violations.extend(audit::violations_of_rates(&database).await);
         }
         let lost = &audit::lost(&database).await | chaos.killed();

@@ -1,4 +1,4 @@
-//! Forgetting: an execution that runs under a worker which is gone is taken over, however the worker went.
+//! Forgetting: an execution of a worker that is gone is taken over, however the worker ended.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection, raw_sql};
 
 use crate::support::{self, Database, eventually, soon};
 
-/// Short, as these workers die without a word.
+/// Short, because these workers die without a shutdown.
 const LEASE: Duration = Duration::from_secs(1);
 
 /// An execution that runs under a worker without a row.
@@ -100,7 +100,7 @@ async fn an_execution_whose_worker_has_no_row_is_taken_over() {
 async fn an_execution_of_a_worker_that_lives_is_left_alone() {
     let database = support::database().await;
     let handles = database.client().await.start_many::<Errand>(0..3).await.unwrap();
-    // Two workers without a row, before and after one that lives, in the order of their ids.
+    // Two workers without a row, with ids before and after the id of a live worker.
     database
         .run(
             "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)

@@ -330,7 +330,7 @@ async fn a_fork_runs_again_from_the_step_or_the_wait_it_names() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("has no step or wait `step pack`; it has step charge, event place,"), "{error}");
     let error = worker.fork(done.id(), "step ship").version(0).await.unwrap_err();
-    assert!(error.to_string().contains("there is no version 0"), "{error}");
+    assert!(error.to_string().contains("a fork in version 0; versions start at 1"), "{error}");
     worker.shutdown().await.unwrap();
 }
 

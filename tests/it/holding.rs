@@ -311,8 +311,8 @@ async fn hold_up_the_checkpoint_of_quick(database: &Database) -> sqlx::pool::Poo
     hold_up(database, "insert on durable.checkpoints", "new.key like '%quick' and new.key not like 'undo%'").await
 }
 
-/// A connection that has the lock without which no such change of a row ends. The change asks for it again and again, as no statement
-/// of the engine waits long for a lock.
+/// A connection that holds the lock that such a change of a row needs. The change asks for it again and again, because no
+/// statement of the engine waits long for a lock.
 async fn hold_up(database: &Database, change: &str, which: &str) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
     database
         .run(&format!(
@@ -333,9 +333,9 @@ async fn let_go(mut lock: sqlx::pool::PoolConnection<sqlx::Postgres>) {
     sqlx::query("select pg_advisory_unlock(7)").execute(&mut *lock).await.unwrap();
 }
 
-/// One write of a run is under way when another is refused, and the run given up.
+/// One write of a run is under way when another is refused, which fails a step and the execution.
 #[tokio::test]
-async fn what_is_being_written_when_a_run_is_given_up_is_in_the_journal_of_the_next() {
+async fn an_execution_whose_attempt_is_refused_ends_once_what_is_being_written_is_on_record() {
     let database = support::database().await;
     database
         .run(
@@ -356,21 +356,19 @@ async fn what_is_being_written_when_a_run_is_given_up_is_in_the_journal_of_the_n
     eventually("its attempt is refused", async || proxy.answered("attempts/record") == 1).await;
     let compared = proxy.answered("executions/stray");
     eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
-    assert_eq!(database.count(HELD).await, 1, "claimed anew with a write of the first claim on its way");
+    assert_eq!(database.count(HELD).await, 1, "it ended with a write on its way");
 
-    database.run("drop trigger refuse on durable.attempts").await;
     let_go(lock).await;
-    both.slow_gate.let_pass(2);
-    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42);
-    assert_eq!(both.tally.count("quick"), 1, "a step that was on record ran again");
-    check_second_epoch(&database).await;
+    let error = soon("ended", handle.result()).await.unwrap_err();
+    assert!(error.to_string().contains("no room for it"), "{error}");
+    assert_eq!((both.tally.count("quick"), both.tally.count("undo 2")), (1, 1), "what was on record is undone");
     durable.shutdown().await.unwrap();
-    assert_eq!(begun.count(), 1, "an execution begins once, however often it is claimed");
+    assert_eq!(begun.count(), 1, "an execution begins once");
 }
 
-/// As above, the other way round: its attempt is under way when its checkpoint is refused.
+/// As above, the other way round: an attempt is being recorded when a checkpoint is refused.
 #[tokio::test]
-async fn an_execution_is_not_claimed_anew_while_an_attempt_of_it_is_being_recorded() {
+async fn an_execution_whose_checkpoints_are_refused_fails_and_repeats_nothing() {
     let database = support::database().await;
     database
         .run(
@@ -389,19 +387,10 @@ async fn an_execution_is_not_claimed_anew_while_an_attempt_of_it_is_being_record
     both.slow_gate.let_pass(1);
     proxy.caught().await;
     both.quick_gate.let_pass(1);
-    let refused = async || proxy.answered("executions/save") == 1;
-    eventually("its checkpoint is refused", refused).await;
-    let compared = proxy.answered("executions/stray");
-    eventually("compared with the database, twice", async || proxy.answered("executions/stray") >= compared + 2).await;
-    assert_eq!(database.count(HELD).await, 1, "claimed anew with a write of the first claim on its way");
-
-    database.run("drop trigger refuse on durable.checkpoints").await;
+    let error = soon("ended", handle.result()).await.unwrap_err();
+    assert!(error.to_string().contains("no room for it"), "{error}");
     proxy.release();
-    both.until_begun().await;
-    both.quick_gate.let_pass(1);
-    both.slow_gate.let_pass(1);
-    assert_eq!(soon("finished", handle.result()).await.unwrap(), 42, "its first attempt is on record");
-    check_second_epoch(&database).await;
+    assert_eq!(both.tally.count("quick"), 1, "what it did stands");
     durable.shutdown().await.unwrap();
 }
 

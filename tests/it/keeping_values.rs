@@ -1,4 +1,4 @@
-//! Keeping values: what `run` is given at a replay is what it was given at its first run, bit for bit, or it was refused.
+//! Keeping values: `run` gets the same values at a replay as at its first run, bit for bit, or the value was refused.
 
 mod values;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::values::{Odd, Odds};
 use crate::support::{self, Database, PATIENCE, eventually};
 
-/// How many values are generated, and how many of those that cannot be recorded are tried.
+/// How many values are generated, and how many unrecordable values are tried.
 const GENERATED: usize = 2_000;
 const REFUSED: usize = 40;
 
@@ -48,17 +48,17 @@ impl Seen {
     }
 }
 
-/// The values of one test, and what became of them.
+/// The values of one test, and their fates.
 #[derive(Debug, Clone)]
 struct Vault {
     kept: Arc<Vec<Vec<Odd>>>,
     refused: Arc<Vec<Odd>>,
     seen: Seen,
-    /// Values that JSON can keep, and that came back otherwise.
+    /// Values that JSON can keep but that came back changed.
     changed: Arc<Mutex<Vec<String>>>,
 }
 
-/// An error of the user's own, with whatever in it.
+/// A user's own error type, with any payload.
 #[derive(Debug, Serialize, Deserialize)]
 enum Loss {
     Lost(Vec<Odd>),
@@ -112,7 +112,7 @@ impl Vault {
     }
 }
 
-/// Gives back what it is started with.
+/// Returns its input.
 struct Echo;
 
 #[workflow]
@@ -306,7 +306,7 @@ impl Vault {
 const WAITS_FOR_ITS_END: &str = "select count(*) from durable.executions join durable.waits using (shard, execution_id)
      where state = 'waiting' and waits.name = 'end' and outcome is null";
 
-/// Sends the event that ends it, once it waits for that and nothing of it is in memory.
+/// Sends the event that ends it, once it waits and is no longer in memory.
 async fn end(worker: &Durable, database: &Database, id: ExecutionId) {
     let waits = format!("{WAITS_FOR_ITS_END} and execution_id = '{id}'");
     eventually(&format!("{id} waits for its end"), async || database.count(&waits).await == 1).await;
@@ -376,7 +376,7 @@ async fn an_input_that_cannot_be_read_back_is_refused_at_the_start() {
     client.shutdown().await.unwrap();
 }
 
-/// What JSON rounds or loses, one by one, and what `run` decides by it.
+/// Values that JSON rounds or loses, and the decisions of `run` that depend on them.
 #[derive(Debug, Clone, Default)]
 struct Decider {
     seen: Seen,
@@ -517,7 +517,7 @@ impl Decider {
     }
 }
 
-/// One of those that `serde_json` reads back as another number unless it is told to be exact.
+/// A number that `serde_json` reads back as another one without `float_roundtrip`.
 const PRICE: f64 = 245.444_444_444_444_46;
 
 fn declined(how: u8) -> Loss {
@@ -530,7 +530,7 @@ fn declined(how: u8) -> Loss {
 }
 
 impl Decider {
-    /// Runs it to its end, by way of a replay; what every call of `run` was given.
+    /// Runs it to its end, with a replay; returns what every call of `run` was given.
     async fn decide(&self, how: &str) -> (Database, ExecutionId, Vec<String>) {
         let database = support::database().await;
         let builder = database.builder().cached_executions(0).queue("default", 2).queue("elsewhere", 2);

@@ -1,11 +1,11 @@
-//! Keying: whatever characters a name has, what is recorded under it is found again.
+//! Keying: records are found again, whatever characters a name has.
 
 use durable::prelude::*;
 
 use crate::support::bodies::Tally;
 use crate::support::{self, Database, PATIENCE, clock};
 
-/// Takes half off, waits, and fails; every step has a name with characters that journal keys escape.
+/// Halves a price, waits, and fails on request; every step has a name with characters that journal keys escape.
 struct Sale(Tally);
 
 #[workflow(name = "sale", queue = "shop")]
@@ -70,7 +70,7 @@ impl Renamed {
     }
 }
 
-/// An execution that sleeps, both of its steps on record, and no worker that has it in memory.
+/// An execution that sleeps with both steps recorded, in no worker's memory.
 async fn asleep(database: &Database, fails: bool) -> (ExecutionId, Tally) {
     clock::freeze(database).await;
     let tally = Tally::default();

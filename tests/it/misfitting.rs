@@ -80,7 +80,7 @@ impl Hears {
     }
 }
 
-/// What is asked for, an answer that cannot be read, one that can, and what becomes of that.
+/// The type asked for, an answer that cannot be read, an answer that can, and the result.
 const MISFITS: [(&str, &str, &str, &str); 9] = [
     ("number", "1.0", "1", "1"),
     ("number", "4294967296", "4294967295", "4294967295"),
@@ -105,7 +105,7 @@ async fn waits(database: &Database, executions: i64) {
     .await;
 }
 
-/// Waits until the question is back, with so many refusals on record; at the door none is recorded.
+/// Waits until the question is open again, with so many refusals on record; a refusal by the client is not recorded.
 async fn refused(worker: &Durable, at_the_door: bool, refusals: usize) {
     eventually("the question stands", async || {
         let Some(question) = worker.pending_inputs().await.unwrap().pop() else { return false };
@@ -121,10 +121,10 @@ async fn an_answer_that_cannot_be_read_puts_the_question_back() {
     for (what, misfit, fit, result) in MISFITS {
         let handle = worker.start::<Asks>(what.to_owned()).await.unwrap();
         eventually("it asks", async || worker.pending_inputs().await.unwrap().len() == 1).await;
-        // It is refused at once, or when the workflow has looked at it.
+        // It is refused at once, or by the worker.
         let at_the_door = worker.provide_input(handle.id(), "value", &*raw(misfit)).await.is_err();
         refused(&worker, at_the_door, 1).await;
-        // What psql takes is refused then, too.
+        // What SQL accepts, the worker refuses.
         let given = sqlx::query("select durable.provide_input($1, 'value', $2::json)").bind(handle.id().as_uuid()).bind(misfit);
         let in_psql = given.execute(database.pool()).await.is_err();
         refused(&worker, in_psql, 2 - usize::from(at_the_door)).await;
@@ -154,7 +154,7 @@ async fn an_event_that_cannot_be_read_is_refused_and_the_wait_goes_on() {
         }
         match how {
             "topic" => drop(worker.publish("value", &7).await.unwrap()),
-            // One that has ended takes none.
+            // An ended execution takes no message.
             _ => drop(worker.send_event(handle.id(), "value", &7).await),
         }
         assert_eq!(handle.result_within(PATIENCE).await.unwrap(), result, "{how}");

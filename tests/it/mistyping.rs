@@ -1,4 +1,4 @@
-//! Mistyping: a message under a name that nothing waits for is kept, and its sender and the operators are told so.
+//! Mistyping: a message under a name that nothing waits for is kept, and its sender and the operators can see that.
 
 use durable::prelude::*;
 use durable::{Delivery, Severity, Subject, WaitKind};

@@ -5,7 +5,7 @@ use sqlx::types::Uuid;
 
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 
-/// Sleeps that many seconds.
+/// Sleeps as many seconds as its input says.
 struct Nap;
 
 #[workflow]
@@ -21,7 +21,7 @@ impl Nap {
     }
 }
 
-/// Returns what it is given.
+/// Returns its input.
 struct Echo;
 
 #[workflow]
@@ -47,7 +47,7 @@ impl Ask {
     }
 }
 
-/// What a person with psql, or a later release, may do to an execution that sleeps; `{id}` is its id.
+/// Changes that a person with psql, or a later release, may make to a sleeping execution; `{id}` is its id.
 const SPOILED: [&str; 20] = [
     "update durable.executions set state = 'dreaming', wake_at = null where execution_id = '{id}'",
     "update durable.executions set version = -3 where execution_id = '{id}'",
@@ -168,7 +168,7 @@ async fn rows_that_cannot_be_read_stop_no_other_execution_and_are_shown_as_such(
     let sorted = worker.list_executions().limit(1000).order_by(durable::SortBy::Created, durable::SortOrder::Ascending).await;
     assert_eq!(sorted.unwrap().executions.len(), listed.len());
 
-    // What it has claimed and cannot read is stopped, and goes on once its row is repaired.
+    // A claimed execution that cannot be read is stopped, and goes on once its row is repaired.
     let (stopped, id) = ("select error ->> 'message' from durable.executions where error is not null", odd[15]);
     let message: String = database.eventually_value(&format!("{stopped} and execution_id = '{id}'")).await;
     assert!(message.contains("cannot be read") && message.contains("dreamed"), "{message}");

@@ -1,4 +1,4 @@
-//! Odd values: what no execution can live with is refused when it is given, by the client and by the verbs alike.
+//! Odd values: values that no execution can use are refused at once, by the client and the SQL functions alike.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sqlx::types::Uuid;
 
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 
-/// Sleeps for as long as it can be said.
+/// Sleeps for the longest duration.
 struct Ages;
 
 #[workflow]
@@ -57,7 +57,7 @@ async fn a_wait_for_longer_than_all_time_never_ends_and_stops_no_other() {
     worker.shutdown().await.unwrap();
 }
 
-/// Whether a verb takes it. What it refuses, it refuses with a code of ours and a hint.
+/// Whether a SQL function accepts it. A refusal must have one of our codes and a hint.
 async fn verb_takes(database: &Database, sql: &str, text: Option<&str>) -> bool {
     let asked = sqlx::query_scalar::<_, Uuid>(sqlx::AssertSqlSafe(sql.to_owned())).bind(text).fetch_one(database.pool()).await;
     let Err(error) = asked else { return true };

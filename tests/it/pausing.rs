@@ -185,7 +185,7 @@ async fn the_same_is_said_and_refused_by_sql() {
         ("select durable.set_queue_limits('')", "UD422", "limits of a queue without a name"),
         ("select durable.pause_queue('')", "UD422", "a queue without a name"),
         ("select durable.delete_queue('errands')", "UD404", "queue `errands` has no settings"),
-        ("select durable.start('errand', '1', concurrency_key => '')", "UD422", "a concurrency key of 0 bytes"),
+        ("select durable.start('errand', '1', concurrency_key => '')", "UD422", "a concurrency key has 0 bytes"),
     ] {
         let error = database.pool().execute(sql).await.expect_err(sql).into_database_error().unwrap();
         assert_eq!((error.code().as_deref(), error.message().contains(message)), (Some(code), true), "{error}");

@@ -1,4 +1,4 @@
-//! Refusing: what the database will not record fails its step, with what the database said, and what was done is not done again.
+//! Refusing: if the database refuses a record, the step fails with the database's message and is not run again.
 
 use durable::prelude::*;
 use durable::race;
@@ -6,7 +6,7 @@ use durable::race;
 use crate::support::bodies::Tally;
 use crate::support::{self, Database, PATIENCE};
 
-/// Has the database refuse rows of a table for which the condition holds.
+/// Makes the database refuse rows of a table that meet the condition.
 async fn refuse(database: &Database, table: &str, event: &str, condition: &str) {
     database
         .run(&format!(
@@ -20,7 +20,7 @@ async fn refuse(database: &Database, table: &str, event: &str, condition: &str) 
 
 const FORBIDDEN_OUTPUT: &str = "new.output::text like '%forbidden%'";
 
-/// Does what it is told to, a step for each word, and goes on from a step that fails.
+/// Runs a step for each word of its input, and continues after a failed step.
 struct Errands(Tally);
 
 #[workflow]
@@ -157,7 +157,7 @@ async fn steps_of_other_branches_are_kept_when_an_outcome_is_refused() {
     worker.shutdown().await.unwrap();
 }
 
-/// Books a room, and returns what the input says; retries one step, and tries two ways at once where it is told to.
+/// Books a room and returns what the input says; on request, retries a step or runs two branches.
 #[derive(Clone)]
 struct Booking(Tally);
 
@@ -212,7 +212,7 @@ impl Booking {
     }
 }
 
-/// Runs a booking to its end; says how it ended, and why.
+/// Runs a booking to its end; returns its state and error.
 async fn ends(database: &Database, tally: &Tally, plan: &str) -> (ExecutionState, String) {
     let worker = database.builder().register(Booking(tally.clone())).start().await.unwrap();
     let handle = worker.start::<Booking>(plan.to_owned()).await.unwrap();

@@ -1,4 +1,5 @@
-//! Repeating: what left nothing behind is done again without counting an attempt; a retry gives its children the keys of those that failed.
+//! Repeating: an attempt that left nothing behind is repeated without being counted; a retried execution gives its children the
+//! keys of the failed ones.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use durable::{Transaction, sqlx};
 use crate::support::bodies::Tally;
 use crate::support::{self, PATIENCE};
 
-/// Enters a sum into a table; what goes wrong at the first call is its input.
+/// Enters a sum into a table; its input says what goes wrong at the first call.
 struct Enter(Tally);
 
 #[workflow]
@@ -32,7 +33,7 @@ const OUTAGE: &str = "select pg_terminate_backend(pg_backend_pid())";
 const CONFLICT: &str = "do $$ begin raise exception using errcode = '40001', message = 'could not serialize access'; end $$";
 const DEADLOCK: &str = "do $$ begin raise exception using errcode = '40P01', message = 'deadlock detected'; end $$";
 
-/// How a step ended that has this trouble: its result, how often its body was called, and the attempt that is on record.
+/// How a step with this trouble ended: its result, the calls of its body, and the recorded attempt.
 async fn entered(trouble: &str) -> (Result<i64>, usize, i16) {
     let database = support::database().await;
     database.run("create table ledger (cents bigint)").await;
@@ -72,7 +73,7 @@ async fn another_error_of_a_transactional_step_is_not_repeated() {
     assert_eq!(calls, 1);
 }
 
-/// Blocks its thread longer than it may take.
+/// Blocks its thread for longer than its timeout.
 struct Blocking(Tally);
 
 #[workflow]

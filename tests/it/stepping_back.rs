@@ -10,10 +10,10 @@ use crate::support::process::{Folder, Process};
 use crate::support::proxy::Proxy;
 use crate::support::{self, Database, clock, eventually, soon};
 
-/// Seconds by which the clock is set back: some, as by a time server, and a year, as by mistake.
+/// Seconds by which the clock is set back: a few, as by a time server, and a year, as by mistake.
 const STEPS: [i64; 2] = [2, 365 * 24 * 3600];
 
-/// What the steps did, and where they wait.
+/// Records what the steps did, and the gates at which they wait.
 #[derive(Clone)]
 struct World {
     calls: Tally,

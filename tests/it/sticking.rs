@@ -1,4 +1,4 @@
-//! Code that does not return to the runtime: it is named, nothing else is lost, and the process still ends when it is told to.
+//! Code that does not return to the runtime: it is named, nothing else is lost, and the process still shuts down on a signal.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::support::process::{Effects, Folder, Process};
 use crate::support::{self, Database, eventually, soon};
 
-/// A silence is reported after so long.
+/// How long a runtime may be silent before it is reported.
 const LEASE: Duration = Duration::from_secs(1);
 
 /// Blocks its thread until a gate opens, or returns at once.
@@ -47,7 +47,7 @@ impl Hang {
     }
 }
 
-/// A worker process with two threads that works until SIGTERM, and has a second for its end.
+/// A worker process with two threads that works until SIGTERM, and has a second for its shutdown.
 pub(crate) async fn work(url: &str, folder: &Folder) {
     let builder = Durable::builder().database_url(url).max_connections(4).register(Hang { effects: folder.effects() });
     builder.start().await.unwrap().run_until_signal_within(Duration::from_secs(1)).await.unwrap();

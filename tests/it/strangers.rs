@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{self, Database, eventually, soon};
 
-/// How long an unrelated errand may take while a stranger's transaction is open: many times what it takes on a busy machine, and
-/// less than it takes to wait for a transaction that does not end.
+/// How long an unrelated execution may take while a stranger's transaction is open: many times its usual duration on a busy
+/// machine, but less than a wait for that transaction.
 const USUAL: Duration = Duration::from_secs(20);
 
 /// Unrelated executions that must finish while each transaction is open.
@@ -66,7 +66,7 @@ impl Leaf {
     }
 }
 
-/// What the held executions are at when the gate opens.
+/// What the held executions do when the gate opens.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 enum Held {
     Finishes,
@@ -265,7 +265,7 @@ impl Place {
         Ok(())
     }
 
-    /// Has the stranger's connection do what it leaves open.
+    /// Begins the stranger's transaction and leaves it open.
     async fn hold(&self, stranger: &Cell, connection: &mut PgConnection, targets: &[ExecutionHandle<Target>]) {
         let start = self.durable.start::<Errand>(0);
         match stranger.verb {
@@ -273,7 +273,7 @@ impl Place {
                 for target in targets {
                     let sql = sql.replace("{id}", &target.id().to_string());
                     connection.execute("savepoint verb").await.unwrap();
-                    // Some verbs say that they are not for an execution in this state.
+                    // Some verbs refuse an execution in this state.
                     if connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.clone()))).await.is_err() {
                         connection.execute("rollback to verb").await.unwrap();
                     }
@@ -285,7 +285,7 @@ impl Place {
             Verb::SendEventWithin => {
                 for target in targets {
                     connection.execute("savepoint verb").await.unwrap();
-                    // The one that sleeps may have ended.
+                    // The sleeping execution may have ended.
                     if self.durable.send_event_within(connection, target.id(), "go", &()).await.is_err() {
                         connection.execute("rollback to verb").await.unwrap();
                     }
@@ -294,7 +294,7 @@ impl Place {
         }
     }
 
-    /// Those that rest do, and those that run wait at the gate.
+    /// Resting executions rest, and running ones wait at the gate.
     async fn targets_wait(&self, cell: i64) {
         let sql = format!(
             "select count(*) from durable.executions
@@ -362,7 +362,7 @@ impl Place {
     }
 }
 
-/// Callers who meet the stranger's locks: they may wait for it.
+/// Callers that need the stranger's locks and may wait for them.
 fn stranger_meets_callers(durable: &Durable, targets: &[ExecutionHandle<Target>]) -> JoinSet<()> {
     let mut callers = JoinSet::new();
     for target in targets {

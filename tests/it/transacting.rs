@@ -622,7 +622,7 @@ async fn a_rollback_from_outside_waits_for_the_commit_and_undoes_the_step() {
     proxy.caught().await;
     let (id, asking) = (handle.id(), client.clone());
     let rollback = tokio::spawn(async move { asking.rollback(id, "not wanted any more").await });
-    // It gives up on the lock soon, and asks again.
+    // It soon gives up on the lock, and tries again.
     let asked =
         "select count(*) from pg_stat_activity where datname = current_database() and query like '-- executions/rollback%'";
     eventually("the rollback has asked", async || database.count(asked).await > 0).await;

@@ -1,4 +1,5 @@
-//! Trapping: what another role plants in `public` is never run, not even where `public` stands before Postgres's own schema.
+//! Trapping: what another role plants in `public` is never run, even if `public` precedes Postgres's own schema in the search
+//! path.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,14 +41,14 @@ fn sources() -> String {
     text
 }
 
-/// The words that stand before a parenthesis: functions among them.
+/// The words before a parenthesis: functions among them.
 fn called(sql: &str) -> BTreeSet<String> {
     let before =
         |at: usize| sql[..at].trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
     sql.match_indices('(').map(|(at, _)| before(at).to_owned()).filter(|word| !word.is_empty()).collect()
 }
 
-/// The operators that are written, and those that a syntax of SQL stands for.
+/// The operators that are written, and the operators that SQL syntax implies.
 fn operators(sql: &str) -> BTreeSet<String> {
     let signs = sql.split(|c: char| !"+-*/<>=~!@#%^&|?".contains(c)).filter(|sign| !sign.is_empty()).map(str::to_owned);
     signs.chain(["=", "<>", "<=", ">=", "<", ">", "~~", "-", "+", "||"].map(str::to_owned)).collect()

@@ -8,7 +8,7 @@ use crate::support::{self, Database, eventually, soon};
 /// Just below the limit of a payload.
 const HEAVY: usize = 3_900_000;
 
-/// No statement has more than this in it, unless one item has.
+/// No statement has more bytes than this, unless a single item has.
 const LARGEST: i64 = 8 * 1024 * 1024;
 
 fn text(of: usize) -> String {
@@ -25,7 +25,7 @@ impl Heavy {
     }
 }
 
-/// Has so many heavy steps at once.
+/// Runs so many heavy steps at once.
 struct HeavySteps;
 
 #[workflow]

@@ -1,4 +1,4 @@
-//! Answers of 4 MiB: how long one is judged, and what it costs unrelated executions meanwhile.
+//! Answers of 4 MiB: how long it takes to judge one, and how much it delays unrelated executions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::workflows::{OneStep, Survey};
 /// Length of each text in the answer.
 const TEXT: usize = 60;
 
-/// How long an execution that gets its answer early is held back.
+/// How long an execution that gets its answer early is delayed at its start.
 const HELD_BACK: Duration = Duration::from_millis(500);
 
 /// Answers of each kind, for each run.
@@ -103,7 +103,7 @@ fn check(counted: usize, texts: &[String]) -> Result<()> {
     if counted == texts.len() { Ok(()) } else { Err(Error::new(format!("{counted} texts were read"))) }
 }
 
-/// Does the work in a task of its own, and starts unrelated executions as long as that takes.
+/// Does the work in a separate task, and starts unrelated executions until it is done.
 async fn beside<T: Send + 'static>(
     durable: &Durable,
     meanwhile: &mut Latencies,

@@ -1,4 +1,4 @@
-//! How long an execution takes over events that were sent before it waits for them, and how that grows with their number.
+//! How long an execution takes for events that were sent before it waits for them, by their number.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::Bench;
 use crate::report::Table;
 use crate::workflows::early::{AllAtOnce, OneByOne};
 
-/// The numbers of events; the last is what a thousand callers send while no worker is there.
+/// The numbers of events; the last is what a thousand callers send while no worker runs.
 const EVENTS: [u64; 3] = [250, 500, 1000];
 
 /// The entry of the report: milliseconds from the worker's start to the result, by the number of events.

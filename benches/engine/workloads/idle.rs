@@ -14,10 +14,10 @@ use crate::workflows::OneStep;
 /// Queues of the process.
 const QUEUES: usize = 200;
 
-/// Every server process reports its transactions by then.
+/// By then every server process has reported its transactions.
 const REPORTED: Duration = Duration::from_secs(11);
 
-/// Transactions of the database, with those of this look.
+/// Transactions of the database so far, including the ones of this query.
 const TRANSACTIONS: &str =
     "select (xact_commit + xact_rollback)::float8 from pg_stat_database where datname = current_database()";
 
@@ -34,7 +34,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     let builder = Durable::builder().database_url(&url).register(OneStep::default());
     let worker = names.iter().fold(builder, |builder, name| builder.queue(name, 1)).start().await?;
     let mut connection = PgConnection::connect(&url).await?;
-    // What the start cost is reported by then.
+    // By then the transactions of the start are reported.
     tokio::time::sleep(REPORTED).await;
     let before: f64 = query_scalar(TRANSACTIONS).fetch_one(&mut connection).await?;
     let start = Instant::now();

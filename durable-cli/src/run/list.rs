@@ -46,7 +46,7 @@ pub(crate) struct Options {
     /// At most this many, 1 to 1000
     #[arg(long, default_value_t = 50)]
     limit: u32,
-    /// Go on after this: what the page before ended with
+    /// Continue after this cursor, which the previous page printed
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
     /// The latest and the greatest first, by: created, started, finished, wakes, priority

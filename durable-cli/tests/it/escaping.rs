@@ -1,4 +1,4 @@
-//! What others have written is shown in its place: it moves no cursor, breaks no row, and changes nothing for programs.
+//! Text that others wrote is shown in its cell: it moves no cursor and breaks no row, and programs get it unchanged.
 
 use durable::Durable;
 use serde_json::json;

@@ -66,14 +66,15 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
     }
 }
 
-/// Refuses an answer that does not fit the open question. The worker judges it once more: by then the question may be another.
+/// Refuses an answer that does not fit the open question. The worker judges it again, because the question may have changed by
+/// then.
 async fn check(durable: &Durable, message: &Message) -> Result<()> {
     let Message { execution_id, name, payload, .. } = message;
     let schema =
         durable.run("look for a question", |pool| messages::find_question(durable.store(), pool, *execution_id, name)).await?;
     let Some(schema) = schema else { return Ok(()) };
     let (asked, answer) = (name.clone(), payload.clone());
-    // A long answer keeps a thread busy for some time: not one that the application runs on.
+    // A long answer keeps a thread busy, so it is judged on a blocking thread and not on the application's.
     let judged = tokio::task::spawn_blocking(move || {
         // A question that cannot be read is left to the worker.
         let question = Question::new(&asked, &serde_json::from_str(&schema).ok()?).ok()?;
@@ -126,7 +127,7 @@ impl<'durable> IntoFuture for PendingInputs<'durable> {
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            // One more than asked, which tells whether there is another page.
+            // One item more than the limit shows whether there is another page.
             self.filter.limit = super::list::checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             if let Some(InputCursor { due_at, execution_id, key }) = self.after {
                 self.filter.after = Some((due_at, execution_id, key));
@@ -142,8 +143,8 @@ impl Durable {
     /// Answers an input that an execution asks for, or will ask for. Of several open questions of that name the oldest is
     /// answered. Await the returned builder, after `.by("ada@example.com")` where it should be on record who answered.
     ///
-    /// The answer is checked against the schema of the open question. What only its type can tell, the worker finds when it reads
-    /// the answer: it puts the question back, and [`PendingInput::refusal`] says why.
+    /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the
+    /// worker puts the question back, and [`PendingInput::refusal`] says why.
     ///
     /// # Errors
     /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
@@ -154,7 +155,7 @@ impl Durable {
         ProvideInput { durable: self, message, answered_by: None }
     }
 
-    /// Inputs that nobody has given yet, those with the nearest deadline first, a page at a time; await the returned builder after
+    /// Inputs that still wait for an answer, the nearest deadline first, a page at a time; await the returned builder after
     /// filters such as `.workflow("approve_expense")`.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `queue_limits` | the limits that queues have already |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
-/// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for what is large or held up |
+/// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
 /// | `transaction_connections` | 5, opened when a transactional step needs them |
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
@@ -92,7 +92,7 @@ const DEFAULT_CONCURRENCY: usize = 100;
 /// Shortest lease: a heartbeat every third of it must get through on a busy machine.
 const SHORTEST_LEASE: Duration = Duration::from_millis(500);
 
-/// Longest lease: as long as the executions of a process that died wait to be taken over.
+/// Longest lease. The executions of a dead process wait this long before another worker takes them over.
 const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Builder {
@@ -192,7 +192,7 @@ impl Builder {
         self
     }
 
-    /// How long a worker that is silent keeps its executions; 500 ms to a day. Another takes them over after this time.
+    /// How long a silent worker keeps its executions, 500 ms to a day. After that another worker takes them over.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -204,7 +204,7 @@ impl Builder {
         self
     }
 
-    /// Most connections in the pool, 1 or more; busy tasks keep one each where there are enough. Up to two more are opened while
+    /// Most connections in the pool, 1 or more; busy tasks keep one each if there are enough. Up to two more are opened while
     /// something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
@@ -251,10 +251,10 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense, a pooler that lends server processes by transaction, and a database in another
-    /// encoding than UTF-8. `Schema` for a schema that is missing, older, or newer and no longer for this library, with the command
-    /// to run. `Database`, at once, when the server refuses the role, its password or the name of the database, and `Unavailable`
-    /// when nobody answers, or only reads, for all of the operation timeout; both say which server was tried, and as whom.
+    /// `Invalid` for an option that makes no sense, a pooler in transaction mode, and a database in another encoding than
+    /// UTF-8. `Schema` for a schema that is missing, older, or newer and no longer for this library, with the command to run.
+    /// `Database`, at once, when the server refuses the role, its password or the name of the database, and `Unavailable` when
+    /// the server does not answer, or is read-only, for the whole operation timeout; both errors name the server and the role.
     pub async fn start(self) -> Result<Durable> {
         let Checked { address, schema, queues } = self.check()?;
         self.warn_of_unserved(&queues);
@@ -269,7 +269,7 @@ impl Builder {
         panics::install_hook();
         telemetry::describe();
         let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
-        // As long as a worker that lives may be silent.
+        // The time for which a live worker may be silent.
         let clock = Arc::new(Clock::new(reading, self.lease / 3));
 
         let mut sessions = (0..).map(|nth| Session::new(store.clone(), nth));
@@ -360,8 +360,8 @@ impl Builder {
         Ok(Durable { engine: Arc::new(engine) })
     }
 
-    /// A workflow may be registered for the sake of its client, or of one step that has a queue of its own. But where none of its
-    /// queues is worked on, a queue was often forgotten.
+    /// A workflow may be registered for the sake of its client, or of one step that has a queue of its own. But if the worker
+    /// serves none of its queues, a queue was probably forgotten.
     fn warn_of_unserved(&self, queues: &[(String, usize)]) {
         let is_served = |queue: &&str| queues.iter().any(|(name, _)| name == queue);
         for (workflow, its_queues) in &self.workflow_queues {
@@ -486,7 +486,7 @@ async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
     })
 }
 
-/// The version, or why the database will have none however often it is asked.
+/// The version, or an error that asking again would not cure.
 async fn schema_version(store: &Store) -> Result<Result<Option<SchemaVersion>, durable_migrate::Error>, sqlx::Error> {
     let mut connection = store.pool.acquire().await?;
     match durable_migrate::version(&mut connection, &store.schema).await {

@@ -22,10 +22,10 @@ const DEAD_ROWS: i64 = 10_000;
 /// Transactions open for longer hold up vacuum, and no statement of the engine takes so long.
 const OLD_SNAPSHOT_SECONDS: f64 = 300.0;
 
-/// A message that comes before its wait is usual; one that has waited so long may have a mistyped name.
+/// A message often comes before its wait, but a message that has waited this long may have a mistyped name.
 const UNHEARD_SECONDS: f64 = 3600.0;
 
-/// Timers are taken within a poll interval: one that has been due for longer is taken by no worker.
+/// Workers take timers within a poll interval; a timer that has been due for longer has no worker to take it.
 const OVERDUE_SECONDS: f64 = 60.0;
 
 /// Most executions that are named, and most kinds of them.
@@ -33,10 +33,10 @@ const NAMED: i64 = 100;
 
 impl Builder {
     /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
-    /// transactions, tasks of workers that panicked, timers that no worker takes, rows that cannot be read, queues that no worker
-    /// serves, executions whose workflow and version no worker knows, that lost workers hold, that were stopped, or that kill their
-    /// workers, messages that nothing has waited for in an hour. Empty if all is well: executions that sleep or wait are well. It writes
-    /// nothing.
+    /// transactions, tasks of workers that panicked, timers that no worker takes, rows that cannot be read, queues that no
+    /// worker serves, executions whose workflow and version no worker knows, that lost workers hold, that were stopped, or that
+    /// kill their workers, and messages for which no wait has come in an hour. Empty if all is well: executions that sleep or
+    /// wait are well. It writes nothing.
     ///
     /// # Errors
     /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may

@@ -1,4 +1,4 @@
-//! A page of a list: what it has, and where the next one begins.
+//! A page of a list: its items, and where the next page begins.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -28,7 +28,7 @@ pub struct InputCursor {
 }
 
 impl<T, C> Page<T, C> {
-    /// A page of at most `limit` items out of those found, of which there is one more if there is another page.
+    /// A page of at most `limit` items. `items` has one more if there is another page.
     pub(super) fn cut(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> C) -> Self {
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
@@ -76,7 +76,7 @@ impl InputCursor {
 }
 
 impl fmt::Display for InputCursor {
-    /// In hexadecimal where it is a key, so that a shell takes it as one word.
+    /// Keys are in hexadecimal, so that a shell takes the cursor as one word.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.execution_id)?;
         if let Some(due_at) = self.due_at {

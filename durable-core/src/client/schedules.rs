@@ -235,7 +235,8 @@ impl Durable {
     /// overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) their executions run one after the other.
     ///
     /// # Errors
-    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with one that is still to come.
+    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with a due time in the
+    /// future.
     pub async fn backfill_schedule(&self, name: &str, range: Range<DateTime<Utc>>) -> Result<u32> {
         let schedule = self.get_schedule(name).await?;
         let before_start = range.start.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(range.start);

@@ -22,7 +22,7 @@ use crate::store::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patienc
 use crate::telemetry::TraceContext;
 use crate::worker::Starting;
 
-/// Most bytes that one call starts: they are one statement, and the server takes no statement of a gigabyte.
+/// Most bytes that one call starts. They go out in one statement, and the server accepts no statement of a gigabyte.
 const MOST_BYTES_AT_ONCE: usize = 512 * 1024 * 1024;
 
 /// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for one of which the name alone is known.
@@ -313,14 +313,14 @@ fn checked(definition: Definition, input: Result<Payload>, options: StartOptions
         delay: options.debounce.as_ref().map(|(_, period)| *period).or(options.delay),
         debounce_key: options.debounce.map(|(key, _)| key),
         debounce_at_most: options.debounce_at_most,
-        // One that is longer never strikes.
+        // A longer timeout never strikes.
         timeout: definition.timeout.filter(|timeout| *timeout <= clock::LONGEST),
         trace_context: options.trace_context,
         hand_off: None,
     })
 }
 
-/// The version, if there can be one.
+/// Checks the version.
 fn checked_version(workflow: &str, version: u32) -> Result<i32> {
     i32::try_from(version).ok().filter(|version| *version >= 1).ok_or_else(|| {
         let problem = format!("workflow `{workflow}` has no version {version}; versions start at 1, and end at {}", i32::MAX);
@@ -328,7 +328,7 @@ fn checked_version(workflow: &str, version: u32) -> Result<i32> {
     })
 }
 
-/// The time of a start, if that ever comes; every time before 1970 is as long over as any.
+/// Checks the time of a start. A time before 1970 becomes 1970: both are in the past.
 fn checked_time(time: DateTime<Utc>) -> Result<DateTime<Utc>> {
     if time > clock::LAST {
         let problem = format!("a start at {time} would never begin; give a time before the year 10000");
@@ -436,7 +436,7 @@ impl Durable {
 
     /// Writes the executions, and begins those that were handed to this process.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
-        // What is debounced waits for the row of the one before it, which a caller's transaction may hold.
+        // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {
             return self.carry_out_aside(new).await;
         }
@@ -445,7 +445,7 @@ impl Durable {
         let started = match self.engine.starts.write(new).await? {
             Creation::Done(started) => started,
             Creation::HeldUp(mut new) => {
-                // A slot is for what can begin now.
+                // A slot is only taken for an execution that can begin now.
                 drop(handed);
                 new.iter_mut().for_each(|new| new.hand_off = None);
                 return self.carry_out_aside(new).await;
@@ -468,13 +468,13 @@ impl Durable {
                 Creation::Done(started) => break started,
                 Creation::HeldUp(new) => new,
             };
-            // The caller is still there to be told why.
+            // The caller still waits, and gets the reason.
             if let Patience::AtMost(limit) = self.engine.patience
                 && began.elapsed() + 2 * pause + LONGEST_PAUSE_WHEN_HELD_UP > limit
             {
                 return Err(held_up(&new));
             }
-            // Starts with the same keys are held up, too.
+            // Other starts with the same keys are held up, too.
             diverted.get_or_insert_with(|| self.engine.starts.divert(&new));
             tokio::time::sleep(pause).await;
             pause = LONGEST_PAUSE_WHEN_HELD_UP.min(pause * 2);
@@ -534,14 +534,14 @@ impl Durable {
     }
 }
 
-/// What is handed to this process, and begins here once it is created.
+/// Executions handed to this process, which begin here once they are created.
 struct Handed {
     starting: Starting,
     slot: Slot,
     claimed: Claimed,
 }
 
-/// Says what holds up a start: most often a start with the same key, in a transaction that is open.
+/// Names what holds up a start: usually a start with the same key in an open transaction.
 fn held_up(new: &[NewExecution]) -> Error {
     let keys: Vec<String> =
         new.iter().flat_map(NewExecution::keys).map(|(_, kind, key)| format!("the {kind} `{key}`")).take(3).collect();

@@ -1,4 +1,5 @@
-//! Hears the signals that end a process on a thread of its own, and ends the process when the time for an orderly end is over.
+//! Receives the signals that end a process, on a separate thread, and ends the process when the time for an orderly shutdown is
+//! over.
 
 use std::time::Duration;
 
@@ -6,27 +7,28 @@ use tokio::sync::{oneshot, watch};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The exit code of a process that did not come to an orderly end: `EX_SOFTWARE` of `sysexits.h`.
+/// The exit code of a process that could not shut down in order: `EX_SOFTWARE` of `sysexits.h`.
 const EXIT_CODE: i32 = 70;
 
-/// How long a shutdown may take after steps under way had their time: releasing, saying farewell, telling observers and others.
+/// How long a shutdown may take after the limit for running steps: releasing executions, retiring the worker, notifying
+/// observers and other processes.
 const FAREWELLS: Duration = Duration::from_secs(15);
 
-/// How long the application has for its last words after a shutdown that left blocked threads behind.
+/// How long the application may still run after a shutdown that left blocked threads behind.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How far the orderly end has come.
+/// How far the orderly shutdown has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Works,
     ShutsDown,
-    /// Everything has ended, or will at its next await.
+    /// Every task has ended, or will at its next await.
     Ended,
-    /// Code that does not return keeps threads of the runtime, so that the runtime never ends by itself.
+    /// Code that does not return keeps threads of the runtime busy, so the runtime never ends by itself.
     EndedWithBlockedThreads,
 }
 
-/// The application's side. When it is dropped before the end, so is the watch.
+/// The application's side. Dropping it early ends the watch.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     told_to_end: oneshot::Receiver<std::io::Result<()>>,
@@ -34,7 +36,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Listens for signals from now on. Steps under way have `limit` to end.
+    /// Listens for signals from now on. Running steps have `limit` to end.
     pub(super) fn start(limit: Duration) -> Result<Self> {
         let (told, told_to_end) = oneshot::channel();
         let (stage, seen) = watch::channel(Stage::Works);
@@ -53,7 +55,7 @@ impl Watchdog {
         Ok(())
     }
 
-    /// The shutdown is over; how many threads it left behind is told.
+    /// Notes that the shutdown is over, and how many threads it left behind.
     pub(super) fn shut_down(self, blocked: usize) {
         self.stage.send_replace(if blocked == 0 { Stage::Ended } else { Stage::EndedWithBlockedThreads });
     }
@@ -69,7 +71,8 @@ async fn guard(told: oneshot::Sender<std::io::Result<()>>, mut stage: watch::Rec
     if told.send(heard).is_err() || failed {
         return;
     }
-    match tokio::time::timeout(limit, stage.wait_for(|stage| *stage != Stage::Works)).await {
+    // However little time steps have, the runtime has some to begin the shutdown.
+    match tokio::time::timeout(limit.max(FAREWELLS), stage.wait_for(|stage| *stage != Stage::Works)).await {
         Err(_) => end_process("the application's runtime does not answer"),
         Ok(Err(_)) => return,
         Ok(Ok(_)) => {}

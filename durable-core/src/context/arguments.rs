@@ -42,7 +42,7 @@ pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<u64> {
     Some(digest.finish())
 }
 
-/// An argument of a step that is retried, or transactional and so may be repeated: each call of its body gets one.
+/// An argument of a step that may be repeated (it is retried or transactional). Each call of the body gets a clone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` must be `Clone`, because the step may be called again and each call needs its own",
     label = "cannot be given to a second call",

@@ -56,11 +56,11 @@ enum Ended<R> {
     Broke(Box<Failure>),
 }
 
-/// A failed attempt: as it is recorded, and whether another may follow.
+/// A failed attempt: its record, and whether another may follow.
 struct Failed {
     failure: Box<Failure>,
     advice: RetryAdvice,
-    /// Whether it left nothing behind, because of an outage or of transactions in its way.
+    /// Whether it left nothing behind, because of an outage or of conflicting transactions.
     undone: bool,
 }
 
@@ -137,7 +137,7 @@ impl Call {
                 Err(failed) => failed,
             };
             tracing::debug!(execution_id = %self.run.id, step = %self.key, attempt, error = %failure, "an attempt failed");
-            let pause = retry::repetition(repeated, self.roll(attempt)).filter(|_| undone);
+            let pause = retry::repetition(repeated, self.roll(attempt)).filter(|_| undone && advice != RetryAdvice::Never);
             if let Some(pause) = pause {
                 span.failed(&failure, Some(pause));
                 repeated += 1;
@@ -170,7 +170,7 @@ impl Call {
         }
     }
 
-    /// Ends the call with a failure that no other attempt can cure.
+    /// Ends the call with a permanent failure.
     async fn fail<R: StepResult>(&self, attempt: u32, took: Duration, failure: Box<Failure>) -> R {
         self.run.observed.step_failed(&self.key, attempt, took, &failure, None);
         self.leave(self.checkpoint(Outcome::Error(failure.clone()), attempt, took));
@@ -266,8 +266,8 @@ impl Call {
         }
     }
 
-    /// The number of attempts that are spent, those included that a crash interrupted; returns when the next one may start. Fails when
-    /// the database refuses to record the one that was interrupted.
+    /// The number of attempts used so far, including attempts that a crash interrupted. Returns when the next attempt may
+    /// start; fails if the database refuses to record the interrupted one.
     async fn attempts_so_far(
         &self,
         (attempts, after_crash): (Vec<FailedAttempt>, bool),
@@ -397,7 +397,7 @@ impl Call {
         self.late()
     }
 
-    /// How an attempt ended, as it counts: one that blocked its thread for longer than its timeout has timed out.
+    /// How an attempt ended. An attempt that blocked its thread for longer than its timeout counts as timed out.
     fn in_time<R>(&self, began: Watch, ended: Ended<R>) -> Ended<R> {
         match self.spec.timeout {
             Some(timeout) if self.run.clock().elapsed(began) > timeout => Ended::Broke(self.late()),

@@ -43,7 +43,7 @@ pub trait StepError: Sized + Send {
         Ok(Self::from_failure(failure))
     }
 
-    /// Whether it, or one of its causes, says that other transactions were in the way of this one.
+    /// Whether the error or one of its causes is a conflict with another transaction.
     fn is_conflict(&self) -> bool;
 }
 

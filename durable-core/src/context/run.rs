@@ -172,13 +172,15 @@ struct State {
     left: u64,
     /// How many of them were sent off to be written.
     sent: u64,
+    /// The writes under way: up to which checkpoint each writes, and how many were sent off before it.
+    in_flight: BTreeMap<u64, u64>,
     /// What a rollback would undo, by the order in which it was completed.
     undoable: BTreeMap<i32, Undoable>,
     /// Why the execution is being rolled back, if it is.
     rollback: Option<Failure>,
     /// Durable futures that do something else than wait.
     busy: usize,
-    /// Those among them that stopped because a write did not count.
+    /// The branches that stopped because a write did not count.
     stuck: usize,
     /// Writes among them that go on without their futures.
     unanswered: usize,
@@ -189,7 +191,7 @@ struct State {
     answered: usize,
     /// Waits that were dropped, and that the database takes for open.
     dropped: BTreeSet<String>,
-    /// Messages that waits have received and cannot use, of which the database does not know yet.
+    /// Messages that waits received and cannot use, not yet recorded in the database.
     refused: Vec<RefusedMessage>,
     /// Messages that code below a fork was given and has not gone on from: the keys of their waits, by the path of the scope.
     unused: BTreeMap<String, Vec<String>>,
@@ -208,7 +210,7 @@ struct State {
     backoffs: HashMap<String, (DateTime<Utc>, Waker)>,
     /// Whether something stopped because the worker shuts down, or because the execution is to be replayed.
     stopped: bool,
-    /// Whether a step's outcome was recorded otherwise than the code knows it: it is to be replayed.
+    /// Whether the recorded outcome of a step differs from what the code saw, so that the execution must be replayed.
     outdated: bool,
     verdict: Option<Verdict>,
 }
@@ -275,6 +277,7 @@ impl Run {
                 untold: Vec::new(),
                 left: 0,
                 sent: 0,
+                in_flight: BTreeMap::new(),
                 undoable: BTreeMap::new(),
                 rollback: None,
                 busy: 0,
@@ -373,7 +376,7 @@ impl Run {
         &self.clock
     }
 
-    /// The database's time, and never earlier than what is recorded of the execution.
+    /// The database's time, but never earlier than the newest entry of the execution.
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.latest.or(self.clock.now())
     }
@@ -453,14 +456,14 @@ impl Run {
         }
     }
 
-    /// Ends the run because a write of it did not count, unless it is known what to do about that.
+    /// Ends the run because one of its writes did not count, unless that has been handled.
     pub(crate) fn lose(&self) {
         if !self.state().outdated {
             self.give_up(Verdict::Lost);
         }
     }
 
-    /// What the run comes to because a write of it did not count.
+    /// How the run ends because one of its writes did not count.
     pub(crate) fn verdict_of_refusal(&self) -> Verdict {
         let state = self.state();
         match &state.verdict {
@@ -470,7 +473,7 @@ impl Run {
         }
     }
 
-    /// Has the execution replayed: what is recorded of a step is not what the code has gone on from. Steps under way are finished.
+    /// Forces a replay: the record of a step is not the outcome that the code went on with. Running steps are finished first.
     fn outdate(&self) {
         self.draining.store(true, Ordering::Relaxed);
         let mut state = self.state();
@@ -503,10 +506,11 @@ impl Run {
         if state.unwritten.is_empty() {
             return None;
         }
-        // Queued under the lock: once a write is committed, so are those of all checkpoints that were left before.
-        let answer = self.save(&mut state, None);
+        let (before, answer) = (state.sent, self.save(&mut state, None));
         state.sent = state.left;
-        Some((state.sent, Box::pin(answer)))
+        let sent = state.sent;
+        state.in_flight.insert(sent, before);
+        Some((sent, Box::pin(answer)))
     }
 
     /// Sees a write to its end while the run goes on.
@@ -523,7 +527,7 @@ impl Run {
         });
     }
 
-    /// Takes note of what became of a write.
+    /// Takes note of what became of a write. A later write may be answered before an earlier one, whose parts the database refused.
     fn wrote(&self, left: u64, saved: Saved) -> Written {
         let written = if let Saved::Written = saved { Written::Accepted } else { Written::Refused };
         match saved {
@@ -531,8 +535,13 @@ impl Run {
             Saved::Replaced => self.outdate(),
             Saved::Unrecorded(failure) => self.give_up(Verdict::Refused(failure)),
         }
+        let all_committed = {
+            let mut state = self.state();
+            state.in_flight.remove(&left);
+            state.in_flight.first_key_value().map_or(state.sent, |(_, before)| *before)
+        };
         self.progress.send_modify(|progress| match (written, &progress) {
-            (Written::Accepted, Progress::UpTo(committed)) => *progress = Progress::UpTo(left.max(*committed)),
+            (Written::Accepted, Progress::UpTo(committed)) => *progress = Progress::UpTo(all_committed.max(*committed)),
             (Written::Accepted, Progress::Refused) => {}
             (Written::Refused, _) => *progress = Progress::Refused,
         });
@@ -542,8 +551,13 @@ impl Run {
     /// Returns when everything that was sent off so far is committed, or one of it was refused.
     pub(super) async fn until_written(&self) -> Written {
         let sent = self.state().sent;
+        self.until_committed(sent).await
+    }
+
+    /// Returns when everything up to this checkpoint is committed, or something was refused.
+    async fn until_committed(&self, left: u64) -> Written {
         let mut progress = self.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.covers(sent)).await;
+        let reached = progress.wait_for(|progress| progress.covers(left)).await;
         // The sender is this run's own.
         reached.map_or(Written::Refused, |progress| progress.written())
     }
@@ -551,7 +565,7 @@ impl Run {
     /// Writes the state the execution goes to, together with the checkpoints that were left.
     pub(crate) async fn finish(&self, next: NextState) -> Saved {
         self.settled().await;
-        // What was sent off before may be refused, and then the execution has not come to this end.
+        // Earlier writes may still be refused; then the execution does not end like this.
         self.until_written().await;
         let (outdated, verdict) = {
             let state = self.state();
@@ -677,8 +691,9 @@ impl Run {
     /// Turns the execution round: from here on its completed steps are undone. That it must not go on does not hold it up.
     pub(crate) fn turn_back(&self, cause: Failure) {
         let mut state = self.state();
-        // A write that was refused is why it is turned round; those of the rollback are counted anew.
+        // The refused write caused the rollback; the rollback's own writes start afresh.
         let sent = state.sent;
+        state.in_flight.clear();
         self.progress.send_if_modified(|progress| {
             let refused = matches!(progress, Progress::Refused);
             if refused {
@@ -731,7 +746,7 @@ impl Progress {
     }
 }
 
-/// While it lives, a future of the run counts as busy and will not go on.
+/// While this guard lives, a future of the run counts as busy and does not go on.
 struct Stuck<'run>(&'run Run);
 
 impl<'run> Stuck<'run> {
@@ -749,12 +764,15 @@ impl Drop for Stuck<'_> {
 }
 
 impl Writing {
-    /// Waits for the commit.
+    /// Waits for the commit, and for those of all checkpoints that were left before.
     async fn written(mut self) -> Written {
         let Some(answer) = &mut self.answer else { return Written::Refused };
         let saved = answer.await;
         self.answer = None;
-        self.run.wrote(self.left, saved)
+        match self.run.wrote(self.left, saved) {
+            Written::Accepted => self.run.until_committed(self.left).await,
+            Written::Refused => Written::Refused,
+        }
     }
 }
 

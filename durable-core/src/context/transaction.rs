@@ -50,7 +50,7 @@ impl Transaction {
         self.open
     }
 
-    /// Rolls back, and returns when that is done: the next attempt must not wait for the locks of this one. Says whether the database
+    /// Rolls back and waits for it, so that the next attempt does not wait for this one's locks. Returns whether the database
     /// answered.
     pub(super) async fn roll_back(self) -> bool {
         transactions::roll_back(self.open).await

@@ -30,7 +30,7 @@ pub use several::{AllWait, Received, TimedAllWait};
 /// Longest name of an event, an input, a topic or a map, in bytes: it is part of journal keys, and those are indexed.
 pub(super) const LONGEST_NAME: usize = 200;
 
-/// Longest answer that is judged where the workflow runs, in bytes: a millisecond's work.
+/// Longest answer that is judged on the workflow's own thread, in bytes: a millisecond's work.
 const JUDGED_AT_ONCE: usize = 64 * 1024;
 
 /// A wait under a journal key; it ends when its outcome is recorded.
@@ -41,7 +41,7 @@ pub(super) struct Waiting<'a> {
     is_part: bool,
     /// Whether it was polled, and is not over.
     open: bool,
-    /// Whether it was open when it was last polled: what it has received since, no earlier life of the run has seen.
+    /// Whether it was open when last polled. Then no earlier life of the run has seen what it received since.
     was_open: bool,
     key: String,
     kind: WaitKind,
@@ -158,14 +158,14 @@ impl<'a> Waiting<'a> {
     /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait goes
     /// on.
     async fn received<T>(mut self, read: Read<T>) -> Result<Option<T>> {
-        let question = self.question()?;
+        let question = if self.was_answered_before() { None } else { self.question()? };
         let what = self.what();
         loop {
             let over = std::future::poll_fn(|cx| self.poll_over(cx)).await;
             match over.outcome {
                 Some(WaitOutcome::Received) => {
                     let (run, used) = (self.scope.run.clone(), self.was_used());
-                    // What was used is not asked for again, and only has to be read.
+                    // A message that was used is not asked for again; it only has to be read.
                     let asked = question.as_ref().filter(|_| !used);
                     match judge(&run, asked, &over, |over| read(&what, over)).await {
                         Ok(value) => {
@@ -190,7 +190,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// The question that answers must fit; fails if nothing can be waited for, or nothing could answer.
+    /// The question that answers must fit. Fails if the wait is invalid, or if no value can answer it.
     fn question(&mut self) -> Result<Option<Question>> {
         if let Some(refused) = self.refused.take() {
             return Err(refused);
@@ -199,7 +199,12 @@ impl<'a> Waiting<'a> {
         Question::new(&self.name, &schema.value()).map(Some).map_err(invalid)
     }
 
-    /// Whether an earlier life of the run has used what this one finds in its journal.
+    /// Whether the wait is over by the journal, and an earlier life of the run has gone on from it: what was asked then does not matter.
+    fn was_answered_before(&self) -> bool {
+        self.refused.is_none() && self.scope.run.has_ended(&self.key) && self.scope.run.has_gone_on_from(&self.key)
+    }
+
+    /// Whether an earlier life of the run used the message that this one finds in the journal.
     fn was_used(&self) -> bool {
         !self.was_open && self.scope.run.has_gone_on_from(&self.key)
     }
@@ -229,7 +234,7 @@ impl<'a> Waiting<'a> {
         }
         let waker = self.scope.wakers.own(cx.waker());
         let run = self.scope.run.clone();
-        // What was begun in this life goes on; only a replay leaves the journal as it is.
+        // A wait that this life opened stays open; a mere replay must not change the journal.
         self.open |= !self.scope.only_replays();
         let polled =
             if self.open { run.poll_wait(&self.key, || self.to_register(), waker.clone()) } else { run.replay_wait(&self.key) };
@@ -247,7 +252,7 @@ impl<'a> Waiting<'a> {
         Poll::Pending
     }
 
-    /// Ends the call: what was received is used, or nothing was.
+    /// Ends the call, whether it used a message or none came.
     fn close(&mut self) {
         self.end_reminder();
         self.under_way = None;
@@ -305,7 +310,7 @@ async fn judge<T>(
     mismatch.map_or_else(|| read(over).map_err(|error| error.to_string()), Err)
 }
 
-/// Why the answer does not fit the question. A long answer is judged on a thread that no execution runs on.
+/// Why the answer does not fit the question. A long answer is judged on a blocking thread.
 async fn mismatch(run: &Arc<Run>, question: &Question, answer: Payload) -> Option<String> {
     if answer.as_str().len() <= JUDGED_AT_ONCE {
         return question.mismatch(answer.as_str());
@@ -315,7 +320,7 @@ async fn mismatch(run: &Arc<Run>, question: &Question, answer: Payload) -> Optio
     let judged = tokio::task::spawn_blocking(move || question.mismatch(answer.as_str()));
     match judged.await {
         Ok(mismatch) => mismatch,
-        // The runtime shuts down, and the run with it.
+        // The runtime is shutting down, and so is the run.
         Err(_) => std::future::pending().await,
     }
 }

@@ -38,7 +38,8 @@ pub enum ExecutionState {
     Compensated,
     /// Ended; at least one step could not be undone.
     CompensationFailed,
-    /// A word in the database that this program does not know: a later release wrote it, or a person. No execution goes there.
+    /// A word in the database that this program does not know, written by a later release or by a person. The engine never sets
+    /// it.
     Unknown,
 }
 
@@ -167,7 +168,7 @@ pub struct Execution {
     pub forked_from: Option<ExecutionId>,
     /// Since when it is to go no further; `None` unless it is paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -209,9 +210,9 @@ pub struct ExecutionDetails {
     pub compensations: Vec<Compensation>,
     /// Messages that nothing has waited for, in the order of their arrival; at most 100.
     pub mailbox: Vec<KeptMessage>,
-    /// Messages that its waits could not use, the oldest first; the newest 20.
+    /// The newest 20 messages that its waits could not use, the oldest first.
     pub refusals: Vec<Refusal>,
-    /// What of its journal could not be read, and why: it is left out here, row by row.
+    /// Rows of its journal that could not be read, and why; they are left out here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
 }

@@ -65,7 +65,7 @@ pub(crate) struct FailedAttempt {
 }
 
 impl JournalRecords {
-    /// Whether nothing in it can be undone.
+    /// Whether the journal has nothing that a rollback could undo.
     pub(crate) fn leaves_nothing(&self) -> bool {
         let children = self.waits.iter().any(|wait| wait.child_id.is_some());
         !children && self.attempts.is_empty() && self.checkpoints.iter().all(|checkpoint| checkpoint.undo_order.is_none())

@@ -1,4 +1,4 @@
-//! Messages: what became of one, those that no wait has taken, and those that a wait could not use.
+//! Messages: their delivery, messages that no wait has taken, and messages that a wait could not use.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::WaitKind;
 use crate::payload::Json;
 
-/// What became of an event or an answer.
+/// The outcome of sending an event or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,7 +18,7 @@ pub enum Delivery {
         /// The names that the execution waits for now: of events for an event, of inputs for an answer. At most 100.
         open: Vec<String>,
     },
-    /// An earlier try had delivered it, though the answer to that try was lost.
+    /// An earlier try delivered it, but the acknowledgement was lost.
     Repeated,
 }
 

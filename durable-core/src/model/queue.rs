@@ -107,7 +107,7 @@ pub struct Queue {
     pub oldest_pending_at: Option<DateTime<Utc>>,
     /// Executions that run now, on all workers.
     pub running: u64,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }

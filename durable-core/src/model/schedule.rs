@@ -66,7 +66,7 @@ pub struct Schedule {
     pub created_at: DateTime<Utc>,
     /// When its definition was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -118,7 +118,7 @@ pub struct Fire {
     pub execution_id: Option<ExecutionId>,
     /// The state of that execution, while that is kept.
     pub state: Option<ExecutionState>,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }

@@ -150,7 +150,7 @@ pub struct PendingInput {
     pub due_at: Option<DateTime<Utc>>,
     /// The newest answer that the workflow could not use, if there was one.
     pub refusal: Option<Refusal>,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }
@@ -180,7 +180,7 @@ impl NewWait {
 pub(crate) struct RefusedMessage {
     /// The key of the wait, which is open again.
     pub(crate) key: String,
-    /// The wait may receive another before the database is told.
+    /// The wait may receive another message before the refusal is recorded.
     pub(crate) message_id: Option<Uuid>,
     pub(crate) reason: String,
 }
@@ -251,8 +251,8 @@ pub(crate) enum Due {
 }
 
 impl Due {
-    /// As Postgres can hold it: what would take over a thousand years, or come after the year 9999, never does, and a time before
-    /// 1970 is as long over as any.
+    /// In the range that Postgres holds: a wait of over a thousand years, or until after the year 9999, never ends, and a time
+    /// before 1970 becomes 1970.
     pub(crate) fn settled(self) -> Self {
         match self {
             Self::After(delay) if delay > clock::LONGEST => Self::Never,

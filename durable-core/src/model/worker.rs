@@ -27,11 +27,11 @@ pub struct WorkerDetails {
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,
-    /// Since when the runtime of its process does not answer, if it has not for a lease: nothing goes on there.
+    /// Since when the runtime of its process has not answered, if that is longer than a lease: no execution goes on there.
     pub unresponsive_since: Option<DateTime<Utc>>,
     /// Executions whose code has not returned to the runtime for a lease. They can be neither cancelled nor timed out.
     pub stuck_executions: Vec<ExecutionId>,
-    /// Which columns of its row could not be read, and why: they are empty here. `None` where all could.
+    /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
 }

@@ -171,7 +171,7 @@ impl Parts {
     }
 }
 
-/// The digest of what counts as absent inside a struct or map: `null`, `false`, zero, and empty texts, lists and objects.
+/// The digest of a member that counts as absent in a struct or map: `null`, `false`, zero, and empty texts, lists and objects.
 const EMPTY: u64 = 0;
 
 fn text(text: &str) -> u64 {

@@ -32,12 +32,12 @@ impl Json {
         decode("the value", self.as_str())
     }
 
-    /// Takes over a text of JSON.
+    /// Wraps JSON text.
     pub(crate) fn of_text(text: String) -> serde_json::Result<Self> {
         RawValue::from_string(text).map(Self)
     }
 
-    /// The value as it is written to the database: it came from there.
+    /// The value to be written to the database, where it came from.
     pub(crate) fn to_payload(&self) -> Payload {
         Payload(self.as_str().into())
     }

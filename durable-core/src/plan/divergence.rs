@@ -49,7 +49,7 @@ fn unknown_step(workflow: &str, steps: &[KnownStep], key: &str, recorded: &str) 
     )
 }
 
-/// The report for what a wait has received, and the code has gone on from, but cannot read any more.
+/// The report for a message that the workflow has used but can no longer read.
 pub(crate) fn unreadable(key: &str, problem: &str) -> String {
     format!(
         "what `{key}` received cannot be read any more\n  recorded: a message that an earlier version of the code has used\n  \

@@ -55,8 +55,8 @@ impl KeySequence {
     }
 }
 
-/// A journal key taken apart. This type reads what [`KeySequence`] writes: the name is the one that the key was made from, whatever
-/// characters it has.
+/// A journal key taken apart. This type reads what [`KeySequence`] writes and returns the original name, whatever characters it
+/// has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry<'key> {
     /// The path of the scope, with a slash at its end; empty for the scope of `run`.
@@ -83,7 +83,7 @@ impl<'key> Entry<'key> {
         key
     }
 
-    /// The name of the step that this entry belongs to, if it is a step's.
+    /// The name of the step, if this is the entry of a step.
     fn step(self) -> Option<Cow<'key, str>> {
         (self.kind == STEP && !self.name.is_empty()).then_some(self.name)
     }
@@ -116,7 +116,7 @@ fn write_occurrence(key: &mut String, occurrence: u32) {
     key.push_str(&occurrence.to_string());
 }
 
-/// The characters with a meaning in keys, and what is written for them in a name. `%` comes first: it begins the others.
+/// The characters with a meaning in keys, and their escapes in a name. `%` comes first: it begins the others.
 const ESCAPES: [(char, &str); 3] = [('%', "%25"), ('#', "%23"), ('/', "%2F")];
 
 /// A name as it is written in a key: no name of an event or a map reads like a scope or an occurrence.
@@ -153,11 +153,11 @@ pub(crate) fn renamed(key: &str, name: &str) -> String {
     Entry { kind: STEP, name: name.into(), ..Entry::read(key) }.write()
 }
 
-/// The kind of the entry of an execution that runs a step in another queue; its name is the step's behind the kind of steps. Names
-/// of workflows contain no space, so no child that a user starts has such a key. The SQL functions recognise it, too.
+/// The kind of the entry of a step that runs in another queue. Its name is the step's name after the kind of steps. Names of
+/// workflows contain no space, so no child that a user starts has such a key. The SQL functions recognise it, too.
 const ROUTED: &str = "child";
 
-/// What stands before the step's name in the entry of an execution that runs it.
+/// The prefix of the step's name in the entry of an execution that runs the step.
 const ROUTED_STEP: &str = "step ";
 
 /// The key of the execution that runs the step of that key in another queue.
@@ -172,16 +172,15 @@ pub(crate) fn routed_step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).routed_step()
 }
 
-/// What the keys of the durable calls begin with that an attempt at the entry of that key makes.
+/// The prefix of the keys of durable calls that an attempt at this entry makes.
 pub(crate) fn of_attempt(key: &str, attempt: u32) -> String {
     if attempt == 1 { below(key) } else { format!("{key}/attempt {attempt}/") }
 }
 
-/// Whether the entry of one key, when it was recorded later than the other, was left by code that went on from that other: in the same
-/// scope or one around it, not in a branch beside, and by another call than the one that the other belongs to. Calls in one scope come
-/// one after another.
+/// Whether an entry recorded after another shows that the code went on after that other: it is in the same scope or an outer
+/// one, not in a sibling branch, and belongs to another call. Calls in one scope come one after another.
 pub(crate) fn comes_after(later: &str, key: &str) -> bool {
-    // A rollback leaves what it undoes where it is, and never asks for it.
+    // A rollback keeps the entries that it undoes, and never asks for them.
     if key.starts_with(UNDO) && !later.starts_with(UNDO) {
         return false;
     }
@@ -189,9 +188,15 @@ pub(crate) fn comes_after(later: &str, key: &str) -> bool {
     let level = key[..common].rfind('/').map_or(0, |slash| slash + 1);
     let segment = |text: &str| text[level..].split('/').next().unwrap_or_default().to_owned();
     let (around, theirs) = (segment(key), segment(later));
-    // Reminders of a wait, and what else its call or the one around it has recorded.
+    // Reminders of a wait, and other entries of its call or the outer call.
     if around == theirs {
         return false;
+    }
+    // A later attempt goes on from an earlier one.
+    match (attempt_of(&around), attempt_of(&theirs)) {
+        (Some(one), Some(other)) => return other > one,
+        (Some(_), None) => return false,
+        _ => {}
     }
     let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
     let scope = key[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -199,12 +204,17 @@ pub(crate) fn comes_after(later: &str, key: &str) -> bool {
     !is_part && !(is_branch(&around) && is_branch(&theirs))
 }
 
-/// What the keys of a scope below the entry of that key begin with.
+/// The number of the attempt after the first one whose scope has this name; the first has no scope of its own.
+fn attempt_of(segment: &str) -> Option<u32> {
+    segment.strip_prefix("attempt ")?.parse().ok()
+}
+
+/// The prefix of the keys of a scope below this entry.
 pub(crate) fn below(key: &str) -> String {
     format!("{key}/")
 }
 
-/// What the keys of a branch of the entry of that key begin with.
+/// The prefix of the keys of a branch of this entry.
 pub(crate) fn of_branch(key: &str, branch: usize) -> String {
     format!("{key}/{branch}/")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
-/// How far a schema is followed when it is asked whether any value fits: deeper ones are left to their answers.
+/// How deep a schema is searched for contradictions. A deeper schema is accepted, and its answers are judged as they come.
 const DEEPEST: usize = 16;
 
 /// Longest value that a message quotes, in bytes of JSON.
@@ -18,9 +18,9 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Reads a schema; `Err` says why nothing could answer the question of that name.
+    /// Reads a schema; `Err` says why no value can answer the question of that name.
     pub(crate) fn new(name: &str, schema: &Value) -> Result<Self, String> {
-        // Nothing is fetched: the crate is built without it, and `offline` says so.
+        // Nothing is fetched: the crate is built without that feature, and `offline` makes sure.
         let validator = jsonschema::options()
             .offline()
             .should_validate_formats(true)
@@ -63,7 +63,7 @@ fn described(error: &ValidationError<'_>, name: &str, root: &Value) -> String {
     }
 }
 
-/// Of several alternatives that do not fit, the error of the one that fits furthest.
+/// Among alternatives that all fail, the error of the alternative that matched deepest.
 fn closest<'a, 'i>(error: &'a ValidationError<'i>) -> &'a ValidationError<'i> {
     let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else {
         return error;
@@ -73,7 +73,7 @@ fn closest<'a, 'i>(error: &'a ValidationError<'i>) -> &'a ValidationError<'i> {
     deepest.filter(|inner| depth(inner) > depth(error)).unwrap_or(error)
 }
 
-/// Why no value fits the schema, as far as that can be seen.
+/// Why no value fits the schema, if that can be seen.
 fn unanswerable(schema: &Value, validator: &Validator) -> Option<String> {
     let allowed = match (schema.get("enum"), schema.get("const")) {
         (Some(Value::Array(values)), _) => Some(values.as_slice()),

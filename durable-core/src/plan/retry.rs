@@ -47,14 +47,13 @@ pub(crate) enum AfterFailure {
     Park { until: DateTime<Utc> },
 }
 
-/// How often a transactional step is repeated that left nothing behind, because of an outage or of transactions in its way. These
-/// repetitions are not attempts.
+/// How often a transactional step is repeated if an outage or a conflict rolled it back. Such repetitions are not attempts.
 const MOST_REPETITIONS: u32 = 10;
 
 /// First pause before such a repetition; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// The pause before a repetition that is not an attempt, half of it by chance; `None` when there were enough.
+/// The pause before such a repetition, with up to half of it random; `None` when the repetitions are used up.
 pub(crate) fn repetition(repeated: u32, roll: f64) -> Option<Duration> {
     (repeated < MOST_REPETITIONS).then(|| (FIRST_PAUSE * 2_u32.pow(repeated)).mul_f64(0.5 + roll / 2.0))
 }

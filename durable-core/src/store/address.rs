@@ -25,7 +25,7 @@ impl Address {
         &self.0
     }
 
-    /// The error of a first connection that did not come about.
+    /// The error of a failed first connection.
     pub(crate) fn unreachable(&self, error: &sqlx::Error) -> Error {
         let kind = match error {
             error if durable_migrate::lacks_tls(error) => ErrorKind::Invalid,

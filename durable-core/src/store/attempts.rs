@@ -33,7 +33,7 @@ impl Batch for Attempts {
     }
 
     fn size(item: &AttemptRecord) -> usize {
-        item.attempt.key.len() + item.attempt.failure.as_ref().map_or(0, |failure| failure.message.len())
+        item.attempt.key.len() + item.attempt.failure.as_ref().map_or(0, |failure| failure.size())
     }
 
     /// Each life of this worker by itself: what one of them has lost, the next may hold.

@@ -57,7 +57,7 @@ pub(crate) struct Unserved {
 #[derive(Debug)]
 pub(crate) struct LostWorker {
     pub(crate) id: Uuid,
-    /// Its process and the host of that; none where the worker has no row.
+    /// Its process and host; none if the worker has no row.
     pub(crate) process: Option<(i32, String)>,
     pub(crate) executions: i64,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Unheard {
     pub(crate) messages: i64,
     /// Some of their names.
     pub(crate) names: Vec<String>,
-    /// The names of what it waits for now.
+    /// The names that it waits for now.
     pub(crate) open: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Overdue {
     pub(crate) since: DateTime<Utc>,
 }
 
-/// What a worker has met that went wrong.
+/// Troubles that a worker has reported.
 #[derive(Debug)]
 pub(crate) struct Troubled {
     pub(crate) worker: Uuid,
@@ -240,14 +240,14 @@ pub(crate) async fn unheard_messages(
         .collect()
 }
 
-/// The timers that were due over `seconds` ago; `None` where there is none.
+/// The timers that were due over `seconds` ago; `None` if there are none.
 pub(crate) async fn overdue_timers(store: &Store, pool: &PgPool, seconds: f64) -> Result<Option<Overdue>, sqlx::Error> {
     let row = store.query(Statement::FindOverdueTimers).bind(SHARD).bind(seconds).fetch_one(pool).await?;
     let executions = row.try_get("executions")?;
     Ok(time_if(&row, "since")?.map(|since| Overdue { executions, since }))
 }
 
-/// The troubles of workers that live.
+/// The troubles of live workers.
 pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Troubled>, sqlx::Error> {
     let rows = store.query(Statement::FindTroubles).bind(SHARD).fetch_all(pool).await?;
     rows.iter()

@@ -91,14 +91,14 @@ pub(crate) async fn claim(
     Ok(Claim { executions: in_line.into_iter().map(|(_, execution)| execution).collect(), unreadable, retry_at })
 }
 
-/// What the worker holds besides the claims that it knows.
+/// Executions that the worker holds in the database beyond the claims it knows.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     /// Claimed anew.
     pub(crate) adopted: Vec<Claimed>,
-    /// Claimed anew, and not to be read.
+    /// Claimed anew, but unreadable.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// Whether there are others, which another transaction holds: ask again.
+    /// Whether there are more, held by another transaction: ask again.
     pub(crate) passed_over: bool,
 }
 
@@ -131,7 +131,7 @@ pub(crate) async fn held(
     Ok(held)
 }
 
-/// Reports a claimed row that cannot be read; `None` where not even its id and epoch can.
+/// Reports a claimed row that cannot be read; `None` if not even its id and epoch can be read.
 fn set_aside(store: &Store, row: &PgRow, worker: WorkerId, error: &sqlx::Error) -> Option<Unreadable> {
     let id: ExecutionId = row.try_get::<Uuid, _>("execution_id").ok()?.into();
     let problem = error.to_string();
@@ -298,7 +298,7 @@ pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i6
     Ok(woken)
 }
 
-/// Those of the queues in which executions are pending.
+/// The queues among these that have pending executions.
 pub(crate) async fn find_queued(
     store: &Store,
     executor: impl PgExecutor<'_>,

@@ -15,7 +15,7 @@ use crate::ids::{ExecutionId, SHARD};
 use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, RecordedWait};
 use crate::payload::Payload;
 
-/// The journals of executions; of one that cannot be read, the problem.
+/// The journals of executions; for an unreadable journal, the problem.
 pub(crate) type Journals = HashMap<ExecutionId, Result<JournalRecords, String>>;
 
 /// The recorded steps, attempts and waits of each execution.
@@ -100,7 +100,7 @@ pub(crate) fn failure(text: &str) -> Failure {
     serde_json::from_str(text).unwrap_or_else(|_| Failure::new(ErrorKind::Failed, text))
 }
 
-/// The waits in a JSON array built by SQL; `None` where there is none, as they are too large for it.
+/// The waits in a JSON array built by SQL; `None` if they were too large for one.
 pub(super) fn recorded_waits(text: Option<&str>) -> Result<Option<Vec<RecordedWait>>, sqlx::Error> {
     text.map(|text| serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
 }

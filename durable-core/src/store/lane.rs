@@ -45,14 +45,14 @@ pub(crate) trait Batch: Send + Sync + 'static {
         true
     }
 
-    /// What the item is about, as hashes. An item never overtakes another that has one of its subjects.
+    /// The subjects of the item (executions and keys), as hashes. An item never overtakes another that shares a subject.
     fn subjects(item: &Self::Item) -> Vec<u64>;
 
     /// How many bytes the item sends, roughly.
     fn size(item: &Self::Item) -> usize;
 
-    /// What the caller gets when another transaction holds a lock that the item needs. Given back, the item is tried again until it
-    /// is written.
+    /// The caller's answer when another transaction holds a lock that the item needs. `Err` gives the item back; then it is
+    /// tried again until it is written.
     fn held_up(item: Self::Item) -> Result<Self::Outcome, Self::Item> {
         Err(item)
     }
@@ -93,7 +93,7 @@ struct Entry<B: Batch> {
 
 impl<B: Batch> Entry<B> {
     fn answer(self, outcome: Result<B::Outcome>) {
-        // A caller that is gone wants no answer.
+        // The caller may be gone.
         let _ = self.written.send(outcome);
     }
 
@@ -124,12 +124,13 @@ impl<B: Batch> Lane<B> {
         self.submit(item).await
     }
 
-    /// As [`write`](Self::write), for an item that may meet a lock of another transaction.
+    /// Like [`write`](Self::write), for an item that may need a lock of another transaction.
     pub(crate) async fn write_aside(&self, item: B::Item) -> Result<B::Outcome> {
         self.queue(item, true).await
     }
 
-    /// Has every item with a subject of this one go out aside, until the guard is dropped: such an item would be held up, too.
+    /// Diverts every item that shares a subject with this one to a siding, until the guard is dropped: such items would be held
+    /// up, too.
     pub(crate) fn divert(&self, item: &B::Item) -> Diverted {
         self.subjects.divert(B::subjects(item))
     }
@@ -148,7 +149,7 @@ impl<B: Batch> Lane<B> {
     }
 }
 
-/// Why a lane has not answered: it was closed, or it panicked and goes on without this item.
+/// Why a lane did not answer: it was closed, or it panicked and lost this item.
 fn dropped<B: Batch>(queue: &mpsc::UnboundedSender<Entry<B>>) -> Error {
     let why = if queue.is_closed() { "the engine has shut down" } else { "the engine has lost track of it; try again" };
     Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: {why}", B::WHAT))
@@ -178,13 +179,18 @@ async fn carry<B: Batch>(
             && left_over.is_none()
             && let Ok(entry) = entries.try_recv()
         {
-            left_over = sidings.divert(entry).and_then(|entry| load.add(entry));
+            left_over = if sidings.would_divert(&entry) && load.is_about(&entry) {
+                // It follows what this flush writes of the same subject.
+                Some(entry)
+            } else {
+                sidings.divert(entry).and_then(|entry| load.add(entry))
+            };
         }
         match flush(batch, session, load.entries, &roundtrip).await {
             Ok(()) => {}
             Err((entries, error)) => match <[Entry<B>; 1]>::try_from(entries) {
                 Ok([lone]) if !outage::is_held_up(&error) => lone.refuse(&error),
-                // One bad item must not fail its neighbours, nor one that is held up hold them up.
+                // A bad item must not fail its neighbours, and a held-up item must not delay them.
                 Ok([lone]) => sidings.take_over(vec![lone]),
                 Err(entries) => sidings.take_over(entries),
             },
@@ -207,7 +213,13 @@ impl<B: Batch> Load<B> {
         self.entries.len() < B::LIMIT
     }
 
-    /// Adds the entry, or returns it where it must go out by itself.
+    /// Whether it has an entry with a subject of this one.
+    fn is_about(&self, entry: &Entry<B>) -> bool {
+        let subjects = B::subjects(&entry.item);
+        self.entries.iter().any(|loaded| B::subjects(&loaded.item).iter().any(|subject| subjects.contains(subject)))
+    }
+
+    /// Adds the entry, or returns it if it must go out by itself.
     fn add(&mut self, entry: Entry<B>) -> Option<Entry<B>> {
         let size = B::size(&entry.item);
         let fits = self.has_room() && self.bytes.saturating_add(size) <= MOST_BYTES;
@@ -220,8 +232,8 @@ impl<B: Batch> Load<B> {
     }
 }
 
-/// Writes the entries in one statement, through outages, and answers their callers; gives back those that another transaction holds
-/// up or that the database refuses.
+/// Writes the entries in one statement, through outages, and answers their callers. Returns the entries if another transaction
+/// holds them up or the database refuses them.
 async fn flush<B: Batch>(
     batch: &B,
     session: &mut Session,
@@ -238,7 +250,7 @@ async fn flush<B: Batch>(
                 roundtrip.record(asked.elapsed());
                 pauses.report_recovery(B::WHAT);
                 for (written, outcome) in callers.into_iter().zip(outcomes) {
-                    // A caller that is gone wants no answer.
+                    // The caller may be gone.
                     let _ = written.send(Ok(outcome));
                 }
                 return Ok(());
@@ -271,7 +283,7 @@ async fn flush_once<B: Batch>(
     match panics::catch_in(batch.flush(session.store(), &mut connection, items, again)).await {
         Ok(outcomes) => session.give_back(connection, outcomes),
         Err(panicked) => {
-            // The answer may be read half.
+            // The answer may have been read only in part.
             connection.close_on_drop();
             session.store().health.panicked(B::WHAT, &panicked);
             Err(sqlx::Error::Decode(panicked.to_string().into()))

@@ -145,7 +145,7 @@ fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListF
 pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
-    /// The deadline, the execution and the key of the last one of the page before.
+    /// The deadline, the execution and the key of the last item of the previous page.
     pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
 }
@@ -167,7 +167,7 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
-/// A state by its word; one that this program does not know is shown as such.
+/// A state by its word; an unknown word becomes `Unknown`.
 pub(super) fn known_state(word: &str) -> ExecutionState {
     word.parse().unwrap_or(ExecutionState::Unknown)
 }
@@ -213,7 +213,7 @@ fn read_parent(columns: &Lenient<'_>) -> Option<Parent> {
     Some(Parent { id: id.into(), key: columns.get("parent_key"), bond })
 }
 
-/// What a row has to say, and what of it could not be read.
+/// The values of a row, and the columns that could not be read.
 type Read<T> = (T, Option<String>);
 
 fn read_child(row: &PgRow) -> Result<Read<Child>, sqlx::Error> {

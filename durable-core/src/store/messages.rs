@@ -42,7 +42,7 @@ impl Effect {
     }
 }
 
-/// What became of a message, and what that did to the execution.
+/// The delivery of a message, and its effect on the execution.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) delivery: Delivery,
@@ -113,7 +113,7 @@ fn sent(row: &PgRow, execution_id: ExecutionId) -> Result<Sent, sqlx::Error> {
 fn effect(row: &PgRow, execution_id: ExecutionId) -> Result<Effect, sqlx::Error> {
     let woken_queue: Option<String> = row.try_get("woken_queue")?;
     Ok(match row.try_get("outcome")? {
-        // A wait whose deadline has passed ends when a message comes too late for it.
+        // A message that comes too late ends a wait whose deadline has passed.
         "kept" => woken_queue.map_or(Effect::Kept, Effect::Woke),
         // Also where an earlier try delivered it, whose answer was lost.
         _ => Effect::on(execution_id, woken_queue),

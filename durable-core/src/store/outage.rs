@@ -1,5 +1,5 @@
-//! Tells an outage, which passes, from a refusal, which does not, and both from a lock that another transaction holds; waits for what
-//! passes with jitter; says all three in words.
+//! Distinguishes outages (which pass), refusals (which do not) and hold-ups (another transaction holds a lock); waits with
+//! jittered pauses, and describes all three.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// First pause after a statement met a lock of another transaction: about as long as a commit takes.
 pub(crate) const FIRST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(5);
 
-/// Longest pause while a statement is held up: the statement goes on this long after the other transaction ends.
+/// Longest pause while a statement is held up, and so how long after the other transaction's end it may go on.
 pub(crate) const LONGEST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(250);
 
 /// Statements that are held up wait for locks on at most this many connections of the process; each try ends with the lock timeout.
@@ -59,14 +59,18 @@ where
             return Err(error);
         }
         tokio::time::sleep(pause).await;
-        if is_held_up(&error) {
-            // The semaphore is never closed.
-            permit = HELD_UP.acquire().await.ok();
+        // A statement that is tried without end is one of few, and waits for no other.
+        if let (true, Patience::AtMost(limit)) = (is_held_up(&error), patience) {
+            match tokio::time::timeout(limit.saturating_sub(began.elapsed()), HELD_UP.acquire()).await {
+                // The semaphore is never closed.
+                Ok(acquired) => permit = acquired.ok(),
+                Err(_) => return Err(error),
+            }
         }
     }
 }
 
-/// The growing, jittered pauses of one outage or hold-up; says once that an outage began and once that it ended.
+/// The growing, jittered pauses of one outage or hold-up; logs once that an outage began and once that it ended.
 pub(crate) struct Pauses {
     outage: Option<backon::ExponentialBackoff>,
     hold_up: Option<backon::ExponentialBackoff>,
@@ -120,7 +124,7 @@ pub(crate) fn is_held_up(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code == "55P03")
 }
 
-/// Whether a part of the same batch may succeed where the batch does not: the server may have run out of room for it.
+/// Whether part of a batch may succeed although the batch failed, because the server ran out of room for it.
 pub(super) fn may_be_too_large(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Protocol(_)) || code(error).is_some_and(|code| code == "53200")
 }
@@ -143,7 +147,7 @@ fn is_outage_code(code: &str) -> bool {
         )
 }
 
-/// How a person finds the transaction that holds a lock.
+/// How to find the transaction that holds a lock.
 const FIND_HOLDER: &str = "look for an open transaction with `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`";
 
 /// The error as users see it.
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn timeouts_of_the_server_and_what_its_operator_does_are_outages() {
-        for code in ["25P03", "25P04", "55P03", "57000", "57014", "57P01", "57P04", "57P05", "72000", "40003", "53200", "08006"] {
+        for code in ["25P03", "25P04", "57000", "57014", "57P01", "57P04", "57P05", "72000", "40003", "53200", "08006"] {
             assert!(is_outage_code(code), "{code}");
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct Park {
     pub(crate) stays: bool,
     /// How many waits it takes for open, these new ones included: fewer in the database means that some are over.
     pub(crate) open: usize,
-    /// The waits that it takes for open, where they are few: it wants to know of no others. None where they are many.
+    /// The waits that it believes open, if they are few enough to be named; only these are asked for. `None` if they are many.
     pub(crate) watched: Vec<String>,
     /// Waits to register; those that are registered already are left as they are.
     pub(crate) waits: Vec<NewWait>,
@@ -66,7 +66,7 @@ const PAUSE_WHEN_BUSY: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE_WHEN_BUSY: Duration = Duration::from_millis(100);
 
 impl Lane<Parks> {
-    /// Writes a parking, in pieces where it is large; comes back to each as long as a message is on its way.
+    /// Writes a parking, in pieces if it is large; retries each piece while a message is on its way.
     pub(crate) async fn write_when_free(&self, park: &Park, given_up: impl Fn() -> bool) -> Result<ParkOutcome> {
         let mut rest = park;
         let mut divided;
@@ -94,8 +94,8 @@ impl Lane<Parks> {
 }
 
 impl Park {
-    /// A first piece that is small enough for one statement, and the rest; none where all of it is. The piece only registers waits,
-    /// and leaves the execution running.
+    /// The first piece that is small enough for one statement, and the rest; `None` if all of it is. The piece only registers
+    /// waits, and leaves the execution running.
     fn divide(&self) -> Option<(Self, Self)> {
         let mut bytes = 0_usize;
         let too_much = self.waits.iter().position(|wait| {
@@ -106,7 +106,7 @@ impl Park {
         if rest.is_empty() {
             return None;
         }
-        // With no wait taken for open, none is answered.
+        // With no wait named, no wait is returned.
         let piece = Self {
             stays: true,
             open: 0,
@@ -221,7 +221,7 @@ impl Batch for Parks {
     }
 }
 
-/// What became of an item; `None` if its waits are over, and too large to come with those of others.
+/// The outcome of an item; `None` if its waits are over but too large to be returned with other executions' waits.
 fn read(row: &PgRow) -> Result<Option<ParkOutcome>, sqlx::Error> {
     Ok(Some(match row.try_get("outcome")? {
         "parked" => ParkOutcome::Parked { wake_at: time_if(row, "wake_at")? },
@@ -234,7 +234,7 @@ fn read(row: &PgRow) -> Result<Option<ParkOutcome>, sqlx::Error> {
     }))
 }
 
-/// The waits of one execution cannot be read: the others of the flush are answered all the same.
+/// If the waits of one execution cannot be read, the others of the flush are still answered.
 fn unreadable(store: &Store, id: Uuid, error: &sqlx::Error) -> ParkOutcome {
     let problem = error.to_string();
     store.health.unreadable("waits", &format!("of execution {id}"), &problem);
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use crate::model::WaitKind;
 
-    /// A parking with so many waits, each of which sends so many bytes.
+    /// A parking with so many waits, each sending so many bytes.
     fn park(waits: usize, bytes: usize) -> Park {
         let wait = |nth: usize| NewWait {
             key: format!("wait {nth}"),

@@ -16,8 +16,8 @@ use super::look::word;
 use crate::model::ExecutionState;
 use crate::payload::Json;
 
-/// A time as Postgres holds it. One that Rust cannot hold is read as the nearest that it can: `infinity` never comes, and
-/// `-infinity` is long over.
+/// A time as Postgres holds it. A time that Rust cannot hold becomes the nearest that it can: `infinity` is never due, and
+/// `-infinity` is long past.
 #[derive(Debug, Clone, Copy)]
 struct Time {
     at: DateTime<Utc>,
@@ -58,7 +58,7 @@ pub(super) fn time_if(row: &PgRow, column: &str) -> Result<Option<DateTime<Utc>>
     row.try_get::<Option<Time>, _>(column).map(|time| time.map(|time| time.at))
 }
 
-/// A row that is shown to people: what cannot be read is left out and noted.
+/// A row that is shown to people: unreadable columns are left out and noted.
 #[derive(Debug)]
 pub(super) struct Lenient<'row> {
     row: &'row PgRow,
@@ -84,7 +84,7 @@ impl<'row> Lenient<'row> {
         })
     }
 
-    /// A number that counts, and is not negative.
+    /// A count, never negative.
     pub(super) fn count(&self, column: &str) -> u32 {
         self.count_if(column).unwrap_or_default()
     }
@@ -122,13 +122,13 @@ impl<'row> Lenient<'row> {
         readable.map_err(|error| self.note(column, format!("not JSON that can be read: {error}"))).ok()
     }
 
-    /// A value of an enum by its word, if the column has one.
+    /// An enum value by its word, if the column has one.
     pub(super) fn word_if<T: DeserializeOwned>(&self, column: &str) -> Option<T> {
         let text: &str = self.get::<Option<&str>>(column)?;
         word(text).map_err(|_| self.note(column, format!("`{text}` is not known here"))).ok()
     }
 
-    /// A value of an enum by its word, or the one that is shown instead.
+    /// An enum value by its word, or the fallback for unknown words.
     pub(super) fn word<T: DeserializeOwned>(&self, column: &str, instead: T) -> T {
         self.word_if(column).unwrap_or(instead)
     }

@@ -21,7 +21,7 @@ pub(crate) struct Save {
     pub(crate) epoch: Epoch,
     pub(crate) checkpoints: Arc<[Checkpoint]>,
     pub(crate) next: Option<NextState>,
-    /// Told when this was recorded.
+    /// Notified when this was recorded.
     pub(crate) latest: Arc<Latest>,
     /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
@@ -52,7 +52,7 @@ impl NextState {
         }
     }
 
-    /// Whether it follows from what the workflow's code has done, to its end.
+    /// Whether this end was decided by the workflow's code.
     pub(crate) fn is_end(&self) -> bool {
         matches!(self, Self::Completed(_) | Self::Failed(_) | Self::RolledBack(..))
     }
@@ -82,7 +82,7 @@ pub(crate) enum Written {
 pub(crate) struct Saves;
 
 impl Save {
-    /// Several writes that do together what this one does, each small enough for one statement, in order. The last has the new state.
+    /// Splits the write into several, each small enough for one statement, in order. The last one has the new state.
     pub(crate) fn in_pieces(&self) -> Vec<Self> {
         let mut stretches = Vec::new();
         let (mut begin, mut bytes) = (0, 0_usize);
@@ -108,7 +108,11 @@ impl Save {
 }
 
 fn size_of_checkpoint(step: &Checkpoint) -> usize {
-    step.key.len() + output(step).map_or(0, str::len)
+    let outcome = match &step.outcome {
+        Outcome::Output(output) => output.as_str().len(),
+        Outcome::Error(failure) => failure.size(),
+    };
+    step.key.len() + outcome
 }
 
 impl Batch for Saves {

@@ -127,7 +127,7 @@ pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64
 fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
     let next_due_at = time_if(row, "next_due_at")?;
     if next_due_at.is_some_and(|due| !(clock::FIRST..=clock::LAST).contains(&due)) {
-        // What it has missed since then cannot be counted.
+        // Missed due times since then cannot be counted.
         return Err(sqlx::Error::Decode("its next due time is not between the years 1 and 9999".into()));
     }
     Ok(DueSchedule {

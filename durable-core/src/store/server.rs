@@ -42,7 +42,7 @@ pub(crate) enum Server {
     Pooled,
 }
 
-/// Makes the first contact, again during an outage. The error says which server was tried, as whom, and what to do.
+/// Makes the first contact, with retries during an outage. The error names the server and the role, and says what to do.
 pub(crate) async fn reach<F>(store: &Store, patience: Patience, ask: impl Fn() -> F) -> Result<Server>
 where
     F: Future<Output = Result<Server, sqlx::Error>>,
@@ -91,7 +91,7 @@ async fn ask_over(store: &Store, ours: &mut PgConnection, other: &mut PgConnecti
     })
 }
 
-/// TLS that does not come about at the first contact is a mistake in the address or on the server, and no outage.
+/// A TLS failure at the first contact is a mistake in the address or on the server, not an outage.
 fn mistaken(error: sqlx::Error) -> sqlx::Error {
     match error {
         error @ sqlx::Error::Tls(_) if !durable_migrate::lacks_tls(&error) => sqlx::Error::Configuration(Box::new(error)),
@@ -124,7 +124,7 @@ impl Look {
     }
 }
 
-/// Looks at what a new connection leads to, and refuses a pooler and a standby.
+/// Checks the server behind a new connection, and refuses a pooler and a standby.
 pub(super) async fn look(connection: &mut PgConnection, statements: &Statements) -> Result<Look, sqlx::Error> {
     let look = Look::over(connection, statements).await?;
     if look.is_lent {
@@ -230,7 +230,7 @@ fn is_ours(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<Refused>()))
 }
 
-/// What stands before the primary.
+/// Why a server is refused: it is a pooler or a standby, not the primary.
 #[derive(Debug)]
 struct Refused(&'static str);
 

@@ -2,9 +2,10 @@
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, raw_sql};
 
-/// One statement of several, sent once for each connection. What stays as the database has it: `synchronous_commit`, which is the
-/// operator's to choose, and `default_transaction_read_only`, by which operators and deposed primaries refuse writes on purpose. A
-/// function of ours sets its own search path, because users call it in sessions of theirs, too.
+/// The settings are one message of several statements, sent once for each connection. Two settings keep the database's value:
+/// `synchronous_commit`, which is the operator's choice, and `default_transaction_read_only`, with which operators and deposed
+/// primaries refuse writes on purpose. Functions of the schema set their own search path, because users call them in their own
+/// sessions, too.
 const SETTINGS: &str = "\
     -- Names without a schema are Postgres's own; nobody's functions, operators, types and temporary tables come before them.
     set search_path = pg_catalog, pg_temp;
@@ -43,22 +44,23 @@ const SETTINGS: &str = "\
     set enable_sort = off;
     set jit = off";
 
-/// Nothing of another's is run before the user's search path counts.
+/// No planted function can run before the user's search path applies.
 const OWN_NAMES: &str = "set search_path = pg_catalog, pg_temp";
 
-/// The search path of the role, of the database or of the address counts again.
+/// Restores the search path of the role, the database or the address.
 const USERS_NAMES: &str = "reset search_path";
 
 /// Whose settings a connection has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settings {
-    /// Those that the engine's statements are written for. A lock that a stranger holds is waited for only this long.
+    /// The settings that the engine's statements are written for. A statement waits for another transaction's lock only this
+    /// long.
     Engine { lock_timeout: &'static str },
-    /// Those that the role, the database and the address give: SQL of the user's runs here.
+    /// The settings of the role, the database and the address: the user's own SQL runs here.
     Users,
 }
 
-/// Lets the engine send statements of its own over a new connection.
+/// Prepares a new connection for the engine's statements.
 pub(super) async fn take(connection: &mut PgConnection, settings: Settings) -> Result<(), sqlx::Error> {
     let statements = match settings {
         Settings::Engine { lock_timeout } => format!("{SETTINGS};\nset lock_timeout = '{lock_timeout}'"),
@@ -68,7 +70,7 @@ pub(super) async fn take(connection: &mut PgConnection, settings: Settings) -> R
     connection.execute(raw_sql(AssertSqlSafe(statements))).await.map(drop)
 }
 
-/// Gives a connection of the user's back, as it was.
+/// Restores a user's connection.
 pub(super) async fn give_back(connection: &mut PgConnection, settings: Settings) -> Result<(), sqlx::Error> {
     match settings {
         Settings::Engine { .. } => Ok(()),

@@ -37,7 +37,7 @@ pub(crate) struct NewExecution {
 }
 
 impl NewExecution {
-    /// Under which other starts of its workflow may find it, with the kind of each key.
+    /// The keys under which other starts of its workflow may find it, with the kind of each.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &'static str, &str)> {
         let keys = [("key", &self.key), ("deduplication key", &self.deduplication_key), ("debounce key", &self.debounce_key)];
         keys.into_iter().filter_map(|(kind, key)| Some((self.workflow.as_str(), kind, key.as_deref()?)))
@@ -68,11 +68,11 @@ pub(crate) enum StartOutcome {
     Existing,
 }
 
-/// What became of the starts of one caller.
+/// The outcome of the starts of one caller.
 #[derive(Debug)]
 pub(crate) enum Creation {
     Done(Vec<Started>),
-    /// Another transaction holds a key of them, or a row: nothing was written.
+    /// Another transaction holds one of their keys or a row: nothing was written.
     HeldUp(Vec<NewExecution>),
 }
 
@@ -95,7 +95,7 @@ impl Batch for Starts {
         item.iter().map(NewExecution::size).sum()
     }
 
-    /// The caller has a slot for it, perhaps, and no patience without end.
+    /// The caller may keep a slot for it, and does not wait for ever.
     fn held_up(item: Vec<NewExecution>) -> Result<Creation, Vec<NewExecution>> {
         Ok(Creation::HeldUp(item))
     }

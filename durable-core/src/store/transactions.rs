@@ -16,7 +16,7 @@ use crate::model::{Checkpoint, Outcome};
 use crate::payload::Payload;
 
 /// Begins a transaction, and marks it as the one that its step began with; the mark goes when the transaction ends.
-const BEGIN: &str = "begin; set local durable.step = 'open'";
+const BEGIN: &str = "begin; set local engine.step = 'open'";
 
 /// How long a transaction may be idle between its checkpoint and its commit: a round trip, and then some. In between it keeps
 /// its worker from being declared lost.
@@ -52,7 +52,7 @@ pub(crate) enum Committed {
     Before(Outcome),
     /// The worker no longer holds the execution, and the transaction was rolled back.
     Refused,
-    /// An outage or a conflict with other transactions has undone everything: the same step may succeed later.
+    /// An outage or a conflict rolled everything back: the same step may succeed later.
     Undone(Error),
 }
 
@@ -170,13 +170,13 @@ enum Checkpointed {
     Ended,
 }
 
-/// Rolls back, and returns when that is done; says whether the database answered. After an error the connection is closed instead,
-/// which comes to the same.
+/// Rolls back, and returns when that is done; says whether the database answered. After an error the connection is closed
+/// instead, which also rolls back.
 pub(crate) async fn roll_back(transaction: Open) -> bool {
     alone(async move { transaction.rollback().await }).await.is_ok()
 }
 
-/// Whether the error says that a transaction was undone because others were in its way: repeated, it may succeed.
+/// Whether the error is a conflict with other transactions: a repetition may succeed.
 pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"))
 }

@@ -71,7 +71,7 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
     let full = i64::try_from(due.len()).is_ok_and(|count| count >= BATCH);
     let mut shots = Vec::with_capacity(due.len());
     for schedule in due {
-        // The times of one schedule may be such that counting them panics.
+        // Odd times of one schedule may make the arithmetic panic.
         let aimed = panics::catch(|| aim(&schedule, now)).unwrap_or_else(|panicked| {
             store.health.unreadable("schedules", &schedule.name, &panicked.to_string());
             Err(Error::from_failure(*panicked))

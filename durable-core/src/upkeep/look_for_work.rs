@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::store::executions;
 use crate::worker::Worker;
 
-/// Has each queue claim in which something is pending, whether this process was notified of it or not.
+/// Makes each queue with pending executions claim, even if no notification arrived.
 pub(super) async fn look_for_work(worker: Arc<Worker>) {
     loop {
         tokio::time::sleep(worker.options.poll_interval).await;

@@ -30,7 +30,7 @@ pub(super) async fn rescue(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
 
 async fn rescue_once(worker: &Worker, workers_lost: &Notify) -> Result<(), sqlx::Error> {
     let store = &worker.store;
-    // A clock that was set forward ends every lease at once: then workers that live have the time of a lease to extend theirs.
+    // A clock that is set forward ends every lease at once. Live workers then get one lease of time to extend theirs.
     if let Some(now) = worker.clock.settled(worker.options.lease) {
         for lost in store::workers::expire(store, &store.pool, now).await? {
             workers_lost.notify_one();

@@ -28,7 +28,7 @@ const CLAIM: &str = "claim executions";
 /// Most executions in one claim: enough to make its cost small for each, few enough that a crash leaves little claimed.
 const BATCH: usize = 500;
 
-/// Most journals loaded by one statement: its executions begin once all of them are here, and nobody knows how large a journal is.
+/// Most journals loaded by one statement. Executions begin only when all of these have arrived, and a journal may be large.
 const JOURNALS_AT_ONCE: usize = 50;
 
 /// How long to wait for more slots to come free, when few are: a claim costs the same for one execution as for many.
@@ -55,7 +55,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, session: 
         let limit = held.len();
         let claiming = worker.begin_claim().await;
         if !worker.takes_work() {
-            // A shutdown that has seen no claim in flight relies on there being none.
+            // A shutdown that saw no claim in flight relies on this.
             held.into_iter().for_each(Slot::give_back);
             continue;
         }
@@ -77,6 +77,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, session: 
                 held.for_each(Slot::give_back);
             }
             Err(error) => {
+                next = Next::AtOnce;
                 held.into_iter().for_each(Slot::give_back);
                 drop(claiming);
                 if !store::is_held_up(&error) {
@@ -113,8 +114,8 @@ impl Next {
     }
 }
 
-/// A full queue is looked at when a slot comes free; an idle one when it is poked: whatever was missed is found at every poll interval by
-/// `upkeep/look_for_work.rs`, for all queues at once.
+/// A full queue is looked at when a slot comes free; an idle one when it is poked. Missed work is found at every poll interval
+/// by `upkeep/look_for_work.rs`, for all queues at once.
 async fn wait_for_work(worker: &Worker, slots: &Slots, next: Next) {
     let due = match next {
         Next::AtOnce if slots.has_free() => return,
@@ -193,7 +194,7 @@ impl Worker {
         }
     }
 
-    /// Runs executions over their journals, which are loaded some at a time.
+    /// Runs executions over their journals, which are loaded in batches.
     async fn replay(self: Arc<Self>, mut unread: Vec<(Claimed, Slot)>) {
         while !unread.is_empty() {
             let rest = unread.split_off(unread.len().min(JOURNALS_AT_ONCE));
@@ -250,7 +251,7 @@ impl Worker {
     }
 }
 
-/// The journal that an execution runs over; `Err` with the problem where it cannot be read.
+/// The journal of an execution; `Err` with the problem if it cannot be read.
 fn take_journal(journals: &mut Journals, claimed: &Claimed) -> Result<JournalRecords, String> {
     let mut journal = journals.remove(&claimed.id).transpose()?.unwrap_or_default();
     if let Some(undone) = claimed.undoes.and_then(|undone| journals.remove(&undone)).transpose()? {

@@ -74,7 +74,7 @@ impl Ending {
 }
 
 impl Worker {
-    /// Writes how it ended, and tells those who wait for it. Fails with what the database said if it refuses to record that end.
+    /// Writes how it ended, and notifies its callers. Fails with the database's message if that refuses the end.
     pub(super) async fn conclude(self: &Arc<Self>, run: &Run, claimed: &Claimed, ending: Ending) -> Result<Left, Box<Failure>> {
         let (next, finished) = match ending {
             Ending::Parked(flow) => {
@@ -129,7 +129,7 @@ impl Worker {
                 run.observed.completed();
                 self.signals.finished(&Finished { id: run.id, state, output: Some(output), error: None })
             }
-            // It has not ended; callers who wait for its result are told why none comes.
+            // It has not ended; callers that wait for its result get the report.
             Some((state @ ExecutionState::Waiting, Err(failure))) => {
                 self.signals.finished(&Finished { id: run.id, state, output: None, error: Some(failure) });
                 self.signals.queued(&claimed.queue);

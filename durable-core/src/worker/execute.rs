@@ -26,7 +26,7 @@ use crate::store::{self, Patience, executions};
 /// How long foreign code may keep an execution from parking before that is worth a log line.
 const FOREIGN_WAIT_WARNING: Duration = Duration::from_secs(60);
 
-/// Pause before an end that the database refuses is written again: a person has to help, and that takes longer.
+/// Pause before a refused end is written again: a person has to help, and that takes longer.
 const PAUSE_WHILE_REFUSED: Duration = Duration::from_secs(2);
 
 /// Why a stretch of running ended.
@@ -75,7 +75,7 @@ impl Worker {
                 };
                 worker.conclude_or_stop(&run, &claimed, ending).await
             };
-            // The engine's own code may panic, too: then the execution is taken up again, and that claim counts.
+            // The engine's own code may panic, too. Then the execution is claimed again, and the claim counts.
             let left = panics::catch_in(to_the_end).await.unwrap_or_else(|panicked| {
                 worker.store.health.panicked("drive an execution", &panicked);
                 Left::Refused
@@ -126,7 +126,7 @@ impl Worker {
             let leaves_nothing = journal.leaves_nothing();
             match under_current_names(&claimed.workflow, registered, journal) {
                 Ok(journal) => run.load(journal, claimed.claims > 1),
-                // What there is to undo, code has to undo that knows it.
+                // Only code that knows the workflow can undo its steps.
                 Err(_) if leaves_nothing && self.is_overtime(claimed) => return (run, Err(overtime())),
                 Err(report) => return (run, Err(Ending::Stopped(report))),
             }
@@ -166,7 +166,8 @@ impl Worker {
         }
     }
 
-    /// Ends the stretch. When the database refuses to record that end, the execution fails; when it refuses that, too, it is stopped.
+    /// Ends the claim. If the database refuses to record that end, the execution fails; if it refuses that, too, the execution
+    /// is stopped.
     async fn conclude_or_stop(self: &Arc<Self>, run: &Arc<Run>, claimed: &Claimed, mut ending: Ending) -> Left {
         loop {
             let is_failure = matches!(ending, Ending::Failed(_) | Ending::RolledBack(..) | Ending::Stopped(_));
@@ -176,7 +177,7 @@ impl Worker {
                 Err(refused) => refused,
             };
             if was_stopped {
-                // Let go of, it would be claimed again, and repeat what is not on record.
+                // If it were released, the next claim would repeat steps that are not on record.
                 tokio::time::sleep(PAUSE_WHILE_REFUSED).await;
                 if self.is_draining() {
                     return Left::Refused;
@@ -262,7 +263,7 @@ impl Worker {
         if run.write_checkpoints().await == Written::Refused {
             match run.verdict_of_refusal() {
                 Verdict::Released => return Err(Ending::Released),
-                // It fails all the same, and undoes what it knows to have done.
+                // It still fails, and undoes the steps that it knows.
                 Verdict::Refused(_) => {}
                 Verdict::Lost | Verdict::Diverged(_) => return Err(Ending::Lost),
             }

@@ -31,8 +31,8 @@ impl Flow {
         Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
     }
 
-    /// Whether nobody else can have held the execution between its parking and this claim, nobody has ended it meanwhile, and
-    /// the claim says what became of its waits.
+    /// Whether no other worker can have held the execution between its parking and this claim, it has not been ended meanwhile,
+    /// and the claim says what became of its waits.
     pub(super) fn goes_on_at(&self, claimed: &Claimed) -> bool {
         self.run.may_go_on() && self.run.hold().is_followed_by(claimed) && claimed.resolved.is_some()
     }

@@ -13,7 +13,7 @@ use super::stuck::{Stuck, Watch};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::WorkerId;
-use crate::store::{Store, workers};
+use crate::store::{Store, is_held_up, workers};
 use crate::supervision::{supervise, supervise_with};
 
 /// Beats in one lease: two may fail before it runs out.
@@ -41,7 +41,7 @@ struct Pulse {
     lost: watch::Sender<Option<WorkerId>>,
     /// How full it is, and where to say that it was deprecated; gone when the engine is.
     worker: Weak<Worker>,
-    /// Over code that does not return.
+    /// The watch for code that does not return.
     watch: Watch,
     stop: watch::Receiver<bool>,
 }
@@ -98,7 +98,7 @@ impl Drop for Heart {
     }
 }
 
-/// Beats until the worker stops; a beat that panics is followed by others.
+/// Beats until the worker stops, even if a beat panics.
 async fn beat_on(pulse: Pulse) {
     let health = pulse.store.health.clone();
     supervise_with(health, "heartbeat", pulse, |mut pulse| async move { pulse.beat().await }).await;
@@ -113,7 +113,9 @@ impl Pulse {
                 Ok(()) => self.lease / BEATS_PER_LEASE,
                 Err(error) => {
                     tracing::debug!(%error, "a heartbeat failed");
-                    connection = None;
+                    if !is_held_up(&error) {
+                        connection = None;
+                    }
                     RECONNECT_PAUSE.min(self.lease / BEATS_PER_LEASE)
                 }
             };

@@ -41,7 +41,7 @@ impl Worker {
 
     /// Returns when no claim is in flight and no execution is held.
     async fn all_let_go(&self) {
-        // A worker that drains begins no claim, and what a claim in flight brings is held before the claim lets go of this.
+        // A draining worker begins no claim, and a claim in flight registers its executions before it releases this guard.
         drop(self.claiming.write().await);
         self.all_left().await;
     }
@@ -56,12 +56,12 @@ impl Worker {
         }
     }
 
-    /// Ends this life in the database: from then on, workers that live take over what it still holds.
+    /// Ends this life in the database: from then on, other workers take over the executions that it still holds.
     async fn retire(&self) {
         let store = &self.store;
         let patience = Patience::AtMost(FAREWELL);
         let retired = store::run("retire this worker", patience, || workers::retire(store, &store.pool, self.id()));
-        // It waits for writes in flight, which may wait for a lock of a stranger.
+        // It waits for writes in flight, which may be held up.
         match tokio::time::timeout(FAREWELL, retired).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "could not retire; the lease runs out by itself"),

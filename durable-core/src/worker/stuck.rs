@@ -12,16 +12,16 @@ use super::Worker;
 use crate::context::run::Run;
 use crate::ids::ExecutionId;
 
-/// What does not return, for the table of workers.
+/// The code that does not return, for the table of workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stuck {
-    /// How long the runtime has not answered, if that is longer than a lease.
+    /// How long the runtime has been silent, if longer than a lease.
     pub(crate) unresponsive_for: Option<Duration>,
     /// The executions whose code has not returned for a lease.
     pub(crate) executions: Vec<ExecutionId>,
 }
 
-/// Asks the runtime again and again, and looks at the polls of what runs.
+/// Asks the runtime for a sign of life, and watches the polls of running executions.
 #[derive(Debug)]
 pub(super) struct Watch {
     /// How long a runtime may be silent and a poll may take: a lease.
@@ -29,7 +29,7 @@ pub(super) struct Watch {
     questions: watch::Sender<u64>,
     answered: Arc<AtomicU64>,
     asked_at: Instant,
-    /// The silence was reported.
+    /// Whether the silence was reported.
     told: bool,
     /// The polls that were under way at the last look, each with the time at which it was first seen.
     polls: HashMap<(ExecutionId, u64), Poll>,
@@ -108,7 +108,7 @@ impl Watch {
     }
 }
 
-/// Answers questions as long as there is a worker to ask them.
+/// Answers until the worker is gone.
 async fn answer(mut asked: watch::Receiver<u64>, answered: Arc<AtomicU64>) {
     loop {
         let question = *asked.borrow_and_update();

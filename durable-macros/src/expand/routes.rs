@@ -85,7 +85,7 @@ fn run(durable: &syn::Path, step: &Step) -> TokenStream {
     }
 }
 
-/// The type that an argument is read as where it arrives.
+/// The type as which an argument is read on arrival.
 fn sent_as(written: &Type) -> TokenStream {
     match written {
         Type::Reference(reference) => owned(&reference.elem),

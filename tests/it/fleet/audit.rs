@@ -65,7 +65,7 @@ pub(super) async fn violations(database: &Database) -> Vec<String> {
     violations
 }
 
-/// Whether more began in a period than may. None, if all is well.
+/// A period in which too many began; `None` if all is well.
 pub(super) async fn violations_of_rates(database: &Database) -> Option<String> {
     let most = most_in_a_period(database).await;
     (most > i64::from(STAMPS_IN_PERIOD)).then(|| format!("{most} stamps in {STAMP_PERIOD:?}, of {STAMPS_IN_PERIOD}"))

@@ -17,7 +17,7 @@ const PROCESSES: usize = 3;
 /// Calls of steps between two blows, at the least and at the most.
 const CALLS_BETWEEN: std::ops::Range<usize> = 40..300;
 
-/// Locks tables for less than a lease, as an administrator's `alter table` does; gives up where it would wait for long.
+/// Locks tables for less than a lease, as an administrator's `alter table` does; gives up if it would wait for long.
 const LOCK: &str = "
     begin;
     set local lock_timeout = '2s';
@@ -33,7 +33,7 @@ const CLOCK_STEPS: std::ops::RangeInclusive<i64> = -3..=3;
 pub(super) enum Blow {
     /// A worker dies, and another takes its place.
     Kill,
-    /// A worker is told to end, and given a moment for what it does; another takes its place.
+    /// A worker is told to shut down with a short limit for its steps; another takes its place.
     ShutDown,
     /// A worker stands still until others have what it held, and then goes on as if nothing had been.
     Freeze,
@@ -85,7 +85,7 @@ pub(super) struct Chaos<'a> {
     folder: &'a Folder,
     processes: Vec<Process>,
     frozen: BTreeSet<u32>,
-    /// Those that were shut down, too.
+    /// Including the processes that were shut down.
     killed: BTreeSet<u32>,
     has_stepped_the_clock: bool,
 }
@@ -118,7 +118,7 @@ impl<'a> Chaos<'a> {
         &self.killed
     }
 
-    /// Whether a time may have come twice.
+    /// Whether the clock may have shown a time twice.
     pub(super) fn has_stepped_the_clock(&self) -> bool {
         self.has_stepped_the_clock
     }
@@ -204,7 +204,7 @@ impl<'a> Chaos<'a> {
             }
             Blow::LockTables => {
                 let mut stranger = PgConnection::connect(&self.database.url).await.unwrap();
-                // It may be the one that is ended for a deadlock.
+                // The server may choose it as the victim of a deadlock.
                 let _ = stranger.execute(raw_sql(LOCK)).await;
                 stranger.close().await.unwrap();
             }

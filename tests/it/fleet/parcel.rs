@@ -13,7 +13,7 @@ use crate::support::process::{Effects, Folder};
 /// Short, so that who was killed is soon replaced, and who froze is declared lost.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// How long a process that is told to end gives its steps: some take longer.
+/// How long a process that shuts down waits for its steps: some take longer.
 const HASTE: Duration = Duration::from_millis(4);
 
 /// The queue that is limited.

@@ -118,7 +118,7 @@ fn is_even(number: &u8) -> bool {
 }
 
 impl Odd {
-    /// Whether JSON keeps every bit of it, if it takes it at all.
+    /// Whether JSON keeps every bit of it, if JSON accepts it.
     pub(crate) fn is_exact(&self) -> bool {
         matches!(
             self,
@@ -144,7 +144,7 @@ impl Odd {
         self.recorded().is_some_and(|read| read.recorded().is_some())
     }
 
-    /// What is read back, if JSON holds it, Postgres holds that, and it decodes.
+    /// The value read back, if JSON and Postgres hold it and it decodes.
     fn recorded(&self) -> Option<Self> {
         let shown = format!("{self:?}");
         let text = serde_json::to_string(self).ok()?;

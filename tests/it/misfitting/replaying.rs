@@ -1,4 +1,4 @@
-//! A replay and a worker that lives agree on what was refused, and what was used is not asked for again.
+//! A replay and a live worker agree on what was refused, and a used answer is not asked for again.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::waits;
 use crate::support::{self, PATIENCE, clock, eventually};
 
-/// Asks for the address of the first release, and packs the parcel if it is to.
+/// The first release: asks for an address, and packs the parcel if its input says so.
 struct Parcel;
 
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -108,7 +108,7 @@ async fn an_answer_that_was_used_is_not_asked_for_again_when_a_later_release_can
     assert!(error.message.contains("`input address`") && error.message.contains("street"), "{error}");
     assert!(later.pending_inputs().await.unwrap().is_empty());
     later.shutdown().await.unwrap();
-    // The release that reads it goes on.
+    // A release that can read it goes on.
     let first = database.builder().register(Parcel).start().await.unwrap();
     first.resume(id).await.unwrap();
     assert_eq!(first.handle::<Parcel>(id).result_within(PATIENCE).await.unwrap(), "Oslo");
@@ -227,7 +227,7 @@ async fn a_message_that_was_refused_is_not_delivered_again_when_its_sender_repea
     worker.shutdown().await.unwrap();
 }
 
-/// Whatever comes first: a number, or the end.
+/// Waits for a number or the end, whichever comes first.
 struct Races;
 
 #[workflow]

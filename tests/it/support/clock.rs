@@ -107,7 +107,7 @@ async fn turn_to(database: &Database, time: &str) -> DateTime<Utc> {
     now(database).await
 }
 
-/// Sets the running clock forward, or back, by so many seconds, as an administrator or a time server does: nothing is told.
+/// Sets the running clock forward, or back, by so many seconds, as an administrator or a time server does: nothing is notified.
 pub(crate) async fn step(database: &Database, seconds: i64) {
     database.run(&format!("update durable.clock set ahead_by = ahead_by + interval '{seconds} seconds'")).await;
 }

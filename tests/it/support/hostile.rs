@@ -8,7 +8,7 @@ use super::Database;
 /// Gives the databases of all tests these settings.
 const VARIABLE: &str = "DURABLE_HOSTILE_SETTINGS";
 
-/// Each setting, as somebody may have it, and as it is by default.
+/// Each setting: a hostile value, and the default.
 const SETTINGS: [(&str, &str, &str); 25] = [
     ("timezone", "Asia/Kathmandu", "UTC"),
     ("datestyle", "German, DMY", "ISO, MDY"),

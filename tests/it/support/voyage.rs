@@ -60,7 +60,7 @@ impl Pack {
     }
 }
 
-/// Who travels: the application, as its role connects.
+/// The traveller: the application, connected as its role.
 pub(crate) struct Traveller<'a> {
     /// The test's own way to the database, which nothing disturbs.
     pub(crate) database: &'a Database,
@@ -92,7 +92,7 @@ impl Traveller<'_> {
         durable.shutdown().await.unwrap();
     }
 
-    /// Brings one voyage to its end by the client, half of it within transactions of the application.
+    /// Runs one voyage to its end through the client, half of it within transactions of the application.
     async fn by_client(&self, durable: &Durable) -> ExecutionId {
         let mut connection = PgConnection::connect_with(&self.options).await.unwrap();
         let mut transaction = connection.begin().await.unwrap();
@@ -122,7 +122,7 @@ impl Traveller<'_> {
                 let sent = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await;
                 match sent {
                     Ok(_) => break,
-                    // Where the role's transactions are serializable, its owner repeats those that met another.
+                    // If the role's transactions are serializable, the application repeats those that failed on a conflict.
                     Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("40001")) => {}
                     Err(error) => panic!("{sql}: {error}"),
                 }
@@ -187,7 +187,7 @@ impl Traveller<'_> {
         durable.delete_schedule("packing").await.unwrap();
     }
 
-    /// A voyage that is undone, and one that never begins.
+    /// A voyage that is undone, and a voyage that never begins.
     async fn undone(&self, durable: &Durable) {
         let handle = durable.start::<Voyage>("Rome".to_owned()).deduplication_key("rome").await.unwrap();
         let never = durable.start::<Voyage>("Nowhere".to_owned()).delay(days(300)).await.unwrap();
@@ -198,7 +198,7 @@ impl Traveller<'_> {
         eventually("undone", async || handle.execution().await.unwrap().state == ExecutionState::Compensated).await;
     }
 
-    /// One that has ended goes on from a step, and one that failed from its failure.
+    /// A voyage that ended is forked from a step, and a voyage that failed is retried.
     async fn repeated(&self, durable: &Durable, first: ExecutionId) {
         let fork = durable.fork(first, "step pay").await.unwrap();
         let failed = durable.start::<Pack>(200).await.unwrap();

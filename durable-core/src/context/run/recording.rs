@@ -1,8 +1,8 @@
-//! What the database refuses to record: a step's outcome becomes a failure, and what was done once is not done again.
+//! Writes that the database refuses: a step's outcome becomes a failure, and the step is not run again.
 //!
-//! A write may carry several checkpoints and the end of the execution. When the database refuses it, each part is written alone. A
-//! refused outcome of a step is recorded as the step's failure; the code has gone on from another outcome, so the execution goes back
-//! to its queue and is replayed. What cannot be recorded even so fails the execution.
+//! A write may carry several checkpoints and the end of the execution. When the database refuses it, each part is written
+//! alone. A refused outcome of a step is recorded as the step's failure; the code has gone on from another outcome, so the
+//! execution goes back to its queue and is replayed. If that is refused, too, the execution fails.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::plan::journal_key;
 use crate::store::Lane;
 use crate::store::saves::{NextState, Save, Saves, Written};
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Debug)]
 pub(crate) enum Saved {
     Written,
@@ -22,11 +22,11 @@ pub(crate) enum Saved {
     Lost,
     /// Outcomes of steps were refused and recorded as failures. The execution must be replayed.
     Replaced,
-    /// The database refuses what must not be done again, or how the execution ended; with what it said.
+    /// The database refuses a write that must not be repeated, or the end of the execution; with its message.
     Unrecorded(Box<Failure>),
 }
 
-/// A write, kept until its answer is there.
+/// A write, kept until it is acknowledged.
 pub(super) struct Sent {
     pub(super) saves: Lane<Saves>,
     pub(super) save: Save,
@@ -34,9 +34,12 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// Queues the write before this returns, and awaits its answer.
+    /// Queues the write at once, and awaits its answer.
     pub(super) fn written(self) -> impl Future<Output = Saved> + use<> {
-        let answers: Vec<_> = self.save.in_pieces().into_iter().map(|piece| self.saves.submit(piece)).collect();
+        let mut pieces = self.save.in_pieces();
+        // The new state counts only if everything before it does.
+        let last = if pieces.len() > 1 && self.save.next.is_some() { pieces.pop() } else { None };
+        let answers: Vec<_> = pieces.into_iter().map(|piece| self.saves.submit(piece)).collect();
         async move {
             let mut written = Ok(Written::Accepted);
             for answer in answers {
@@ -44,6 +47,9 @@ impl Sent {
                 if let Ok(Written::Accepted) = written {
                     written = answer;
                 }
+            }
+            if let (Ok(Written::Accepted), Some(last)) = (&written, last) {
+                written = self.saves.submit(last).await;
             }
             match written {
                 Ok(Written::Accepted) => {
@@ -66,7 +72,7 @@ impl Sent {
         let mut unrecorded = None;
         for checkpoint in &*checkpoints {
             if replaced.iter().any(|key| journal_key::comes_after(&checkpoint.key, key)) {
-                // Code that went on from the refused outcome left it, and will not come here again.
+                // It belongs to code that ran after the refused outcome; the replay will not come here.
                 fates.push(Fate::Forgotten);
                 continue;
             }
@@ -88,7 +94,7 @@ impl Sent {
         let next = match (save.next, unrecorded) {
             (None | Some(NextState::Completed(_) | NextState::Released), Some(failure)) => return Saved::Unrecorded(failure),
             (None, None) => return if was_replaced { Saved::Replaced } else { Saved::Written },
-            (Some(next), None) if was_replaced && next.is_end() => NextState::Released,
+            (Some(_), None) if was_replaced => NextState::Released,
             (Some(next), _) => next,
         };
         match saves.write(Save { checkpoints: Arc::default(), next: Some(next), ..save }).await {
@@ -108,7 +114,7 @@ impl Sent {
         if journal_key::step_name(&checkpoint.key).is_none() {
             return Ok(Fate::Refused(failure));
         }
-        // It keeps its place among the steps that a rollback undoes: what the step did stands.
+        // It keeps its `undo_order`, because the step's effects remain and a rollback must undo them.
         let failed = Checkpoint { outcome: Outcome::Error(failure.clone()), ..checkpoint.clone() };
         Ok(match self.write_alone(failed).await? {
             Ok(()) => Fate::Failed(failure),
@@ -144,7 +150,7 @@ fn unrecorded_end(id: ExecutionId, error: &Error) -> Box<Failure> {
     Box::new(Failure::new(error.kind(), format!("how the execution ended is not recorded: {error}")))
 }
 
-/// The failure of a step of which an attempt cannot be recorded.
+/// The failure of a step if one of its attempts cannot be recorded.
 pub(super) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
     let mut failure = Failure::new(error.kind(), format!("an attempt at `{key}` is not recorded: {error}"));
     failure.causes.extend(attempt.map(ToString::to_string));

@@ -6,11 +6,11 @@ use super::{OpenWait, Run};
 use crate::model::{RecordedWait, RefusedMessage};
 use crate::plan::journal_key;
 
-/// Longest reason that is recorded, in bytes: an error may quote the whole message.
+/// Longest recorded reason, in bytes: an error may quote the whole message.
 const LONGEST_REASON: usize = 1000;
 
 impl Run {
-    /// Opens a wait again whose message the code cannot use. The next parking opens it in the database, and records the reason.
+    /// Reopens a wait if the code cannot use its message. The next parking reopens it in the database and records the reason.
     pub(in super::super) fn refuse_message(&self, scope: &str, over: &RecordedWait, reason: &str) {
         // Postgres holds no NUL.
         let reason = reason[..reason.floor_char_boundary(LONGEST_REASON)].replace('\0', "\u{fffd}");
@@ -30,7 +30,12 @@ impl Run {
         state.waits.insert(over.key.clone(), open);
     }
 
-    /// Whether an earlier life of the run has gone on from the wait of that key: something later is recorded and not asked for yet.
+    /// Whether an earlier life of the run knows how the wait of that key ended.
+    pub(in super::super) fn has_ended(&self, key: &str) -> bool {
+        self.state().known.get(key).is_some_and(|known| known.outcome.is_some())
+    }
+
+    /// Whether an earlier life of the run went on after this wait: a later entry is recorded and was not asked for yet.
     pub(in super::super) fn has_gone_on_from(&self, key: &str) -> bool {
         let state = self.state();
         let mut recorded = state.recorded.keys().chain(state.attempts.keys()).chain(state.known.keys());

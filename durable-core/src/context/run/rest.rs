@@ -17,11 +17,10 @@ use crate::payload::Payload;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::Written;
 
-/// Pause after a question that came too early: about as long as reading the clock takes.
+/// Pause after asking too early: about as long as reading the clock takes.
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(2);
 
-/// Most waits of an execution that are asked for by name, so that it is told of no others; of more than that, it is told of all that
-/// ended since it last rested.
+/// Most waits that an execution asks for by name. With more waits, it gets all that ended since it last rested.
 const MOST_WATCHED: usize = 16;
 
 /// How far one stretch of running got.
@@ -221,7 +220,7 @@ impl Run {
             stays,
             open: state.waits.len() + state.known_open,
             watched: state.watched(),
-            waits: state.waits.values().filter_map(|open| open.new.clone()).collect(),
+            waits: state.new_waits(),
             dropped: std::mem::take(&mut state.dropped).into_iter().collect(),
             orphaned: std::mem::take(&mut state.orphaned),
             refused: std::mem::take(&mut state.refused),
@@ -350,7 +349,14 @@ impl State {
         Some(known)
     }
 
-    /// The waits that this run takes for open, where they are few enough to be named.
+    /// The waits to register, in the order of their keys: of equal ones the first gets the first message, at every run.
+    fn new_waits(&self) -> Vec<NewWait> {
+        let mut waits: Vec<NewWait> = self.waits.values().filter_map(|open| open.new.clone()).collect();
+        waits.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        waits
+    }
+
+    /// The waits that this run believes open, if they are few enough to be named.
     fn watched(&self) -> Vec<String> {
         if self.waits.len() + self.known_open > MOST_WATCHED {
             return Vec::new();

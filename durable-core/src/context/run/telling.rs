@@ -43,19 +43,19 @@ impl Run {
     }
 }
 
-/// What became of one checkpoint of a write that the database refused.
+/// The outcome of one checkpoint after the database refused the whole write.
 #[derive(Debug)]
 pub(super) enum Fate {
     Recorded,
     /// A step's outcome was refused; its failure is recorded.
     Failed(Box<Failure>),
     Refused(Box<Failure>),
-    /// It was left by code that will not come there again.
+    /// It belongs to code that the replay will not reach.
     Forgotten,
 }
 
 impl Untold {
-    /// The checkpoints were written one by one; with what became of each.
+    /// The checkpoints were written one by one; with the outcome of each.
     pub(super) fn tell_fates(mut self, fates: &[Fate]) {
         self.ends.retain_mut(|end| match fates.get(end.place) {
             Some(Fate::Recorded) => true,

@@ -215,14 +215,14 @@ fn schema_of<T: JsonSchema>() -> serde_json::Value {
     SchemaSettings::draft2020_12().with_transform(bounded).into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Says of an integer of Rust how large it may be, which a schema by `schemars` only names.
+/// Adds the range of a Rust integer; `schemars` only names the type.
 fn bound_integer(schema: &mut schemars::Schema) {
     let bounds = match schema.get("format").and_then(serde_json::Value::as_str) {
         Some("int32") => (json!(i32::MIN), json!(i32::MAX)),
         Some("int64" | "int") => (json!(i64::MIN), json!(i64::MAX)),
         Some("uint32") => (json!(0), json!(u32::MAX)),
         Some("uint64" | "uint") => (json!(0), json!(u64::MAX)),
-        // Shorter ones have their bounds, and those of 128 bits are beyond the numbers of most readers.
+        // Smaller integers have bounds already, and most readers cannot read bounds of 128 bits.
         _ => return,
     };
     for (keyword, bound) in [("minimum", bounds.0), ("maximum", bounds.1)] {

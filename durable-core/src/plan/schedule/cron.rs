@@ -78,7 +78,7 @@ impl InZone<'_> {
         self.cron.matches_day(day.year(), day.month(), day.day())
     }
 
-    /// Its times are fixed, rather than the clock's.
+    /// Whether its times are fixed and do not follow the wall clock.
     fn is_fixed(&self) -> bool {
         !self.cron.is_by_the_clock()
     }

@@ -186,13 +186,13 @@ fn start_of(day: NaiveDate) -> DateTime<Utc> {
     day.and_hms_opt(0, 0, 0).unwrap().and_utc()
 }
 
-/// What is due from the first moment of `from` until `to` begins.
+/// The due times from the start of `from` until the start of `to`.
 fn due(timing: &Timing, from: NaiveDate, to: NaiveDate) -> impl Iterator<Item = DateTime<Utc>> {
     let end = start_of(to);
     timing.due_times(start_of(from) - TimeDelta::nanoseconds(1)).take_while(move |due| *due < end)
 }
 
-/// The seconds of a day that a reading takes in.
+/// The seconds of a day that a reading covers.
 fn times(at: AtTime) -> Vec<u32> {
     (0..86_400).filter(|second| at(second / 3600, second / 60 % 60, second % 60)).collect()
 }
@@ -204,7 +204,7 @@ fn over_five_years_each_rule_is_due_on_the_days_that_it_says_and_on_no_others() 
         let first = times(at)[0];
         let timing = read(rule);
         let expected: Vec<_> = from.iter_days().take_while(|day| *day < to).filter(|day| on(*day)).collect();
-        // From one day to the next: what is due first on a day, and then the first after that day.
+        // Day by day: the first due time of a day, then the first one after that day.
         let after_day =
             |due: &DateTime<Utc>| timing.due_after(start_of(due.date_naive().succ_opt().unwrap()) - TimeDelta::nanoseconds(1));
         let begin = timing.due_after(start_of(from) - TimeDelta::nanoseconds(1));

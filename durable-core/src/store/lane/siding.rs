@@ -1,7 +1,8 @@
-//! Where a lane puts items that would keep the others waiting: those that meet a lock of another transaction, and large ones.
+//! Where a lane puts items that would delay the others: items that need a lock of another transaction, and large items.
 //!
-//! A siding tries its items apart from each other, again and again, each until it is written. An item waits for earlier items about
-//! the same subject, so nothing overtakes: what comes to the lane while the siding has its subject goes to that siding, too.
+//! A siding tries its items apart from each other, again and again, each until it is written. An item waits for earlier items
+//! about the same subject, so the order is kept: while a siding has a subject, new items with that subject go to the same
+//! siding.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,16 +18,16 @@ use super::{Batch, Entry, Load, flush};
 use crate::supervision::supervise_with;
 use crate::telemetry;
 
-/// Items of this many bytes do not go out with small ones.
+/// Items of this many bytes do not go out with small items.
 const HEAVY: usize = 256 * 1024;
 
-/// First pause after everything on a siding was tried for nothing: about as long as a commit takes.
+/// First pause after a round in which nothing could be written: about as long as a commit takes.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Most items that are tried again before new ones have their turn.
+/// Most items retried before new items get their turn.
 const STRETCH: usize = 64;
 
-/// How long items are held up before that is worth a log line.
+/// How long items are held up before that is logged.
 const WARN_AFTER: Duration = Duration::from_secs(5);
 
 /// The sidings of one lane.
@@ -62,19 +63,32 @@ impl<B: Batch> Sidings<B> {
         Self { held: open(), heavy: open(), subjects: subjects.clone() }
     }
 
-    /// Takes an entry that must not go out on the lane; gives back any other.
+    /// Takes an entry that must not go out on the lane; returns any other entry.
     pub(super) fn divert(&self, entry: Entry<B>) -> Option<Entry<B>> {
-        let track = match self.subjects.track_of(&entry) {
-            Some(track) => track,
-            None if entry.aside => Track::Held,
-            None if B::size(&entry.item) >= HEAVY => Track::Heavy,
-            None => return Some(entry),
-        };
-        self.put(track, entry);
-        None
+        match self.track_of(&entry) {
+            Some(track) => {
+                self.put(track, entry);
+                None
+            }
+            None => Some(entry),
+        }
     }
 
-    /// Takes over entries that could not be written together.
+    /// Whether [`divert`](Self::divert) would take the entry.
+    pub(super) fn would_divert(&self, entry: &Entry<B>) -> bool {
+        self.track_of(entry).is_some()
+    }
+
+    fn track_of(&self, entry: &Entry<B>) -> Option<Track> {
+        match self.subjects.track_of(entry) {
+            Some(track) => Some(track),
+            None if entry.aside => Some(Track::Held),
+            None if B::size(&entry.item) >= HEAVY => Some(Track::Heavy),
+            None => None,
+        }
+    }
+
+    /// Takes entries that could not be written together.
     pub(super) fn take_over(&self, entries: Vec<Entry<B>>) {
         for entry in entries {
             self.put(self.subjects.track_of(&entry).unwrap_or(Track::Held), entry);
@@ -89,7 +103,7 @@ impl<B: Batch> Sidings<B> {
     }
 }
 
-/// What the items on the sidings of a lane are about: on which siding, and in how many items.
+/// The subjects of items on a lane's sidings: on which siding, and in how many items.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Subjects(Arc<Mutex<HashMap<u64, (Track, usize)>>>);
 
@@ -150,9 +164,9 @@ struct Siding<B: Batch> {
     batch: Arc<B>,
     session: Session,
     subjects: Subjects,
-    /// Items that are held up, and those behind them, in order.
+    /// Items that are held up, and the items behind them, in order.
     held: Vec<Entry<B>>,
-    /// How many of them were tried in this round and stay.
+    /// How many of them were tried in this round without success.
     tried: usize,
     /// Whether something was written in this round.
     progress: bool,
@@ -181,8 +195,8 @@ impl<B: Batch> Siding<B> {
         }
     }
 
-    /// Writes what comes, until the lane has ended and everything is written. New items need not wait for a round, nor a round for a
-    /// stream of new items.
+    /// Writes incoming items until the lane has ended and everything is written. New items do not wait for a round to end, and
+    /// a stream of new items does not delay a round.
     async fn carry(&mut self, entries: &mut mpsc::UnboundedReceiver<Entry<B>>) {
         loop {
             let first = if self.held.is_empty() {
@@ -248,15 +262,15 @@ impl<B: Batch> Siding<B> {
         }
     }
 
-    /// Writes the entries in as few statements as work, in order; returns those that are held up, and those behind them.
+    /// Writes the entries in order, in as few statements as possible; returns the entries that are held up, and the entries
+    /// behind them.
     async fn write_apart(&mut self, entries: Vec<Entry<B>>, mut behind: HashSet<u64>) -> Vec<Entry<B>> {
         let mut held = Vec::new();
         // The first batch is the last.
         let mut batches = in_batches(entries);
         batches.reverse();
         while let Some(batch) = batches.pop() {
-            let is_behind = |entry: &Entry<B>| B::subjects(&entry.item).iter().any(|subject| behind.contains(subject));
-            let (later, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_behind);
+            let (later, batch) = apart_from_those_behind(batch, &mut behind);
             held.extend(later);
             if batch.is_empty() {
                 continue;
@@ -290,7 +304,7 @@ impl<B: Batch> Siding<B> {
         held
     }
 
-    /// Says once that items are held up for long, and once that none is any more.
+    /// Logs once that items are held up for long, and once that the hold-up is over.
     fn report(&mut self) {
         if self.held.is_empty() {
             self.held_since = None;
@@ -312,11 +326,23 @@ impl<B: Batch> Siding<B> {
     }
 }
 
+/// Entries that have a subject of `behind`, or one of an earlier such entry; and the others.
+fn apart_from_those_behind<B: Batch>(batch: Vec<Entry<B>>, behind: &mut HashSet<u64>) -> (Vec<Entry<B>>, Vec<Entry<B>>) {
+    batch.into_iter().partition(|entry| {
+        let subjects = B::subjects(&entry.item);
+        let is_behind = subjects.iter().any(|subject| behind.contains(subject));
+        if is_behind {
+            behind.extend(subjects);
+        }
+        is_behind
+    })
+}
+
 fn subjects_of<B: Batch>(entries: &[Entry<B>]) -> HashSet<u64> {
     entries.iter().flat_map(|entry| B::subjects(&entry.item)).collect()
 }
 
-/// Each few enough, and small enough, for one statement.
+/// Batches, each small enough for one statement.
 fn in_batches<B: Batch>(entries: Vec<Entry<B>>) -> Vec<Vec<Entry<B>>> {
     let mut batches = Vec::new();
     let mut load: Option<Load<B>> = None;

@@ -18,7 +18,7 @@ pub(super) struct Recorded {
     undo_order: Option<i32>,
 }
 
-/// The rows of attempts by step, in the order in which the steps first appear. What cannot be read is noted in `unreadable`.
+/// The rows of attempts by step, in the order in which the steps first appear. Unreadable columns are noted in `unreadable`.
 pub(super) fn read(rows: &[PgRow], unreadable: &mut Vec<String>) -> Vec<Recorded> {
     let mut journal: Vec<Recorded> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();

@@ -32,5 +32,5 @@ where waits.shard = $1
     $6::uuid is null
     or (coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key) > (coalesce($5::timestamptz, 'infinity'), $6, $7::text)
   )
-order by waits.due_at nulls last, waits.execution_id, waits.key
+order by coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key
 limit $4
