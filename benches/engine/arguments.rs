@@ -43,7 +43,7 @@ pub(crate) enum Workload {
     Idle,
 }
 
-const ALL: [(&str, Workload); 16] = [
+const ALL: [(&str, Workload); 18] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),

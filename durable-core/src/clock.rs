@@ -43,7 +43,7 @@ pub(crate) struct Clock {
     most_drift: TimeDelta,
 }
 
-/// What is known of the database's clock.
+/// The state of the database's clock as this process knows it.
 #[derive(Debug, Clone, Copy)]
 struct State {
     reading: Reading,

@@ -59,7 +59,7 @@ pub(crate) struct Trouble {
     /// The task or the row.
     pub(crate) of: String,
     pub(crate) times: u32,
-    /// What was wrong the last time.
+    /// The problem at its last occurrence.
     pub(crate) what: String,
 }
 
@@ -79,7 +79,7 @@ impl Health {
         }
     }
 
-    /// What is wrong, as JSON; `None` where all is well.
+    /// The troubles, as JSON; `None` if there are none.
     pub(crate) fn report(&self) -> Option<String> {
         let mut troubles = self.troubles();
         let report = Report { panics: named(&mut troubles.panics), rows: named(&mut troubles.rows) };

@@ -8,7 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $$
     with unwanted as materialized (
         select waits.execution_id, waits.key, waits.kind, waits.outcome, waits.name, waits.names, waits.payload,
-            waits.message_id, waits.arrival, waits.answered_by
+            waits.message_id, waits.arrival, waits.answered_by, waits.resolved_at
         from unnest($3, $4) as dropped (execution_id, key)
         join durable.waits on waits.execution_id = dropped.execution_id and waits.key = dropped.key
         where waits.shard = $1

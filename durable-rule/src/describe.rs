@@ -140,7 +140,7 @@ fn of_week(weekdays: &Weekdays, and: &str) -> String {
     listed(&parts, and)
 }
 
-/// The texts of numbers, where three or more that follow each other become `first to last`.
+/// The texts of numbers; three or more consecutive numbers become `first to last`.
 fn runs(numbers: Numbers, texts: Vec<String>) -> Vec<String> {
     let mut runs: Vec<Vec<(u32, String)>> = Vec::new();
     for (number, text) in numbers.iter().zip(texts) {

@@ -5,7 +5,7 @@ use crate::shown;
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
-/// What a field counts, from which number to which, and the names of its numbers.
+/// The unit of a field, its range, and the names of its numbers.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) what: &'static str,

@@ -75,7 +75,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// A part of a rule as a refusal shows it: on one line, and cut where it is long.
+/// A part of a rule as a refusal shows it: on one line, and shortened if it is long.
 fn shown(text: &str) -> String {
     let escaped: String = text.escape_debug().take(SHOWN + 1).collect();
     match escaped.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! What is shown is what is stored: numbers keep their digits, and texts their letters.
+//! Values are shown as they are stored: numbers keep their digits, and texts their letters.
 
 use durable::prelude::*;
 use serde_json::value::RawValue;

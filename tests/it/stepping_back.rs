@@ -38,7 +38,7 @@ impl Order {
     }
 }
 
-/// Tries what fails and goes on without it, waits at a gate, and fails once.
+/// Runs a step that fails and goes on, waits at a gate, and fails once.
 struct Trip(World);
 
 #[workflow]

@@ -58,7 +58,8 @@ fn array(words: &BTreeSet<String>) -> String {
     format!("array[{}]::text[]", words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", "))
 }
 
-/// A database where a stranger has planted traps, as seen past them; with the address of the application, which sees them.
+/// A database in which a stranger has planted traps. The test's connections bypass the traps; the application's address does
+/// not.
 async fn trapped() -> (Database, PgConnectOptions) {
     let database = support::database().await;
     let name: String = database.value("select current_database()").await;

@@ -108,7 +108,7 @@ impl PendingInputs<'_> {
         self
     }
 
-    /// Only those after this cursor: the `next` of the page before.
+    /// Only inputs after this cursor, the `next` of the previous page.
     pub fn after(mut self, cursor: InputCursor) -> Self {
         self.after = Some(cursor);
         self

@@ -13,7 +13,7 @@ use crate::model::PendingInput;
 /// A page of a list. It can be used as the `Vec` of its items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, C> {
-    /// What is on the page, in the order of the list.
+    /// The items of the page, in the order of the list.
     pub items: Vec<T>,
     /// Where the next page begins, for `.after(…)`; `None` when this is the last page.
     pub next: Option<C>,

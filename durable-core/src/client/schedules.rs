@@ -45,7 +45,7 @@ impl ScheduleList<'_> {
         self
     }
 
-    /// Only those after this name: the `next` of the page before.
+    /// Only schedules after this name, the `next` of the previous page.
     pub fn after(mut self, name: impl Into<String>) -> Self {
         self.filter.after = Some(name.into());
         self
@@ -83,7 +83,7 @@ pub struct FireList<'durable> {
 }
 
 impl FireList<'_> {
-    /// Only those before this due time: the `next` of the page before.
+    /// Only fires before this due time, the `next` of the previous page.
     pub fn before(mut self, due: DateTime<Utc>) -> Self {
         self.before = Some(due);
         self

@@ -764,7 +764,7 @@ impl Drop for Stuck<'_> {
 }
 
 impl Writing {
-    /// Waits for the commit, and for those of all checkpoints that were left before.
+    /// Waits for the commit, and for the commits of all earlier checkpoints.
     async fn written(mut self) -> Written {
         let Some(answer) = &mut self.answer else { return Written::Refused };
         let saved = answer.await;

@@ -1,4 +1,4 @@
-//! Where the database is, as it may be shown: server, database and role, never the password.
+//! The database's address in a form that may be shown: server, database and role, never the password.
 
 use std::fmt;
 

@@ -198,7 +198,7 @@ async fn carry<B: Batch>(
     }
 }
 
-/// What goes out in one statement.
+/// The entries of one statement.
 struct Load<B: Batch> {
     entries: Vec<Entry<B>>,
     bytes: usize,

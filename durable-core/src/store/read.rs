@@ -70,7 +70,7 @@ impl<'row> Lenient<'row> {
         Self { row, unreadable: RefCell::default() }
     }
 
-    /// What could not be read, and why; `None` where everything could.
+    /// The columns that could not be read, and why; `None` if all could be read.
     pub(super) fn unreadable(self) -> Option<String> {
         let unreadable = self.unreadable.into_inner();
         (!unreadable.is_empty()).then(|| unreadable.join("; "))

@@ -1,4 +1,4 @@
-//! What the sessions of the engine are set to, whatever the defaults of the role, of the database and of the server are.
+//! The settings of the engine's sessions, independent of the defaults of the role, the database and the server.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, raw_sql};
 

@@ -122,7 +122,8 @@ impl Traveller<'_> {
                 let sent = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&pool).await;
                 match sent {
                     Ok(_) => break,
-                    // If the role's transactions are serializable, the application repeats those that failed on a conflict.
+                    // If the role's transactions are serializable, the application repeats a transaction that failed on a
+                    // conflict.
                     Err(error) if error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("40001")) => {}
                     Err(error) => panic!("{sql}: {error}"),
                 }
