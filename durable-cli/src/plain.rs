@@ -11,6 +11,20 @@ pub(crate) fn on_lines(text: &str) -> String {
     escaped(text, |letter| letter == '\n')
 }
 
+/// JSON with the same values: such characters stand in its strings alone, where an escape means the same.
+pub(crate) fn in_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_disturbing(letter) && letter != '\n' {
+            // None of them is beyond the basic plane.
+            plain.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
 /// The text as an argument of a shell command.
 pub(crate) fn as_one_word(text: &str) -> String {
     let needs_no_quotes = |letter: char| letter.is_ascii_alphanumeric() || "-_.:+@/".contains(letter);
@@ -41,6 +55,14 @@ fn is_disturbing(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_keeps_its_values_and_loses_what_a_terminal_would_obey() {
+        let value = serde_json::json!({ "prompt": "a\u{9b}2J\u{202e}b\nc" });
+        let plain = in_json(&serde_json::to_string_pretty(&value).unwrap());
+        assert!(plain.contains(r"a\u009b2J\u202eb\nc"), "{plain}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).unwrap(), value);
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {

@@ -62,7 +62,7 @@ impl Screen {
     pub(crate) fn more(&self, option: &str, cursor: Option<impl Display>) {
         if let Some(cursor) = cursor {
             // If standard error is closed, nothing is lost.
-            writeln!(std::io::stderr(), "there are more: {option} {}", plain::as_one_word(&cursor.to_string())).ok();
+            writeln!(std::io::stderr(), "there are more: {option}={}", plain::as_one_word(&cursor.to_string())).ok();
         }
     }
 
@@ -108,14 +108,12 @@ impl Screen {
 
     /// A value, over as many lines as it takes.
     pub(crate) fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        serde_json::to_writer_pretty(&mut self.out, value)?;
-        self.line("")
+        self.line(plain::in_json(&serde_json::to_string_pretty(value)?))
     }
 
     /// A value on one line, for what comes bit by bit.
     pub(crate) fn json_line<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.out, value)?;
-        self.line("")
+        self.line(plain::in_json(&serde_json::to_string(value)?))
     }
 
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Failure> {

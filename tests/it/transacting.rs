@@ -140,6 +140,18 @@ async fn the_rows_of_a_step_are_committed_together_with_its_outcome() {
 }
 
 #[tokio::test]
+async fn a_step_commits_in_a_schema_of_any_name() {
+    let database = database().await;
+    let schema = "elsewhere".parse().unwrap();
+    durable::migrate::migrate(&database.url, &schema).await.unwrap();
+    let durable = database.builder().schema("elsewhere").register(Transfer).start().await.unwrap();
+    let handle = durable.start::<Transfer>(ACCOUNT.to_owned()).await.unwrap();
+    assert_eq!(soon("finished", handle.result()).await.unwrap(), 1);
+    assert_eq!(database.count(ENTRIES).await, 1);
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_attempt_that_goes_wrong_leaves_no_row() {
     let expected = [
         (Mishap::Error, "the account is closed"),

@@ -17,7 +17,9 @@ fn disturbs(text: &str) -> bool {
 async fn keys_and_names_with_control_characters_stay_in_their_rows() {
     let database = support::database().await;
     let client = Durable::builder().database_url(&database.url).start().await.unwrap();
-    let id = client.start_by_name("journey", "Ada").key(ODD).await.unwrap().to_string();
+    let id = client.start_by_name("journey", "Ada").key("odd").await.unwrap().to_string();
+    // Neither the client nor a verb accepts such a key or name; rows that hold one are shown all the same.
+    database.run(&format!("update durable.executions set key = '{ODD}'")).await;
     let table = database.durable(&["run", "list"]).await.done();
     assert_eq!((table.lines().count(), table.contains(SHOWN), disturbs(&table)), (2, true, false), "{table}");
     let whole = database.durable(&["run", "get", &id]).await.done();
@@ -29,7 +31,8 @@ async fn keys_and_names_with_control_characters_stay_in_their_rows() {
         assert!(!disturbs(&shown), "{command:?}: {shown}");
     }
 
-    client.schedule_workflow(ODD, "journey", "@daily", "Ada").await.unwrap();
+    client.schedule_workflow("odd", "journey", "@daily", "Ada").await.unwrap();
+    database.run(&format!("update durable.schedules set schedule = '{ODD}'")).await;
     assert_eq!(database.durable(&["schedule", "list"]).await.done().lines().count(), 2);
     assert_eq!(database.durable(&["schedule", "list", "-o", "ids"]).await.done(), format!("{SHOWN}\n"));
     assert_eq!(database.durable(&["schedule", "disable", ODD]).await.done(), format!("disabled {SHOWN}\n"));
@@ -45,14 +48,14 @@ async fn a_list_of_schedules_or_inputs_that_is_cut_says_where_it_goes_on() {
         worker.schedule_workflow(name, "journey", "@daily", "Ada").await.unwrap();
     }
     let page = database.durable(&["schedule", "list", "--limit", "2", "-o", "ids"]).await;
-    assert_eq!((page.out.as_str(), page.err.as_str()), ("a\nb c\n", "there are more: --after 'b c'\n"));
+    assert_eq!((page.out.as_str(), page.err.as_str()), ("a\nb c\n", "there are more: --after='b c'\n"));
     let page = database.durable(&["schedule", "list", "--after", "b c", "-o", "ids"]).await;
     assert_eq!((page.out.as_str(), page.err.as_str()), ("d\n", ""));
 
     let backfill = ["schedule", "backfill", "a", "--from", "2025-01-01", "--to", "2025-01-04"];
     assert_eq!(database.durable(&backfill).await.done(), "fired for 3 due times\n");
     let page = database.durable(&["schedule", "fires", "a", "--limit", "2"]).await;
-    assert_eq!(page.err, "there are more: --before 2025-01-02T00:00:00+00:00\n");
+    assert_eq!(page.err, "there are more: --before=2025-01-02T00:00:00+00:00\n");
     let rest = database.durable(&["schedule", "fires", "a", "--before", "2025-01-02T00:00:00Z"]).await;
     assert_eq!((rest.out.lines().count(), rest.err.as_str()), (2, ""));
 
@@ -64,7 +67,7 @@ async fn a_list_of_schedules_or_inputs_that_is_cut_says_where_it_goes_on() {
         command.extend(after.iter().flat_map(|cursor| ["--after", cursor.as_str()]));
         let page = database.durable(&command).await;
         seen.push(page.out.clone());
-        match page.err.trim().strip_prefix("there are more: --after ") {
+        match page.err.trim().strip_prefix("there are more: --after=") {
             Some(cursor) => after = Some(cursor.to_owned()),
             None => break,
         }

@@ -54,11 +54,11 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{filters:?}");
     }
     let page = database.durable(&["run", "list", "--limit", "2", "-o", "ids"]).await;
-    assert_eq!(page.err, format!("there are more: --after {waiting}\n"));
+    assert_eq!(page.err, format!("there are more: --after={waiting}\n"));
     let page = database.durable(&["run", "list", "--limit", "1", "--state", "failed,waiting", "--total", "-o", "ids"]).await;
-    assert_eq!(page.err, format!("there are more: --after {waiting}\n2 in all\n"));
+    assert_eq!(page.err, format!("there are more: --after={waiting}\n2 in all\n"));
     let page = database.durable(&["run", "list", "--sort", "priority", "--limit", "2", "-o", "ids"]).await;
-    let cursor = page.err.trim().strip_prefix("there are more: --after ").unwrap();
+    let cursor = page.err.trim().strip_prefix("there are more: --after=").unwrap();
     let rest = database.durable(&["run", "list", "--sort", "priority", "--after", cursor, "-o", "ids"]).await.done();
     assert_eq!(rest.trim(), failed);
 }

@@ -201,7 +201,7 @@ pub(crate) fn comes_after(later: &str, key: &str) -> bool {
     let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
     let scope = key[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let is_part = scope == "all" || scope.starts_with("all#");
-    !is_part && !(is_branch(&around) && is_branch(&theirs))
+    !(is_part || is_branch(&around) && is_branch(&theirs))
 }
 
 /// The number of the attempt after the first one whose scope has this name; the first has no scope of its own.

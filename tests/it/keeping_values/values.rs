@@ -114,7 +114,7 @@ impl JsonSchema for Odds {
 }
 
 fn is_even(number: &u8) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }
 
 impl Odd {
