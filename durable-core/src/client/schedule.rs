@@ -200,9 +200,11 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     if *version < 1 {
         return invalid(format!("schedule `{name}` starts a version that there cannot be; give 1 or more"));
     }
-    if queue.is_empty() || queue.contains('\0') {
+    if queue.is_empty() {
         return invalid(format!("the queue of schedule `{name}` needs a name"));
     }
+    payload::check_indexed(&format!("the queue of schedule `{name}`"), queue)?;
+    payload::check_indexed(&format!("the workflow of schedule `{name}`"), workflow)?;
     if [starts_at, ends_at].into_iter().flatten().any(|time| *time > clock::LAST || *time < clock::FIRST) {
         return invalid(format!("schedule `{name}` begins or ends at a time that is not between the years 1 and 9999"));
     }

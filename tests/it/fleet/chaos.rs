@@ -25,6 +25,23 @@ const LOCK: &str = "
     select pg_sleep(0.4);
     commit";
 
+/// What a person types in psql and leaves open: it holds the rows and the mailboxes of up to twenty parcels.
+const HOLD: &str = "
+    begin;
+    set local lock_timeout = '2s';
+    select durable.pause(execution_id)
+    from (
+        select execution_id from durable.executions where queue = 'parcels' and finished_at is null order by random() limit 20
+    ) as held";
+
+/// A timer that Rust cannot read, which every worker meets.
+const SPOIL: &str = "
+    select durable.start('parcel', '0', queue => 'odd', start_at => durable.now() + interval '1 hour');
+    update durable.executions set wake_at = '290000-01-01' where queue = 'odd'";
+
+/// Clears up what the blows left behind.
+const CLEAR_UP: &str = "delete from durable.executions where queue = 'odd'";
+
 /// By how many seconds the clock is set forward, or back: more than a lease, and more than a rate counts.
 const CLOCK_STEPS: std::ops::RangeInclusive<i64> = -3..=3;
 
@@ -45,6 +62,10 @@ pub(super) enum Blow {
     StepClock,
     /// A stranger locks the tables that all workers write to, for a while.
     LockTables,
+    /// A stranger leaves a transaction open that holds executions, until the next blow.
+    HoldOpen,
+    /// A row appears that no worker can read.
+    SpoilRow,
 }
 
 /// Blows as they are dealt, the likely ones more often.
@@ -64,6 +85,9 @@ pub(super) const BLOWS: &[Blow] = &[
     Blow::StepClock,
     Blow::LockTables,
     Blow::LockTables,
+    Blow::HoldOpen,
+    Blow::HoldOpen,
+    Blow::SpoilRow,
     Blow::Terminate,
     Blow::Terminate,
     Blow::CrashDatabase,
@@ -88,6 +112,8 @@ pub(super) struct Chaos<'a> {
     /// Including the processes that were shut down.
     killed: BTreeSet<u32>,
     has_stepped_the_clock: bool,
+    /// A session that has left a transaction open.
+    stranger: Option<PgConnection>,
 }
 
 impl<'a> Chaos<'a> {
@@ -105,6 +131,7 @@ impl<'a> Chaos<'a> {
             frozen: BTreeSet::new(),
             killed: BTreeSet::new(),
             has_stepped_the_clock: false,
+            stranger: None,
         }
     }
 
@@ -132,8 +159,11 @@ impl<'a> Chaos<'a> {
             let victim = self.random.usize(..PROCESSES);
             self.until(calls).await?;
             println!("blow {nth} after {calls} calls: {blow:?} {victim}");
+            self.let_go().await;
             self.strike(blow, victim).await;
         }
+        self.let_go().await;
+        self.database.run(CLEAR_UP).await;
         self.until(usize::MAX).await
     }
 
@@ -208,10 +238,24 @@ impl<'a> Chaos<'a> {
                 let _ = stranger.execute(raw_sql(LOCK)).await;
                 stranger.close().await.unwrap();
             }
+            Blow::HoldOpen => {
+                let mut stranger = PgConnection::connect(&self.database.url).await.unwrap();
+                // Where it was held up itself, or chosen as the victim of a deadlock, it holds nothing.
+                let _ = stranger.execute(raw_sql(HOLD)).await;
+                self.stranger = Some(stranger);
+            }
+            Blow::SpoilRow => self.database.run(SPOIL).await,
             Blow::StepClock => {
                 clock::step(self.database, self.random.i64(CLOCK_STEPS)).await;
                 self.has_stepped_the_clock = true;
             }
+        }
+    }
+
+    /// Ends the transaction that was left open, if its session still lives.
+    async fn let_go(&mut self) {
+        if let Some(stranger) = self.stranger.take() {
+            let _ = stranger.close().await;
         }
     }
 
