@@ -50,7 +50,7 @@ async fn limits_that_are_counted_under_no_lock_are_found_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fence_that_lets_the_lost_write_is_found_out() {
-    let spoil = async |_: &Database, proxy: &Proxy| {
+    let spoil = async |database: &Database, proxy: &Proxy| {
         proxy.forge("executions/save", "and lost_at is null", "");
         proxy.forge("executions/save", "and executions.epoch = item.epoch", "");
         proxy.forge("executions/save", "and executions.worker_id = fence.worker_id", "");
@@ -58,7 +58,7 @@ async fn a_fence_that_lets_the_lost_write_is_found_out() {
         proxy.forge("executions/save", "and executions.state = coalesce(item.next_state, 'running')", "");
         // Nor does it hear that it was lost, or is it forgotten.
         proxy.forge("workers/beat", "and lost_at is null", "");
-        proxy.forge("workers/forget", "lost_at is not null", "false");
+        spoil(database, "forget_workers", "worker.lost_at is not null", "false").await;
         proxy.forge("executions/stray", "where mine.execution_id is null or mine.paused_at is not null", "where false");
     };
     violations(300, 1, &[Blow::Freeze], spoil).await;
