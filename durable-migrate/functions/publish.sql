@@ -21,6 +21,7 @@ declare
     publication record;
     listeners uuid[];
     locked uuid[];
+    resting uuid[];
     at timestamptz;
 begin
     if publish.topic is null or publish.topic = '' then
@@ -80,11 +81,17 @@ begin
     select coalesce(array_agg(listener.id), '{}') into locked
     from unnest(listeners) as listener (id)
     where durable.try_lock_mailbox(listener.id);
+    -- Only rows of executions that wait are locked: a claim would pass over one that is pending until its next poll.
+    resting := array(
+        select execution_id
+        from durable.executions
+        where shard = 0 and execution_id = any (locked) and state = 'waiting'
+        for no key update skip locked
+    );
     locked := array(
         select execution_id
         from durable.executions
-        where shard = 0 and execution_id = any (locked)
-        for no key update skip locked
+        where shard = 0 and execution_id = any (locked) and (state <> 'waiting' or execution_id = any (resting))
     );
     -- Waits for one mailbox only while it holds no other, so that a caller who keeps one blocks nobody else.
     if locked = '{}' and listeners <> '{}' then

@@ -22,15 +22,21 @@ begin
         child_id := child.execution_id;
         parent_id := child.parent_id;
         woken_queue := null;
-        -- No statement that tells many waits for the row of one of them.
+        if not durable.try_lock_mailbox(child.parent_id) then
+            outcome := 'busy';
+            return next;
+            continue;
+        end if;
+        -- No statement that tells many waits for the row of one of them. Only a parent that waits is woken, and only its row is
+        -- locked: a claim passes over rows that are locked, and would leave a parent that is pending to the next poll.
         perform
         from durable.executions
-        where executions.shard = tell_parents.shard
-          and execution_id = child.parent_id
-          and durable.try_lock_mailbox(child.parent_id)
+        where executions.shard = tell_parents.shard and execution_id = child.parent_id and executions.state = 'waiting'
         for no key update skip locked;
         if not found and exists (
-            select from durable.executions where executions.shard = tell_parents.shard and execution_id = child.parent_id
+            select
+            from durable.executions
+            where executions.shard = tell_parents.shard and execution_id = child.parent_id and executions.state = 'waiting'
         ) then
             outcome := 'busy';
             return next;
