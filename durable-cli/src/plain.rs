@@ -11,7 +11,7 @@ pub(crate) fn on_lines(text: &str) -> String {
     escaped(text, |letter| letter == '\n')
 }
 
-/// JSON with the same values: such characters stand in its strings alone, where an escape means the same.
+/// JSON with the same values: those characters occur only inside its strings, where an escape has the same meaning.
 pub(crate) fn in_json(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for letter in json.chars() {
