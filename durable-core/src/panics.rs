@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
-use std::pin::pin;
 use std::sync::Once;
-use std::task::Poll;
+
+use futures_util::FutureExt;
 
 use crate::error::{ErrorKind, Failure};
 
@@ -16,21 +16,13 @@ thread_local! {
 
 /// Calls a function; a panic becomes a failure.
 pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Box<Failure>> {
-    panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        let place = PLACE.with(|place| place.borrow_mut().take());
-        Box::new(Failure { place, ..Failure::new(ErrorKind::Panicked, format!("panicked: {}", message(&*payload))) })
-    })
+    panic::catch_unwind(AssertUnwindSafe(call)).map_err(|payload| failure_of(&*payload))
 }
 
 /// Polls a future to its end; a panic becomes a failure.
-pub(crate) async fn catch_in<F: Future>(future: F) -> Result<F::Output, Box<Failure>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| match catch(|| future.as_mut().poll(cx)) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
+pub(crate) fn catch_in<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Box<Failure>>> {
+    // No async function: it would keep the future twice, as its argument and while it is polled.
+    AssertUnwindSafe(future).catch_unwind().map(|caught| caught.map_err(|payload| failure_of(&*payload)))
 }
 
 /// Lets the panic hook note where a panic happened; the hook that was there before still runs.
@@ -45,6 +37,11 @@ pub(crate) fn install_hook() {
             before(info);
         }));
     });
+}
+
+fn failure_of(payload: &(dyn Any + Send)) -> Box<Failure> {
+    let place = PLACE.with(|place| place.borrow_mut().take());
+    Box::new(Failure { place, ..Failure::new(ErrorKind::Panicked, format!("panicked: {}", message(payload))) })
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {

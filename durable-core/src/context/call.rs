@@ -220,11 +220,11 @@ impl Call {
             return Ok(R::from_result(Ok(value)));
         };
         let undoable = self.is_undone_after(&checkpoint.outcome);
-        match self.run.commit(self.spec.name, transaction.into_open(), checkpoint.clone(), undoable).await {
+        match Box::pin(self.run.commit(self.spec.name, transaction.into_open(), checkpoint.clone(), undoable)).await {
             Ok(Committed::Written) => Ok(R::from_result(Ok(value))),
             Ok(Committed::Before(outcome)) => {
                 self.run.observed.step_succeeded(&self.key, checkpoint.attempt, checkpoint.took);
-                Ok(self.replay(Checkpoint { outcome, ..checkpoint }).await)
+                Ok(Box::pin(self.replay(Checkpoint { outcome, ..checkpoint })).await)
             }
             Ok(Committed::Refused) => self.run.stop(Verdict::Lost).await,
             Ok(Committed::Undone(error)) => Err(Failed { undone: true, ..Failed::of(&error) }),
@@ -335,7 +335,8 @@ impl Call {
             Calls::Flow(call) => return Some((self.call_flow(call(), attempt, span).await, None)),
             Calls::InTransaction(calls) => calls,
         };
-        let transaction = match self.run.begin_transaction().await {
+        // Boxed: it is large, and every step's future would have room for it.
+        let transaction = match Box::pin(self.run.begin_transaction()).await {
             Ok(open) => Transaction::new(open),
             Err(error) => return Some((Ended::Broke(Box::new(error.failure().clone())), None)),
         };

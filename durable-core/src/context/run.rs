@@ -556,6 +556,11 @@ impl Run {
 
     /// Returns when everything up to this checkpoint is committed, or something was refused.
     async fn until_committed(&self, left: u64) -> Written {
+        if let reached @ Progress::UpTo(_) = *self.progress.borrow()
+            && reached.covers(left)
+        {
+            return Written::Accepted;
+        }
         let mut progress = self.progress.subscribe();
         let reached = progress.wait_for(|progress| progress.covers(left)).await;
         // The sender is this run's own.

@@ -67,7 +67,8 @@ impl Worker {
         let hold = run.hold();
         let span = run.spans.claim(hold.worker, hold.epoch);
         let trace = run.trace.clone();
-        let driven = async move {
+        // Boxed at once: a task is moved several times before it runs.
+        let driven = Box::pin(async move {
             let to_the_end = async {
                 let ending = match flow {
                     Ok(flow) => worker.drive(flow, &claimed).await,
@@ -83,7 +84,7 @@ impl Worker {
             worker.leave(&claimed, left);
             drop(slot);
             worker.make_room(&claimed);
-        };
+        });
         tokio::spawn(async move {
             // The application's code: whatever becomes of it, the execution runs.
             if let Err(panicked) = panics::catch(|| trace.join(&span)) {

@@ -58,7 +58,7 @@ impl Sent {
                 }
                 Ok(Written::Refused) => Saved::Lost,
                 Err(error) if is_of_engine(&error) => Saved::Lost,
-                Err(error) => self.write_one_by_one(&error).await,
+                Err(error) => Box::pin(self.write_one_by_one(&error)).await,
             }
         }
     }
