@@ -47,7 +47,6 @@ pub(crate) fn start(worker: &Arc<Worker>, timers: Session, nudges: mpsc::Unbound
     spawn(&mut duties, worker, "fire_schedules", fire_schedules::fire_schedules);
     spawn(&mut duties, worker, "rescue", move |worker| rescue::rescue(worker, lost.clone()));
     spawn(&mut duties, worker, "cancel_orphans", move |worker| cancel_orphans::cancel_orphans(worker, workers_lost.clone()));
-    spawn(&mut duties, worker, "tell_parents", tell_parents::tell_parents);
     spawn(&mut duties, worker, "prune", prune::prune);
     spawn(&mut duties, worker, "reconcile", reconcile::reconcile);
     spawn(&mut duties, worker, "deliver", deliver::deliver);

@@ -298,14 +298,19 @@ pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i6
     Ok(woken)
 }
 
-/// The queues among these that have pending executions.
-pub(crate) async fn find_queued(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    queues: &[&str],
-) -> Result<Vec<String>, sqlx::Error> {
-    let rows = store.query(Statement::FindQueued).bind(SHARD).bind(queues).fetch_all(executor).await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+/// What no notification announced.
+#[derive(Debug)]
+pub(crate) struct Unannounced {
+    /// The queues that have pending executions.
+    pub(crate) queued: Vec<String>,
+    /// Whether executions have ended whose parents were not told.
+    pub(crate) has_untold: bool,
+}
+
+/// Looks for pending executions in these queues, and for parents that were not told.
+pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
+    let row = store.query(Statement::LookForWork).bind(SHARD).bind(queues).fetch_one(executor).await?;
+    Ok(Unannounced { queued: row.try_get("queued")?, has_untold: row.try_get("has_untold")? })
 }
 
 /// How those of `ids` that have ended did.

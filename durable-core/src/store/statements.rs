@@ -50,7 +50,7 @@ statements! {
     CountPrunableExecutions = "executions/count_prunable",
     EndsOfExecutions = "executions/ends",
     ExpireExecutions = "executions/expire",
-    FindQueued = "executions/find_queued",
+    LookForWork = "executions/look",
     FinishExecution = "executions/finish",
     FinishedExecutions = "executions/finished",
     ForkExecution = "executions/fork",

@@ -17,9 +17,11 @@ const DUTIES: Duties<'_> = Duties { names: &["expire"], period: Duration::from_s
 pub(super) async fn expire(worker: Arc<Worker>) {
     loop {
         DUTIES.turns(&worker).await;
+        let over = DUTIES.over(&worker);
         if let Err(error) = expire_all(&worker).await {
             tracing::debug!(%error, "cannot look for executions that have expired; trying again at the next turn");
         }
+        over.await;
     }
 }
 
@@ -35,7 +37,7 @@ async fn expire_all(worker: &Worker) -> Result<(), sqlx::Error> {
         }
         worker.signals.called_off(store, &expired).await;
         if expired.iter().any(|execution| execution.awaited) {
-            // Those whose parents are busy are told by the duty for it.
+            // Those whose parents are busy are told after a later look for work.
             tell_untold(worker).await?;
         }
     }

@@ -1,24 +1,27 @@
-//! Looks for queues with something to claim: at every poll interval one statement for all queues of this process, so that an idle queue costs
-//! no transaction of its own.
+//! Looks for what no notification announced: queues with something to claim, and parents whose children have ended. At every poll
+//! interval one statement for all queues of this process, so that an idle queue costs no transaction of its own.
 
 use std::sync::Arc;
 
+use super::tell_parents::tell_untold;
 use crate::store::executions;
 use crate::worker::Worker;
 
-/// Makes each queue with pending executions claim, even if no notification arrived.
+/// Makes each queue with pending executions claim, and has parents told.
 pub(super) async fn look_for_work(worker: Arc<Worker>) {
     loop {
+        if let Err(error) = look(&worker).await {
+            tracing::debug!(%error, "cannot look for work; trying again at the next poll");
+        }
         tokio::time::sleep(worker.options.poll_interval).await;
-        // A full queue is looked at when a slot comes free.
-        let free = worker.signals.queues().filter(|slots| slots.has_free()).map(|slots| slots.queue.as_str());
-        let free: Vec<&str> = free.collect();
-        if free.is_empty() || !worker.takes_work() {
-            continue;
-        }
-        match executions::find_queued(&worker.store, &worker.store.pool, &free).await {
-            Ok(queued) => queued.iter().for_each(|queue| _ = worker.signals.poke(queue)),
-            Err(error) => tracing::debug!(%error, "cannot look for work; trying again at the next poll"),
-        }
     }
+}
+
+async fn look(worker: &Worker) -> Result<(), sqlx::Error> {
+    // A full queue is looked at when a slot comes free.
+    let free = worker.signals.queues().filter(|slots| slots.has_free() && worker.takes_work());
+    let free: Vec<&str> = free.map(|slots| slots.queue.as_str()).collect();
+    let found = executions::look(&worker.store, &worker.store.pool, &free).await?;
+    found.queued.iter().for_each(|queue| _ = worker.signals.poke(queue));
+    if found.has_untold { tell_untold(worker).await } else { Ok(()) }
 }
