@@ -50,8 +50,8 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn at(url: String) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
-        let options = if hostile::is_wanted() { hostile::as_usual(options) } else { options };
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        let pool =
+            PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(hostile::as_usual(options));
         Self { url, pool }
     }
 

@@ -42,6 +42,26 @@ const SPOIL: &str = "
 /// Clears up what the blows left behind.
 const CLEAR_UP: &str = "delete from durable.executions where queue = 'odd'";
 
+/// Limits as for requests of people, for all sessions that begin after this.
+const HURRY: &str = "
+    do $do$
+    begin
+        execute format($$alter database %I set statement_timeout = '20ms'$$, current_database());
+        execute format($$alter database %I set lock_timeout = '1ms'$$, current_database());
+        execute format($$alter database %I set idle_in_transaction_session_timeout = '20ms'$$, current_database());
+    end $do$";
+
+/// Takes them back.
+const HURRY_NO_MORE: &str = "do $do$ begin execute format('alter database %I reset all', current_database()); end $do$";
+
+/// An execution whose step returns so many bytes that its write goes out alone.
+const LOAD_CARGO: &str = "select durable.start('cargo', '4000000', queue => 'cargo')";
+
+/// Ends every session but the one that asks.
+const TERMINATE: &str = "
+    select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()";
+
 /// By how many seconds the clock is set forward, or back: more than a lease, and more than a rate counts.
 const CLOCK_STEPS: std::ops::RangeInclusive<i64> = -3..=3;
 
@@ -66,6 +86,10 @@ pub(super) enum Blow {
     HoldOpen,
     /// A row appears that no worker can read.
     SpoilRow,
+    /// A step returns four megabytes.
+    LoadCargo,
+    /// New sessions are given short timeouts, until the next blow, and all others are ended.
+    Hurry,
 }
 
 /// Blows as they are dealt, the likely ones more often.
@@ -88,6 +112,9 @@ pub(super) const BLOWS: &[Blow] = &[
     Blow::HoldOpen,
     Blow::HoldOpen,
     Blow::SpoilRow,
+    Blow::LoadCargo,
+    Blow::LoadCargo,
+    Blow::Hurry,
     Blow::Terminate,
     Blow::Terminate,
     Blow::CrashDatabase,
@@ -114,6 +141,8 @@ pub(super) struct Chaos<'a> {
     has_stepped_the_clock: bool,
     /// A session that has left a transaction open.
     stranger: Option<PgConnection>,
+    /// Whether new sessions are given short timeouts.
+    is_hurried: bool,
 }
 
 impl<'a> Chaos<'a> {
@@ -132,6 +161,7 @@ impl<'a> Chaos<'a> {
             killed: BTreeSet::new(),
             has_stepped_the_clock: false,
             stranger: None,
+            is_hurried: false,
         }
     }
 
@@ -218,11 +248,13 @@ impl<'a> Chaos<'a> {
             }
             Blow::ShutDown => self.shut_down(victim).await,
             Blow::Freeze => self.freeze(victim).await,
-            Blow::Terminate => {
-                let terminate = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-                                 where datname = current_database() and pid <> pg_backend_pid()";
-                self.database.pool().execute(terminate).await.unwrap();
+            Blow::Terminate => self.database.run(TERMINATE).await,
+            Blow::Hurry => {
+                self.database.run(HURRY).await;
+                self.is_hurried = true;
+                self.database.run(TERMINATE).await;
             }
+            Blow::LoadCargo => self.database.run(LOAD_CARGO).await,
             Blow::CrashDatabase => {
                 let cluster = self.cluster.clone();
                 let crash = move || {
@@ -252,10 +284,14 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// Ends the transaction that was left open, if its session still lives.
+    /// Ends the blows that last.
     async fn let_go(&mut self) {
         if let Some(stranger) = self.stranger.take() {
+            // Its session may have been ended.
             let _ = stranger.close().await;
+        }
+        if std::mem::take(&mut self.is_hurried) {
+            self.database.run(HURRY_NO_MORE).await;
         }
     }
 

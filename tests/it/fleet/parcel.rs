@@ -1,4 +1,5 @@
-//! What a fleet does: parcels of which all need a label from elsewhere and some a stamp, stamps that are limited, and a tick each second.
+//! What a fleet does: parcels of which all need a label from elsewhere and some a stamp, stamps that are limited, a tick each second,
+//! and cargo that is large.
 
 use std::time::Duration;
 
@@ -104,6 +105,21 @@ impl Stamp {
     }
 }
 
+/// Returns as many bytes as its input says.
+struct Cargo;
+
+#[workflow(queue = "cargo")]
+impl Cargo {
+    async fn run(&self, _cx: &Context, bytes: u32) -> Result<String> {
+        self.load(bytes).await
+    }
+
+    #[step]
+    async fn load(&self, bytes: u32) -> Result<String> {
+        Ok("x".repeat(bytes as usize))
+    }
+}
+
 /// Is started each second, and made up for where nobody was there to do so.
 struct Tick;
 
@@ -124,7 +140,7 @@ pub(crate) async fn work(url: &str, folder: &Folder) {
     let limits = QueueLimits::default().concurrency(STAMPS_AT_ONCE).rate(STAMPS_IN_PERIOD, STAMP_PERIOD);
     let builder = Durable::builder().database_url(url).max_connections(5).lease(LEASE).max_claims(1000);
     let builder = builder.register(Parcel { effects: folder.effects() }).register(Stamp { effects: folder.effects() });
-    let builder = builder.register(Tick).queue_limits(STAMPS, limits);
+    let builder = builder.register(Tick).register(Cargo).queue_limits(STAMPS, limits);
     let durable = builder.poll_interval(Duration::from_millis(100)).start().await.unwrap();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
     terminate.recv().await;

@@ -41,7 +41,7 @@ pub(crate) fn is_wanted() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// The default settings, for a connection to a database that has others.
+/// The default settings, for a connection to a database that may have others.
 pub(crate) fn as_usual(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SETTINGS.map(|(name, _, usual)| (name, usual)))
 }
