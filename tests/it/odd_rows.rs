@@ -1,5 +1,7 @@
 //! Odd rows: a row that this program cannot read spoils its own execution and nothing else.
 
+mod generated;
+
 use durable::prelude::*;
 use sqlx::types::Uuid;
 
