@@ -17,7 +17,7 @@ begin
     -- Nearly every payload ends here: it has no escapes, no large exponent or very long number, and few brackets.
     if strpos(payload, '\u') = 0
         and payload !~ '[0-9][eE]\+?[0-9]{2}|[0-9]{200}'
-        and length(payload) - length(translate(payload, '[{', '')) <= 126
+        and octet_length(payload) - octet_length(replace(replace(payload, '[', ''), '{', '')) <= 126
     then
         return;
     end if;
