@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub use inspect::Digest;
+pub use inspect::{CalledWith, Digest};
 pub use json::Json;
 
 /// Largest value that is stored, in bytes of JSON: beyond it, rows become slow for everyone. The SQL verbs have the same limit.
@@ -89,11 +89,6 @@ pub(crate) fn check_indexed(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The digest of a value, where it can be serialised.
-pub(crate) fn digest<T: Serialize + ?Sized>(value: &T) -> u64 {
-    inspect::digest(value)
-}
-
 /// The encoding error with the path of the field; found in a second pass, because the path costs time.
 fn placed<T: Serialize + ?Sized>(value: &T, error: &serde_json::Error) -> String {
     match serde_path_to_error::serialize(value, &mut serde_json::Serializer::new(std::io::sink())) {
@@ -120,6 +115,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::inspect::digest;
     use super::*;
 
     #[derive(Debug, Serialize, Deserialize)]
@@ -244,7 +240,7 @@ mod tests {
         let of = |arguments: &[&dyn Fn() -> u64]| {
             let mut digest = Digest::default();
             arguments.iter().for_each(|argument| digest.add(argument()));
-            digest.finish()
+            digest.called_with().digest
         };
         let (one, none) = (|| digest(&1), || digest(&None::<u32>));
         assert_eq!(of(&[&one]), of(&[&one, &none, &none]));

@@ -259,8 +259,13 @@ async fn a_recorded_step_called_with_other_arguments_stops_the_execution() {
     let database = support::database().await;
     let (id, calls) = left_by_first(&database).await;
     let stopped = stopped_under(&database, id, Dearer(calls.clone())).await;
-    let report =
-        ["step `step pay` is called with other arguments", "recorded: step pay, arguments", "expected: step pay, arguments"];
+    let report = [
+        "step `step pay` is called with other arguments",
+        "recorded: step pay, arguments ",
+        ", output \"payment of 100\"",
+        "expected: step pay, arguments ",
+        ": (101)",
+    ];
     assert_recoverable(&database, &stopped, &calls, &report).await;
 }
 

@@ -51,6 +51,8 @@ impl Trial {
     /// Lets the fleet work through it, on what `spoil` has made of the database and of the way to it; returns what went wrong.
     async fn run(&self, spoil: impl AsyncFnOnce(&Database, &Proxy)) -> Vec<String> {
         let (cluster, database) = support::server_of_its_own().await;
+        // One of the blows is settings of the database that cut statements off.
+        let database = database.with_usual_settings();
         let proxy = Proxy::before(&database).await;
         audit::install(&database).await;
         spoil(&database, &proxy).await;

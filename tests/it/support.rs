@@ -50,9 +50,14 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn at(url: String) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
-        let pool =
-            PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(hostile::as_usual(options));
-        Self { url, pool }
+        let options = if hostile::is_wanted() { hostile::as_usual(options) } else { options };
+        Self { url, pool: pool(options) }
+    }
+
+    /// The same database, by connections of the test that ignore the settings of the database.
+    pub(crate) fn with_usual_settings(self) -> Self {
+        let options = hostile::as_usual(self.url.parse().unwrap());
+        self.seen_through(pool(options))
     }
 
     /// The same database, by other connections of the test.
@@ -122,6 +127,10 @@ impl Database {
     pub(crate) async fn run(&self, sql: &str) {
         self.pool.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
+}
+
+fn pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
 /// A migrated database on the server of this test run.

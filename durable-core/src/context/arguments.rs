@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::ambient;
-use crate::payload::{self, Digest};
+use crate::payload::{CalledWith, Digest};
 
 /// An argument of a step.
 #[derive(Debug)]
@@ -18,28 +18,30 @@ pub trait DigestSerialized {
     fn add_to(&self, digest: &mut Digest);
 }
 
-/// Adds nothing for one that cannot.
+/// Adds an argument that cannot.
 pub trait DigestOpaque {
-    /// Adds nothing.
+    /// Adds it to the text of a report only.
     fn add_to(&self, digest: &mut Digest);
 }
 
 impl<T: Serialize + ?Sized> DigestSerialized for Argument<'_, T> {
     fn add_to(&self, digest: &mut Digest) {
-        digest.add(payload::digest(self.0));
+        digest.add_argument(self.0);
     }
 }
 
 impl<T: ?Sized> DigestOpaque for &Argument<'_, T> {
-    fn add_to(&self, _digest: &mut Digest) {}
+    fn add_to(&self, digest: &mut Digest) {
+        digest.add_opaque();
+    }
 }
 
-/// The digest of a call's arguments; `None` outside an execution, where nothing is recorded.
-pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<u64> {
-    ambient::scope()?;
-    let mut digest = Digest::default();
+/// The digest of a call's arguments, and in a replay their text; `None` outside an execution, where nothing is recorded.
+pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<CalledWith> {
+    let scope = ambient::scope()?;
+    let mut digest = scope.run.digest();
     write(&mut digest);
-    Some(digest.finish())
+    Some(digest.called_with())
 }
 
 /// An argument of a step that may be repeated (it is retried or transactional). Each call of the body gets a clone.

@@ -22,7 +22,7 @@ use crate::clock::Watch;
 use crate::error::{Error, ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
 use crate::panics;
-use crate::payload::{self, Payload};
+use crate::payload::{self, CalledWith, Payload};
 use crate::plan::retry::{self, AfterFailure};
 use crate::plan::{divergence, journal_key};
 use crate::store::transactions::Committed;
@@ -46,7 +46,7 @@ pub(super) struct Call {
     scope: Arc<Scope>,
     key: String,
     spec: StepSpec,
-    digest: Option<u64>,
+    arguments: Option<CalledWith>,
 }
 
 /// How an attempt ended.
@@ -65,8 +65,8 @@ struct Failed {
 }
 
 impl Call {
-    pub(super) fn new(scope: &Arc<Scope>, key: &str, spec: StepSpec, digest: Option<u64>) -> Self {
-        Self { run: scope.run.clone(), scope: scope.clone(), key: key.to_owned(), spec, digest }
+    pub(super) fn new(scope: &Arc<Scope>, key: &str, spec: StepSpec, arguments: Option<CalledWith>) -> Self {
+        Self { run: scope.run.clone(), scope: scope.clone(), key: key.to_owned(), spec, arguments }
     }
 
     pub(super) async fn outcome<'step, R: StepResult + 'step>(self, mut calls: Calls<'step, R>) -> R {
@@ -194,7 +194,12 @@ impl Call {
     }
 
     fn checkpoint(&self, outcome: Outcome, attempt: u32, took: Duration) -> Checkpoint {
-        Checkpoint { digest: self.digest, attempt, took, ..Checkpoint::of(self.key.clone(), outcome) }
+        Checkpoint {
+            digest: self.arguments.as_ref().map(|arguments| arguments.digest),
+            attempt,
+            took,
+            ..Checkpoint::of(self.key.clone(), outcome)
+        }
     }
 
     /// Leaves the outcome of the call for the next write.
@@ -234,10 +239,11 @@ impl Call {
 
     /// The recorded result, if this call is the one that was recorded.
     async fn replay<R: StepResult>(&self, recorded: Checkpoint) -> R {
-        if let (Some(before), Some(now)) = (recorded.digest, self.digest)
-            && before != now
+        if let (Some(before), Some(now)) = (recorded.digest, &self.arguments)
+            && before != now.digest
         {
-            return self.run.stop(Verdict::Diverged(divergence::other_arguments(&self.key, before, now))).await;
+            let report = divergence::other_arguments(&self.key, before, Some(&recorded.outcome), now);
+            return self.run.stop(Verdict::Diverged(report)).await;
         }
         match recorded.outcome {
             Outcome::Error(failure) => self.recorded_error(*failure).await,

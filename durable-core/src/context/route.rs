@@ -20,7 +20,7 @@ use super::{Context, ambient};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Bond, NewChild, WaitKind, WaitOutcome};
-use crate::payload::{self, Digest, Payload};
+use crate::payload::{self, CalledWith, Digest, Payload};
 use crate::plan::{divergence, journal_key};
 
 /// A step that runs in another queue than its workflow, as its attribute describes it.
@@ -84,7 +84,7 @@ impl<T: Serialize + DeserializeOwned> SentArgument for T {}
 impl Sent {
     /// Adds an argument, which is read as a `T` where the step runs.
     pub fn add<T: SentArgument>(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
-        self.digest.add(payload::digest(value));
+        self.digest.add_argument(value);
         let Some(values) = &mut self.values else { return };
         match payload::record_as::<T>(&format!("the argument `{name}`"), value).and_then(|(value, _)| value.to_raw()) {
             Ok(value) => drop(values.insert(name, value)),
@@ -151,20 +151,20 @@ where
 {
     let scope = ambient::scope()?;
     let spec = *route.step;
-    let mut sent = Sent { values: None, digest: Digest::default(), refused: None };
+    let mut sent = Sent { values: None, digest: scope.run.digest(), refused: None };
     write(&mut sent);
-    let digest = sent.digest.finish();
+    let arguments = std::mem::take(&mut sent.digest).called_with();
     let key = scope.next_key(journal_key::STEP, spec.name);
     if scope.run.has_recorded(&key) {
         // From before it was routed; what is recorded takes no body to replay.
-        return Some(Step::under_key(scope, key, spec, Some(digest), Calls::Once(None)));
+        return Some(Step::under_key(scope, key, spec, Some(arguments), Calls::Once(None)));
     }
-    let routed = taken_up(&scope, &key, &spec, Some(digest), route.queue).unwrap_or_else(|| {
+    let routed = taken_up(&scope, &key, &spec, Some(&arguments), route.queue).unwrap_or_else(|| {
         sent = Sent { values: Some(BTreeMap::new()), ..sent };
         write(&mut sent);
         let mut routed = Routed::new(&scope, journal_key::routed(&key), route.workflow, spec.name, route.queue);
         match sent.into_input(&spec, &key, scope.run.owner) {
-            Ok(input) => routed.start::<W>(route, input, digest),
+            Ok(input) => routed.start::<W>(route, input, arguments.digest),
             Err(error) => routed.waiting.refuse_with(error),
         }
         routed
@@ -174,15 +174,21 @@ where
 
 /// The call of a step that was sent to another queue before, in an earlier life of its execution, also where the step no longer
 /// names a queue: what was begun there is not begun again here.
-pub(super) fn taken_up(scope: &Arc<Scope>, key: &str, spec: &StepSpec, digest: Option<u64>, queue: &str) -> Option<Routed> {
+pub(super) fn taken_up(
+    scope: &Arc<Scope>,
+    key: &str,
+    spec: &StepSpec,
+    arguments: Option<&CalledWith>,
+    queue: &str,
+) -> Option<Routed> {
     let before = spec.was.iter().map(|name| journal_key::renamed(key, name));
     let keys = std::iter::once(key.to_owned()).chain(before).map(|key| journal_key::routed(&key));
     let (key, recorded) = scope.run.find_known(keys)?;
     let mut routed = Routed::new(scope, key, "", spec.name, queue);
-    if let (Some(before), Some(now)) = (recorded, digest)
-        && before != now
+    if let (Some(before), Some(now)) = (recorded, arguments)
+        && before != now.digest
     {
-        routed.diverged = Some(divergence::other_arguments(&routed.place.key, before, now));
+        routed.diverged = Some(divergence::other_arguments(&routed.place.key, before, None, now));
     }
     Some(routed)
 }

@@ -3,6 +3,7 @@
 mod commits;
 mod losing;
 mod polling;
+mod recorded;
 mod recording;
 mod refusing;
 mod rest;
@@ -146,6 +147,8 @@ pub(crate) struct Run {
     committing: watch::Sender<usize>,
     cancelled: watch::Sender<bool>,
     draining: AtomicBool,
+    /// Whether it has a journal.
+    replays: AtomicBool,
     pub(crate) polling: Polling,
     /// Told when something may have answered a wait of this execution while it runs.
     pub(crate) nudged: Notify,
@@ -305,6 +308,7 @@ impl Run {
             committing: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
+            replays: AtomicBool::new(false),
             polling: Polling::default(),
             nudged: Notify::new(),
             asked: Notify::new(),
@@ -313,6 +317,7 @@ impl Run {
 
     /// Puts the journal in place of an execution that has run before.
     pub(crate) fn load(&self, journal: JournalRecords, after_crash: bool) {
+        self.replays.store(true, Ordering::Relaxed);
         let mut state = self.state();
         state.after_crash = after_crash;
         if let Some(newest) = journal.newest {
@@ -383,34 +388,6 @@ impl Run {
 
     pub(super) fn cancellation(&self) -> watch::Receiver<bool> {
         self.cancelled.subscribe()
-    }
-
-    /// What was recorded under the key; an entry is asked for once.
-    pub(super) fn take_recorded(&self, key: &str) -> Option<Checkpoint> {
-        self.state().recorded.remove(key)
-    }
-
-    pub(super) fn has_recorded(&self, key: &str) -> bool {
-        self.state().recorded.contains_key(key)
-    }
-
-    /// The first of these keys under which an earlier life waited and nobody has asked yet, with the digest that was recorded.
-    pub(super) fn find_known(&self, mut keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
-        let state = self.state();
-        if state.known.is_empty() {
-            return None;
-        }
-        keys.find_map(|key| {
-            let digest = state.known.get(&key)?.digest.map(i64::cast_unsigned);
-            Some((key, digest))
-        })
-    }
-
-    pub(super) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {
-        let mut state = self.state();
-        let mut attempts = state.attempts.remove(key).unwrap_or_default();
-        attempts.sort_by_key(|attempt| attempt.attempt);
-        (attempts, state.after_crash)
     }
 
     /// Leaves a checkpoint for the next write: the one before the next step begins, or the one that ends the execution.

@@ -17,7 +17,7 @@ use super::run::Run;
 use super::scope::{Scope, UnderWay};
 use crate::error::Result;
 use crate::model::{Checkpoint, Outcome};
-use crate::payload;
+use crate::payload::{self, CalledWith};
 use crate::plan::journal_key;
 use crate::plan::retry::Retry;
 
@@ -51,26 +51,26 @@ pub struct Step<'step, R> {
 }
 
 /// A step whose body is called at most once in a process.
-pub fn step_once<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, body: F) -> Step<'step, R>
+pub fn step_once<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
 where
     R: StepResult + 'step,
     F: FnOnce() -> BoxFuture<'step, R> + Send + 'step,
 {
     match ambient::scope() {
         None => Step::plain(body()),
-        Some(scope) => Step::journalled(scope, spec, digest, Calls::Once(Some(Box::new(body)))),
+        Some(scope) => Step::journalled(scope, spec, arguments, Calls::Once(Some(Box::new(body)))),
     }
 }
 
 /// A step whose body is called once for each attempt.
-pub fn step_retried<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, mut body: F) -> Step<'step, R>
+pub fn step_retried<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, mut body: F) -> Step<'step, R>
 where
     R: StepResult + 'step,
     F: FnMut() -> BoxFuture<'step, R> + Send + 'step,
 {
     match ambient::scope() {
         None => Step::plain(body()),
-        Some(scope) => Step::journalled(scope, spec, digest, Calls::Each(Box::new(body))),
+        Some(scope) => Step::journalled(scope, spec, arguments, Calls::Each(Box::new(body))),
     }
 }
 
@@ -80,17 +80,28 @@ impl<'step, R: StepResult + 'step> Step<'step, R> {
         Self { place: None, under_way: None, future }
     }
 
-    pub(super) fn journalled(scope: Arc<Scope>, spec: &'static StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
+    pub(super) fn journalled(
+        scope: Arc<Scope>,
+        spec: &'static StepSpec,
+        arguments: Option<CalledWith>,
+        calls: Calls<'step, R>,
+    ) -> Self {
         let key = scope.next_key(journal_key::STEP, spec.name);
-        match route::taken_up(&scope, &key, spec, digest, "") {
+        match route::taken_up(&scope, &key, spec, arguments.as_ref(), "") {
             Some(routed) => routed.into_step(),
-            None => Self::under_key(scope, key, *spec, digest, calls),
+            None => Self::under_key(scope, key, *spec, arguments, calls),
         }
     }
 
     /// A call that does not take the next key of its scope.
-    pub(super) fn under_key(scope: Arc<Scope>, key: String, spec: StepSpec, digest: Option<u64>, calls: Calls<'step, R>) -> Self {
-        let call = Call::new(&scope, &key, spec, digest);
+    pub(super) fn under_key(
+        scope: Arc<Scope>,
+        key: String,
+        spec: StepSpec,
+        arguments: Option<CalledWith>,
+        calls: Calls<'step, R>,
+    ) -> Self {
+        let call = Call::new(&scope, &key, spec, arguments);
         Self::of(scope, key, Box::pin(call.outcome(calls)))
     }
 

@@ -10,6 +10,7 @@ use super::call::Calls;
 use super::result::{StepError, StepResult};
 use super::step::{BoxFuture, Step, StepSpec};
 use crate::error::{ErrorKind, Failure};
+use crate::payload::CalledWith;
 use crate::store::transactions::{self, Open};
 
 /// The transaction of a step marked `#[step(transaction)]`, in the database that Durable's schema is in.
@@ -78,32 +79,36 @@ impl fmt::Debug for Transaction {
 }
 
 /// A transactional step whose body is called at most once in a process.
-pub fn step_once_in_transaction<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, body: F) -> Step<'step, R>
+pub fn step_once_in_transaction<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
 where
     R: StepResult + 'step,
     F: FnOnce(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
 {
     let mut body = Some(body);
-    step(spec, digest, Box::new(move |transaction| body.take().map(|body| body(transaction))))
+    step(spec, arguments, Box::new(move |transaction| body.take().map(|body| body(transaction))))
 }
 
 /// A transactional step whose body is called once for each attempt.
-pub fn step_retried_in_transaction<'step, R, F>(spec: &'static StepSpec, digest: Option<u64>, mut body: F) -> Step<'step, R>
+pub fn step_retried_in_transaction<'step, R, F>(
+    spec: &'static StepSpec,
+    arguments: Option<CalledWith>,
+    mut body: F,
+) -> Step<'step, R>
 where
     R: StepResult + 'step,
     F: FnMut(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
 {
-    step(spec, digest, Box::new(move |transaction| Some(body(transaction))))
+    step(spec, arguments, Box::new(move |transaction| Some(body(transaction))))
 }
 
 fn step<'step, R: StepResult + 'step>(
     spec: &'static StepSpec,
-    digest: Option<u64>,
+    arguments: Option<CalledWith>,
     calls: TransactionCalls<'step, R>,
 ) -> Step<'step, R> {
     match ambient::scope() {
         None => Step::plain(Box::pin(std::future::ready(R::from_result(Err(R::Error::from_failure(no_execution(spec.name))))))),
-        Some(scope) => Step::journalled(scope, spec, digest, Calls::InTransaction(calls)),
+        Some(scope) => Step::journalled(scope, spec, arguments, Calls::InTransaction(calls)),
     }
 }
 

@@ -12,6 +12,9 @@ use serde::ser::{self, Serialize};
 /// Deepest nesting that serde_json reads back: it gives up at 128 levels.
 const DEEPEST: usize = 126;
 
+/// Most bytes of an argument in a report.
+const SHOWN_OF_ARGUMENT: usize = 200;
+
 /// The digest of a step's arguments, in the order they are added. Empty options at its end do not change it, so that a step may get
 /// one more while its calls are on record.
 #[derive(Debug, Default)]
@@ -19,10 +22,45 @@ pub struct Digest {
     value: u64,
     /// Arguments without a digest since then.
     empty: u32,
+    /// The arguments as text, if a report may need them.
+    text: Option<String>,
+}
+
+/// The arguments of a call.
+#[derive(Debug)]
+pub struct CalledWith {
+    pub(crate) digest: u64,
+    /// The beginning of each as JSON, in a replay: for the report if they are not the recorded ones.
+    pub(crate) text: Option<String>,
 }
 
 impl Digest {
-    pub(crate) fn add(&mut self, argument: u64) {
+    /// One that keeps the beginning of each argument as text.
+    pub(crate) fn with_text() -> Self {
+        Self { text: Some(String::new()), ..Self::default() }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn add_argument<T: Serialize + ?Sized>(&mut self, argument: &T) {
+        self.add(digest(argument));
+        self.add_text(|| beginning(argument));
+    }
+
+    /// Adds an argument that has no digest.
+    pub(crate) fn add_opaque(&mut self) {
+        self.add_text(|| "…".to_owned());
+    }
+
+    fn add_text(&mut self, argument: impl FnOnce() -> String) {
+        if let Some(text) = &mut self.text {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            text.push_str(&argument());
+        }
+    }
+
+    pub(super) fn add(&mut self, argument: u64) {
         if argument == 0 {
             self.empty += 1;
             return;
@@ -37,8 +75,39 @@ impl Digest {
         self.value = mix(self.value.rotate_left(17) ^ argument);
     }
 
-    pub(crate) fn finish(&self) -> u64 {
-        self.value
+    pub(crate) fn called_with(self) -> CalledWith {
+        CalledWith { digest: self.value, text: self.text }
+    }
+}
+
+/// The beginning of a value as JSON.
+fn beginning<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut text = Beginning::default();
+    // It fails when there is more than is shown, and never writes the rest.
+    let whole = serde_json::to_writer(&mut text, value).is_ok();
+    let mut shown = String::from_utf8_lossy(&text.0).into_owned();
+    if !whole {
+        shown.truncate(shown.floor_char_boundary(SHOWN_OF_ARGUMENT));
+        shown.push('…');
+    }
+    shown
+}
+
+/// Takes the first bytes, and refuses more.
+#[derive(Default)]
+struct Beginning(Vec<u8>);
+
+impl std::io::Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() > SHOWN_OF_ARGUMENT {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+        self.0.extend_from_slice(&bytes[..bytes.len().min(SHOWN_OF_ARGUMENT + 1)]);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

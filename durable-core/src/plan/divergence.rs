@@ -1,6 +1,8 @@
 //! Finds where a workflow's code no longer asks for what its journal recorded, and reports both side by side.
 
 use crate::error::Error;
+use crate::model::Outcome;
+use crate::payload::CalledWith;
 use crate::plan::journal_key;
 
 /// A step that a workflow declares: its name and the names it had before.
@@ -58,18 +60,30 @@ pub(crate) fn unreadable(key: &str, problem: &str) -> String {
     )
 }
 
-/// The report for a step that is called with other arguments than those recorded.
-pub(crate) fn other_arguments(key: &str, recorded: u64, called: u64) -> String {
+/// The report for a step that is called with other arguments than those recorded. Of the recorded arguments only the digest is
+/// kept, so the report has the recorded outcome, which often tells the calls apart.
+pub(crate) fn other_arguments(key: &str, recorded: u64, outcome: Option<&Outcome>, called: &CalledWith) -> String {
+    let came_to = match outcome {
+        Some(Outcome::Output(output)) => format!(", output {}", beginning(output.as_str())),
+        Some(Outcome::Error(failure)) => format!(", error {}", beginning(&failure.to_string())),
+        None => String::new(),
+    };
+    let with = called.text.as_ref().map_or_else(String::new, |text| format!(": ({text})"));
     format!(
-        "step `{key}` is called with other arguments than those recorded\n  recorded: {key}, arguments {recorded:016x}\n  \
-         expected: {key}, arguments {called:016x}\n\
-         an earlier call of the same step was inserted or removed, or its arguments depend on something that is not journalled"
+        "step `{key}` is called with other arguments than those recorded\n  recorded: {key}, arguments {recorded:016x}{came_to}\n  \
+         expected: {key}, arguments {:016x}{with}\n\
+         an earlier call of the same step was inserted or removed, or its arguments depend on something that is not journalled",
+        called.digest
     )
+}
+
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(200)]
 }
 
 /// The report for a step whose recorded outcome, its `output` or its `error`, is not of the type it returns now.
 pub(crate) fn other_type(key: &str, outcome: &str, recorded: &str, error: &Error) -> String {
-    let shown = &recorded[..recorded.floor_char_boundary(200)];
+    let shown = beginning(recorded);
     format!(
         "step `{key}` returns another type than the one recorded\n  recorded: {key}, {outcome} {shown}\n  expected: {key}, {error}\n\
          let the type read what was recorded (`#[serde(default)]` for a new field), or deploy the code that wrote it"
