@@ -513,7 +513,7 @@ async fn a_claim_looks_at_as_many_blocks_with_a_thousand_pending_as_with_a_hundr
         let mut blocks = Vec::new();
         for more in [1_000, 99_000] {
             fill(&database, more, key).await;
-            let mut connection = PgConnection::connect(&database.url).await.unwrap();
+            let mut connection = database.pool().acquire().await.unwrap().detach();
             sqlx::raw_sql(AssertSqlSafe(SESSION)).execute(&mut connection).await.unwrap();
             blocks.push(blocks_of_a_claim(&mut connection).await);
         }

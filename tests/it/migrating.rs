@@ -25,7 +25,7 @@ fn named(name: &str) -> SchemaName {
 
 /// Everything in a schema as text, as `schema.sql` has it.
 async fn describe(database: &Database, schema: &SchemaName) -> String {
-    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap().detach();
     // So that each name is written with its schema.
     connection.execute("set search_path to pg_catalog").await.unwrap();
     let groups: Vec<String> = sqlx::query_scalar(DESCRIBE).bind(schema.as_str()).fetch_all(&mut connection).await.unwrap();

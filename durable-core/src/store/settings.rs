@@ -15,6 +15,8 @@ const SETTINGS: &str = "\
     set timezone = 'UTC';
     set datestyle = 'ISO, MDY';
     set intervalstyle = 'postgres';
+    -- Names in findings and in the statements that repair them are quoted only if they have to be.
+    set quote_all_identifiers = off;
     -- A double that becomes JSON or text keeps every digit.
     set extra_float_digits = 1;
     -- An array may hold nulls, and `= null` is not `is null`.

@@ -15,7 +15,7 @@ const SETTINGS: [(&str, &str, &str); 25] = [
     ("intervalstyle", "sql_standard", "postgres"),
     ("default_transaction_isolation", "serializable", "read committed"),
     ("default_transaction_deferrable", "on", "off"),
-    ("search_path", "public, pg_catalog", "\"$user\", public"),
+    ("search_path", "public, pg_catalog", "public"),
     ("statement_timeout", "5s", "0"),
     ("lock_timeout", "1s", "0"),
     ("idle_in_transaction_session_timeout", "30s", "0"),
