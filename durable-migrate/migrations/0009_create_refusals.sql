@@ -1,14 +1,17 @@
--- expand: messages that a wait could not use, with the reason; the wait went on without them.
+-- expand: messages that a wait could not use, with the reason. The wait went on without them. Written by `refuse_messages`.
 create table durable.refusals (
+    shard smallint not null,
     execution_id uuid not null,
     refused_at timestamptz not null,
     message_id uuid not null,
-    shard smallint not null,
+    -- The key of the wait in the journal.
     key text not null,
+    -- The kind of the wait.
     kind text not null,
+    -- The name of the event, input or topic.
     name text not null,
     reason text not null,
-    payload json,
     sent_by text,
+    payload json,
     constraint refusals_pkey primary key (shard, execution_id, key, message_id)
 );

@@ -1,63 +1,54 @@
--- expand: schedules, and the times for which they fired. A row of a schedule and a due time is the only authority: there is one.
+-- expand: what starts a workflow again and again.
 create table durable.schedules (
     shard smallint not null,
+    -- Its name. The columns up to `updated_at` are written by whoever puts or declares it.
     schedule text not null,
     created_at timestamptz not null,
+    -- What it starts: see the columns of `executions`.
     workflow text not null,
     version int not null,
     queue text not null,
     priority smallint not null,
     input json not null,
     concurrency_key text,
+    time_to_live interval,
+    -- When: a cron expression or an interval, in the time zone of that name, between these times.
     rule text not null,
     timezone text not null,
     starts_at timestamptz,
     ends_at timestamptz,
+    -- The longest that an execution begins after its due time, at random.
     jitter interval not null,
+    -- What to do about due times that passed while no worker ran, and how far back `window` looks.
     missed text not null,
     missed_window interval,
+    -- What to do if the execution for an earlier due time has not ended.
     overlap text not null,
+    -- Failures in a row after which it is disabled; null for never.
     max_failures int,
+    -- Whether code declares it, in which case each start of a worker writes it again.
     declared boolean not null,
+    -- Raised by each change, so that what was computed for an earlier rule is not carried out.
     revision int not null,
     updated_at timestamptz not null,
+
     enabled boolean not null,
+    -- Why it was disabled, by a person or by its failures.
     disabled_reason text,
+    -- Failures in a row, and the last one. Written at the next due time.
     failures int not null,
     last_error json,
+    -- When it fires next; null if never again. Written by each firing.
     next_due_at timestamptz,
     constraint schedules_pkey primary key (shard, schedule),
     constraint missed_is_known check (missed in ('skip', 'one', 'all', 'window')),
     constraint window_comes_with_its_policy check ((missed = 'window') = (missed_window is not null)),
     constraint overlap_is_known check (overlap in ('allow', 'skip', 'queue', 'cancel')),
     constraint max_failures_starts_at_one check (max_failures >= 1),
-    constraint reason_only_when_disabled check (disabled_reason is null or not enabled)
+    constraint reason_only_when_disabled check (disabled_reason is null or not enabled),
+    constraint time_to_live_is_above_zero check (time_to_live > '0')
 ) with (fillfactor = 60);
 
 create index schedules_to_fire
 on durable.schedules (shard, next_due_at)
 where enabled and next_due_at is not null;
-
-create table durable.schedule_fires (
-    shard smallint not null,
-    schedule text not null,
-    due_at timestamptz not null,
-    fired_at timestamptz not null,
-    cause text not null,
-    outcome text not null,
-    execution_id uuid,
-    -- When the end of its execution was counted as a success or a failure.
-    judged_at timestamptz,
-    constraint schedule_fires_pkey primary key (shard, schedule, due_at),
-    constraint cause_is_known check (cause in ('due', 'trigger', 'backfill')),
-    constraint outcome_is_known check (outcome in ('started', 'queued', 'skipped')),
-    constraint started_with_an_execution check ((outcome = 'started') = (execution_id is not null))
-) with (fillfactor = 80);
-
-create index schedule_fires_open
-on durable.schedule_fires (shard, schedule, due_at)
-where outcome = 'started' and judged_at is null;
-
-create index schedule_fires_queued
-on durable.schedule_fires (shard, schedule, due_at)
-where outcome = 'queued';
