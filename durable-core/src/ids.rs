@@ -1,4 +1,4 @@
-//! Identifiers: of executions and workers, the epoch that fences writes, and the shard that rows live in.
+//! Identifiers of executions and workers, and the epoch that fences writes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
-
-/// The shard of every row, on a plain Postgres; the leading column of every key, so that the schema can be distributed.
-pub(crate) const SHARD: i16 = 0;
 
 /// The id of an execution: a UUIDv7, so ids sort by the time they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 -- expand: one row for each worker: the time under one id of a process that runs executions, and the lease under which it does so.
 create table durable.workers (
-    shard smallint not null,
     -- A new id at each start, and after the worker was declared lost. Written once, by the worker, as are the columns up to `lease`.
     worker_id uuid not null,
     host text not null,
@@ -31,7 +30,7 @@ create table durable.workers (
     unresponsive_since timestamptz,
     -- The executions whose code does not return.
     stuck_executions uuid[] not null default '{}',
-    constraint workers_pkey primary key (shard, worker_id)
+    constraint workers_pkey primary key (worker_id)
 ) with (
     fillfactor = 50,
     -- A few rows that are updated all the time.

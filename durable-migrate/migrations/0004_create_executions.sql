@@ -1,6 +1,5 @@
 -- expand: one row for each execution. Columns that change are last, so that an update writes only the end of the row to the WAL.
 create table durable.executions (
-    shard smallint not null,
     -- A UUIDv7, made by whoever starts the execution. The columns up to `input` are written at its creation; only a debounced start
     -- changes some of them, until the execution begins.
     execution_id uuid not null,
@@ -65,7 +64,7 @@ create table durable.executions (
     output json,
     -- Why it failed or, while it waits, why it was stopped.
     error json,
-    constraint executions_pkey primary key (shard, execution_id),
+    constraint executions_pkey primary key (execution_id),
     constraint state_is_known check (state in (
         'pending', 'running', 'waiting', 'completed', 'failed', 'cancelled',
         'compensating', 'compensated', 'compensation_failed'
@@ -95,64 +94,64 @@ create table durable.executions (
 
 -- A start with a key finds the execution that has it.
 create unique index executions_by_key
-on durable.executions (shard, workflow, key)
+on durable.executions (workflow, key)
 where key is not null;
 
 create unique index executions_by_deduplication_key
-on durable.executions (shard, workflow, deduplication_key)
+on durable.executions (workflow, deduplication_key)
 where deduplication_key is not null and finished_at is null;
 
 create unique index executions_debounced
-on durable.executions (shard, workflow, debounce_key)
+on durable.executions (workflow, debounce_key)
 where debounce_key is not null and state = 'pending' and epoch = 0;
 
 -- Claims without concurrency keys, in line.
 create index executions_by_rank
-on durable.executions (shard, queue, rank, execution_id)
+on durable.executions (queue, rank, execution_id)
 where state = 'pending' and wake_at is null and concurrency_key is null;
 
 -- Claims while the rate of the queue allows no more beginnings.
 create index executions_begun
-on durable.executions (shard, queue, rank, execution_id)
+on durable.executions (queue, rank, execution_id)
 where state = 'pending' and wake_at is null and concurrency_key is null and epoch > 0;
 
 -- Claims key by key. Executions that have begun come before the others: a key that may begin nothing now goes on with these.
 create index executions_by_turn
-on durable.executions (shard, queue, workflow, concurrency_key, (epoch = 0), rank, execution_id)
+on durable.executions (queue, workflow, concurrency_key, (epoch = 0), rank, execution_id)
 where state = 'pending' and wake_at is null and concurrency_key is not null;
 
 -- Limits of concurrency keys count these.
 create index executions_running_by_key
-on durable.executions (shard, workflow, concurrency_key)
+on durable.executions (workflow, concurrency_key)
 where state = 'running' and concurrency_key is not null;
 
 -- Rescue, limits of queues and the doctor.
 create index executions_by_worker
-on durable.executions (shard, worker_id)
+on durable.executions (worker_id)
 where state = 'running';
 
 create index executions_to_wake
-on durable.executions (shard, wake_at)
+on durable.executions (wake_at)
 where wake_at is not null;
 
 create index executions_to_expire
-on durable.executions (shard, expires_at)
+on durable.executions (expires_at)
 where expires_at is not null;
 
 create index executions_by_parent
-on durable.executions (shard, parent_id)
+on durable.executions (parent_id)
 where parent_id is not null;
 
 -- Children that end when their parent does.
 create index executions_unfinished_children
-on durable.executions (shard, parent_id)
+on durable.executions (parent_id)
 where parent_id is not null and finished_at is null;
 
 -- Children whose parent is still to be notified of their end.
 create index executions_to_tell
-on durable.executions (shard, execution_id)
+on durable.executions (execution_id)
 where parent_bond = 'awaited' and finished_at is not null;
 
 create index executions_by_origin
-on durable.executions (shard, forked_from)
+on durable.executions (forked_from)
 where forked_from is not null;

@@ -1,7 +1,6 @@
 -- expand: the committed outcome of each step, and of each race. A row is inserted once and never changed.
 -- Written by the worker that holds the execution; copied by `take_over` for a retry or a fork.
 create table durable.checkpoints (
-    shard smallint not null,
     execution_id uuid not null,
     -- Its number in the order of writing.
     ordinal bigint not null default nextval('durable.journal_ordinals'),
@@ -17,7 +16,7 @@ create table durable.checkpoints (
     key text not null,
     output json,
     error json,
-    constraint checkpoints_pkey primary key (shard, execution_id, key),
+    constraint checkpoints_pkey primary key (execution_id, key),
     constraint output_or_error check ((output is null) <> (error is null))
 ) with (
     -- Only inserted and pruned: frozen often enough to be frozen in small parts.

@@ -1,7 +1,6 @@
 -- expand: attempts of a step that did not end it: attempts that failed and are repeated, and those that have run for long.
 -- Written by the worker that holds the execution.
 create table durable.attempts (
-    shard smallint not null,
     execution_id uuid not null,
     started_at timestamptz not null,
     -- When it failed; null while it runs, or if it was interrupted.
@@ -13,7 +12,7 @@ create table durable.attempts (
     -- The key of the step in the journal.
     key text not null,
     error json,
-    constraint attempts_pkey primary key (shard, execution_id, key, attempt),
+    constraint attempts_pkey primary key (execution_id, key, attempt),
     constraint failed_attempts_say_why check ((finished_at is null) = (error is null))
 ) with (
     autovacuum_vacuum_scale_factor = 0.05,

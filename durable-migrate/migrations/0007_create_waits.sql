@@ -1,6 +1,5 @@
 -- expand: what an execution waits for, and who won: the answer, or the time.
 create table durable.waits (
-    shard smallint not null,
     -- The columns up to `metadata` are written by the worker that registers the wait; `child_id` right after, with the child.
     execution_id uuid not null,
     -- Its number in the order of writing.
@@ -38,7 +37,7 @@ create table durable.waits (
     arrival bigint,
     answered_by text,
     payload json,
-    constraint waits_pkey primary key (shard, execution_id, key),
+    constraint waits_pkey primary key (execution_id, key),
     constraint kind_is_known check (kind in ('sleep', 'event', 'input', 'topic', 'child')),
     constraint form_is_known check (form in ('approval', 'choice', 'choices', 'text', 'number', 'form')),
     constraint outcome_is_known check (outcome in ('elapsed', 'received', 'timed_out', 'cancelled')),
@@ -53,10 +52,10 @@ create table durable.waits (
 
 -- The questions that are open, for people.
 create index waits_for_input
-on durable.waits (shard, due_at, execution_id)
+on durable.waits (due_at, execution_id)
 where kind = 'input' and outcome is null;
 
 -- A publication finds the waits that it is for.
 create index waits_for_topic
-on durable.waits (shard, name, correlation)
+on durable.waits (name, correlation)
 where kind = 'topic' and outcome is null;

@@ -1,6 +1,5 @@
 -- expand: events and answers that came before anything waited for them, in order of arrival.
 create table durable.mailbox (
-    shard smallint not null,
     -- Whom it is for.
     execution_id uuid not null,
     -- Its place. A message that a wait had taken returns to the place it had.
@@ -14,7 +13,7 @@ create table durable.mailbox (
     -- Who answered, as the client says.
     sent_by text,
     payload json not null,
-    constraint mailbox_pkey primary key (shard, execution_id, arrival),
+    constraint mailbox_pkey primary key (execution_id, arrival),
     constraint kind_is_known check (kind in ('event', 'input'))
 ) with (
     -- Rows come and go at once.

@@ -1,6 +1,5 @@
 -- expand: messages that a wait could not use, with the reason. The wait went on without them. Written by `refuse_messages`.
 create table durable.refusals (
-    shard smallint not null,
     execution_id uuid not null,
     refused_at timestamptz not null,
     message_id uuid not null,
@@ -13,5 +12,5 @@ create table durable.refusals (
     reason text not null,
     sent_by text,
     payload json,
-    constraint refusals_pkey primary key (shard, execution_id, key, message_id)
+    constraint refusals_pkey primary key (execution_id, key, message_id)
 );

@@ -1,6 +1,5 @@
 -- expand: the limits of a queue over all workers, and whose turn it is. Most queues have no row.
 create table durable.queues (
-    shard smallint not null,
     queue text not null,
     -- How many executions may run at once. Null for no limit, here and below. Written by `set_queue_limits`.
     concurrency int,
@@ -18,7 +17,7 @@ create table durable.queues (
     turn_workflow text,
     turn_key text,
     keys_first boolean not null default true,
-    constraint queues_pkey primary key (shard, queue),
+    constraint queues_pkey primary key (queue),
     constraint queue_is_not_empty check (queue <> ''),
     constraint concurrency_starts_at_one check (concurrency >= 1),
     constraint rate_starts_at_one check (rate >= 1),

@@ -1,6 +1,5 @@
 -- expand: what starts a workflow again and again.
 create table durable.schedules (
-    shard smallint not null,
     -- Its name. The columns up to `updated_at` are written by whoever puts or declares it.
     schedule text not null,
     created_at timestamptz not null,
@@ -40,7 +39,7 @@ create table durable.schedules (
     last_error json,
     -- When it fires next; null if never again. Written by each firing.
     next_due_at timestamptz,
-    constraint schedules_pkey primary key (shard, schedule),
+    constraint schedules_pkey primary key (schedule),
     constraint missed_is_known check (missed in ('skip', 'one', 'all', 'window')),
     constraint window_comes_with_its_policy check ((missed = 'window') = (missed_window is not null)),
     constraint overlap_is_known check (overlap in ('allow', 'skip', 'queue', 'cancel')),
@@ -50,5 +49,5 @@ create table durable.schedules (
 ) with (fillfactor = 60);
 
 create index schedules_to_fire
-on durable.schedules (shard, next_due_at)
+on durable.schedules (next_due_at)
 where enabled and next_due_at is not null;

@@ -2,16 +2,16 @@
 -- Fills each table with a likely mix of rows, analyzes it and empties it. The statistics stay until there is something to analyze.
 do $$
 begin
-    insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-    select 0, gen_random_uuid(), 'host', n, '{default}', now(), now()
+    insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+    select gen_random_uuid(), 'host', n, '{default}', now(), now()
     from generate_series(1, 100) as n;
 
     insert into durable.executions (
-        shard, execution_id, created_at, version, priority, workflow, queue, key, concurrency_key, deduplication_key, debounce_key,
+        execution_id, created_at, version, priority, workflow, queue, key, concurrency_key, deduplication_key, debounce_key,
         schedule, scheduled_for, parent_id, parent_key, parent_bond, forked_from, input, state, epoch, claims, worker_id, rank, wake_at
     )
     select
-        0, gen_random_uuid(), now(), 1, 0, 'workflow', 'default', case when n % 2 = 0 then n::text end,
+        gen_random_uuid(), now(), 1, 0, 'workflow', 'default', case when n % 2 = 0 then n::text end,
         case when n % 3 = 0 then (n % 30)::text end, case when n % 5 = 0 then n::text end, case when n % 7 = 0 then n::text end,
         case when n % 5 = 1 then 'schedule' end, case when n % 5 = 1 then now() end,
         case when n % 5 = 2 then gen_random_uuid() end, case when n % 5 = 2 then 'child' end, case when n % 5 = 2 then 'awaited' end,
@@ -20,37 +20,37 @@ begin
         now() + n * interval '1 second', case when n % 4 = 2 then now() end
     from generate_series(1, 1000) as n;
 
-    insert into durable.checkpoints (shard, execution_id, digest, started_at, finished_at, attempt, key, output)
-    select 0, execution_id, 1, now(), now(), 1, 'step ' || n, 'null'
+    insert into durable.checkpoints (execution_id, digest, started_at, finished_at, attempt, key, output)
+    select execution_id, 1, now(), now(), 1, 'step ' || n, 'null'
     from durable.executions
     cross join generate_series(1, 3) as n;
 
-    insert into durable.attempts (shard, execution_id, started_at, attempt, key)
-    select 0, execution_id, now(), n, 'step'
+    insert into durable.attempts (execution_id, started_at, attempt, key)
+    select execution_id, now(), n, 'step'
     from durable.executions
     cross join generate_series(1, 2) as n;
 
-    insert into durable.waits (shard, execution_id, started_at, due_at, key, kind, name)
-    select 0, execution_id, now(), now(), 'wait ' || n, (array['sleep', 'event', 'input'])[n], ''
+    insert into durable.waits (execution_id, started_at, due_at, key, kind, name)
+    select execution_id, now(), now(), 'wait ' || n, (array['sleep', 'event', 'input'])[n], ''
     from durable.executions
     cross join generate_series(1, 3) as n;
 
-    insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload)
-    select 0, execution_id, gen_random_uuid(), now(), 'event', 'name', 'null'
+    insert into durable.mailbox (execution_id, message_id, sent_at, kind, name, payload)
+    select execution_id, gen_random_uuid(), now(), 'event', 'name', 'null'
     from durable.executions;
 
     insert into durable.schedules (
-        shard, schedule, created_at, workflow, version, queue, priority, input, rule, timezone, jitter, missed, overlap, declared,
+        schedule, created_at, workflow, version, queue, priority, input, rule, timezone, jitter, missed, overlap, declared,
         revision, updated_at, enabled, failures, next_due_at
     )
     select
-        0, 'schedule ' || n, now(), 'workflow', 1, 'default', 0, 'null', '@daily', 'UTC', '0', 'one',
+        'schedule ' || n, now(), 'workflow', 1, 'default', 0, 'null', '@daily', 'UTC', '0', 'one',
         (array['allow', 'skip', 'queue', 'cancel'])[n % 4 + 1], false, 1, now(), n % 8 > 0, 0, now() + n * interval '1 minute'
     from generate_series(1, 1000) as n;
 
-    insert into durable.schedule_fires (shard, schedule, due_at, fired_at, cause, outcome, execution_id, judged_at)
+    insert into durable.schedule_fires (schedule, due_at, fired_at, cause, outcome, execution_id, judged_at)
     select
-        0, schedule, now() - n * interval '1 day', now() - n * interval '1 day', 'due', outcome,
+        schedule, now() - n * interval '1 day', now() - n * interval '1 day', 'due', outcome,
         case when outcome = 'started' then gen_random_uuid() end,
         case when outcome = 'started' and n > 2 then now() end
     from durable.schedules

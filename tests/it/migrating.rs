@@ -413,10 +413,10 @@ async fn a_role_with_the_printed_grants_works_but_cannot_migrate() {
         let refusal = run(&pool, forbidden).await.unwrap_err();
         assert_eq!(refusal.as_database_error().unwrap().code().as_deref(), Some("42501"), "{forbidden}: {refusal}");
     }
-    let lost = "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until, lost_at)
-                select 0, gen_random_uuid(), 'here', 1, '{}', now(), now(), case when n > 1 then now() end from generate_series(1, 3) as n";
+    let lost = "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until, lost_at)
+                select gen_random_uuid(), 'here', 1, '{}', now(), now(), case when n > 1 then now() end from generate_series(1, 3) as n";
     run(database.pool(), lost).await.unwrap();
-    run(&pool, "select durable.forget_workers(0::smallint)").await.unwrap();
+    run(&pool, "select durable.forget_workers()").await.unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from durable.workers").fetch_one(&pool).await.unwrap();
     assert_eq!(left, 1, "workers that are lost and hold nothing are forgotten");
     run(database.pool(), "update durable.function_digest set digest = '', release = '0.0.1'").await.unwrap();

@@ -99,9 +99,7 @@ async fn what_is_published_cancelled_and_rolled_back_by_sql_says_whom_it_met() {
     let ids: Vec<Uuid> = database.values("select durable.start('listener') from generate_series(1, 3)").await;
     eventually("all listen", async || {
         database
-            .count(
-                "select count(*) from durable.waits join durable.executions using (shard, execution_id) where state = 'waiting'",
-            )
+            .count("select count(*) from durable.waits join durable.executions using (execution_id) where state = 'waiting'")
             .await
             == 3
     })
