@@ -5,27 +5,25 @@ create table durable.attempts (
     started_at timestamp with time zone not null,
     finished_at timestamp with time zone,
     retry_at timestamp with time zone,
-    shard smallint not null,
     attempt smallint not null,
     key text not null,
     error json,
-    constraint attempts_pkey PRIMARY KEY (shard, execution_id, key, attempt),
+    constraint attempts_pkey PRIMARY KEY (execution_id, key, attempt),
     constraint failed_attempts_say_why CHECK ((finished_at IS NULL) = (error IS NULL))
 ) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.checkpoints (
     execution_id uuid not null,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     digest bigint,
     started_at timestamp with time zone not null,
     finished_at timestamp with time zone not null,
-    shard smallint not null,
+    undo_order integer,
     attempt smallint not null,
     key text not null,
     output json,
     error json,
-    undo_order integer,
-    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
-    constraint checkpoints_pkey PRIMARY KEY (shard, execution_id, key),
+    constraint checkpoints_pkey PRIMARY KEY (execution_id, key),
     constraint output_or_error CHECK ((output IS NULL) <> (error IS NULL))
 ) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 
@@ -38,17 +36,15 @@ create table durable.clock (
 );
 
 create table durable.duties (
-    shard smallint not null,
     duty text not null,
     due_at timestamp with time zone not null,
     taken_at timestamp with time zone not null,
     worker_id uuid not null,
     done_at timestamp with time zone,
-    constraint duties_pkey PRIMARY KEY (shard, duty)
+    constraint duties_pkey PRIMARY KEY (duty)
 ) with (fillfactor=50);
 
 create table durable.executions (
-    shard smallint not null,
     execution_id uuid not null,
     created_at timestamp with time zone not null,
     version integer not null,
@@ -56,37 +52,37 @@ create table durable.executions (
     workflow text not null,
     queue text not null,
     key text,
+    concurrency_key text,
+    deduplication_key text,
+    debounce_key text,
+    schedule text,
+    scheduled_for timestamp with time zone,
+    parent_id uuid,
+    parent_key text,
+    forked_from uuid,
+    namespace uuid,
+    undoes uuid,
+    trace_context text,
     input json not null,
     state text not null,
+    parent_bond text,
     epoch integer not null,
     claims smallint not null,
     worker_id uuid,
+    rank timestamp with time zone,
     wake_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    paused_at timestamp with time zone,
     started_at timestamp with time zone,
     deadline_at timestamp with time zone,
+    rested_ordinal bigint,
+    rollback json,
     finished_at timestamp with time zone,
     output json,
     error json,
-    parent_id uuid,
-    parent_key text,
-    parent_bond text,
-    rollback json,
-    undoes uuid,
-    rank timestamp with time zone,
-    concurrency_key text,
-    schedule text,
-    scheduled_for timestamp with time zone,
-    paused_at timestamp with time zone,
-    forked_from uuid,
-    namespace uuid,
-    deduplication_key text,
-    debounce_key text,
-    expires_at timestamp with time zone,
-    trace_context text,
-    rested_ordinal bigint,
-    constraint executions_pkey PRIMARY KEY (shard, execution_id),
+    constraint executions_pkey PRIMARY KEY (execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
-    constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0) NOT VALID,
+    constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
     constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
     constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
@@ -108,51 +104,47 @@ create table durable.function_digest (
 );
 
 create table durable.mailbox (
-    shard smallint not null,
     execution_id uuid not null,
     arrival bigint generated always as identity not null,
     message_id uuid not null,
     sent_at timestamp with time zone not null,
     kind text not null,
     name text not null,
-    payload json not null,
     sent_by text,
-    constraint mailbox_pkey PRIMARY KEY (shard, execution_id, arrival),
+    payload json not null,
+    constraint mailbox_pkey PRIMARY KEY (execution_id, arrival),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['event'::text, 'input'::text]))
 ) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.migrations (
     version integer not null,
     name text not null,
+    kind text not null,
     checksum text not null,
     applied_at timestamp with time zone default clock_timestamp() not null,
-    kind text,
     constraint migrations_pkey PRIMARY KEY (version),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
 );
 
 create table durable.publications (
-    shard smallint not null,
-    topic text not null,
-    key text not null,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     published_at timestamp with time zone not null,
     message_id uuid not null,
-    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
-    constraint publications_pkey PRIMARY KEY (shard, topic, key)
+    topic text not null,
+    key text not null,
+    constraint publications_pkey PRIMARY KEY (topic, key)
 );
 
 create table durable.queue_starts (
-    shard smallint not null,
     queue text not null,
     key text not null,
     started_at timestamp with time zone not null,
     starts integer not null,
-    constraint queue_starts_pkey PRIMARY KEY (shard, queue, key, started_at) INCLUDE (starts)
+    constraint queue_starts_pkey PRIMARY KEY (queue, key, started_at) INCLUDE (starts)
 ) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.queues (
-    shard smallint not null,
     queue text not null,
     concurrency integer,
     rate integer,
@@ -164,7 +156,7 @@ create table durable.queues (
     turn_workflow text,
     turn_key text,
     keys_first boolean default true not null,
-    constraint queues_pkey PRIMARY KEY (shard, queue),
+    constraint queues_pkey PRIMARY KEY (queue),
     constraint concurrency_starts_at_one CHECK (concurrency >= 1),
     constraint key_rate_has_a_period CHECK ((key_rate IS NULL) = (key_rate_period IS NULL) AND key_rate_period > '00:00:00'::interval),
     constraint key_rate_starts_at_one CHECK (key_rate >= 1),
@@ -178,18 +170,16 @@ create table durable.refusals (
     execution_id uuid not null,
     refused_at timestamp with time zone not null,
     message_id uuid not null,
-    shard smallint not null,
     key text not null,
     kind text not null,
     name text not null,
     reason text not null,
-    payload json,
     sent_by text,
-    constraint refusals_pkey PRIMARY KEY (shard, execution_id, key, message_id)
+    payload json,
+    constraint refusals_pkey PRIMARY KEY (execution_id, key, message_id)
 );
 
 create table durable.schedule_fires (
-    shard smallint not null,
     schedule text not null,
     due_at timestamp with time zone not null,
     fired_at timestamp with time zone not null,
@@ -197,14 +187,13 @@ create table durable.schedule_fires (
     outcome text not null,
     execution_id uuid,
     judged_at timestamp with time zone,
-    constraint schedule_fires_pkey PRIMARY KEY (shard, schedule, due_at),
+    constraint schedule_fires_pkey PRIMARY KEY (schedule, due_at),
     constraint cause_is_known CHECK (cause = ANY (ARRAY['due'::text, 'trigger'::text, 'backfill'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['started'::text, 'queued'::text, 'skipped'::text])),
     constraint started_with_an_execution CHECK ((outcome = 'started'::text) = (execution_id IS NOT NULL))
 ) with (fillfactor=80);
 
 create table durable.schedules (
-    shard smallint not null,
     schedule text not null,
     created_at timestamp with time zone not null,
     workflow text not null,
@@ -213,6 +202,7 @@ create table durable.schedules (
     priority smallint not null,
     input json not null,
     concurrency_key text,
+    time_to_live interval,
     rule text not null,
     timezone text not null,
     starts_at timestamp with time zone,
@@ -230,8 +220,7 @@ create table durable.schedules (
     failures integer not null,
     last_error json,
     next_due_at timestamp with time zone,
-    time_to_live interval,
-    constraint schedules_pkey PRIMARY KEY (shard, schedule),
+    constraint schedules_pkey PRIMARY KEY (schedule),
     constraint max_failures_starts_at_one CHECK (max_failures >= 1),
     constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
     constraint overlap_is_known CHECK (overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text])),
@@ -242,29 +231,28 @@ create table durable.schedules (
 
 create table durable.waits (
     execution_id uuid not null,
+    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
     started_at timestamp with time zone not null,
     due_at timestamp with time zone,
-    resolved_at timestamp with time zone,
-    message_id uuid,
-    shard smallint not null,
+    child_id uuid,
+    digest bigint,
     key text not null,
     kind text not null,
     name text not null,
-    outcome text,
-    prompt text,
-    schema json,
-    payload json,
-    arrival bigint,
     names text[],
     correlation text,
-    child_id uuid,
+    prompt text,
+    schema json,
     form text,
     metadata json,
-    answered_by text,
-    digest bigint,
-    ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
+    outcome text,
+    resolved_at timestamp with time zone,
     resolved_ordinal bigint,
-    constraint waits_pkey PRIMARY KEY (shard, execution_id, key),
+    message_id uuid,
+    arrival bigint,
+    answered_by text,
+    payload json,
+    constraint waits_pkey PRIMARY KEY (execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
@@ -272,65 +260,64 @@ create table durable.waits (
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05);
 
 create table durable.workers (
-    shard smallint not null,
     worker_id uuid not null,
     host text not null,
     process_id integer not null,
     queues text[] not null,
+    slots integer[] default '{}'::integer[] not null,
+    workflows text[],
+    version text,
     started_at timestamp with time zone not null,
+    lease interval,
     lease_until timestamp with time zone not null,
     lost_at timestamp with time zone,
-    version text,
-    slots integer[] default '{}'::integer[] not null,
-    slots_in_use integer[] default '{}'::integer[] not null,
     deprecated_at timestamp with time zone,
-    workflows text[],
-    lease interval,
+    slots_in_use integer[] default '{}'::integer[] not null,
     troubles json,
     unresponsive_since timestamp with time zone,
     stuck_executions uuid[] default '{}'::uuid[] not null,
-    constraint workers_pkey PRIMARY KEY (shard, worker_id)
+    constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
-CREATE INDEX executions_begun ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
+CREATE INDEX executions_begun ON durable.executions USING btree (queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
 
-CREATE UNIQUE INDEX executions_by_deduplication_key ON durable.executions USING btree (shard, workflow, deduplication_key) WHERE ((deduplication_key IS NOT NULL) AND (finished_at IS NULL));
+CREATE UNIQUE INDEX executions_by_deduplication_key ON durable.executions USING btree (workflow, deduplication_key) WHERE ((deduplication_key IS NOT NULL) AND (finished_at IS NULL));
 
-CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (shard, workflow, key) WHERE (key IS NOT NULL);
+CREATE UNIQUE INDEX executions_by_key ON durable.executions USING btree (workflow, key) WHERE (key IS NOT NULL);
 
-CREATE INDEX executions_by_origin ON durable.executions USING btree (shard, forked_from) WHERE (forked_from IS NOT NULL);
+CREATE INDEX executions_by_origin ON durable.executions USING btree (forked_from) WHERE (forked_from IS NOT NULL);
 
-CREATE INDEX executions_by_parent ON durable.executions USING btree (shard, parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX executions_by_parent ON durable.executions USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 
-CREATE INDEX executions_by_rank ON durable.executions USING btree (shard, queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL));
+CREATE INDEX executions_by_rank ON durable.executions USING btree (queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL));
 
-CREATE INDEX executions_by_turn ON durable.executions USING btree (shard, queue, workflow, concurrency_key, ((epoch = 0)), rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NOT NULL));
+CREATE INDEX executions_by_turn ON durable.executions USING btree (queue, workflow, concurrency_key, ((epoch = 0)), rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NOT NULL));
 
-CREATE INDEX executions_by_worker ON durable.executions USING btree (shard, worker_id) WHERE (state = 'running'::text);
+CREATE INDEX executions_by_worker ON durable.executions USING btree (worker_id) WHERE (state = 'running'::text);
 
-CREATE UNIQUE INDEX executions_debounced ON durable.executions USING btree (shard, workflow, debounce_key) WHERE ((debounce_key IS NOT NULL) AND (state = 'pending'::text) AND (epoch = 0));
+CREATE UNIQUE INDEX executions_debounced ON durable.executions USING btree (workflow, debounce_key) WHERE ((debounce_key IS NOT NULL) AND (state = 'pending'::text) AND (epoch = 0));
 
-CREATE INDEX executions_running_by_key ON durable.executions USING btree (shard, workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
+CREATE INDEX executions_running_by_key ON durable.executions USING btree (workflow, concurrency_key) WHERE ((state = 'running'::text) AND (concurrency_key IS NOT NULL));
 
-CREATE INDEX executions_to_expire ON durable.executions USING btree (shard, expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX executions_to_expire ON durable.executions USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
-CREATE INDEX executions_to_tell ON durable.executions USING btree (shard, execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
+CREATE INDEX executions_to_tell ON durable.executions USING btree (execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
 
-CREATE INDEX executions_to_wake ON durable.executions USING btree (shard, wake_at) WHERE (wake_at IS NOT NULL);
+CREATE INDEX executions_to_wake ON durable.executions USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
-CREATE INDEX executions_unfinished_children ON durable.executions USING btree (shard, parent_id) WHERE ((parent_id IS NOT NULL) AND (finished_at IS NULL));
+CREATE INDEX executions_unfinished_children ON durable.executions USING btree (parent_id) WHERE ((parent_id IS NOT NULL) AND (finished_at IS NULL));
 
-CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (shard, queue, started_at) WHERE (key <> ''::text);
+CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (queue, started_at) WHERE (key <> ''::text);
 
-CREATE INDEX schedule_fires_open ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
+CREATE INDEX schedule_fires_open ON durable.schedule_fires USING btree (schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
 
-CREATE INDEX schedule_fires_queued ON durable.schedule_fires USING btree (shard, schedule, due_at) WHERE (outcome = 'queued'::text);
+CREATE INDEX schedule_fires_queued ON durable.schedule_fires USING btree (schedule, due_at) WHERE (outcome = 'queued'::text);
 
-CREATE INDEX schedules_to_fire ON durable.schedules USING btree (shard, next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
+CREATE INDEX schedules_to_fire ON durable.schedules USING btree (next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
 
-CREATE INDEX waits_for_input ON durable.waits USING btree (shard, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
+CREATE INDEX waits_for_input ON durable.waits USING btree (due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
-CREATE INDEX waits_for_topic ON durable.waits USING btree (shard, name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
+CREATE INDEX waits_for_topic ON durable.waits USING btree (name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
 
 create view durable.present as
  SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
@@ -339,7 +326,7 @@ create view durable.present as
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
 --     returns integer, volatile
 
--- function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch integer, cause json)
+-- function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch integer, cause json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.beside(one text, other text)
@@ -360,19 +347,19 @@ create view durable.present as
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable
 
--- function durable.choose(shard smallint, queue text, room integer, workflows text[], labels text[], key_limits integer[], OUT at timestamp with time zone, OUT chosen uuid[], OUT limited boolean, OUT retry_at timestamp with time zone)
+-- function durable.choose(queue text, room integer, workflows text[], labels text[], key_limits integer[], OUT at timestamp with time zone, OUT chosen uuid[], OUT limited boolean, OUT retry_at timestamp with time zone)
 --     returns record, volatile
 
--- function durable.claim(shard smallint, worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
+-- function durable.claim(worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
--- function durable.commit_step(shard smallint, worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
+-- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
 
--- function durable.cut_off(shard smallint, execution_id uuid)
+-- function durable.cut_off(execution_id uuid)
 --     returns boolean, stable
 
--- function durable.debounce(shard smallint, workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
+-- function durable.debounce(workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
 --     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
@@ -387,7 +374,7 @@ create view durable.present as
 -- function durable.deprecate_worker(worker_id uuid)
 --     returns void, volatile
 
--- function durable.drop_waits(shard smallint, held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
+-- function durable.drop_waits(held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
 
 -- function durable.enlist_children(parent_ids uuid[])
@@ -396,10 +383,10 @@ create view durable.present as
 -- function durable.failure(kind text, message text)
 --     returns json, immutable
 
--- function durable.fire_schedules(shard smallint, names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
+-- function durable.fire_schedules(names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
 --     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
 
--- function durable.forget_workers(shard smallint)
+-- function durable.forget_workers()
 --     returns void, volatile, security definer
 
 -- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
@@ -408,7 +395,7 @@ create view durable.present as
 -- function durable.give_up(execution_ids uuid[], failure json, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.judge_fires(shard smallint, schedules text[], at timestamp with time zone)
+-- function durable.judge_fires(schedules text[], at timestamp with time zone)
 --     returns void, volatile
 
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
@@ -420,10 +407,10 @@ create view durable.present as
 -- function durable.lock_mailbox(execution_id uuid)
 --     returns void, volatile
 
--- function durable.lost_holders(shard smallint)
+-- function durable.lost_holders()
 --     returns SETOF uuid, stable
 
--- function durable.match_messages(shard smallint, held uuid[], at timestamp with time zone)
+-- function durable.match_messages(held uuid[], at timestamp with time zone)
 --     returns void, volatile
 
 -- function durable.new_id()
@@ -435,7 +422,7 @@ create view durable.present as
 -- function durable.open_names(execution_id uuid, kind text)
 --     returns text[], stable
 
--- function durable.park(shard smallint, worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[], refused_execution_ids uuid[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[], watched_execution_ids uuid[], watched_keys text[])
+-- function durable.park(worker_id uuid, execution_ids uuid[], epochs integer[], wake_ats timestamp with time zone[], stays boolean[], open_counts integer[], wait_execution_ids uuid[], wait_keys text[], wait_kinds text[], wait_names text[], wait_delays double precision[], wait_due_ats timestamp with time zone[], wait_prompts text[], wait_schemas text[], wait_details text[], dropped_execution_ids uuid[], dropped_keys text[], refused_execution_ids uuid[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[], watched_execution_ids uuid[], watched_keys text[])
 --     returns TABLE(execution_id uuid, outcome text, resolved json, wake_at timestamp with time zone), volatile
 
 -- function durable.pause(execution_id uuid)
@@ -444,7 +431,7 @@ create view durable.present as
 -- function durable.pause_queue(queue text)
 --     returns void, volatile
 
--- function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch integer, reason json)
+-- function durable.poison(worker_id uuid, execution_id uuid, epoch integer, reason json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.provide_input(execution_id uuid, name text, value json, message_id uuid DEFAULT gen_random_uuid(), answered_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text, OUT open_names text[])
@@ -456,7 +443,7 @@ create view durable.present as
 -- function durable.rank(begins_at timestamp with time zone, priority smallint)
 --     returns timestamp with time zone, stable
 
--- function durable.refuse_messages(shard smallint, held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
+-- function durable.refuse_messages(held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
 --     returns void, volatile
 
 -- function durable.resume(execution_id uuid)
@@ -486,19 +473,19 @@ create view durable.present as
 -- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval, time_to_live interval DEFAULT NULL::interval, trace_context text DEFAULT NULL::text)
 --     returns uuid, volatile
 
--- function durable.start_children(shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
+-- function durable.start_children(held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
 --     returns void, volatile
 
--- function durable.start_fires(shard smallint, names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
+-- function durable.start_fires(names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
 --     returns SETOF durable.schedule_fires, volatile
 
--- function durable.start_many(shard smallint, execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
+-- function durable.start_many(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
 
--- function durable.tell_parents(shard smallint, child_ids uuid[])
+-- function durable.tell_parents(child_ids uuid[])
 --     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
 
 -- function durable.to_repeat(execution_id uuid)
@@ -510,7 +497,7 @@ create view durable.present as
 -- function durable.try_lock_mailbox(execution_id uuid)
 --     returns boolean, volatile
 
--- function durable.undoable(shard smallint, execution_id uuid)
+-- function durable.undoable(execution_id uuid)
 --     returns boolean, stable
 
 -- function durable.wake_for_message(execution_id uuid)

@@ -8,24 +8,24 @@ use uuid::Uuid;
 pub(crate) const BATCH: usize = 500;
 
 const INSERT: &str = "insert into durable.executions
-    (shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
-    select 0, id, clock_timestamp(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, clock_timestamp() from unnest($1::uuid[]) as id";
+    (execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
+    select id, clock_timestamp(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, clock_timestamp() from unnest($1::uuid[]) as id";
 
 const CLAIM: &str = "update durable.executions
     set state = 'running', worker_id = $1, epoch = epoch + 1, claims = claims + 1, started_at = clock_timestamp()
-    where shard = 0 and execution_id = any (array(
+    where execution_id = any (array(
         select execution_id from durable.executions
-        where shard = 0 and queue = 'default' and state = 'pending' and wake_at is null and concurrency_key is null
+        where queue = 'default' and state = 'pending' and wake_at is null and concurrency_key is null
         order by rank, execution_id limit $2 for no key update skip locked))
     returning execution_id";
 
 const CHECKPOINT: &str = "insert into durable.checkpoints
-    (execution_id, digest, started_at, finished_at, shard, attempt, key, output)
-    select id, 1234567890123456789, clock_timestamp(), clock_timestamp(), 0, 1, $2, '1' from unnest($1::uuid[]) as id";
+    (execution_id, digest, started_at, finished_at, attempt, key, output)
+    select id, 1234567890123456789, clock_timestamp(), clock_timestamp(), 1, $2, '1' from unnest($1::uuid[]) as id";
 
 const COMPLETE: &str = "update durable.executions
     set state = 'completed', output = '1', claims = 0, finished_at = clock_timestamp()
-    where shard = 0 and execution_id = any ($1)";
+    where execution_id = any ($1)";
 
 /// One connection that writes as plainly as can be.
 pub(crate) struct Floor {

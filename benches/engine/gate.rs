@@ -41,7 +41,7 @@ impl Watch {
 
     /// Returns when so many executions are in that state.
     pub(crate) async fn all_are(&mut self, state: &str, executions: usize) -> Result<()> {
-        let count = "select count(*) from durable.executions where shard = 0 and state = $1";
+        let count = "select count(*) from durable.executions where state = $1";
         loop {
             let found: i64 = query_scalar(count).bind(state).fetch_one(&mut self.connection).await?;
             if found.cast_unsigned() >= executions as u64 {

@@ -1,4 +1,4 @@
-//! Identifiers: of executions and workers, the epoch that fences writes, and the shard that rows live in.
+//! Identifiers of executions and workers, and the epoch that fences writes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,39 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind};
 
-/// The shard of every row, on a plain Postgres; the leading column of every key, so that the schema can be distributed.
-pub(crate) const SHARD: i16 = 0;
+pub use home::Home;
+
+mod home;
 
 /// The id of an execution: a UUIDv7, so ids sort by the time they were made.
+///
+/// ```text
+/// 01989f2c-7b12-7c03-9e5a-4b1f60d2a000
+/// └─────┬─────┘ │└────────┬────────┘└┴─ the home: the last twelve bits, three hexadecimal digits
+///       │       │         └─ order within the millisecond, then chance
+///       │       └─ the version, 7
+///       └─ milliseconds since 1970
+/// ```
+///
+/// The [`Home`] comes last, so it does not disturb the order. `durable.new_id()` in SQL makes ids of the same layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExecutionId(Uuid);
 
 impl ExecutionId {
+    /// Makes a new id in home 0.
     pub(crate) fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self::new_in(Home::default())
+    }
+
+    /// Makes a new id in a home. Ids that one process makes sort in the order in which it makes them, whatever their homes.
+    pub fn new_in(home: Home) -> Self {
+        Self(home.mark(Uuid::now_v7()))
+    }
+
+    /// The home that the id names. Of a UUID that Durable did not make, these twelve bits mean nothing.
+    pub fn home(self) -> Home {
+        Home::of(self.0)
     }
 
     /// The id as a UUID.
@@ -150,6 +172,27 @@ impl Epoch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_id_is_in_home_0_unless_told_otherwise() {
+        assert_eq!(ExecutionId::new().home(), Home::default());
+        assert_eq!(Home::default().number(), 0);
+        let last = Home::try_from(Home::COUNT - 1).unwrap();
+        let id = ExecutionId::new_in(last);
+        assert_eq!(id.home(), last);
+        assert_eq!(id.as_uuid().get_version_num(), 7);
+        assert!(id.to_string().ends_with("fff"), "{id}");
+    }
+
+    #[test]
+    fn ids_sort_in_the_order_in_which_they_are_made_whatever_their_homes() {
+        // Many in each millisecond, in homes of falling numbers.
+        let homes = (0..Home::COUNT).rev().cycle().take(20_000);
+        let ids: Vec<ExecutionId> = homes.map(|number| ExecutionId::new_in(Home::try_from(number).unwrap())).collect();
+        assert!(ids.is_sorted());
+        let distinct: std::collections::HashSet<_> = ids.iter().map(|id| id.as_uuid().as_u128() >> 12).collect();
+        assert_eq!(distinct.len(), ids.len());
+    }
 
     #[test]
     fn a_prefix_spans_the_ids_that_begin_so() {

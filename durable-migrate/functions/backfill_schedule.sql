@@ -22,7 +22,7 @@ begin
     end if;
     select revision into target
     from durable.schedules
-    where shard = 0 and schedule = backfill_schedule.schedule
+    where schedule = backfill_schedule.schedule
     for no key update;
     if target is null then
         raise exception 'there is no schedule `%`', backfill_schedule.schedule
@@ -36,11 +36,10 @@ begin
         raise exception 'schedule `%` cannot be backfilled for times that are still to come', backfill_schedule.schedule
         using errcode = 'UD422', hint = 'give due times up to now';
     end if;
-    perform durable.judge_fires(0::smallint, array[backfill_schedule.schedule], at);
+    perform durable.judge_fires(array[backfill_schedule.schedule], at);
     return (
         select count(*)
         from durable.start_fires(
-            0::smallint,
             array[backfill_schedule.schedule],
             array_fill(backfill_schedule.schedule, array[cardinality(backfill_schedule.due_ats)]),
             backfill_schedule.due_ats,

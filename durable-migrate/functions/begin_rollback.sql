@@ -1,7 +1,7 @@
 -- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
 -- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row for itself if it was held,
 -- first, and one for each child, as of call_off.
-create or replace function durable.begin_rollback(shard smallint, worker_id uuid, execution_id uuid, epoch int, cause json)
+create or replace function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -17,8 +17,7 @@ begin
     from (
         select execution_id
         from durable.executions
-        where shard = begin_rollback.shard
-          and parent_id = begin_rollback.execution_id
+        where parent_id = begin_rollback.execution_id
           and parent_bond = 'awaited'
           and finished_at is null
         limit most
@@ -29,15 +28,14 @@ begin
     end if;
 
     perform from durable.workers as fence
-    where fence.shard = begin_rollback.shard and fence.worker_id = begin_rollback.worker_id and fence.lost_at is null
+    where fence.worker_id = begin_rollback.worker_id and fence.lost_at is null
     for key share;
     if not found then
         return;
     end if;
     update durable.executions as execution
     set rollback = cause, deadline_at = null, claims = 0
-    where execution.shard = begin_rollback.shard
-      and execution.execution_id = begin_rollback.execution_id
+    where execution.execution_id = begin_rollback.execution_id
       and execution.worker_id = begin_rollback.worker_id
       and execution.epoch = begin_rollback.epoch
       and execution.state = 'running'
@@ -48,12 +46,11 @@ begin
     return next;
     update durable.waits as waiting
     set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-    where waiting.shard = begin_rollback.shard
-      and waiting.execution_id = begin_rollback.execution_id
+    where waiting.execution_id = begin_rollback.execution_id
       and waiting.outcome is null;
     perform durable.enlist_children(array[begin_rollback.execution_id]);
     if cardinality(children) > 0 then
-        if durable.undoable(begin_rollback.shard, begin_rollback.execution_id) then
+        if durable.undoable(begin_rollback.execution_id) then
             return query
             select called_off.*
             from durable.call_off(

@@ -17,14 +17,14 @@ begin
         families := array(
             select execution_id
             from durable.executions
-            where shard = 0 and execution_id = any (families)
+            where execution_id = any (families)
             for no key update skip locked
         );
     end if;
     with recursive living as materialized (
         select execution_id, parent_id
         from durable.executions
-        where shard = 0 and execution_id = any (families) and finished_at is null and rollback is null
+        where execution_id = any (families) and finished_at is null and rollback is null
         for no key update
     ),
     -- The children of one that ended meanwhile go on.
@@ -42,7 +42,7 @@ begin
 
     update durable.waits
     set outcome = 'cancelled', resolved_at = at, resolved_ordinal = nextval('durable.journal_ordinals')
-    where shard = 0 and execution_id = any (called_off) and outcome is null;
+    where execution_id = any (called_off) and outcome is null;
 
     if compensate then
         perform durable.enlist_children(called_off);
@@ -58,7 +58,7 @@ begin
             deadline_at = null,
             paused_at = null,
             error = null
-        where shard = 0 and execution_id = any (called_off)
+        where execution_id = any (called_off)
         returning execution_id, 'compensating', queue, null::uuid;
     else
         return query
@@ -69,7 +69,7 @@ begin
             finished_at = at,
             error = call_off.failure,
             parent_bond = case when parent_bond = 'awaited' and parent_id = any (called_off) then 'told' else parent_bond end
-        where shard = 0 and execution_id = any (called_off)
+        where execution_id = any (called_off)
         returning execution_id, state, queue, case when parent_bond = 'awaited' then parent_id end;
     end if;
 end

@@ -26,7 +26,7 @@ begin
 
     select state, finished_at, rollback ->> 'kind' as rolled_back_for into target
     from durable.executions
-    where shard = 0 and execution_id = cancel.execution_id;
+    where execution_id = cancel.execution_id;
     if target is null then
         raise exception 'there is no execution %', cancel.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';

@@ -25,7 +25,7 @@ begin
 
     select state, finished_at into target
     from durable.executions
-    where shard = 0 and execution_id = cancel_wait.execution_id;
+    where execution_id = cancel_wait.execution_id;
     if target is null then
         raise exception 'there is no execution %', cancel_wait.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';
@@ -41,8 +41,7 @@ begin
         left(string_agg(format('`%s`', key), ', ' order by ordinal), 2000) as keys
     into waiting
     from durable.waits
-    where shard = 0
-      and execution_id = cancel_wait.execution_id
+    where execution_id = cancel_wait.execution_id
       and outcome is null
       and (due_at is null or due_at > durable.now());
     if waiting.by_key is null and cardinality(waiting.by_name) > 1 then
@@ -53,8 +52,7 @@ begin
         -- The database's time ends a wait, whether or not a worker has looked since.
         select coalesce(outcome, case when kind = 'sleep' then 'elapsed' else 'timed_out' end) into decided
         from durable.waits
-        where shard = 0
-          and execution_id = cancel_wait.execution_id
+        where execution_id = cancel_wait.execution_id
           and (key = cancel_wait.wait or name = cancel_wait.wait or cancel_wait.wait = any (names))
         order by resolved_ordinal desc
         limit 1;
@@ -71,8 +69,7 @@ begin
 
     update durable.waits
     set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-    where shard = 0
-      and execution_id = cancel_wait.execution_id
+    where execution_id = cancel_wait.execution_id
       and key = (coalesce(waiting.by_key, waiting.by_name)) [1]
       and outcome is null
     returning child_id into child;

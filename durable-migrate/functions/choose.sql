@@ -1,7 +1,6 @@
 -- choose: the executions that a claim may take from a queue that has limits, or executions with concurrency keys.
 -- Keys take turns, and those without a key take turns with them. Locks the queue: what another claim took is committed, and counted.
 create or replace function durable.choose(
-    shard smallint,
     queue text,
     room int,
     workflows text[],
@@ -30,22 +29,20 @@ begin
     -- A queue that is paused, or has nothing, is left in peace.
     if exists (
         select from durable.queues as paused
-        where paused.shard = choose.shard and paused.queue = choose.queue and paused.paused_at is not null
+        where paused.queue = choose.queue and paused.paused_at is not null
     ) then
         return;
     end if;
     has_keys := exists (
         select from durable.executions as pending
-        where pending.shard = choose.shard
-          and pending.queue = choose.queue
+        where pending.queue = choose.queue
           and pending.state = 'pending'
           and pending.wake_at is null
           and pending.concurrency_key is not null
     );
     has_others := exists (
         select from durable.executions as pending
-        where pending.shard = choose.shard
-          and pending.queue = choose.queue
+        where pending.queue = choose.queue
           and pending.state = 'pending'
           and pending.wake_at is null
           and pending.concurrency_key is null
@@ -55,15 +52,15 @@ begin
     end if;
     select * into settings
     from durable.queues as configured
-    where configured.shard = choose.shard and configured.queue = choose.queue
+    where configured.queue = choose.queue
     for no key update;
     if not found then
         -- Nobody configured it, but keys need a place for their turns.
-        insert into durable.queues (shard, queue, updated_at) values (choose.shard, choose.queue, durable.now())
+        insert into durable.queues (queue, updated_at) values (choose.queue, durable.now())
         on conflict do nothing;
         select * into settings
         from durable.queues as configured
-        where configured.shard = choose.shard and configured.queue = choose.queue
+        where configured.queue = choose.queue
         for no key update;
     end if;
     if not found or settings.paused_at is not null then
@@ -71,7 +68,7 @@ begin
     end if;
     if has_keys then
         -- A key is counted over all queues.
-        perform pg_advisory_xact_lock(hashtextextended('durable.concurrency_keys', choose.shard));
+        perform pg_advisory_xact_lock(hashtextextended('durable.concurrency_keys', 0));
     end if;
 
     -- Statements from here on see what was committed before the locks were taken.
@@ -83,7 +80,7 @@ begin
             (
                 select running.worker_id
                 from durable.executions as running
-                where running.shard = choose.shard and running.state = 'running'
+                where running.state = 'running'
                 order by running.worker_id
                 limit 1
             )
@@ -93,15 +90,14 @@ begin
             cross join lateral (
                 select running.worker_id
                 from durable.executions as running
-                where running.shard = choose.shard and running.state = 'running' and running.worker_id > holder.worker_id
+                where running.state = 'running' and running.worker_id > holder.worker_id
                 order by running.worker_id
                 limit 1
             ) as next
         )
         select least(choose.room, settings.concurrency - count(*)) into room
         from durable.executions as running
-        where running.shard = choose.shard
-          and running.state = 'running'
+        where running.state = 'running'
           and running.worker_id = any (array(select holder.worker_id from holder))
           and running.queue = choose.queue;
     end if;
@@ -112,16 +108,16 @@ begin
         -- What began later than now did so before the clock was set back: it counts as if it began now, and not until then.
         with redated_starts as (
             delete from durable.queue_starts as begun
-            where begun.shard = choose.shard and begun.queue = choose.queue and begun.key = '' and begun.started_at > counted_at
+            where begun.queue = choose.queue and begun.key = '' and begun.started_at > counted_at
             returning begun.key, begun.starts
         ),
         redated_starts_of_keys as (
             delete from durable.queue_starts as begun
-            where begun.shard = choose.shard and begun.queue = choose.queue and begun.key <> '' and begun.started_at > counted_at
+            where begun.queue = choose.queue and begun.key <> '' and begun.started_at > counted_at
             returning begun.key, begun.starts
         )
-        insert into durable.queue_starts as begun (shard, queue, key, started_at, starts)
-        select choose.shard, choose.queue, redated.key, counted_at, sum(redated.starts)
+        insert into durable.queue_starts as begun (queue, key, started_at, starts)
+        select choose.queue, redated.key, counted_at, sum(redated.starts)
         from (
             select key, starts from redated_starts
             union all
@@ -134,8 +130,7 @@ begin
     if settings.rate is not null then
         select settings.rate - coalesce(sum(begun.starts), 0), min(begun.started_at) into starts_left, oldest_start
         from durable.queue_starts as begun
-        where begun.shard = choose.shard
-          and begun.queue = choose.queue
+        where begun.queue = choose.queue
           and begun.key = ''
           and begun.started_at > counted_at - settings.rate_period;
     end if;
@@ -168,8 +163,7 @@ begin
             from (
                 select pending.execution_id, pending.epoch
                 from durable.executions as pending
-                where pending.shard = choose.shard
-                  and pending.queue = choose.queue
+                where pending.queue = choose.queue
                   and pending.state = 'pending'
                   and pending.wake_at is null
                   and pending.workflow = key.workflow
@@ -190,8 +184,7 @@ begin
         from (
             select pending.execution_id, pending.epoch
             from durable.executions as pending
-            where pending.shard = choose.shard
-              and pending.queue = choose.queue
+            where pending.queue = choose.queue
               and pending.state = 'pending'
               and pending.wake_at is null
               and pending.concurrency_key is null
@@ -209,8 +202,7 @@ begin
         from (
             select pending.execution_id, pending.epoch
             from durable.executions as pending
-            where pending.shard = choose.shard
-              and pending.queue = choose.queue
+            where pending.queue = choose.queue
               and pending.state = 'pending'
               and pending.wake_at is null
               and pending.concurrency_key is null
@@ -242,8 +234,8 @@ begin
         limit choose.room
     ),
     logged as (
-        insert into durable.queue_starts (shard, queue, key, started_at, starts)
-        select choose.shard, choose.queue, counted.key, at, count(*)
+        insert into durable.queue_starts (queue, key, started_at, starts)
+        select choose.queue, counted.key, at, count(*)
         from taken
         cross join lateral (
             select '' as key where settings.rate is not null
@@ -278,8 +270,7 @@ begin
     set turn_workflow = coalesce(turns.last_workflow, configured.turn_workflow),
         turn_key = coalesce(turns.last_key, configured.turn_key),
         keys_first = settings.keys_first
-    where configured.shard = choose.shard
-      and configured.queue = choose.queue
+    where configured.queue = choose.queue
       and (turns.last_key <> coalesce(configured.turn_key, '')
         or turns.last_workflow <> configured.turn_workflow
         or settings.keys_first <> configured.keys_first);
@@ -289,13 +280,11 @@ begin
     );
     if choice.starts > 0 then
         delete from durable.queue_starts as begun
-        where begun.shard = choose.shard
-          and begun.queue = choose.queue
+        where begun.queue = choose.queue
           and begun.key = ''
           and begun.started_at <= at - settings.rate_period;
         delete from durable.queue_starts as begun
-        where begun.shard = choose.shard
-          and begun.queue = choose.queue
+        where begun.queue = choose.queue
           and begun.key <> ''
           and begun.started_at <= at - settings.key_rate_period;
     end if;

@@ -1,7 +1,6 @@
 -- claim: take up to `room` pending executions of a queue that a worker knows, as many as the limits of the queue and of keys allow.
 -- Skips those that another transaction holds. Where a rate held some back, a last row without an execution says until when.
 create or replace function durable.claim(
-    shard smallint,
     worker_id uuid,
     queue text,
     room int,
@@ -42,8 +41,7 @@ declare
     is_limited boolean := false;
 begin
     perform from durable.workers as fence
-    where fence.shard = claim.shard
-      and fence.worker_id = claim.worker_id
+    where fence.worker_id = claim.worker_id
       and fence.lost_at is null
       and fence.deprecated_at is null
     for key share;
@@ -53,17 +51,16 @@ begin
 
     if exists (
         select from durable.queues as configured
-        where configured.shard = claim.shard and configured.queue = claim.queue
+        where configured.queue = claim.queue
     ) or exists (
         select from durable.executions as keyed
-        where keyed.shard = claim.shard
-          and keyed.queue = claim.queue
+        where keyed.queue = claim.queue
           and keyed.state = 'pending'
           and keyed.wake_at is null
           and keyed.concurrency_key is not null
     ) then
         select * into choice
-        from durable.choose(claim.shard, claim.queue, claim.room, claim.workflows, claim.labels, claim.key_limits);
+        from durable.choose(claim.queue, claim.room, claim.workflows, claim.labels, claim.key_limits);
         at := choice.at;
         chosen := choice.chosen;
         is_limited := choice.limited;
@@ -76,8 +73,7 @@ begin
         chosen := array(
             select pending.execution_id
             from durable.executions as pending
-            where pending.shard = claim.shard
-              and pending.queue = claim.queue
+            where pending.queue = claim.queue
               and pending.state = 'pending'
               and pending.wake_at is null
               and pending.concurrency_key is null
@@ -88,7 +84,7 @@ begin
               -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see these.
               and not exists (
                 select from durable.queues as configured
-                where configured.shard = claim.shard and configured.queue = claim.queue
+                where configured.queue = claim.queue
               )
             order by pending.rank, pending.execution_id
             limit claim.room
@@ -114,8 +110,7 @@ begin
             when execution.rollback is null then coalesce(execution.deadline_at, at + make_interval(secs => known.timeout))
         end
     from unnest(workflows, versions, timeouts) as known (workflow, version, timeout)
-    where execution.shard = claim.shard
-      and execution.execution_id = any (chosen)
+    where execution.execution_id = any (chosen)
       and known.workflow = execution.workflow
       and known.version = execution.version
     returning
@@ -144,8 +139,7 @@ begin
         case when execution.epoch > 1 and (
             select coalesce(sum(octet_length(waiting.payload::text)), 0)
             from durable.waits as waiting
-            where waiting.shard = claim.shard
-              and waiting.execution_id = execution.execution_id
+            where waiting.execution_id = execution.execution_id
               and waiting.outcome is not null
               and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
         ) <= 8388608 then (
@@ -154,8 +148,7 @@ begin
                 'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
             )), '[]')::text
             from durable.waits as waiting
-            where waiting.shard = claim.shard
-              and waiting.execution_id = execution.execution_id
+            where waiting.execution_id = execution.execution_id
               and waiting.outcome is not null
               and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
         ) end,

@@ -1,7 +1,6 @@
--- commit_step: write the outcome of a step inside its own transaction, if worker $2 holds the execution; says if it is to be committed.
+-- commit_step: write the outcome of a step inside its own transaction, if worker $1 holds the execution; says if it is to be committed.
 -- A function, because the transaction belongs to the user: its search path is the user's, and so are its other settings.
 create or replace function durable.commit_step(
-    shard smallint,
     worker_id uuid,
     execution_id uuid,
     epoch int,
@@ -22,10 +21,9 @@ begin
     with locked as materialized (
         select executions.execution_id, executions.worker_id
         from durable.executions
-        where executions.shard = $1
-          and executions.execution_id = $3
-          and executions.epoch = $4
-          and executions.worker_id = $2
+        where executions.execution_id = $2
+          and executions.epoch = $3
+          and executions.worker_id = $1
           and executions.state = 'running'
         -- Whoever calls the execution off from outside waits for the commit, or else this waits and then finds it called off: a
         -- rollback undoes this step, or it was never taken.
@@ -35,7 +33,7 @@ begin
     held as materialized (
         select locked.execution_id
         from locked, durable.workers
-        where workers.shard = $1 and workers.worker_id = locked.worker_id and workers.worker_id = $2 and workers.lost_at is null
+        where workers.worker_id = locked.worker_id and workers.worker_id = $1 and workers.lost_at is null
         for key share of workers
     ),
     -- A step that has ended its transaction by itself has taken this setting away with it.
@@ -44,18 +42,17 @@ begin
     ),
     saved as (
         insert into durable.checkpoints (
-            execution_id, digest, started_at, finished_at, shard, attempt, undo_order, key, output
+            execution_id, digest, started_at, finished_at, attempt, undo_order, key, output
         )
         select
             held.execution_id,
-            $5,
-            present.at - make_interval(secs => $6),
+            $4,
+            present.at - make_interval(secs => $5),
             present.at,
-            $1,
+            $6,
             $7,
             $8,
-            $9,
-            $10::json
+            $9::json
         from held, transaction, durable.present
         where transaction.is_open
         on conflict do nothing
@@ -68,6 +65,6 @@ begin
         pg_current_xact_id()::text
     from transaction;
     -- From here on the worker's row is locked: should this process freeze before its commit arrives, nobody waits for it long.
-    perform set_config('idle_in_transaction_session_timeout', $11, true);
+    perform set_config('idle_in_transaction_session_timeout', $10, true);
 end
 $$;

@@ -1,16 +1,15 @@
 -- cut_off: whether a step of an execution has begun and has no outcome, so that it may have to be undone all the same.
-create or replace function durable.cut_off(shard smallint, execution_id uuid) returns boolean
+create or replace function durable.cut_off(execution_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.attempts
-        where attempts.shard = $1
-          and attempts.execution_id = $2
+        where attempts.execution_id = $1
           and (
             select checkpoints.key
             from durable.checkpoints
-            where checkpoints.shard = $1 and checkpoints.execution_id = $2 and checkpoints.key = attempts.key
+            where checkpoints.execution_id = $1 and checkpoints.key = attempts.key
             limit 1
           ) is null
     )

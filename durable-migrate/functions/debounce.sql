@@ -1,7 +1,6 @@
 -- debounce: push back the execution that has a debounce key and has not begun, and give it what this start asks for; null if it has begun.
 -- It is pushed back to `period` seconds from now, and to no more than `at_most` seconds after its first start.
 create or replace function durable.debounce(
-    shard smallint,
     workflow text,
     debounce_key text,
     version int,
@@ -25,8 +24,7 @@ begin
     -- One that a claim takes at this moment is waited for, and has begun then.
     select waiting.execution_id, waiting.created_at into pushed
     from durable.executions as waiting
-    where waiting.shard = debounce.shard
-      and waiting.workflow = debounce.workflow
+    where waiting.workflow = debounce.workflow
       and waiting.debounce_key = debounce.debounce_key
       and waiting.state = 'pending'
       and waiting.epoch = 0
@@ -49,7 +47,7 @@ begin
             when execution.paused_at is not null then 'infinity'
         end,
         expires_at = greatest(begins_at, at) + make_interval(secs => debounce.time_to_live)
-    where execution.shard = debounce.shard and execution.execution_id = pushed.execution_id;
+    where execution.execution_id = pushed.execution_id;
     return pushed.execution_id;
 end
 $$;

@@ -11,7 +11,7 @@ begin
         raise exception 'a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue to delete';
     end if;
     perform from durable.queues
-    where queues.shard = 0 and queues.queue = delete_queue.queue
+    where queues.queue = delete_queue.queue
     for update;
     if not found then
         raise exception 'queue `%` has no settings', delete_queue.queue
@@ -21,14 +21,14 @@ begin
     from (
         select execution.state, count(*) as executions
         from durable.executions as execution
-        where execution.shard = 0 and execution.queue = delete_queue.queue and execution.finished_at is null
+        where execution.queue = delete_queue.queue and execution.finished_at is null
         group by execution.state
     ) as unfinished;
     if rest is not null then
         raise exception 'queue `%` is not empty: %', delete_queue.queue, rest
         using errcode = 'UD409', hint = 'let them finish or cancel them; set limits without values to lift the limits';
     end if;
-    delete from durable.queue_starts where queue_starts.shard = 0 and queue_starts.queue = delete_queue.queue;
-    delete from durable.queues where queues.shard = 0 and queues.queue = delete_queue.queue;
+    delete from durable.queue_starts where queue_starts.queue = delete_queue.queue;
+    delete from durable.queues where queues.queue = delete_queue.queue;
 end
 $$;

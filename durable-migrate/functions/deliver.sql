@@ -24,14 +24,12 @@ begin
         answered_by = deliver.sent_by,
         resolved_at = durable.now(),
         resolved_ordinal = nextval('durable.journal_ordinals')
-    where shard = 0
-      and execution_id = deliver.execution_id
+    where execution_id = deliver.execution_id
       and outcome is null
       and key = (
         select open.key
         from durable.waits as open
-        where open.shard = 0
-          and open.execution_id = deliver.execution_id
+        where open.execution_id = deliver.execution_id
           and open.kind = deliver.kind
           and (open.name = deliver.name or deliver.name = any (open.names))
           and open.outcome is null
@@ -42,10 +40,10 @@ begin
     if found then
         return 'delivered';
     end if;
-    insert into durable.mailbox (shard, execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
+    insert into durable.mailbox (execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
     overriding system value
     values (
-        0, deliver.execution_id, place, deliver.message_id, durable.now(),
+        deliver.execution_id, place, deliver.message_id, durable.now(),
         deliver.kind, deliver.name, deliver.payload, deliver.sent_by
     );
     return 'kept';

@@ -5,12 +5,12 @@ set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.waits
-        where waits.shard = 0 and waits.execution_id = $1 and waits.message_id = $2
+        where waits.execution_id = $1 and waits.message_id = $2
     ) or exists (
         select from durable.mailbox
-        where mailbox.shard = 0 and mailbox.execution_id = $1 and mailbox.message_id = $2
+        where mailbox.execution_id = $1 and mailbox.message_id = $2
     ) or exists (
         select from durable.refusals
-        where refusals.shard = 0 and refusals.execution_id = $1 and refusals.message_id = $2
+        where refusals.execution_id = $1 and refusals.message_id = $2
     )
 $$;

@@ -9,7 +9,7 @@ declare
 begin
     select lost_at into target
     from durable.workers
-    where shard = 0 and worker_id = deprecate_worker.worker_id
+    where worker_id = deprecate_worker.worker_id
     for no key update;
     if not found then
         raise exception 'there is no worker %', deprecate_worker.worker_id
@@ -21,6 +21,6 @@ begin
     end if;
     update durable.workers
     set deprecated_at = durable.now()
-    where shard = 0 and worker_id = deprecate_worker.worker_id and deprecated_at is null;
+    where worker_id = deprecate_worker.worker_id and deprecated_at is null;
 end
 $$;

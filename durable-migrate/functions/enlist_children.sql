@@ -10,33 +10,30 @@ as $$
         left join lateral (
             select resolved_ordinal as ordinal
             from durable.waits
-            where waits.shard = 0
-              and waits.execution_id = child.parent_id
+            where waits.execution_id = child.parent_id
               and waits.key = child.parent_key
               and waits.outcome = 'received'
             limit 1
         ) as told on true
-        where child.shard = 0
-          and child.parent_id = any ($1)
+        where child.parent_id = any ($1)
           and child.parent_bond in ('awaited', 'told')
           and child.state = 'completed'
           -- What undid something is not undone.
           and child.undoes is null
           and child.parent_key not like 'undo/%'
-          and durable.undoable(0::smallint, child.execution_id)
+          and durable.undoable(child.execution_id)
           and (
             select checkpoints.key
             from durable.checkpoints
-            where checkpoints.shard = 0 and checkpoints.execution_id = child.parent_id and checkpoints.key = child.parent_key
+            where checkpoints.execution_id = child.parent_id and checkpoints.key = child.parent_key
             limit 1
           ) is null
     )
-    insert into durable.checkpoints (execution_id, started_at, finished_at, shard, attempt, key, output, undo_order)
+    insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output, undo_order)
     select
         unheard.parent_id,
         unheard.finished_at,
         unheard.finished_at,
-        0,
         1,
         unheard.parent_key,
         json_build_object('execution_id', unheard.execution_id, 'queue', unheard.queue),
@@ -47,7 +44,7 @@ as $$
     cross join lateral (
         select max(undo_order) as highest
         from durable.checkpoints
-        where checkpoints.shard = 0 and checkpoints.execution_id = unheard.parent_id
+        where checkpoints.execution_id = unheard.parent_id
         limit 1
     ) as places
     on conflict do nothing

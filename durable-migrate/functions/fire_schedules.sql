@@ -2,7 +2,6 @@
 -- Leaves alone what is not as it was when that was found: of another revision, due at another time, disabled, in other hands.
 -- Returns what started, with its queue, and what was cancelled to make room, with the parent that is still to be told.
 create or replace function durable.fire_schedules(
-    shard smallint,
     names text[],
     revisions int[],
     were_due_ats timestamptz[],
@@ -29,7 +28,7 @@ begin
     with locked as materialized (
         select schedule, revision, next_due_at
         from durable.schedules
-        where shard = fire_schedules.shard and schedule = any (names) and enabled
+        where schedule = any (names) and enabled
         for no key update skip locked
     )
     select coalesce(array_agg(schedule), '{}') into ready
@@ -37,16 +36,15 @@ begin
     join locked using (schedule, revision)
     where locked.next_due_at is not distinct from found.was_due_at;
 
-    perform durable.judge_fires(fire_schedules.shard, ready, at);
+    perform durable.judge_fires(ready, at);
     select coalesce(array_agg(schedule), '{}') into ready
     from durable.schedules
-    where shard = fire_schedules.shard and schedule = any (ready) and enabled;
+    where schedule = any (ready) and enabled;
 
     select array_agg(execution_id) into in_the_way
     from durable.schedule_fires
-    join durable.schedules using (shard, schedule)
-    where shard = fire_schedules.shard
-      and schedule = any (ready)
+    join durable.schedules using (schedule)
+    where schedule = any (ready)
       and schedule = any (due_names)
       and overlap = 'cancel'
       and outcome = 'started'
@@ -57,7 +55,7 @@ begin
         where due.name = schedule_fires.schedule
           and not exists (
             select from durable.schedule_fires as filled
-            where filled.shard = fire_schedules.shard and filled.schedule = due.name and filled.due_at = due.due_at
+            where filled.schedule = due.name and filled.due_at = due.due_at
           )
       );
     if in_the_way is not null then
@@ -72,8 +70,7 @@ begin
         where name <> all (array(
             select schedule
             from durable.executions
-            where shard = fire_schedules.shard
-              and execution_id = any (in_the_way)
+            where execution_id = any (in_the_way)
               and finished_at is null
               and rollback is null
         ));
@@ -82,15 +79,14 @@ begin
     update durable.schedules
     set next_due_at = found.next_due_at
     from unnest(names, next_due_ats) as found (schedule, next_due_at)
-    where schedules.shard = fire_schedules.shard
-      and schedules.schedule = any (ready)
+    where schedules.schedule = any (ready)
       and schedules.schedule = found.schedule
       and schedules.next_due_at is distinct from found.next_due_at;
 
     return query
     select fire.schedule, fire.due_at, fire.outcome, fire.execution_id, schedules.queue, null::uuid
-    from durable.start_fires(fire_schedules.shard, ready, due_names, due_ats, start_ats, 'due', at) as fire
-    join durable.schedules on schedules.shard = fire.shard and schedules.schedule = fire.schedule
-    where schedules.shard = fire_schedules.shard and schedules.schedule = any (ready);
+    from durable.start_fires(ready, due_names, due_ats, start_ats, 'due', at) as fire
+    join durable.schedules on schedules.schedule = fire.schedule
+    where schedules.schedule = any (ready);
 end
 $$;

@@ -1,6 +1,6 @@
 -- forget_workers: delete the rows of lost workers that hold nothing any more.
 -- With the rights of the schema's owner: the role that runs workflows may not delete workers otherwise.
-create or replace function durable.forget_workers(shard smallint) returns void
+create or replace function durable.forget_workers() returns void
 language plpgsql volatile
 security definer
 set search_path = pg_catalog, pg_temp
@@ -11,7 +11,7 @@ begin
     lost := array(
         select worker.worker_id
         from durable.workers as worker
-        where worker.shard = forget_workers.shard and worker.lost_at is not null
+        where worker.lost_at is not null
         -- A row that a write in flight has locked is left for the next time.
         for update skip locked
     );
@@ -20,12 +20,11 @@ begin
     end if;
     -- A later statement: it sees what was committed before the rows were locked.
     delete from durable.workers as worker
-    where worker.shard = forget_workers.shard
-      and worker.worker_id = any (lost)
+    where worker.worker_id = any (lost)
       and (
         select held.execution_id
         from durable.executions as held
-        where held.shard = forget_workers.shard and held.worker_id = worker.worker_id and held.state = 'running'
+        where held.worker_id = worker.worker_id and held.state = 'running'
         limit 1
       ) is null;
 end

@@ -22,11 +22,11 @@ begin
     with recorded as materialized (
         select key, ordinal, ordinal as ended_ordinal, started_at, finished_at as ended_at
         from durable.checkpoints
-        where shard = 0 and execution_id = fork.execution_id
+        where execution_id = fork.execution_id
         union all
         select key, ordinal, resolved_ordinal, started_at, resolved_at
         from durable.waits
-        where shard = 0 and execution_id = fork.execution_id
+        where execution_id = fork.execution_id
     )
     select min(ordinal) into until
     from (
@@ -41,16 +41,16 @@ begin
         join recorded as other on other.ended_at > step.started_at and durable.beside(other.key, step.key)
         where step.key = from_key
     ) as entry;
-    if until is null and exists (select from durable.executions where shard = 0 and execution_id = fork.execution_id) then
+    if until is null and exists (select from durable.executions where execution_id = fork.execution_id) then
         select string_agg(key, ', ' order by ordinal) into keys
         from (
             select key, ordinal
             from durable.checkpoints
-            where shard = 0 and execution_id = fork.execution_id
+            where execution_id = fork.execution_id
             union all
             select key, ordinal
             from durable.waits
-            where shard = 0 and execution_id = fork.execution_id
+            where execution_id = fork.execution_id
             order by ordinal
             limit 20
         ) as entry;

@@ -16,25 +16,24 @@ begin
         families := array(
             select execution_id
             from durable.executions
-            where shard = 0 and execution_id = any (families)
+            where execution_id = any (families)
             for no key update skip locked
         );
         execution_ids := array(select unnest(execution_ids) intersect select unnest(families));
     end if;
     perform
     from durable.executions
-    where shard = 0 and execution_id = any (families) and finished_at is null and rollback is null
+    where execution_id = any (families) and finished_at is null and rollback is null
     for no key update;
     -- Nothing begins and nothing is recorded in them any more.
     undone := array(
         select execution_id
         from durable.executions
-        where shard = 0
-          and execution_id = any (execution_ids)
+        where execution_id = any (execution_ids)
           and parent_key ~ '(^|/)child step '
           and undoes is null
           and started_at is not null
-          and ((input ->> 'undo_on_failure')::boolean or durable.undoable(0::smallint, execution_id))
+          and ((input ->> 'undo_on_failure')::boolean or durable.undoable(execution_id))
     );
     return query
     select called_off.*

@@ -1,18 +1,18 @@
 -- judge_fires: count the ends of executions that schedules started: failures in a row, which a success ends; too many disable it.
 -- For schedules whose rows are locked.
-create or replace function durable.judge_fires(shard smallint, schedules text[], at timestamptz) returns void
+create or replace function durable.judge_fires(schedules text[], at timestamptz) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
     with fire as materialized (
         select schedule, due_at, execution_id
         from durable.schedule_fires
-        where shard = $1 and schedule = any ($2) and outcome = 'started' and judged_at is null
+        where schedule = any ($1) and outcome = 'started' and judged_at is null
     ),
     execution as materialized (
         select execution_id, state, finished_at, error
         from durable.executions
-        where shard = $1 and execution_id = any (array(select execution_id from fire))
+        where execution_id = any (array(select execution_id from fire))
     ),
     ended as materialized (
         -- One whose execution is no longer kept has ended, too.
@@ -26,10 +26,9 @@ as $$
     ),
     judged as (
         update durable.schedule_fires
-        set judged_at = $3
+        set judged_at = $2
         from ended
-        where schedule_fires.shard = $1
-          and schedule_fires.schedule = any ($2)
+        where schedule_fires.schedule = any ($1)
           and schedule_fires.schedule = ended.schedule
           and schedule_fires.due_at = ended.due_at
     ),
@@ -54,7 +53,7 @@ as $$
         select schedule, error, failed + case when completed then 0 else schedules.failures end as failures
         from streak
         join durable.schedules using (schedule)
-        where schedules.shard = $1 and schedule = any ($2)
+        where schedule = any ($1)
     )
     update durable.schedules
     set failures = counted.failures,
@@ -65,5 +64,5 @@ as $$
             else disabled_reason
         end
     from counted
-    where schedules.shard = $1 and schedules.schedule = any ($2) and schedules.schedule = counted.schedule
+    where schedules.schedule = any ($1) and schedules.schedule = counted.schedule
 $$;

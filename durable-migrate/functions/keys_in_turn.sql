@@ -43,8 +43,7 @@ begin
         where (
             select true
             from durable.executions as pending
-            where pending.shard = settings.shard
-              and pending.queue = settings.queue
+            where pending.queue = settings.queue
               and pending.state = 'pending'
               and pending.wake_at is null
               and pending.workflow = stretches.workflow
@@ -68,8 +67,7 @@ begin
                 cross join lateral (
                     select pending.concurrency_key as key, pending.epoch > 0 as has_begun
                     from durable.executions as pending
-                    where pending.shard = settings.shard
-                      and pending.queue = settings.queue
+                    where pending.queue = settings.queue
                       and pending.state = 'pending'
                       and pending.wake_at is null
                       and pending.workflow = stretch.workflow
@@ -84,8 +82,7 @@ begin
                             else stretch.key_limit - (
                                 select count(*)
                                 from durable.executions as running
-                                where running.shard = settings.shard
-                                  and running.workflow = stretch.workflow
+                                where running.workflow = stretch.workflow
                                   and running.concurrency_key = next.key
                                   and running.state = 'running'
                             )::int
@@ -98,8 +95,7 @@ begin
                     from (
                         select sum(begun.starts)::int as starts, min(begun.started_at) as oldest_start
                         from durable.queue_starts as begun
-                        where begun.shard = settings.shard
-                          and begun.queue = settings.queue
+                        where begun.queue = settings.queue
                           and begun.key = next.key
                           and begun.started_at > at - settings.key_rate_period
                     ) as begun
@@ -107,8 +103,7 @@ begin
                 cross join lateral (
                     select allowed.may_run > 0 and (allowed.may_start > 0 or next.has_begun) and exists (
                         select from durable.executions as pending
-                        where pending.shard = settings.shard
-                          and pending.queue = settings.queue
+                        where pending.queue = settings.queue
                           and pending.state = 'pending'
                           and pending.wake_at is null
                           and pending.workflow = stretch.workflow

@@ -23,15 +23,14 @@ begin
         -- Statements from here on see what was committed before the locks: whoever is locked gets no more children.
         select coalesce(array_agg(execution_id), '{}') into generation
         from durable.executions
-        where shard = 0 and execution_id = any (generation) and finished_at is null and rollback is null;
+        where execution_id = any (generation) and finished_at is null and rollback is null;
         families := families || generation;
 
         select coalesce(array_agg(child.execution_id), '{}') into generation
         from (
             select execution_id
             from durable.executions
-            where shard = 0
-              and parent_id = any (generation)
+            where parent_id = any (generation)
               and parent_bond in ('awaited', 'started')
               and finished_at is null
               and rollback is null

@@ -1,6 +1,6 @@
 -- lost_holders: the ids of lost workers under which executions run: a worker is lost if it was declared so, or has no row.
 -- Reads one index entry for each worker that lives and for each id that it returns, however many executions run.
-create or replace function durable.lost_holders(shard smallint) returns setof uuid
+create or replace function durable.lost_holders() returns setof uuid
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -10,7 +10,7 @@ as $$
         from (
             select worker_id
             from durable.workers
-            where workers.shard = $1 and lost_at is null
+            where lost_at is null
             union all
             values ('00000000-0000-0000-0000-000000000000'::uuid), ('ffffffff-ffff-ffff-ffff-ffffffffffff')
         ) as living
@@ -21,8 +21,7 @@ as $$
         cross join lateral (
             select executions.worker_id
             from durable.executions
-            where executions.shard = $1
-              and executions.state = 'running'
+            where executions.state = 'running'
               and executions.worker_id > gap.above
               and executions.worker_id < gap.below
             order by executions.worker_id
@@ -34,8 +33,7 @@ as $$
         cross join lateral (
             select executions.worker_id
             from durable.executions
-            where executions.shard = $1
-              and executions.state = 'running'
+            where executions.state = 'running'
               and executions.worker_id > holder.worker_id
               and executions.worker_id < holder.below
             order by executions.worker_id

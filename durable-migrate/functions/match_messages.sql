@@ -1,6 +1,6 @@
 -- match_messages: resolve open waits with messages that came before them: the oldest message goes to the oldest wait that it
 -- fits. Under lock_mailbox of the executions in `held`.
-create or replace function durable.match_messages(shard smallint, held uuid[], at timestamptz) returns void
+create or replace function durable.match_messages(held uuid[], at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -14,8 +14,7 @@ begin
     -- A wait for any of several names competes for the messages of each; one whose deadline has passed takes only what came before it.
     select coalesce(array_agg(distinct waiting.execution_id), '{}') into mixed
     from durable.waits as waiting
-    where waiting.shard = match_messages.shard
-      and waiting.execution_id = any (held)
+    where waiting.execution_id = any (held)
       and waiting.outcome is null
       and (waiting.names is not null or waiting.due_at <= match_messages.at);
 
@@ -27,8 +26,7 @@ begin
                 partition by waiting.execution_id, waiting.kind, waiting.name order by waiting.ordinal
             ) as nth
         from durable.waits as waiting
-        where waiting.shard = match_messages.shard
-          and waiting.execution_id = any (held)
+        where waiting.execution_id = any (held)
           and waiting.execution_id <> all (mixed)
           and waiting.outcome is null
           and waiting.kind in ('event', 'input')
@@ -46,8 +44,7 @@ begin
             from (
                 select mailbox.arrival
                 from durable.mailbox
-                where mailbox.shard = match_messages.shard
-                  and mailbox.execution_id = wanted.execution_id
+                where mailbox.execution_id = wanted.execution_id
                   and mailbox.kind = wanted.kind
                   and mailbox.name = wanted.name
                 order by mailbox.arrival
@@ -63,8 +60,7 @@ begin
     taken as (
         delete from durable.mailbox
         using pair
-        where mailbox.shard = match_messages.shard
-          and mailbox.execution_id = any (held)
+        where mailbox.execution_id = any (held)
           and mailbox.execution_id = pair.execution_id
           and mailbox.arrival = pair.arrival
         returning pair.key as wait_key, mailbox.*
@@ -78,8 +74,7 @@ begin
         resolved_at = match_messages.at,
         resolved_ordinal = nextval('durable.journal_ordinals')
     from taken
-    where waiting.shard = match_messages.shard
-      and waiting.execution_id = any (held)
+    where waiting.execution_id = any (held)
       and waiting.execution_id = taken.execution_id
       and waiting.key = taken.wait_key;
 
@@ -89,14 +84,13 @@ begin
     for message in
         select mailbox.execution_id, mailbox.arrival, mailbox.kind, mailbox.name, mailbox.sent_at
         from durable.mailbox
-        where mailbox.shard = match_messages.shard and mailbox.execution_id = any (mixed)
+        where mailbox.execution_id = any (mixed)
         order by mailbox.execution_id, mailbox.arrival
     loop
         continue when message.execution_id = any (satisfied);
         select waiting.key into fits
         from durable.waits as waiting
-        where waiting.shard = match_messages.shard
-          and waiting.execution_id = message.execution_id
+        where waiting.execution_id = message.execution_id
           and waiting.kind = message.kind
           and waiting.outcome is null
           and (waiting.name = message.name or message.name = any (waiting.names))
@@ -105,8 +99,7 @@ begin
         limit 1;
         if not found then
             perform from durable.waits as waiting
-            where waiting.shard = match_messages.shard
-              and waiting.execution_id = message.execution_id
+            where waiting.execution_id = message.execution_id
               and waiting.kind in ('event', 'input')
               and waiting.outcome is null
             limit 1;
@@ -117,8 +110,7 @@ begin
         end if;
         with taken as (
             delete from durable.mailbox
-            where mailbox.shard = match_messages.shard
-              and mailbox.execution_id = message.execution_id
+            where mailbox.execution_id = message.execution_id
               and mailbox.arrival = message.arrival
             returning mailbox.*
         )
@@ -134,7 +126,7 @@ begin
             resolved_at = match_messages.at,
             resolved_ordinal = nextval('durable.journal_ordinals')
         from taken
-        where waiting.shard = match_messages.shard and waiting.execution_id = message.execution_id and waiting.key = fits;
+        where waiting.execution_id = message.execution_id and waiting.key = fits;
     end loop;
 end
 $$;

@@ -7,8 +7,7 @@ as $$
         select distinct open.name
         from durable.waits
         cross join lateral unnest(coalesce(waits.names, array[waits.name])) as open (name)
-        where waits.shard = 0
-          and waits.execution_id = $1
+        where waits.execution_id = $1
           and waits.kind = $2
           and waits.outcome is null
           and (waits.due_at is null or waits.due_at > durable.now())

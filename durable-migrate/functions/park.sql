@@ -3,7 +3,6 @@
 -- ask again) or `lost`. If the execution names the waits that it believes open (`watched_keys`), only those are returned;
 -- otherwise the waits that ended since it last rested.
 create or replace function durable.park(
-    shard smallint,
     worker_id uuid,
     execution_ids uuid[],
     epochs int[],
@@ -41,7 +40,7 @@ declare
 begin
     select present.at into at from durable.present;
     perform from durable.workers as fence
-    where fence.shard = park.shard and fence.worker_id = park.worker_id and fence.lost_at is null
+    where fence.worker_id = park.worker_id and fence.lost_at is null
     for key share;
     if not found then
         return query select asked.execution_id, 'lost', null::json, null::timestamptz from unnest(execution_ids) as asked (execution_id);
@@ -59,7 +58,7 @@ begin
     into held, parked_before
     from unnest(execution_ids, epochs) as asked (execution_id, epoch)
     join durable.executions as execution
-        on execution.shard = park.shard and execution.execution_id = asked.execution_id
+        on execution.execution_id = asked.execution_id
     where execution.execution_id = any (locked)
       and execution.worker_id = park.worker_id
       and execution.epoch = asked.epoch
@@ -68,19 +67,19 @@ begin
     -- Before any wait is dropped: a message that was refused does not go back into the mailbox.
     if cardinality(refused_keys) > 0 then
         perform durable.refuse_messages(
-            park.shard, held, refused_execution_ids, refused_keys, refused_message_ids, refused_reasons, at
+            held, refused_execution_ids, refused_keys, refused_message_ids, refused_reasons, at
         );
     end if;
 
     if cardinality(dropped_keys) > 0 then
-        perform durable.drop_waits(park.shard, held, dropped_execution_ids, dropped_keys, at);
+        perform durable.drop_waits(held, dropped_execution_ids, dropped_keys, at);
     end if;
 
     insert into durable.waits (
-        shard, execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata, digest
+        execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata, digest
     )
     select
-        park.shard, asked.execution_id, at,
+        asked.execution_id, at,
         coalesce(asked.due_at, at + make_interval(secs => asked.delay)),
         asked.key, asked.kind, asked.name, asked.prompt, asked.schema::json,
         case when asked.details::jsonb ? 'names' then
@@ -97,22 +96,21 @@ begin
     on conflict do nothing;
 
     if 'child' = any (wait_kinds) then
-        perform durable.start_children(park.shard, held, wait_execution_ids, wait_keys, wait_kinds, wait_details, at);
+        perform durable.start_children(held, wait_execution_ids, wait_keys, wait_kinds, wait_details, at);
     end if;
 
     -- A message that came before the wait resolves it; few executions have a mailbox with anything in it.
     if exists (
-        select from durable.mailbox as message where message.shard = park.shard and message.execution_id = any (held)
+        select from durable.mailbox as message where message.execution_id = any (held)
     ) then
-        perform durable.match_messages(park.shard, held, at);
+        perform durable.match_messages(held, at);
     end if;
 
     update durable.waits as waiting
     set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end,
         resolved_at = at,
         resolved_ordinal = nextval('durable.journal_ordinals')
-    where waiting.shard = park.shard
-      and waiting.execution_id = any (held)
+    where waiting.execution_id = any (held)
       and waiting.outcome is null
       and waiting.due_at <= at;
 
@@ -120,7 +118,7 @@ begin
     with open as materialized (
         select waiting.execution_id, count(*) as waits, min(waiting.due_at) as due_at
         from durable.waits as waiting
-        where waiting.shard = park.shard and waiting.execution_id = any (held) and waiting.outcome is null
+        where waiting.execution_id = any (held) and waiting.outcome is null
         group by waiting.execution_id
     ),
     standing as materialized (
@@ -138,8 +136,7 @@ begin
             rested_ordinal = nextval('durable.journal_ordinals'),
             wake_at = least(standing.wake_at, standing.due_at, execution.deadline_at)
         from standing
-        where execution.shard = park.shard
-          and execution.execution_id = any (held)
+        where execution.execution_id = any (held)
           and execution.execution_id = standing.execution_id
           and not standing.stays
           and not standing.answered
@@ -161,8 +158,7 @@ begin
         case when asked.execution_id = any (answered) and (
             select coalesce(sum(octet_length(waiting.payload::text)), 0)
             from durable.waits as waiting
-            where waiting.shard = park.shard
-              and waiting.execution_id = asked.execution_id
+            where waiting.execution_id = asked.execution_id
               and waiting.outcome is not null
               and case
                 when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
@@ -178,8 +174,7 @@ begin
                 'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
             )), '[]')
             from durable.waits as waiting
-            where waiting.shard = park.shard
-              and waiting.execution_id = asked.execution_id
+            where waiting.execution_id = asked.execution_id
               and waiting.outcome is not null
               and case
                 when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
@@ -193,14 +188,12 @@ begin
         case when asked.stays then (
             select min(waiting.due_at)
             from durable.waits as waiting
-            where waiting.shard = park.shard
-              and waiting.execution_id = asked.execution_id
+            where waiting.execution_id = asked.execution_id
               and waiting.outcome is null
         ) else execution.wake_at end
     from unnest(execution_ids, stays) as asked (execution_id, stays)
     left join durable.executions as execution
-        on execution.shard = park.shard
-        and execution.execution_id = any (execution_ids)
+        on execution.execution_id = any (execution_ids)
         and execution.execution_id = asked.execution_id;
 end
 $$;

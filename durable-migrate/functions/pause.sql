@@ -12,14 +12,14 @@ begin
     set paused_at = coalesce(paused_at, durable.now()),
         -- Whoever puts a paused execution back into its queue does the same: no claim need know of pauses.
         wake_at = case when state = 'pending' then coalesce(wake_at, 'infinity') else wake_at end
-    where shard = 0 and execution_id = pause.execution_id and finished_at is null
+    where execution_id = pause.execution_id and finished_at is null
     returning paused_at into target;
     if found then
         return target.paused_at;
     end if;
     select state into target
     from durable.executions
-    where shard = 0 and execution_id = pause.execution_id;
+    where execution_id = pause.execution_id;
     if target is null then
         raise exception 'there is no execution %', pause.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';

@@ -9,8 +9,8 @@ begin
         raise exception 'a queue without a name' using errcode = 'UD422', hint = 'give the name of the queue to pause';
     end if;
     perform durable.check_name('the name of a queue', pause_queue.queue);
-    insert into durable.queues (shard, queue, paused_at, updated_at)
-    values (0, pause_queue.queue, durable.now(), durable.now())
+    insert into durable.queues (queue, paused_at, updated_at)
+    values (pause_queue.queue, durable.now(), durable.now())
     on conflict on constraint queues_pkey do update
     set paused_at = excluded.paused_at, updated_at = excluded.updated_at
     where queues.paused_at is null;

@@ -1,6 +1,6 @@
 -- poison: give up an execution that its worker has claimed too often without it coming to rest. What it did is undone first
 -- where that can be; a rollback that kills its workers has failed. One row for itself if it was held, first, and one for each child.
-create or replace function durable.poison(shard smallint, worker_id uuid, execution_id uuid, epoch int, reason json)
+create or replace function durable.poison(worker_id uuid, execution_id uuid, epoch int, reason json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -12,8 +12,7 @@ begin
     perform durable.lock_mailbox(poison.execution_id);
     select rollback into held
     from durable.executions as execution
-    where execution.shard = poison.shard
-      and execution.execution_id = poison.execution_id
+    where execution.execution_id = poison.execution_id
       and execution.epoch = poison.epoch
       and execution.worker_id = poison.worker_id
       and execution.state = 'running'
@@ -25,17 +24,16 @@ begin
     -- What children have completed counts, though their parent may never have heard of it.
     perform durable.enlist_children(array[poison.execution_id]);
     if held.rollback is null
-        and (durable.undoable(poison.shard, poison.execution_id) or durable.cut_off(poison.shard, poison.execution_id))
+        and (durable.undoable(poison.execution_id) or durable.cut_off(poison.execution_id))
     then
         return query
         select *
-        from durable.begin_rollback(poison.shard, poison.worker_id, poison.execution_id, poison.epoch, poison.reason);
+        from durable.begin_rollback(poison.worker_id, poison.execution_id, poison.epoch, poison.reason);
         update durable.executions as execution
         set state = 'pending',
             epoch = execution.epoch + 1,
             wake_at = case when paused_at is not null then 'infinity'::timestamptz end
-        where execution.shard = poison.shard
-          and execution.execution_id = poison.execution_id
+        where execution.execution_id = poison.execution_id
           and execution.epoch = poison.epoch
           and execution.worker_id = poison.worker_id
           and execution.state = 'running'
@@ -56,8 +54,7 @@ begin
             )::json
         end,
         finished_at = durable.now()
-    where execution.shard = poison.shard
-      and execution.execution_id = poison.execution_id
+    where execution.execution_id = poison.execution_id
       and execution.epoch = poison.epoch
       and execution.worker_id = poison.worker_id
       and execution.state = 'running'
@@ -65,7 +62,7 @@ begin
     if found then
         update durable.waits as waiting
         set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-        where waiting.shard = poison.shard and waiting.execution_id = poison.execution_id and waiting.outcome is null;
+        where waiting.execution_id = poison.execution_id and waiting.outcome is null;
     end if;
 end
 $$;

@@ -36,7 +36,7 @@ begin
 
     select state, deadline_at, rollback into target
     from durable.executions
-    where shard = 0 and execution_id = provide_input.execution_id;
+    where execution_id = provide_input.execution_id;
     if target is null then
         raise exception 'there is no execution %', provide_input.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';
@@ -58,7 +58,7 @@ begin
     -- Of several open ones the oldest, to which the answer will be delivered.
     select schema, waits.outcome as decided, due_at <= durable.now() as overdue, due_at into asked
     from durable.waits
-    where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
+    where execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
     order by waits.outcome is null desc, (due_at <= durable.now()) is true, resolved_ordinal desc, ordinal
     limit 1;
     if asked.decided is not null then
@@ -72,7 +72,7 @@ begin
     end if;
     if exists (
         select from durable.mailbox
-        where shard = 0 and execution_id = provide_input.execution_id and kind = 'input' and mailbox.name = provide_input.name
+        where execution_id = provide_input.execution_id and kind = 'input' and mailbox.name = provide_input.name
     ) then
         raise exception 'input `%` of execution % was given already', provide_input.name, provide_input.execution_id
         using errcode = 'UD409', hint = 'it waits in the mailbox until the workflow asks for it';

@@ -36,12 +36,12 @@ begin
     -- Whoever publishes it again goes on with this one: it is for those who waited when it was first published.
     key := coalesce(publish.key, gen_random_uuid()::text);
     loop
-        insert into durable.publications (shard, topic, key, published_at, message_id)
-        values (0, publish.topic, publish.key, durable.now(), gen_random_uuid())
+        insert into durable.publications (topic, key, published_at, message_id)
+        values (publish.topic, publish.key, durable.now(), gen_random_uuid())
         on conflict do nothing;
         select ordinal, message_id into publication
         from durable.publications
-        where shard = 0 and topic = publish.topic and key = publish.key;
+        where topic = publish.topic and key = publish.key;
         -- One that is pruned between the two is as good as none.
         exit when found;
     end loop;
@@ -52,18 +52,18 @@ begin
         from (
             select execution_id, ordinal, due_at
             from durable.waits
-            where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
+            where kind = 'topic' and name = publish.topic and outcome is null
               and correlation = publish.correlation
             union all
             select execution_id, ordinal, due_at
             from durable.waits
-            where shard = 0 and kind = 'topic' and name = publish.topic and outcome is null
+            where kind = 'topic' and name = publish.topic and outcome is null
               and correlation is null and publish.correlation is null
         ) as open
         cross join lateral (
             select finished_at
             from durable.executions
-            where shard = 0 and execution_id = open.execution_id
+            where execution_id = open.execution_id
             limit 1
         ) as execution
         where open.ordinal < publication.ordinal
@@ -71,8 +71,7 @@ begin
           and execution.finished_at is null
           and not exists (
             select from durable.refusals
-            where refusals.shard = 0
-              and refusals.execution_id = open.execution_id
+            where refusals.execution_id = open.execution_id
               and refusals.message_id = publication.message_id
           )
         limit most
@@ -85,18 +84,18 @@ begin
     resting := array(
         select execution_id
         from durable.executions
-        where shard = 0 and execution_id = any (locked) and state = 'waiting'
+        where execution_id = any (locked) and state = 'waiting'
         for no key update skip locked
     );
     locked := array(
         select execution_id
         from durable.executions
-        where shard = 0 and execution_id = any (locked) and (state <> 'waiting' or execution_id = any (resting))
+        where execution_id = any (locked) and (state <> 'waiting' or execution_id = any (resting))
     );
     -- Waits for one mailbox only while it holds no other, so that a caller who keeps one blocks nobody else.
     if locked = '{}' and listeners <> '{}' then
         perform durable.lock_mailbox(listeners [1]);
-        perform from durable.executions where shard = 0 and execution_id = listeners [1] for no key update;
+        perform from durable.executions where execution_id = listeners [1] for no key update;
         locked := listeners [1:1];
     end if;
     at := durable.now();
@@ -109,8 +108,7 @@ begin
             message_id = publication.message_id,
             resolved_at = at,
             resolved_ordinal = nextval('durable.journal_ordinals')
-        where shard = 0
-          and execution_id = any (locked)
+        where execution_id = any (locked)
           and kind = 'topic'
           and name = publish.topic
           and correlation is not distinct from publish.correlation
@@ -123,8 +121,7 @@ begin
     woken as (
         update durable.executions
         set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
-        where shard = 0
-          and execution_id = any (array(select execution_id from given))
+        where execution_id = any (array(select execution_id from given))
           and state = 'waiting'
           and error is null
         returning execution_id, queue

@@ -1,7 +1,7 @@
 -- refuse_messages: open waits again whose messages the workflow cannot use, and record why. A deadline stays as it was.
 -- Under lock_mailbox of the executions in `held`. Keeps the newest 20 refusals of an execution.
 create or replace function durable.refuse_messages(
-    shard smallint, held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamptz
+    held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamptz
 ) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,10 +9,9 @@ as $$
     with refused as materialized (
         select waits.execution_id, waits.key, waits.kind, waits.name, waits.names, waits.payload, waits.message_id,
             waits.answered_by, given.reason
-        from unnest($3, $4, $5, $6) as given (execution_id, key, message_id, reason)
+        from unnest($2, $3, $4, $5) as given (execution_id, key, message_id, reason)
         join durable.waits on waits.execution_id = given.execution_id and waits.key = given.key
-        where waits.shard = $1
-          and waits.execution_id = any ($2)
+        where waits.execution_id = any ($1)
           and waits.outcome = 'received'
           and waits.kind in ('event', 'input', 'topic')
           -- The wait may have been opened already, and have received another.
@@ -20,10 +19,10 @@ as $$
     ),
     recorded as (
         insert into durable.refusals (
-            execution_id, refused_at, message_id, shard, key, kind, name, reason, payload, sent_by
+            execution_id, refused_at, message_id, key, kind, name, reason, payload, sent_by
         )
         select
-            refused.execution_id, $7, refused.message_id, $1, refused.key, refused.kind,
+            refused.execution_id, $6, refused.message_id, refused.key, refused.kind,
             case when refused.names is null then refused.name else refused.payload ->> 'name' end,
             refused.reason,
             case when refused.names is null then refused.payload else refused.payload -> 'payload' end,
@@ -33,14 +32,13 @@ as $$
     ),
     kept as (
         delete from durable.refusals
-        where refusals.shard = $1
-          and (refusals.execution_id, refusals.key, refusals.message_id) in (
+        where (refusals.execution_id, refusals.key, refusals.message_id) in (
             select old.execution_id, old.key, old.message_id
             from (
                 select refusals.execution_id, refusals.key, refusals.message_id,
                     row_number() over (partition by refusals.execution_id order by refusals.refused_at desc) as nth
                 from durable.refusals
-                where refusals.shard = $1 and refusals.execution_id = any (array(select refused.execution_id from refused))
+                where refusals.execution_id = any (array(select refused.execution_id from refused))
             ) as old
             -- Beside the one that is recorded now.
             where old.nth > 19
@@ -49,7 +47,6 @@ as $$
     update durable.waits
     set outcome = null, resolved_at = null, resolved_ordinal = null, payload = null, message_id = null, arrival = null, answered_by = null
     from refused
-    where waits.shard = $1
-      and waits.execution_id = refused.execution_id
+    where waits.execution_id = refused.execution_id
       and waits.key = refused.key
 $$;

@@ -13,8 +13,7 @@ begin
         wake_at = case when error is null then nullif(wake_at, 'infinity') end,
         error = null,
         paused_at = null
-    where shard = 0
-      and execution_id = resume.execution_id
+    where execution_id = resume.execution_id
       and finished_at is null
       and (paused_at is not null or state = 'waiting' and error is not null)
     returning queue into target;
@@ -23,7 +22,7 @@ begin
     end if;
     select case when finished_at is null and rollback is not null then 'compensating' else state end as state into target
     from durable.executions
-    where shard = 0 and execution_id = resume.execution_id;
+    where execution_id = resume.execution_id;
     if target is null then
         raise exception 'there is no execution %', resume.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';

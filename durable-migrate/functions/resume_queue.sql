@@ -5,5 +5,5 @@ set search_path = pg_catalog, pg_temp
 as $$
     update durable.queues
     set paused_at = null, updated_at = durable.now()
-    where queues.shard = 0 and queues.queue = $1 and queues.paused_at is not null
+    where queues.queue = $1 and queues.paused_at is not null
 $$;

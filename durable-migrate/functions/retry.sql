@@ -18,15 +18,14 @@ begin
     perform durable.lock_mailbox(retry.execution_id);
     select state into target
     from durable.executions
-    where shard = 0 and execution_id = retry.execution_id;
+    where execution_id = retry.execution_id;
     if target.state = 'completed' then
         raise exception 'execution % has completed: there is nothing to retry', retry.execution_id
         using errcode = 'UD410', hint = 'to run a part of it again, fork it from a step';
     end if;
     select execution_id, state into target
     from durable.executions
-    where shard = 0
-      and forked_from = retry.execution_id
+    where forked_from = retry.execution_id
       and state not in ('failed', 'cancelled', 'compensated', 'compensation_failed')
       and execution_id <> new_id
     limit 1;
@@ -40,8 +39,7 @@ begin
     -- The children that are started again get the keys of those that failed.
     update durable.executions
     set key = null
-    where shard = 0
-      and parent_id = retry.execution_id
+    where parent_id = retry.execution_id
       and parent_key = any (repeated)
       and key is not null
       and state in ('failed', 'cancelled', 'compensated', 'compensation_failed');

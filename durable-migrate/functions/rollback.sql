@@ -25,7 +25,7 @@ begin
 
     select state, finished_at into target
     from durable.executions
-    where shard = 0 and execution_id = rollback.execution_id;
+    where execution_id = rollback.execution_id;
     if target is null then
         raise exception 'there is no execution %', rollback.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';

@@ -28,7 +28,7 @@ begin
 
     select state, queue, deadline_at, rollback into target
     from durable.executions
-    where shard = 0 and execution_id = send_event.execution_id;
+    where execution_id = send_event.execution_id;
     if target is null then
         raise exception 'there is no execution %', send_event.execution_id
         using errcode = 'UD404', hint = 'check the id and the schema';
@@ -56,8 +56,7 @@ begin
     -- The database's time ends a wait, whether or not a worker has looked since.
     update durable.waits
     set outcome = 'timed_out', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-    where shard = 0
-      and waits.execution_id = send_event.execution_id
+    where waits.execution_id = send_event.execution_id
       and kind = 'event'
       and (waits.name = send_event.name or send_event.name = any (names))
       and waits.outcome is null

@@ -35,9 +35,9 @@ begin
         raise exception 'a rate of queue `%` has a period that is not between 1 ms and 1000 days', set_queue_limits.queue
         using errcode = 'UD422', hint = 'give a number of executions and a period that a person would plan with';
     end if;
-    insert into durable.queues (shard, queue, concurrency, rate, rate_period, key_rate, key_rate_period, updated_at)
+    insert into durable.queues (queue, concurrency, rate, rate_period, key_rate, key_rate_period, updated_at)
     values (
-        0, set_queue_limits.queue, set_queue_limits.concurrency, set_queue_limits.rate, set_queue_limits.rate_period,
+        set_queue_limits.queue, set_queue_limits.concurrency, set_queue_limits.rate, set_queue_limits.rate_period,
         set_queue_limits.key_rate, set_queue_limits.key_rate_period, durable.now()
     )
     on conflict on constraint queues_pkey do update

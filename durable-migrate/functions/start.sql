@@ -86,7 +86,7 @@ begin
     end if;
     select * into strict started
     from durable.start_many(
-        0::smallint, array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
+        array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],
         debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8],

@@ -1,7 +1,7 @@
 -- start_children: create the children that were registered as waits just now, each once, bound to its parent.
 -- One that is not waited for, or whose key is taken, resolves its wait at once. Under lock_mailbox of the parents in `held`.
 create or replace function durable.start_children(
-    shard smallint, held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamptz
+    held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamptz
 ) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -12,11 +12,10 @@ as $$
             wait.key as parent_key,
             (wait.details::json -> 'child' ->> 'id')::uuid as child_id,
             wait.details::json -> 'child' as child
-        from unnest($3, $4, $5, $6) as wait (execution_id, key, kind, details)
+        from unnest($2, $3, $4, $5) as wait (execution_id, key, kind, details)
         join durable.waits as registered on registered.execution_id = wait.execution_id and registered.key = wait.key
         where wait.kind = 'child'
-          and registered.shard = $1
-          and registered.execution_id = any ($2)
+          and registered.execution_id = any ($1)
           -- One that was registered before has its child.
           and registered.child_id is null
           and registered.outcome is null
@@ -24,23 +23,21 @@ as $$
     undone as materialized (
         select executions.execution_id, workflow, version, queue, priority, input, concurrency_key
         from durable.executions
-        where executions.shard = $1
-          and executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
+        where executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
     ),
     -- A child without a priority of its own has its parent's, and its concurrency key.
     parents as materialized (
         select executions.execution_id, priority, concurrency_key
         from durable.executions
-        where executions.shard = $1
-          and executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
+        where executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
     ),
     created as (
         insert into durable.executions (
-            shard, execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
+            execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
             parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at, trace_context
         )
         select
-            $1, asked.child_id, $7,
+            asked.child_id, $6,
             coalesce(undone.version, (child ->> 'version')::int),
             coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority),
             coalesce(undone.workflow, child ->> 'workflow'),
@@ -54,9 +51,9 @@ as $$
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
             end,
-            durable.rank($7, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
+            durable.rank($6, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
             coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key),
-            $7 + make_interval(secs => (child ->> 'time_to_live')::float8),
+            $6 + make_interval(secs => (child ->> 'time_to_live')::float8),
             child ->> 'trace_context'
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
@@ -72,7 +69,7 @@ as $$
             when created.execution_id is null or created.parent_bond <> 'awaited' then 'received'
         end,
         resolved_at = case
-            when created.execution_id is null or created.parent_bond <> 'awaited' then $7
+            when created.execution_id is null or created.parent_bond <> 'awaited' then $6
         end,
         resolved_ordinal = case
             when created.execution_id is null or created.parent_bond <> 'awaited' then nextval('durable.journal_ordinals')
@@ -93,8 +90,7 @@ as $$
         end
     from asked
     left join created on created.execution_id = asked.child_id
-    where waits.shard = $1
-      and waits.execution_id = any ($2)
+    where waits.execution_id = any ($1)
       and waits.execution_id = asked.parent_id
       and waits.key = asked.parent_key
 $$;

@@ -1,7 +1,6 @@
 -- start_fires: fire schedules for due times that they have not fired for, as their overlap policies say; start what stands in line.
 -- Returns every fire that is new or moved up. For schedules whose rows are locked, and whose ends are judged.
 create or replace function durable.start_fires(
-    shard smallint,
     names text[],
     due_names text[],
     due_ats timestamptz[],
@@ -24,20 +23,19 @@ begin
     -- What has ended is judged, so whatever is not judged runs.
     select coalesce(array_agg(distinct schedule), '{}') into busy
     from durable.schedule_fires
-    where shard = start_fires.shard and schedule = any (names) and outcome = 'started' and judged_at is null;
+    where schedule = any (names) and outcome = 'started' and judged_at is null;
 
     with first as materialized (
         select schedule, min(due_at) as due_at
         from durable.schedule_fires
-        where shard = start_fires.shard and schedule = any (names) and outcome = 'queued' and schedule <> all (busy)
+        where schedule = any (names) and outcome = 'queued' and schedule <> all (busy)
         group by schedule
     ),
     moved_up as (
         update durable.schedule_fires
         set outcome = 'started', execution_id = durable.new_id()
         from first
-        where schedule_fires.shard = start_fires.shard
-          and schedule_fires.schedule = any (names)
+        where schedule_fires.schedule = any (names)
           and schedule_fires.schedule = first.schedule
           and schedule_fires.due_at = first.due_at
         returning schedule_fires.schedule, schedule_fires as fire
@@ -48,12 +46,12 @@ begin
     with fired as materialized (
         select schedule, due_at
         from durable.schedule_fires
-        where shard = start_fires.shard and schedule = any (names) and due_at = any (due_ats)
+        where schedule = any (names) and due_at = any (due_ats)
     ),
     line as materialized (
         select schedule, count(*) as length
         from durable.schedule_fires
-        where shard = start_fires.shard and schedule = any (names) and outcome = 'queued'
+        where schedule = any (names) and outcome = 'queued'
         group by schedule
     ),
     placed as (
@@ -74,7 +72,7 @@ begin
         join durable.schedules using (schedule)
         left join fired using (schedule, due_at)
         left join line using (schedule)
-        where schedules.shard = start_fires.shard and schedule = any (names) and fired.schedule is null
+        where schedule = any (names) and fired.schedule is null
     ),
     decided as (
         select
@@ -90,9 +88,9 @@ begin
         from placed
     ),
     fired_now as (
-        insert into durable.schedule_fires (shard, schedule, due_at, fired_at, cause, outcome, execution_id)
+        insert into durable.schedule_fires (schedule, due_at, fired_at, cause, outcome, execution_id)
         select
-            start_fires.shard, schedule, due_at, start_fires.at, start_fires.cause, outcome,
+            schedule, due_at, start_fires.at, start_fires.cause, outcome,
             case when outcome = 'started' then durable.new_id() end
         from decided
         on conflict do nothing
@@ -103,7 +101,6 @@ begin
 
     -- Without a key: the row of the fire is what makes it the only one.
     perform durable.start_many(
-        start_fires.shard,
         array_agg(fire.execution_id),
         array_agg(workflow),
         array_agg(version),
@@ -118,16 +115,15 @@ begin
         time_to_lives => array_agg(extract(epoch from time_to_live)::float8)
     )
     from unnest(fires) as fire
-    join durable.schedules using (shard, schedule)
+    join durable.schedules using (schedule)
     left join unnest(due_names, due_ats, start_ats) as due (schedule, due_at, start_at) using (schedule, due_at)
-    where shard = start_fires.shard and schedule = any (names) and fire.outcome = 'started'
+    where schedule = any (names) and fire.outcome = 'started'
     having count(*) > 0;
 
     update durable.executions
     set schedule = fire.schedule, scheduled_for = fire.due_at
     from unnest(fires) as fire
-    where executions.shard = start_fires.shard
-      and executions.execution_id = any (array(select execution_id from unnest(fires) where execution_id is not null))
+    where executions.execution_id = any (array(select execution_id from unnest(fires) where execution_id is not null))
       and executions.execution_id = fire.execution_id;
 
     return query select * from unnest(fires);

@@ -4,7 +4,6 @@
 -- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
 create or replace function durable.start_many(
-    shard smallint,
     execution_ids uuid[],
     workflows text[],
     versions int[],
@@ -38,8 +37,7 @@ begin
     if worker_id is not null then
         -- Under the fence: a worker that is lost or deprecated must not create executions as its own.
         perform from durable.workers as fence
-        where fence.shard = start_many.shard
-          and fence.worker_id = start_many.worker_id
+        where fence.worker_id = start_many.worker_id
           and fence.lost_at is null
           and fence.deprecated_at is null
         for key share;
@@ -51,8 +49,7 @@ begin
             select asked.hand_off and asked.concurrency_key is null and asked.queue <> all (array(
                 select limits.queue
                 from durable.queues as limits
-                where limits.shard = start_many.shard
-                  and limits.queue = any (queues)
+                where limits.queue = any (queues)
                   and num_nonnulls(limits.concurrency, limits.rate, limits.key_rate, limits.paused_at) > 0
             ))
             from unnest(hand_offs, queues, concurrency_keys) as asked (hand_off, queue, concurrency_key)
@@ -60,13 +57,12 @@ begin
     end if;
 
     insert into durable.executions (
-        shard, execution_id, created_at, version, priority, workflow, queue, key, input,
+        execution_id, created_at, version, priority, workflow, queue, key, input,
         state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
         deduplication_key, debounce_key, expires_at,
         trace_context
     )
     select
-        start_many.shard,
         asked.execution_id,
         at,
         asked.version,
@@ -125,12 +121,10 @@ begin
         -- One that can never begin stands in nobody's way, even if it has not ended yet.
         update durable.executions
         set deduplication_key = null
-        where shard = start_many.shard
-          and execution_id = any (array(
+        where execution_id = any (array(
             select expired.execution_id
             from durable.executions as expired
-            where expired.shard = start_many.shard
-              and expired.workflow = any (workflows)
+            where expired.workflow = any (workflows)
               and expired.deduplication_key = any (deduplication_keys)
               and expired.finished_at is null
               and expired.expires_at <= at
@@ -153,20 +147,19 @@ begin
         left join lateral (
             select *
             from durable.executions as execution
-            where execution.shard = start_many.shard and execution.execution_id = asked.execution_id
+            where execution.execution_id = asked.execution_id
             limit 1
         ) as same_id on true
         left join lateral (
             select *
             from durable.executions as execution
-            where execution.shard = start_many.shard and execution.workflow = asked.workflow and execution.key = asked.key
+            where execution.workflow = asked.workflow and execution.key = asked.key
             limit 1
         ) as same_key on true
         left join lateral (
             select execution.execution_id
             from durable.executions as execution
-            where execution.shard = start_many.shard
-              and execution.workflow = asked.workflow
+            where execution.workflow = asked.workflow
               and execution.deduplication_key = asked.deduplication_key
               and execution.finished_at is null
             limit 1
@@ -175,15 +168,14 @@ begin
         i := known.item;
         if known.execution_id is null and debounce_keys[i] is not null then
             known.execution_id := durable.debounce(
-                start_many.shard, workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
+                workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
                 debounce_limits[i], concurrency_keys[i], time_to_lives[i]
             );
             known.outcome := 'existing';
             -- It belongs to the trace of the start whose input it has.
             update durable.executions as pushed
             set trace_context = trace_contexts[i]
-            where pushed.shard = start_many.shard
-              and pushed.execution_id = known.execution_id
+            where pushed.execution_id = known.execution_id
               and pushed.trace_context is distinct from trace_contexts[i];
         end if;
         if known.execution_id is null then
@@ -191,7 +183,7 @@ begin
             return query
             select known.item, again.execution_id, again.outcome
             from durable.start_many(
-                start_many.shard, execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
+                execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
                 concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
                 time_to_lives[i:i], trace_contexts[i:i]

@@ -13,7 +13,7 @@ begin
     -- It must not be pruned meanwhile.
     select * into source
     from durable.executions
-    where shard = 0 and execution_id = origin
+    where execution_id = origin
     for share;
     if not found then
         raise exception 'there is no execution %', origin
@@ -34,11 +34,10 @@ begin
     id := new_id;
     queue := source.queue;
     insert into durable.executions (
-        shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
+        execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
         concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace, trace_context
     ) values (
-        -- At its second epoch: it is not taken for one whose journal is empty.
-        0, new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
+        new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
         source.input, 'pending', 1, 0, origin, source.concurrency_key, source.deduplication_key,
         durable.rank(durable.now(), source.priority),
         -- Its workflow has read the due time, and must read the same again.
@@ -49,13 +48,12 @@ begin
     )
     on conflict do nothing;
     if not found then
-        if exists (select from durable.executions where shard = 0 and execution_id = new_id and forked_from = origin) then
+        if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
             return;
         end if;
         select execution_id into id
         from durable.executions
-        where shard = 0
-          and workflow = source.workflow
+        where workflow = source.workflow
           and deduplication_key = source.deduplication_key
           and finished_at is null;
         if found then
@@ -67,25 +65,24 @@ begin
     end if;
 
     insert into durable.checkpoints (
-        execution_id, digest, started_at, finished_at, shard, attempt, key, output, error, ordinal, undo_order
+        execution_id, digest, started_at, finished_at, attempt, key, output, error, ordinal, undo_order
     )
-    select new_id, digest, started_at, finished_at, 0, attempt, key, output, error, ordinal,
+    select new_id, digest, started_at, finished_at, attempt, key, output, error, ordinal,
         -- What a completed execution did stands: nobody else undoes it.
         case when source.state <> 'completed' then undo_order end
     from durable.checkpoints
-    where shard = 0
-      and execution_id = origin
+    where execution_id = origin
       and (ordinal < until) is not false
       and key <> all (left_out)
       -- Only a rollback reads those of children.
       and (source.state <> 'completed' or key !~ '(^|/)child ');
 
     insert into durable.waits (
-        execution_id, started_at, due_at, resolved_at, message_id, shard, key, kind, name, outcome, prompt, schema, payload,
+        execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,
         names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
     )
     select
-        new_id, started_at, due_at, resolved_at, message_id, 0, key, kind, name, outcome, prompt, schema,
+        new_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema,
         case
             when source.state = 'completed' and kind = 'child' and payload ->> 'undoable' = 'true' then
                 json_build_object(
@@ -95,17 +92,16 @@ begin
         end,
         names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
     from durable.waits
-    where shard = 0
-      and execution_id = origin
+    where execution_id = origin
       and outcome is not null
       -- Programs of before the ordinals end waits without one.
       and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
 
-    insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload, sent_by)
-    select 0, new_id, message_id, sent_at, kind, name, payload, sent_by
+    insert into durable.mailbox (execution_id, message_id, sent_at, kind, name, payload, sent_by)
+    select new_id, message_id, sent_at, kind, name, payload, sent_by
     from durable.mailbox
-    where shard = 0 and execution_id = origin
+    where execution_id = origin
     order by arrival;
 end
 $$;

@@ -1,7 +1,7 @@
 -- tell_parents: give the ends of children to the waits of their parents, each once; one row for each end that was untold.
 -- `told` (the parent was woken, or runs), `unheard` (it waits no longer) or `busy` (another transaction holds it: ask again). A child
 -- that another transaction holds is left out.
-create or replace function durable.tell_parents(shard smallint, child_ids uuid[])
+create or replace function durable.tell_parents(child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -13,8 +13,7 @@ begin
     for child in
         select execution_id, executions.parent_id, parent_key, state, output, error, finished_at
         from durable.executions
-        where executions.shard = tell_parents.shard
-          and execution_id = any (child_ids)
+        where execution_id = any (child_ids)
           and parent_bond = 'awaited'
           and finished_at is not null
         for no key update skip locked
@@ -31,12 +30,12 @@ begin
         -- locked: a claim passes over rows that are locked, and would leave a parent that is pending to the next poll.
         perform
         from durable.executions
-        where executions.shard = tell_parents.shard and execution_id = child.parent_id and executions.state = 'waiting'
+        where execution_id = child.parent_id and executions.state = 'waiting'
         for no key update skip locked;
         if not found and exists (
             select
             from durable.executions
-            where executions.shard = tell_parents.shard and execution_id = child.parent_id and executions.state = 'waiting'
+            where execution_id = child.parent_id and executions.state = 'waiting'
         ) then
             outcome := 'busy';
             return next;
@@ -50,10 +49,9 @@ begin
                 'state', child.state,
                 'output', child.output,
                 'error', child.error,
-                'undoable', durable.undoable(tell_parents.shard, child.execution_id)
+                'undoable', durable.undoable(child.execution_id)
             )
-        where waits.shard = tell_parents.shard
-          and execution_id = child.parent_id
+        where execution_id = child.parent_id
           and key = child.parent_key
           and waits.outcome is null
           -- A child that ended after the deadline came too late, though no worker has looked since.
@@ -66,7 +64,7 @@ begin
         end if;
         update durable.executions
         set parent_bond = 'told'
-        where executions.shard = tell_parents.shard and execution_id = child.execution_id and parent_bond = 'awaited';
+        where execution_id = child.execution_id and parent_bond = 'awaited';
         return next;
     end loop;
 end

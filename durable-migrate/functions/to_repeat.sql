@@ -6,7 +6,7 @@ as $$
     with entry as materialized (
         select key, ordinal as began, ordinal as ended, error is not null as failed, output ->> 'branch' as decided_for
         from durable.checkpoints
-        where shard = 0 and execution_id = $1
+        where execution_id = $1
         union all
         select
             -- Programs of before the ordinals end waits without one.
@@ -14,7 +14,7 @@ as $$
             outcome in ('timed_out', 'cancelled') or kind = 'child' and payload ->> 'state' not in ('completed', 'started'),
             null
         from durable.waits
-        where shard = 0 and execution_id = $1
+        where execution_id = $1
     ),
     -- A race, or the first failure among branches: it stands above what its branches did.
     around as materialized (

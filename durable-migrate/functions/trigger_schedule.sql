@@ -18,7 +18,7 @@ begin
     end if;
     perform
     from durable.schedules
-    where shard = 0 and schedule = trigger_schedule.schedule
+    where schedule = trigger_schedule.schedule
     for no key update;
     if not found then
         raise exception 'there is no schedule `%`', trigger_schedule.schedule
@@ -31,15 +31,14 @@ begin
     while exists (
         select
         from durable.schedule_fires as fired
-        where fired.shard = 0 and fired.schedule = trigger_schedule.schedule and fired.due_at = triggered_at
+        where fired.schedule = trigger_schedule.schedule and fired.due_at = triggered_at
     ) loop
         triggered_at := triggered_at + interval '1 microsecond';
     end loop;
-    perform durable.judge_fires(0::smallint, array[trigger_schedule.schedule], at);
+    perform durable.judge_fires(array[trigger_schedule.schedule], at);
     return (
         select fire.execution_id
         from durable.start_fires(
-            0::smallint,
             array[trigger_schedule.schedule],
             array[trigger_schedule.schedule],
             array[triggered_at],

@@ -1,13 +1,13 @@
 -- undoable: whether an execution did anything that can be undone, itself or in a child it waited for.
-create or replace function durable.undoable(shard smallint, execution_id uuid) returns boolean
+create or replace function durable.undoable(execution_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
     select exists (
         select from durable.checkpoints
-        where checkpoints.shard = $1 and checkpoints.execution_id = $2 and checkpoints.undo_order is not null
+        where checkpoints.execution_id = $1 and checkpoints.undo_order is not null
     ) or exists (
         select from durable.waits
-        where waits.shard = $1 and waits.execution_id = $2 and waits.kind = 'child' and waits.payload ->> 'undoable' = 'true'
+        where waits.execution_id = $1 and waits.kind = 'child' and waits.payload ->> 'undoable' = 'true'
     )
 $$;

@@ -6,6 +6,6 @@ set search_path = pg_catalog, pg_temp
 as $$
     update durable.executions
     set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
-    where executions.shard = 0 and executions.execution_id = $1 and executions.state = 'waiting' and executions.error is null
+    where executions.execution_id = $1 and executions.state = 'waiting' and executions.error is null
     returning executions.queue
 $$;

@@ -4,6 +4,6 @@ select
     name,
     checksum,
     applied_at,
-    pg_catalog.texteq(coalesce(pg_catalog.jsonb_object_field_text(pg_catalog.to_jsonb(migrations), 'kind'), ''), 'expand') as only_adds
+    pg_catalog.texteq(kind, 'expand') as only_adds
 from durable.migrations
 order by version;

@@ -109,6 +109,17 @@ pub enum Error {
         found: i32,
     },
 
+    /// The schema was made by migrations from before the first release.
+    #[error(
+        "use the schema `{schema}`: {BEFORE_BASELINE}; save what you need from it, drop it with `drop schema {schema} cascade`, which deletes \
+         every execution in it, and run `{}`",
+        command(schema)
+    )]
+    BeforeBaseline {
+        /// The schema.
+        schema: SchemaName,
+    },
+
     /// A migration has another text than the one that was applied.
     #[error(
         "trust the schema `{schema}`: {file} is not the text that was applied as version {version}; restore the released \
@@ -151,6 +162,10 @@ impl Error {
         matches!(self, Self::Statement { passes: true, .. })
     }
 }
+
+/// Why a schema cannot be brought up to date.
+pub(crate) const BEFORE_BASELINE: &str =
+    "it was made by migrations from before the first release, which this program cannot continue";
 
 fn behind(schema: &SchemaName, found: Option<i32>) -> String {
     match found {

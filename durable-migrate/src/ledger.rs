@@ -34,6 +34,12 @@ pub(crate) struct Entry {
     pub(crate) only_adds: bool,
 }
 
+/// How far a schema was migrated, and the name of the first migration.
+pub(crate) struct Found {
+    pub(crate) version: SchemaVersion,
+    pub(crate) first_name: Option<String>,
+}
+
 /// What the ledger says; `None` where the schema was never migrated.
 pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<Ledger>, sqlx::Error> {
     if !exists(connection, schema).await? {
@@ -55,13 +61,16 @@ pub(crate) async fn encoding(connection: &mut PgConnection) -> Result<String, sq
     connection.fetch_one(raw_sql(include_str!("../ledger/find_encoding.sql"))).await?.try_get("encoding")
 }
 
-/// How far the schema was migrated, and nothing else; `None` where it never was.
-pub(crate) async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, sqlx::Error> {
+/// How far the schema was migrated, and by which history; `None` if it never was.
+pub(crate) async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<Found>, sqlx::Error> {
     if !exists(connection, schema).await? {
         return Ok(None);
     }
     let rows = query(connection, schema, include_str!("../ledger/find_version.sql")).await?;
-    let read = |row: &PgRow| Ok(SchemaVersion { version: row.try_get("version")?, serves_from: row.try_get("serves_from")? });
+    let read = |row: &PgRow| {
+        let version = SchemaVersion { version: row.try_get("version")?, serves_from: row.try_get("serves_from")? };
+        Ok(Found { version, first_name: row.try_get("first_name")? })
+    };
     rows.first().map(read).transpose()
 }
 
@@ -89,13 +98,9 @@ fn entry(row: &PgRow) -> Result<Entry, sqlx::Error> {
 pub(crate) fn record_migration(migration: &Migration) -> String {
     let Migration { version, name, kind, .. } = migration;
     let checksum = migration.checksum();
-    if migration.records_kind() {
-        format!(
-            "insert into durable.migrations (version, name, checksum, kind)\nvalues ({version}, '{name}', '{checksum}', '{kind}');\n"
-        )
-    } else {
-        format!("insert into durable.migrations (version, name, checksum)\nvalues ({version}, '{name}', '{checksum}');\n")
-    }
+    format!(
+        "insert into durable.migrations (version, name, kind, checksum)\nvalues ({version}, '{name}', '{kind}', '{checksum}');\n"
+    )
 }
 
 /// The statement that records the functions, written for the schema `durable`.

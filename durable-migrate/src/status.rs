@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use crate::database::{Place, Remedy};
+use crate::error::BEFORE_BASELINE;
 use crate::ledger::{self, Ledger};
 use crate::{Database, Error, Migration, SchemaName, VERSION, migrations};
 
@@ -95,10 +96,20 @@ pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result
 /// How far a schema was migrated, for a worker that starts; `None` where it never was. [`accept_version`] judges it.
 ///
 /// # Errors
-/// When the ledger cannot be read, or the database has another encoding than UTF-8.
+/// When the ledger cannot be read, the database has another encoding than UTF-8, or the schema is from before the first release.
 pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, Error> {
     accept_encoding(connection, &Place::Unknown).await?;
-    ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))
+    let found = ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))?;
+    let Some(found) = found else { return Ok(None) };
+    accept_first(schema, found.first_name.as_deref())?;
+    Ok(Some(found.version))
+}
+
+/// Is the first migration the one that this program begins with? The histories of before the first release begin with another, and no
+/// migration leads from there to here.
+fn accept_first(schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
+    let is_ours = |name: &str| migrations().first().is_some_and(|first| first.name == name);
+    if name.is_none_or(is_ours) { Ok(()) } else { Err(Error::BeforeBaseline { schema: schema.clone() }) }
 }
 
 /// Can this program work with a schema that was migrated so far? With a newer one it can as long as all that is new was added to
@@ -131,7 +142,8 @@ async fn accept_encoding(connection: &mut PgConnection, place: &Place) -> Result
 
 fn unreadable(place: &Place, schema: &SchemaName, error: &sqlx::Error) -> Error {
     let denied = format!("let the owner of the schema run what `durable-migrate grants --role {}` prints", place.role());
-    let remedies: [Remedy<'_>; 1] = [("42501", &denied)];
+    let old = format!("if {BEFORE_BASELINE}, save what you need from it and drop it with `drop schema {schema} cascade`");
+    let remedies: [Remedy<'_>; 2] = [("42501", &denied), ("42703", &old)];
     place.refused(format!("read the ledger of the schema `{schema}`"), error, &remedies)
 }
 
@@ -189,6 +201,8 @@ impl Status {
 
     /// Is what was applied the beginning of what this program brings?
     pub(crate) fn accept_history(&self) -> Result<(), Error> {
+        let first = self.applied.first().filter(|applied| applied.version == 1);
+        accept_first(&self.schema, first.map(|applied| applied.name.as_str()))?;
         if let Some(found) = self.database_version.filter(|found| *found > self.known_version) {
             return Err(Error::Ahead { schema: self.schema.clone(), found });
         }
@@ -313,6 +327,22 @@ mod tests {
         assert!(matches!(status.accept_history(), Err(Error::Ahead { found, .. }) if found == VERSION + 1));
         assert!(matches!(status.accept(), Err(Error::Ahead { .. })));
         assert!(status.to_string().contains("from_tomorrow applied 1970-01-01 00:00:00 UTC, unknown to this program"));
+    }
+
+    #[test]
+    fn a_schema_from_before_the_first_release_is_refused_and_the_message_says_what_to_do() {
+        // Such histories have reached version 44.
+        for newest in [1, VERSION, 44] {
+            let entries = (1..=newest).map(|version| entry(version, if version == 1 { "create_clock" } else { "later" }, "?"));
+            let ledger = Ledger { migrations: entries.collect(), functions: FunctionsState::Current };
+            let status = Status::compare(&SchemaName::default(), Some(ledger));
+            for refusal in [status.accept_history(), status.accept()] {
+                let message = refusal.unwrap_err().to_string();
+                for part in ["before the first release", "`drop schema durable cascade`", "run `durable-migrate migrate`"] {
+                    assert!(message.contains(part), "{message}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -123,8 +123,8 @@ async fn a_wait_that_is_not_open_is_refused_with_those_that_are() {
     let parked = client.start::<Patient>("event".to_owned()).delay(hours(1)).await.unwrap();
     database
         .run(&format!(
-            "insert into durable.waits (shard, execution_id, started_at, key, kind, name, outcome, resolved_at)
-             values (0, '{}', now(), 'event paid', 'event', 'paid', 'received', now())",
+            "insert into durable.waits (execution_id, started_at, key, kind, name, outcome, resolved_at)
+             values ('{}', now(), 'event paid', 'event', 'paid', 'received', now())",
             parked.id()
         ))
         .await;

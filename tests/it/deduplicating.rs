@@ -128,7 +128,7 @@ async fn a_start_whose_way_was_blocked_by_one_that_ends_meanwhile_creates_anothe
          begin
              update durable.executions
              set state = 'completed', finished_at = durable.now()
-             where shard = 0 and execution_id = '{}' and finished_at is null;
+             where execution_id = '{}' and finished_at is null;
              return null;
          end
          $$;

@@ -112,12 +112,12 @@ async fn a_message_that_missed_its_wait_is_delivered_late_and_keeps_its_place_an
     database
         .run(&format!(
             r#"update durable.executions set state = 'waiting', queue = 'nobody', epoch = 1;
-               insert into durable.waits (shard, execution_id, started_at, key, kind, name, names) values
-                   (0, '{id}', now(), 'event any of', 'event', '', array['ada', 'grace']),
-                   (0, '{id}', now(), 'input approval', 'input', 'approval', null);
-               insert into durable.mailbox (shard, execution_id, message_id, sent_at, kind, name, payload, sent_by) values
-                   (0, '{id}', gen_random_uuid(), now(), 'event', 'grace', '"yes"', null),
-                   (0, '{id}', gen_random_uuid(), now(), 'input', 'approval', 'true', 'linus')"#
+               insert into durable.waits (execution_id, started_at, key, kind, name, names) values
+                   ('{id}', now(), 'event any of', 'event', '', array['ada', 'grace']),
+                   ('{id}', now(), 'input approval', 'input', 'approval', null);
+               insert into durable.mailbox (execution_id, message_id, sent_at, kind, name, payload, sent_by) values
+                   ('{id}', gen_random_uuid(), now(), 'event', 'grace', '"yes"', null),
+                   ('{id}', gen_random_uuid(), now(), 'input', 'approval', 'true', 'linus')"#
         ))
         .await;
     let places: Vec<i64> = database.values("select arrival from durable.mailbox order by arrival").await;

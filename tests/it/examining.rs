@@ -191,8 +191,8 @@ async fn executions_of_lost_workers_are_found() {
     client.start::<Rests>("event".to_owned()).await.unwrap();
     database
         .run(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-             values (0, gen_random_uuid(), 'gone', 42, '{default}', durable.now(), durable.now() - interval '1 minute');
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+             values (gen_random_uuid(), 'gone', 42, '{default}', durable.now(), durable.now() - interval '1 minute');
              update durable.executions set state = 'running', worker_id = (select worker_id from durable.workers)",
         )
         .await;

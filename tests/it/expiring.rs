@@ -69,9 +69,9 @@ async fn worker(database: &Database) -> (Durable, Tally) {
 async fn hold_up_the_duty(database: &Database) {
     database
         .run(
-            "insert into durable.duties (shard, duty, due_at, taken_at, worker_id)
-             values (0, 'expire', 'infinity', durable.now(), gen_random_uuid())
-             on conflict (shard, duty) do update set due_at = 'infinity'",
+            "insert into durable.duties (duty, due_at, taken_at, worker_id)
+             values ('expire', 'infinity', durable.now(), gen_random_uuid())
+             on conflict (duty) do update set due_at = 'infinity'",
         )
         .await;
 }
@@ -316,8 +316,8 @@ async fn a_duty_that_was_taken_while_the_clock_ran_ahead_is_done() {
     client.start::<Alert>("fire".to_owned()).await.unwrap();
     database
         .run(
-            "insert into durable.duties (shard, duty, due_at, taken_at, worker_id)
-             values (0, 'expire', durable.now() + interval '2 years', durable.now() + interval '1 year', gen_random_uuid())",
+            "insert into durable.duties (duty, due_at, taken_at, worker_id)
+             values ('expire', durable.now() + interval '2 years', durable.now() + interval '1 year', gen_random_uuid())",
         )
         .await;
     clock::turn(&database, hours(2)).await;

@@ -84,7 +84,7 @@ fn rounds() -> usize {
 async fn check_journals(what: &str, database: &Database) {
     let left =
         "select concat_ws(' ', execution_id, state, worker_id, epoch, wake_at, workers.lost_at, workers.lease_until, error)
-        from durable.executions left join durable.workers using (shard, worker_id) where state <> 'completed'";
+        from durable.executions left join durable.workers using (worker_id) where state <> 'completed'";
     let completed = async { while !database.values::<String>(left).await.is_empty() {} };
     if tokio::time::timeout(PATIENCE, completed).await.is_err() {
         panic!("{what}: not completed: {:#?}", database.values::<String>(left).await);

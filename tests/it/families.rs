@@ -90,8 +90,8 @@ impl<'a> Family<'a> {
             .run(&format!(
                 "update durable.executions set parent_id = '{parent}', parent_key = 'child {child}', parent_bond = '{bond}'
                  where execution_id = '{child}';
-                 insert into durable.waits (shard, execution_id, started_at, key, kind, name, child_id)
-                 select 0, '{parent}', durable.now(), 'child {child}', 'child', 'member', '{child}' where '{bond}' = 'awaited'"
+                 insert into durable.waits (execution_id, started_at, key, kind, name, child_id)
+                 select '{parent}', durable.now(), 'child {child}', 'child', 'member', '{child}' where '{bond}' = 'awaited'"
             ))
             .await;
     }
@@ -108,8 +108,8 @@ impl<'a> Family<'a> {
     async fn make_undoable(&self, id: ExecutionId) {
         self.database
             .run(&format!(
-                "insert into durable.checkpoints (execution_id, started_at, finished_at, shard, attempt, key, output, undo_order)
-                 values ('{id}', durable.now(), durable.now(), 0, 1, 'step pay', '1', 1)"
+                "insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output, undo_order)
+                 values ('{id}', durable.now(), durable.now(), 1, 'step pay', '1', 1)"
             ))
             .await;
     }
@@ -242,7 +242,7 @@ async fn the_end_of_a_child_wakes_its_parent_once_though_many_tell_it() {
     let child = family.child(root, "awaited").await;
     family.make_undoable(child).await;
     family.end(child).await;
-    let tell = format!("select outcome, woken_queue from durable.tell_parents(0::smallint, array['{child}']::uuid[])");
+    let tell = format!("select outcome, woken_queue from durable.tell_parents(array['{child}']::uuid[])");
     let told =
         join_all((0..4).map(|_| sqlx::query_as::<_, (String, Option<String>)>(&*tell.clone().leak()).fetch_all(database.pool())))
             .await;
@@ -383,8 +383,8 @@ async fn a_storm_of_cancels_rollbacks_publications_and_news_deadlocks_nobody() {
     }
     database
         .run(
-            "insert into durable.waits (shard, execution_id, started_at, key, kind, name)
-             select 0, execution_id, durable.now(), 'topic', 'topic', 'news' from durable.executions",
+            "insert into durable.waits (execution_id, started_at, key, kind, name)
+             select execution_id, durable.now(), 'topic', 'topic', 'news' from durable.executions",
         )
         .await;
     let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
@@ -421,8 +421,8 @@ async fn held_by_a_worker(database: &Database, id: ExecutionId) -> uuid::Uuid {
     let worker = uuid::Uuid::now_v7();
     database
         .run(&format!(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-             values (0, '{worker}', 'here', 1, '{{nobody}}', durable.now(), durable.now() + interval '1 day');
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+             values ('{worker}', 'here', 1, '{{nobody}}', durable.now(), durable.now() + interval '1 day');
              update durable.executions set state = 'running', worker_id = '{worker}' where execution_id = '{id}'"
         ))
         .await;
@@ -442,14 +442,14 @@ async fn a_parent_with_more_children_than_one_call_takes_is_turned_round_and_non
         .run(&format!(
             "update durable.executions set parent_id = '{root}', parent_key = 'child ' || execution_id, parent_bond = 'awaited'
              where execution_id <> '{root}';
-             insert into durable.waits (shard, execution_id, started_at, key, kind, name, child_id)
-             select 0, '{root}', durable.now(), parent_key, 'child', 'member', execution_id
+             insert into durable.waits (execution_id, started_at, key, kind, name, child_id)
+             select '{root}', durable.now(), parent_key, 'child', 'member', execution_id
              from durable.executions where parent_id is not null"
         ))
         .await;
     let worker = held_by_a_worker(&database, root).await;
 
-    let begun = format!("select count(*) from durable.begin_rollback(0::smallint, '{worker}', '{root}', 1, {CAUSE})");
+    let begun = format!("select count(*) from durable.begin_rollback('{worker}', '{root}', 1, {CAUSE})");
     assert_eq!(database.count(&begun).await, 1 + 1000);
 
     let looks_for_orphans = database.builder().register(Member).queue("other", 1).start().await.unwrap();
@@ -483,7 +483,7 @@ async fn a_poisoned_parent_takes_its_children_along_and_undoes_what_they_complet
     family.end(completed).await;
     let worker = held_by_a_worker(&database, root).await;
 
-    database.run(&format!("select durable.poison(0::smallint, '{worker}', '{root}', 1, {CAUSE})")).await;
+    database.run(&format!("select durable.poison('{worker}', '{root}', 1, {CAUSE})")).await;
 
     let details = family.client.get_execution(root).await.unwrap();
     assert_eq!(details.execution.state, ExecutionState::Compensating);

@@ -40,7 +40,7 @@ async fn worker(database: &Database) -> Durable {
 async fn an_execution_that_was_claimed_while_its_worker_shut_down_runs_elsewhere() {
     let database = support::database().await;
     // Claims from a queue with limits lock its row, which a stranger holds.
-    database.run("insert into durable.queues (shard, queue, concurrency, updated_at) values (0, 'default', 10, now())").await;
+    database.run("insert into durable.queues (queue, concurrency, updated_at) values ('default', 10, now())").await;
     let mut stranger = PgConnection::connect(&database.url).await.unwrap();
     stranger.execute(raw_sql("begin; select from durable.queues for update")).await.unwrap();
     let handle = database.client().await.start::<Errand>(1).await.unwrap();
@@ -103,8 +103,8 @@ async fn an_execution_of_a_worker_that_lives_is_left_alone() {
     // Two workers without a row, with ids before and after the id of a live worker.
     database
         .run(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-             values (0, '77777777-7777-4777-8777-777777777777', 'elsewhere', 1, '{default}', now(), 'infinity')",
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+             values ('77777777-7777-4777-8777-777777777777', 'elsewhere', 1, '{default}', now(), 'infinity')",
         )
         .await;
     for (handle, digit) in handles.iter().zip(["1", "7", "e"]) {
@@ -138,21 +138,21 @@ async fn the_doctor_finds_executions_whose_worker_has_no_row() {
 #[tokio::test]
 async fn an_execution_whose_worker_has_no_row_counts_under_the_limit_of_its_queue() {
     let database = support::database().await;
-    database.run("insert into durable.queues (shard, queue, concurrency, updated_at) values (0, 'default', 1, now())").await;
+    database.run("insert into durable.queues (queue, concurrency, updated_at) values ('default', 1, now())").await;
     let client = database.client().await;
     client.start::<Errand>(1).await.unwrap();
     database.run(ORPHAN).await;
     client.start::<Errand>(2).await.unwrap();
     database
         .run(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-             values (0, '77777777-7777-4777-8777-777777777777', 'elsewhere', 1, '{default}', now(), 'infinity')",
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+             values ('77777777-7777-4777-8777-777777777777', 'elsewhere', 1, '{default}', now(), 'infinity')",
         )
         .await;
 
     let claim = "
         select count(*) from durable.claim(
-            0::smallint, '77777777-7777-4777-8777-777777777777', 'default', 10,
+            '77777777-7777-4777-8777-777777777777', 'default', 10,
             array['Errand'], array[1], array[null]::float8[], array['Errand@1'], array[null]::int[]
         ) where execution_id is not null";
     assert_eq!(database.count(claim).await, 0, "one runs already, of one that may");

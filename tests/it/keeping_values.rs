@@ -303,7 +303,7 @@ impl Vault {
     }
 }
 
-const WAITS_FOR_ITS_END: &str = "select count(*) from durable.executions join durable.waits using (shard, execution_id)
+const WAITS_FOR_ITS_END: &str = "select count(*) from durable.executions join durable.waits using (execution_id)
      where state = 'waiting' and waits.name = 'end' and outcome is null";
 
 /// Sends the event that ends it, once it waits and is no longer in memory.

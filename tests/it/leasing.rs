@@ -202,10 +202,10 @@ async fn held_execution(database: &Database) -> (Uuid, Uuid) {
     let (worker, execution) = (Uuid::now_v7(), Uuid::now_v7());
     database
         .run(&format!(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-             values (0, '{worker}', 'here', 1, '{{default}}', durable.now(), durable.now() + interval '1 hour');
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+             values ('{worker}', 'here', 1, '{{default}}', durable.now(), durable.now() + interval '1 hour');
              select durable.start_many(
-                 0::smallint, array['{execution}'::uuid], array['held'], array[1], array['default'], array[0::smallint],
+                 array['{execution}'::uuid], array['held'], array[1], array['default'], array[0::smallint],
                  array[null], array['null'], array[null::timestamptz], array[null::float8], array[null::float8],
                  array[true], '{worker}'
              )"
@@ -218,7 +218,7 @@ async fn held_execution(database: &Database) -> (Uuid, Uuid) {
 async fn write_as(database: &Database, statement: &str, worker: Uuid, execution: Uuid, epoch: i32) -> bool {
     let pool = database.pool();
     let text = AssertSqlSafe(statement.to_owned());
-    let query = sqlx::query(text).bind(0i16).bind(worker);
+    let query = sqlx::query(text).bind(worker);
     let none = || Vec::<Option<String>>::from([None]);
     match statement {
         SAVE => {
@@ -367,7 +367,7 @@ async fn a_dead_worker_is_replaced_when_its_lease_is_over_and_not_before() {
     turn_with_heartbeats(&database, LEASE.mul_f64(0.9), 1).await;
     assert_eq!(database.count("select count(*) from durable.workers where lost_at is null").await, 2);
     let held = format!(
-        "select count(*) from durable.executions join durable.workers using (shard, worker_id)
+        "select count(*) from durable.executions join durable.workers using (worker_id)
          where state = 'running' and epoch = 1 and process_id = {}",
         dead.id()
     );
@@ -436,7 +436,7 @@ async fn a_journal_that_arrives_when_its_claim_was_lost_disturbs_nobody_who_runs
     gate.until_inside(1).await;
     let held: (i32, bool) = (
         database.value("select epoch from durable.executions").await,
-        database.value("select lost_at is null from durable.workers join durable.executions using (shard, worker_id)").await,
+        database.value("select lost_at is null from durable.workers join durable.executions using (worker_id)").await,
     );
     assert_eq!(held, (3, true));
 

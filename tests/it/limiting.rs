@@ -391,9 +391,9 @@ async fn fill(database: &Database, executions: u32, key: &str) {
     database
         .run(&format!(
             "insert into durable.executions (
-                 shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
+                 execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
              )
-             select 0, durable.new_id(), durable.now(), 1, 0, 'passage', 'passages', '\"many\"', 'pending', 0, 0, durable.now(), {key}
+             select durable.new_id(), durable.now(), 1, 0, 'passage', 'passages', '\"many\"', 'pending', 0, 0, durable.now(), {key}
              from generate_series(1, {executions}) as n"
         ))
         .await;
@@ -475,7 +475,7 @@ async fn the_place_of_a_full_limit_is_given_on_at_once() {
 /// The blocks that a claim of a hundred executions looks at.
 async fn blocks_of_a_claim(connection: &mut PgConnection) -> i64 {
     let claim = "explain (analyze, buffers, format json) select * from durable.claim(
-        0::int2, (select worker_id from durable.workers limit 1), 'passages', 100,
+        (select worker_id from durable.workers limit 1), 'passages', 100,
         array['passage'], array[1], array[null::float8], array['passage@1'], array[null::int4])";
     let mut blocks = 0;
     // The first one reads catalogs, too.
@@ -503,8 +503,8 @@ async fn a_claim_looks_at_as_many_blocks_with_a_thousand_pending_as_with_a_hundr
         let database = support::database().await;
         database
             .run(
-                "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-                 select 0, gen_random_uuid(), 'here', 1, '{passages}', now(), now() + interval '1 day'",
+                "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+                 select gen_random_uuid(), 'here', 1, '{passages}', now(), now() + interval '1 day'",
             )
             .await;
         if what != "no limits" {

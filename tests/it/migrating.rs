@@ -163,7 +163,8 @@ async fn a_printed_script_refuses_a_schema_of_another_version() {
 #[tokio::test]
 async fn a_schema_that_is_newer_than_the_program_is_refused_and_left_alone() {
     let database = support::database().await;
-    run(database.pool(), format!("insert into durable.migrations values ({}, 'from_tomorrow', '?')", VERSION + 1)).await.unwrap();
+    let tomorrow = format!("insert into durable.migrations values ({}, 'from_tomorrow', 'breaking', '?')", VERSION + 1);
+    run(database.pool(), tomorrow).await.unwrap();
     run(database.pool(), "update durable.function_digest set digest = 'from tomorrow'").await.unwrap();
     let before = ledger(database.pool()).await;
 
@@ -173,6 +174,36 @@ async fn a_schema_that_is_newer_than_the_program_is_refused_and_left_alone() {
         assert!(error.to_string().ends_with("upgrade `durable` in this program"), "{error}");
     }
     assert_eq!(ledger(database.pool()).await, before);
+}
+
+#[tokio::test]
+async fn a_schema_from_before_the_first_release_is_refused_and_left_alone() {
+    let database = support::database().await;
+    // Their first migration had this name, and there were 44.
+    let first = "update durable.migrations set name = 'create_clock' where version = 1";
+    let others =
+        format!("insert into durable.migrations select n, 'old', 'breaking', '?' from generate_series({}, 44) as n", VERSION + 1);
+    run(database.pool(), format!("{first}; {others}")).await.unwrap();
+    let before = ledger(database.pool()).await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+
+    for refusal in [
+        migrate(&database.url, &durable()).await.map(drop),
+        check(&database.url, &durable()).await,
+        version(&mut connection, &durable()).await.map(drop),
+    ] {
+        let error = refusal.unwrap_err();
+        assert!(matches!(error, Error::BeforeBaseline { .. }), "{error}");
+        for part in ["before the first release", "`drop schema durable cascade`", "run `durable-migrate migrate`"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+    assert_eq!(ledger(database.pool()).await, before);
+
+    // The ledger of the oldest of them did not have this column.
+    run(database.pool(), "alter table durable.migrations drop column kind").await.unwrap();
+    let message = check(&database.url, &durable()).await.unwrap_err().to_string();
+    assert!(message.contains("before the first release") && message.contains("`drop schema durable cascade`"), "{message}");
 }
 
 #[tokio::test]
@@ -382,10 +413,10 @@ async fn a_role_with_the_printed_grants_works_but_cannot_migrate() {
         let refusal = run(&pool, forbidden).await.unwrap_err();
         assert_eq!(refusal.as_database_error().unwrap().code().as_deref(), Some("42501"), "{forbidden}: {refusal}");
     }
-    let lost = "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until, lost_at)
-                select 0, gen_random_uuid(), 'here', 1, '{}', now(), now(), case when n > 1 then now() end from generate_series(1, 3) as n";
+    let lost = "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until, lost_at)
+                select gen_random_uuid(), 'here', 1, '{}', now(), now(), case when n > 1 then now() end from generate_series(1, 3) as n";
     run(database.pool(), lost).await.unwrap();
-    run(&pool, "select durable.forget_workers(0::smallint)").await.unwrap();
+    run(&pool, "select durable.forget_workers()").await.unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from durable.workers").fetch_one(&pool).await.unwrap();
     assert_eq!(left, 1, "workers that are lost and hold nothing are forgotten");
     run(database.pool(), "update durable.function_digest set digest = '', release = '0.0.1'").await.unwrap();

@@ -69,9 +69,9 @@ const SPOILED: [&str; 20] = [
     "update durable.waits set outcome = 'dreamed', resolved_at = now() where execution_id = '{id}'",
     "update durable.waits set kind = 'dream', started_at = 'infinity' where execution_id = '{id}'",
     r#"update durable.waits set payload = '{"a": 1e400}', outcome = 'elapsed', resolved_at = 'infinity' where execution_id = '{id}'"#,
-    r#"insert into durable.checkpoints (shard, execution_id, key, attempt, started_at, finished_at, output)
-       values (0, '{id}', 'step wake', 1, '-infinity', 'infinity', '"\ud800"')"#,
-    "insert into durable.attempts (shard, execution_id, key, attempt, started_at, retry_at) values (0, '{id}', '', -1, 'infinity', '290000-01-01')",
+    r#"insert into durable.checkpoints (execution_id, key, attempt, started_at, finished_at, output)
+       values ('{id}', 'step wake', 1, '-infinity', 'infinity', '"\ud800"')"#,
+    "insert into durable.attempts (execution_id, key, attempt, started_at, retry_at) values ('{id}', '', -1, 'infinity', '290000-01-01')",
 ];
 
 /// The constraints that a later release may have widened.
@@ -205,10 +205,10 @@ async fn an_odd_row_of_a_wait_a_schedule_a_fire_a_queue_or_a_worker_hides_no_oth
                update durable.schedules set missed = 'dream', overlap = 'dream', input = '1e400', starts_at = '-infinity' where schedule = 'odd';
                update durable.schedules set next_due_at = '-infinity' where schedule = 'endless';
                update durable.schedule_fires set cause = 'dream', fired_at = 'infinity' where schedule = 'odd';
-               insert into durable.queues (shard, queue, rate, rate_period, paused_at, updated_at)
-               values (0, 'odd', 1, '178000000 years', '290000-01-01', 'infinity');
-               insert into durable.workers (shard, worker_id, host, process_id, queues, slots, slots_in_use, started_at, lease_until)
-               values (0, gen_random_uuid(), '', -1, array['a', null], '{{-1,null}}', '{{0}}', 'infinity', 'infinity')"#,
+               insert into durable.queues (queue, rate, rate_period, paused_at, updated_at)
+               values ('odd', 1, '178000000 years', '290000-01-01', 'infinity');
+               insert into durable.workers (worker_id, host, process_id, queues, slots, slots_in_use, started_at, lease_until)
+               values (gen_random_uuid(), '', -1, array['a', null], '{{-1,null}}', '{{0}}', 'infinity', 'infinity')"#,
             odd.id()
         ))
         .await;

@@ -1,5 +1,6 @@
 //! Psql: what the Rust client does, anyone who speaks SQL does, with the same checks.
 
+use durable::Home;
 use durable::prelude::*;
 use serde_json::json;
 use sqlx::postgres::PgDatabaseError;
@@ -93,15 +94,28 @@ async fn a_start_by_sql_may_be_scheduled_and_cancelled() {
 }
 
 #[tokio::test]
+async fn an_id_made_by_sql_has_the_layout_of_one_made_by_the_client() {
+    let database = support::database().await;
+    let before = ExecutionId::new_in(Home::default()).as_uuid();
+    let ids: Vec<Uuid> = database.values("select durable.new_id() from generate_series(1, 100)").await;
+    let after = ExecutionId::new_in(Home::default()).as_uuid();
+    // The first 48 bits are milliseconds, by the clock of one machine.
+    let millis = |id: Uuid| id.as_u128() >> 80;
+    for id in ids {
+        assert_eq!((id.get_version_num(), id.get_variant()), (7, uuid::Variant::RFC4122), "{id}");
+        assert_eq!(ExecutionId::from(id).home(), Home::default(), "{id}");
+        assert!((millis(before)..=millis(after)).contains(&millis(id)), "{id}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_published_cancelled_and_rolled_back_by_sql_says_whom_it_met() {
     let database = support::database().await;
     let worker = database.builder().register(Listener).start().await.unwrap();
     let ids: Vec<Uuid> = database.values("select durable.start('listener') from generate_series(1, 3)").await;
     eventually("all listen", async || {
         database
-            .count(
-                "select count(*) from durable.waits join durable.executions using (shard, execution_id) where state = 'waiting'",
-            )
+            .count("select count(*) from durable.waits join durable.executions using (execution_id) where state = 'waiting'")
             .await
             == 3
     })

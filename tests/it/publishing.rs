@@ -66,8 +66,8 @@ async fn park_listeners(database: &Database, topic: &str, count: usize) {
     database
         .run(&format!(
             "update durable.executions set state = 'waiting', epoch = 1;
-             insert into durable.waits (shard, execution_id, started_at, key, kind, name)
-             select 0, execution_id, durable.now(), 'topic', 'topic', '{topic}' from durable.executions"
+             insert into durable.waits (execution_id, started_at, key, kind, name)
+             select execution_id, durable.now(), 'topic', 'topic', '{topic}' from durable.executions"
         ))
         .await;
 }

@@ -131,8 +131,8 @@ async fn a_worker_that_is_unknown_or_gone_cannot_be_deprecated() {
     // Nobody is left who would clear it away.
     database
         .run(&format!(
-            "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until, lost_at)
-             values (0, '{unknown}', 'here', 1, '{{shifts}}', durable.now(), durable.now(), durable.now())"
+            "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until, lost_at)
+             values ('{unknown}', 'here', 1, '{{shifts}}', durable.now(), durable.now(), durable.now())"
         ))
         .await;
     let client = database.client().await;

@@ -96,7 +96,7 @@ async fn timers_leases_and_schedules_are_the_same_on_machines_whose_clocks_are_a
         (
             // By a guess of the process at the database's time, which on a busy machine is some milliseconds off.
             "an attempt began before its time",
-            "durable.checkpoints join durable.attempts using (shard, execution_id, key)
+            "durable.checkpoints join durable.attempts using (execution_id, key)
              where checkpoints.started_at < retry_at - interval '1 second'",
         ),
         ("a schedule fired before its time", "durable.schedule_fires where fired_at < due_at"),

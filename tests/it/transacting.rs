@@ -419,8 +419,8 @@ async fn an_outcome_that_is_on_record_already_is_the_outcome() {
     // As if an earlier attempt, whose commit was under way when it was given up, had come through after all.
     database
         .run(
-            "insert into durable.checkpoints (execution_id, started_at, finished_at, shard, attempt, key, output)
-             select execution_id, now(), now(), shard, 1, 'step debit', '17' from durable.executions",
+            "insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output)
+             select execution_id, now(), now(), 1, 'step debit', '17' from durable.executions",
         )
         .await;
     go.notify_one();

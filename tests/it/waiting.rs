@@ -235,7 +235,7 @@ async fn the_same_name_waited_twice_takes_two_events() {
     eventually("the second wait stands", async || {
         database
             .count(
-                "select count(*) from durable.waits join durable.executions using (shard, execution_id) \
+                "select count(*) from durable.waits join durable.executions using (execution_id) \
                     where waits.key = 'event item#2' and outcome is null and state = 'waiting'",
             )
             .await

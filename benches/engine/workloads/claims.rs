@@ -20,11 +20,11 @@ const CLAIMS: usize = 9;
 /// As an engine's connection plans.
 const SETTINGS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set enable_nestloop = off; set enable_sort = off; set jit = off";
 
-const WORKER: &str = "insert into durable.workers (shard, worker_id, host, process_id, queues, started_at, lease_until)
-    select 0, '00000000-0000-0000-0000-000000000001', 'here', 1, '{default}', durable.now(), durable.now() + interval '1 day'";
+const WORKER: &str = "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
+    select '00000000-0000-0000-0000-000000000001', 'here', 1, '{default}', durable.now(), durable.now() + interval '1 day'";
 
 const CLAIM: &str = "select count(*) from durable.claim(
-    0::int2, '00000000-0000-0000-0000-000000000001', 'default', $1,
+    '00000000-0000-0000-0000-000000000001', 'default', $1,
     array['one_step'], array[1], array[null::float8], array['one_step@1'], array[1])";
 
 /// Milliseconds of a claim, the median, by what is pending.
@@ -108,9 +108,9 @@ impl Claims {
 pub(crate) fn fill(pending: usize, key: &str) -> String {
     format!(
         "insert into durable.executions (
-             shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
+             execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank, concurrency_key
          )
-         select 0, durable.new_id(), durable.now(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, durable.now(), {key}
+         select durable.new_id(), durable.now(), 1, 0, 'one_step', 'default', '1', 'pending', 0, 0, durable.now(), {key}
          from generate_series(1, {pending}) as n"
     )
 }

@@ -18,7 +18,7 @@ async fn a_schema_is_brought_up_to_date_and_checked() {
     assert_eq!(database.durable(&["migrate", "up", "-o", "json"]).await.json()["applied"], json!([]));
     let checked = database.durable(&["migrate", "check"]).await.done();
     assert!(checked.starts_with("schema durable is up to date"), "{checked}");
-    assert!(database.durable(&["migrate", "status"]).await.done().contains("0001_create_clock applied"));
+    assert!(database.durable(&["migrate", "status"]).await.done().contains("0001_create_ordinals applied"));
 }
 
 #[tokio::test]

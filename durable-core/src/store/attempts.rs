@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::saves::Written;
 use super::{Batch, Statement, Store, subject};
-use crate::ids::{Epoch, SHARD, WorkerId};
+use crate::ids::{Epoch, WorkerId};
 use crate::model::FailedAttempt;
 
 /// An attempt of an execution that a worker holds.
@@ -52,7 +52,6 @@ impl Batch for Attempts {
         let current = latest_of_each(items);
         let rows = store
             .query(Statement::RecordAttempts)
-            .bind(SHARD)
             .bind(worker.0)
             .bind(current.iter().map(|item| item.attempt.execution_id.as_uuid()).collect::<Vec<_>>())
             .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())

@@ -8,7 +8,7 @@ use super::notify::Listener;
 use super::read::{time, time_if};
 use super::{Statement, Store};
 use crate::error::Failure;
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::ExecutionId;
 use crate::supervision::Report;
 
 /// A table with many dead rows.
@@ -155,7 +155,7 @@ pub(crate) struct Measured {
 
 /// The gauges of the database.
 pub(crate) async fn measure(store: &Store, pool: &PgPool) -> Result<Vec<Measured>, sqlx::Error> {
-    let rows = store.query(Statement::MeasureDatabase).bind(SHARD).bind(store.schema.as_str()).fetch_all(pool).await?;
+    let rows = store.query(Statement::MeasureDatabase).bind(store.schema.as_str()).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let (measure, name) = (row.try_get("measure")?, row.try_get("name")?);
@@ -167,7 +167,7 @@ pub(crate) async fn measure(store: &Store, pool: &PgPool) -> Result<Vec<Measured
 }
 
 pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<Unserved>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnservedQueues).bind(SHARD).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindUnservedQueues).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: time(row, "since")? })
@@ -176,7 +176,7 @@ pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<
 }
 
 pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Unknown>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnknownExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindUnknownExecutions).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unknown {
@@ -194,7 +194,7 @@ pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64)
 }
 
 pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<LostWorker>, sqlx::Error> {
-    let rows = store.query(Statement::FindLostWorkers).bind(SHARD).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindLostWorkers).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let process_id: Option<i32> = row.try_get("process_id")?;
@@ -208,7 +208,7 @@ pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<Los
 }
 
 pub(crate) async fn stuck_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Stuck>, sqlx::Error> {
-    let rows = store.query(Statement::FindStuckExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindStuckExecutions).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let how = match row.try_get("how")? {
@@ -226,7 +226,7 @@ pub(crate) async fn unheard_messages(
     pool: &PgPool,
     (seconds, limit): (f64, i64),
 ) -> Result<Vec<Unheard>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnheardMessages).bind(SHARD).bind(seconds).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindUnheardMessages).bind(seconds).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unheard {
@@ -242,14 +242,14 @@ pub(crate) async fn unheard_messages(
 
 /// The timers that were due over `seconds` ago; `None` if there are none.
 pub(crate) async fn overdue_timers(store: &Store, pool: &PgPool, seconds: f64) -> Result<Option<Overdue>, sqlx::Error> {
-    let row = store.query(Statement::FindOverdueTimers).bind(SHARD).bind(seconds).fetch_one(pool).await?;
+    let row = store.query(Statement::FindOverdueTimers).bind(seconds).fetch_one(pool).await?;
     let executions = row.try_get("executions")?;
     Ok(time_if(&row, "since")?.map(|since| Overdue { executions, since }))
 }
 
 /// The troubles of live workers.
 pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Troubled>, sqlx::Error> {
-    let rows = store.query(Statement::FindTroubles).bind(SHARD).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindTroubles).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Troubled {
@@ -265,7 +265,7 @@ pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Trouble
 
 /// Up to `limit` executions that have not ended and hold values that no program writes.
 pub(crate) async fn odd_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Odd>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnreadableExecutions).bind(SHARD).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(Statement::FindUnreadableExecutions).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Odd {

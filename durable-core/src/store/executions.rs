@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::read::time_if;
 use super::{Statement, Store};
 use crate::error::Failure;
-use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::store::families::CalledOff;
@@ -65,7 +65,6 @@ pub(crate) async fn claim(
 ) -> Result<Claim, sqlx::Error> {
     let rows = store
         .query(Statement::ClaimExecutions)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(queue)
         .bind(room)
@@ -111,7 +110,6 @@ pub(crate) async fn held(
 ) -> Result<Held, sqlx::Error> {
     let rows = store
         .query(Statement::HeldExecutions)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(known.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
         .bind(known.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
@@ -182,7 +180,6 @@ pub(crate) async fn stray(
 ) -> Result<Strays, sqlx::Error> {
     let rows = store
         .query(Statement::StrayExecutions)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(believed.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
         .bind(believed.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
@@ -216,7 +213,6 @@ pub(crate) async fn poison(
 ) -> Result<Option<Poisoned>, sqlx::Error> {
     let rows = store
         .query(Statement::PoisonedExecution)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(execution.0.as_uuid())
         .bind(execution.1.0)
@@ -242,7 +238,6 @@ pub(crate) async fn begin_rollback(
 ) -> Result<Option<Vec<CalledOff>>, sqlx::Error> {
     let rows = store
         .query(Statement::BeginRollback)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(id.as_uuid())
         .bind(epoch.0)
@@ -266,7 +261,7 @@ pub(crate) struct Rescued {
 
 /// Gives up to `limit` executions of lost workers back to their queues.
 pub(crate) async fn rescue(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Rescued>, sqlx::Error> {
-    let rows = store.query(Statement::RescueExecutions).bind(SHARD).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(Statement::RescueExecutions).bind(limit).fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(Rescued { id: row.try_get::<Uuid, _>(0)?.into(), queue: row.try_get(1)?, from: WorkerId(row.try_get(2)?) }))
         .collect()
@@ -284,7 +279,7 @@ pub(crate) struct Woken {
 
 /// Puts up to `limit` executions whose time has come into their queues.
 pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i64) -> Result<Woken, sqlx::Error> {
-    let rows = store.query(Statement::WakeExecutions).bind(SHARD).bind(limit).fetch_all(connection).await?;
+    let rows = store.query(Statement::WakeExecutions).bind(limit).fetch_all(connection).await?;
     let mut woken = Woken::default();
     for row in &rows {
         match row.try_get::<Option<String>, _>(0)? {
@@ -309,7 +304,7 @@ pub(crate) struct Unannounced {
 
 /// Looks for pending executions in these queues, and for parents that were not told.
 pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
-    let row = store.query(Statement::LookForWork).bind(SHARD).bind(queues).fetch_one(executor).await?;
+    let row = store.query(Statement::LookForWork).bind(queues).fetch_one(executor).await?;
     Ok(Unannounced { queued: row.try_get("queued")?, has_untold: row.try_get("has_untold")? })
 }
 
@@ -320,7 +315,7 @@ pub(crate) async fn finished(
     ids: &[ExecutionId],
 ) -> Result<Vec<Finished>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::FinishedExecutions).bind(SHARD).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(Statement::FinishedExecutions).bind(ids).fetch_all(executor).await?;
     rows.iter()
         .map(|row| {
             Ok(Finished {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Statement, Store};
 use crate::error::Failure;
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::ExecutionId;
 use crate::model::ExecutionState;
 
 /// Most executions that one call ends; as in `lock_families`. Children beyond it are orphans.
@@ -68,7 +68,7 @@ pub(crate) async fn cancel_children(
     reason: &str,
 ) -> Result<CancelledChildren, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::CancelChildren).bind(SHARD).bind(ids).bind(reason).fetch_all(executor).await?;
+    let rows = store.query(Statement::CancelChildren).bind(ids).bind(reason).fetch_all(executor).await?;
     let mut cancelled = CancelledChildren::default();
     for row in &rows {
         match row.try_get("state")? {
@@ -85,12 +85,12 @@ pub(crate) async fn cancel_orphans(
     executor: impl PgExecutor<'_>,
     limit: i64,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
-    read_all(&store.query(Statement::CancelOrphans).bind(SHARD).bind(limit).fetch_all(executor).await?)
+    read_all(&store.query(Statement::CancelOrphans).bind(limit).fetch_all(executor).await?)
 }
 
 /// Ends up to `limit` executions that have not begun in time.
 pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<CalledOff>, sqlx::Error> {
-    read_all(&store.query(Statement::ExpireExecutions).bind(SHARD).bind(limit).fetch_all(executor).await?)
+    read_all(&store.query(Statement::ExpireExecutions).bind(limit).fetch_all(executor).await?)
 }
 
 /// What an execution that was called off was, and how it ended.
@@ -106,7 +106,7 @@ pub(crate) struct End {
 /// The ends of those of `ids` that ended without an output.
 pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Vec<End>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::EndsOfExecutions).bind(SHARD).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(Statement::EndsOfExecutions).bind(ids).fetch_all(executor).await?;
     let mut ends = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(error) = row.try_get::<Option<&str>, _>("error")? else { continue };

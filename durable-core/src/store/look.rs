@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::read::Lenient;
 use super::{Statement, Store};
-use crate::ids::{ExecutionId, IdPrefix, SHARD};
+use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
     Bond, Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
 };
@@ -41,13 +41,13 @@ pub(crate) async fn execution(
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
 ) -> Result<Option<Execution>, sqlx::Error> {
-    let row = store.query(Statement::GetExecution).bind(SHARD).bind(id.as_uuid()).fetch_optional(executor).await?;
+    let row = store.query(Statement::GetExecution).bind(id.as_uuid()).fetch_optional(executor).await?;
     row.as_ref().map(read_execution).transpose()
 }
 
 pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Result<Option<ExecutionDetails>, sqlx::Error> {
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
-    let about = |statement, id: ExecutionId| store.query(statement).bind(SHARD).bind(id.as_uuid()).fetch_all(pool);
+    let about = |statement, id: ExecutionId| store.query(statement).bind(id.as_uuid()).fetch_all(pool);
     let mut unreadable = Vec::new();
     let journal = steps::read(&about(Statement::GetSteps, id).await?, &mut unreadable);
     let undone = match execution.undoes {
@@ -66,7 +66,7 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
         child
     });
     let children = children.collect();
-    let mailbox = store.query(Statement::ListMailbox).bind(SHARD).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
+    let mailbox = store.query(Statement::ListMailbox).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(Statement::ListRefusals, id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
@@ -104,7 +104,6 @@ pub(crate) async fn list_sorted(
 pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
     let query = store
         .query(Statement::CountExecutions)
-        .bind(SHARD)
         .bind(&filter.states)
         .bind(&filter.workflow)
         .bind(&filter.queue)
@@ -125,7 +124,6 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
 fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
     store
         .query(statement)
-        .bind(SHARD)
         .bind(&filter.states)
         .bind(&filter.workflow)
         .bind(&filter.queue)
@@ -157,7 +155,6 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
     };
     let query = store
         .query(Statement::PendingInputs)
-        .bind(SHARD)
         .bind(&filter.workflow)
         .bind(filter.due_before)
         .bind(filter.limit)

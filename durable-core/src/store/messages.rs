@@ -5,7 +5,7 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Statement, Store};
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::ExecutionId;
 use crate::model::Delivery;
 use crate::payload::Payload;
 
@@ -85,7 +85,7 @@ pub(crate) async fn deliver_stragglers(
     executor: impl PgExecutor<'_>,
     limit: i64,
 ) -> Result<Vec<Effect>, sqlx::Error> {
-    let rows = store.query(Statement::DeliverStragglers).bind(SHARD).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(Statement::DeliverStragglers).bind(limit).fetch_all(executor).await?;
     rows.iter().map(|row| effect(row, row.try_get::<Uuid, _>("execution_id")?.into())).collect()
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn find_question(
     execution_id: ExecutionId,
     name: &str,
 ) -> Result<Option<String>, sqlx::Error> {
-    let query = store.query(Statement::FindQuestion).bind(SHARD).bind(execution_id.as_uuid()).bind(name);
+    let query = store.query(Statement::FindQuestion).bind(execution_id.as_uuid()).bind(name);
     let row = query.fetch_optional(executor).await?;
     Ok(row.map(|row| row.try_get("schema")).transpose()?.flatten())
 }

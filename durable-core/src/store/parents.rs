@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::messages::Effect;
 use super::{Batch, Statement, Store, subject};
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::ExecutionId;
 
 /// What became of the news that a child has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) async fn tell(
     children: &[ExecutionId],
 ) -> Result<HashMap<ExecutionId, Told>, sqlx::Error> {
     let ids: Vec<Uuid> = children.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::TellParents).bind(SHARD).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(Statement::TellParents).bind(ids).fetch_all(executor).await?;
     rows.iter()
         .map(|row| {
             let told = match row.try_get("outcome")? {
@@ -73,6 +73,6 @@ pub(crate) async fn tell(
 
 /// Up to `limit` executions that have ended and whose parents were not told.
 pub(crate) async fn untold(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<ExecutionId>, sqlx::Error> {
-    let rows = store.query(Statement::UntoldExecutions).bind(SHARD).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(Statement::UntoldExecutions).bind(limit).fetch_all(executor).await?;
     rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::read::time_if;
 use super::{Batch, Lane, MOST_BYTES, Statement, Store, subject};
 use crate::error::Result;
-use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Due, NewWait, RecordedWait, RefusedMessage, WaitDetails};
 
 /// An execution that has nothing to do but wait.
@@ -178,7 +178,6 @@ impl Batch for Parks {
             items.iter().flat_map(|item| item.watched.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
             .query(Statement::ParkExecutions)
-            .bind(SHARD)
             .bind(worker.0)
             .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())

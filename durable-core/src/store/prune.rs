@@ -9,7 +9,7 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Statement, Store};
-use crate::ids::{ExecutionId, SHARD};
+use crate::ids::ExecutionId;
 
 /// How far the clocks may be apart that made ids and that record when executions end.
 const SLACK: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,7 +76,7 @@ fn bound<'old>(
     after: Uuid,
     before: ExecutionId,
 ) -> Query<'old, Postgres, PgArguments> {
-    let query = store.query(statement).bind(SHARD).bind(after).bind(before.as_uuid()).bind(old.age.as_secs_f64());
+    let query = store.query(statement).bind(after).bind(before.as_uuid()).bind(old.age.as_secs_f64());
     query.bind(old.workflow.clone()).bind(old.states.clone())
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn fires(
     age: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let query = store.query(Statement::PruneScheduleFires).bind(SHARD).bind(workflow).bind(age.as_secs_f64()).bind(limit);
+    let query = store.query(Statement::PruneScheduleFires).bind(workflow).bind(age.as_secs_f64()).bind(limit);
     Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }
 
@@ -99,6 +99,6 @@ pub(crate) async fn publications(
     age: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let query = store.query(Statement::PrunePublications).bind(SHARD).bind(age.as_secs_f64()).bind(limit);
+    let query = store.query(Statement::PrunePublications).bind(age.as_secs_f64()).bind(limit);
     Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }

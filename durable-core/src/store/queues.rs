@@ -5,12 +5,11 @@ use sqlx::postgres::PgRow;
 
 use super::read::Lenient;
 use super::{Statement, Store};
-use crate::ids::SHARD;
 use crate::model::{Queue, QueueLimits, Rate};
 
 /// Every queue, or the one with this name.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>, name: Option<&str>) -> Result<Vec<Queue>, sqlx::Error> {
-    let rows = store.query(Statement::ListQueues).bind(SHARD).bind(name).fetch_all(executor).await?;
+    let rows = store.query(Statement::ListQueues).bind(name).fetch_all(executor).await?;
     Ok(rows.iter().map(read_queue).collect())
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::read::time;
 use super::{Batch, MOST_BYTES, Statement, Store, subject};
 use crate::clock::Latest;
-use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
 
@@ -154,7 +154,6 @@ impl Batch for Saves {
         let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
         let rows = store
             .query(Statement::SaveExecutions)
-            .bind(SHARD)
             .bind(worker.0)
             .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
@@ -191,7 +190,6 @@ async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next:
     let step = save.checkpoints.first();
     let moved = store
         .query(Statement::FinishExecution)
-        .bind(SHARD)
         .bind(save.worker.0)
         .bind(save.id.as_uuid())
         .bind(save.epoch.0)

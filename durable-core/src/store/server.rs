@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::outage::{self, Patience};
 use super::{ACQUIRE_TIMEOUT, Statement, Statements, Store};
 use crate::error::Result;
-use crate::ids::{SHARD, WorkerId};
+use crate::ids::WorkerId;
 
 /// How often the probe asks over one connection, twice running, and then over the other. A pooler that lends the process that
 /// came back last answers both with one; one that lends them in turn answers the first two questions with two; and one with
@@ -190,7 +190,7 @@ impl History {
             }
             for life in others {
                 tracing::warn!(worker_id = %life, "another server leads now, which may lack what was written last: this worker starts anew");
-                let retire = sqlx::query(statements.text(Statement::RetireWorker)).bind(SHARD).bind(life.0);
+                let retire = sqlx::query(statements.text(Statement::RetireWorker)).bind(life.0);
                 retire.execute(&mut *connection).await?;
                 retired.push(life);
             }

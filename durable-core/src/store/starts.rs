@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Batch, Statement, Store, subject};
-use crate::ids::{ExecutionId, SHARD, WorkerId};
+use crate::ids::{ExecutionId, WorkerId};
 use crate::payload::Payload;
 use crate::telemetry::TraceContext;
 
@@ -122,7 +122,6 @@ pub(crate) async fn create(
     let worker = all.iter().find_map(|new| new.hand_off);
     let rows = store
         .query(Statement::StartExecutions)
-        .bind(SHARD)
         .bind(all.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.workflow.as_str()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.version).collect::<Vec<_>>())

@@ -11,7 +11,7 @@ use sqlx::{Postgres, Row};
 use super::outage::{self, Patience};
 use super::{Statement, Store};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Epoch, ExecutionId, SHARD, WorkerId};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, Outcome};
 use crate::payload::Payload;
 
@@ -98,7 +98,6 @@ impl Transactions {
         let row = self
             .store
             .query(Statement::CommitStep)
-            .bind(SHARD)
             .bind(worker.0)
             .bind(id.as_uuid())
             .bind(epoch.0)
@@ -146,7 +145,7 @@ impl Transactions {
     async fn find(&self, commit: &Commit, transaction_id: Option<&str>) -> Result<(Option<Outcome>, bool)> {
         let store = &self.store;
         super::run("find out whether a step was committed", Patience::Endless, || async move {
-            let query = store.query(Statement::FindStep).bind(SHARD).bind(commit.id.as_uuid()).bind(&commit.checkpoint.key);
+            let query = store.query(Statement::FindStep).bind(commit.id.as_uuid()).bind(&commit.checkpoint.key);
             let row = query.bind(transaction_id).fetch_one(&store.pool).await?;
             let error = row.try_get::<Option<&str>, _>("error")?.map(super::journal::failure);
             let output = row.try_get::<Option<&str>, _>("output")?.map(|output| Payload(output.into()));

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::read::Lenient;
 use super::{Statement, Store};
 use crate::clock::Reading;
-use crate::ids::{ExecutionId, SHARD, WorkerId};
+use crate::ids::{ExecutionId, WorkerId};
 use crate::model::{QueueSlots, WorkerDetails, WorkerState};
 
 /// What a heartbeat found.
@@ -50,7 +50,6 @@ pub(crate) async fn register(store: &Store, executor: impl PgExecutor<'_>, worke
     let limits: Vec<i32> = worker.slots.iter().map(|slots| slots.slots.cast_signed()).collect();
     store
         .query(Statement::RegisterWorker)
-        .bind(SHARD)
         .bind(worker.id.0)
         .bind(worker.host)
         .bind(std::process::id().cast_signed())
@@ -77,7 +76,6 @@ pub(crate) async fn beat(
     let asked = Instant::now();
     let query = store
         .query(Statement::BeatWorker)
-        .bind(SHARD)
         .bind(worker.0)
         .bind(lease.as_secs_f64())
         .bind(in_use(slots))
@@ -98,7 +96,7 @@ pub(crate) async fn expire(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<LostWorker>, sqlx::Error> {
-    let rows = store.query(Statement::ExpireWorkers).bind(SHARD).bind(now).fetch_all(executor).await?;
+    let rows = store.query(Statement::ExpireWorkers).bind(now).fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(LostWorker { id: WorkerId(row.try_get(0)?), host: row.try_get(1)?, process_id: row.try_get(2)? }))
         .collect()
@@ -106,13 +104,13 @@ pub(crate) async fn expire(
 
 /// Removes lost workers that hold nothing any more.
 pub(crate) async fn forget(store: &Store, executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    store.query(Statement::ForgetWorkers).bind(SHARD).execute(executor).await?;
+    store.query(Statement::ForgetWorkers).execute(executor).await?;
     Ok(())
 }
 
 /// Ends a worker's life in order.
 pub(crate) async fn retire(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
-    store.query(Statement::RetireWorker).bind(SHARD).bind(worker.0).execute(executor).await?;
+    store.query(Statement::RetireWorker).bind(worker.0).execute(executor).await?;
     Ok(())
 }
 
@@ -124,7 +122,7 @@ pub(crate) async fn deprecate(store: &Store, executor: impl PgExecutor<'_>, work
 
 /// Every worker that is known, youngest first.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>) -> Result<Vec<WorkerDetails>, sqlx::Error> {
-    let rows = store.query(Statement::ListWorkers).bind(SHARD).fetch_all(executor).await?;
+    let rows = store.query(Statement::ListWorkers).fetch_all(executor).await?;
     Ok(rows.iter().map(read_worker).collect())
 }
 

@@ -20,7 +20,7 @@ const COLUMNS: &str = "
     select columns.table_name || ' ' || columns.column_name || ' ' || columns.udt_name
     from information_schema.columns
     where columns.table_schema = 'durable'
-      and columns.column_name not in ('shard', 'execution_id')
+      and columns.column_name <> 'execution_id'
       and columns.table_name in ('executions', 'waits', 'checkpoints', 'attempts', 'mailbox')
     order by 1";
 
@@ -39,8 +39,8 @@ const UNCHECKED: &str = "
 
 /// Gives an execution a row in each table.
 const MORE_ROWS: &str = "
-    insert into durable.attempts (shard, execution_id, key, attempt, started_at, retry_at)
-    values (0, '{id}', 'step wake', 1, durable.now(), durable.now());
+    insert into durable.attempts (execution_id, key, attempt, started_at, retry_at)
+    values ('{id}', 'step wake', 1, durable.now(), durable.now());
     select durable.send_event('{id}', 'news', '1')";
 
 /// Plans, sleeps a minute, and wakes.

@@ -208,10 +208,10 @@ async fn a_turn_that_takes_longer_than_its_period_stays_with_its_worker() {
     database
         .run(
             "insert into durable.executions (
-                shard, execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, finished_at, error
+                execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, finished_at, error
              )
              select
-                shard, (left(execution_id::text, 24) || lpad(number::text, 12, '0'))::uuid, created_at, version, priority, workflow, queue,
+                (left(execution_id::text, 24) || lpad(number::text, 12, '0'))::uuid, created_at, version, priority, workflow, queue,
                 input, state, epoch, claims, finished_at, error
              from durable.executions, generate_series(1, 1000) as number;
              create function pass() returns trigger language plpgsql as $$

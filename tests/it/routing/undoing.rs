@@ -189,7 +189,7 @@ async fn a_routed_step_that_kills_its_workers_is_undone_where_it_asks_for_that()
     let firm = Firm::new(&database).await;
     let handle = firm.start("impatient").await;
     firm.rent.gate.until_inside(1).await;
-    let poison = "select durable.poison(0::smallint, worker_id, execution_id, epoch, durable.failure('poisoned', 'enough'))
+    let poison = "select durable.poison(worker_id, execution_id, epoch, durable.failure('poisoned', 'enough'))
                   from durable.executions where workflow = 'rent::hammer'";
     database.run(poison).await;
     let error = soon("given up", handle.result()).await.unwrap_err();

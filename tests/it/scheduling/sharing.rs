@@ -65,7 +65,7 @@ async fn whoever_found_a_schedule_as_it_no_longer_is_fires_nothing() {
     clock::turn(&database, HOUR).await;
     let fire = |revision: i32, was_due: DateTime<Utc>| {
         format!(
-            "select count(*) from durable.fire_schedules(0::smallint, '{{chime}}', '{{{revision}}}', array['{was_due}'::timestamptz],
+            "select count(*) from durable.fire_schedules('{{chime}}', '{{{revision}}}', array['{was_due}'::timestamptz],
              array['{}'::timestamptz], '{{chime}}', array['{first}'::timestamptz], array['{first}'::timestamptz])",
             was_due + TimeDelta::hours(1),
         )

@@ -13,7 +13,7 @@ const NEXT_DUE: &str = "\
     select min(due) from (
         select min(wake_at) as due from durable.executions where wake_at < 'infinity'
         union all
-        select min(retry_at) from durable.attempts join durable.executions using (shard, execution_id)
+        select min(retry_at) from durable.attempts join durable.executions using (execution_id)
         where state = 'running' and retry_at > durable.now()
     ) as timers";
 

@@ -1,5 +1,5 @@
--- doctor/find_overdue_timers: how many timers were due over $2 seconds ago and are taken by no worker, and since when the oldest is.
+-- doctor/find_overdue_timers: how many timers were due over $1 seconds ago and are taken by no worker, and since when the oldest is.
 select count(*) as executions, min(wake_at) as since
 from durable.executions
 cross join durable.present
-where shard = $1 and wake_at < present.at - make_interval(secs => $2)
+where wake_at < present.at - make_interval(secs => $1)

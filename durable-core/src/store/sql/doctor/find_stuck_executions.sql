@@ -1,4 +1,4 @@
--- doctor/find_stuck_executions: up to $2 executions that do not go on by themselves, or kill their workers; sleepers are none.
+-- doctor/find_stuck_executions: up to $1 executions that do not go on by themselves, or kill their workers; sleepers are none.
 select execution_id, workflow, claims, error::text as error,
     case
         when error is not null then 'stopped'
@@ -6,17 +6,16 @@ select execution_id, workflow, claims, error::text as error,
         else 'kills_workers'
     end as how
 from durable.executions
-where shard = $1
-  and finished_at is null
+where finished_at is null
   and (
     error is not null
     or state in ('pending', 'running') and claims >= 3
     or state = 'waiting' and wake_at is null and (
         select waits.key
         from durable.waits
-        where waits.shard = $1 and waits.execution_id = executions.execution_id and waits.outcome is null
+        where waits.execution_id = executions.execution_id and waits.outcome is null
         limit 1
     ) is null
   )
 order by execution_id
-limit $2
+limit $1

@@ -1,18 +1,17 @@
--- doctor/find_unknown_executions: executions to claim that no worker on their queue knows, in up to $2 kinds, and what workers know instead.
+-- doctor/find_unknown_executions: executions to claim that no worker on their queue knows, in up to $1 kinds, and what workers know instead.
 with queued as materialized (
     select
         queue, workflow, version, workflow || '@' || version as label, rollback is not null as undone,
         count(*) as executions, min(created_at) as since
     from durable.executions
-    where shard = $1 and state = 'pending' and wake_at is null
+    where state = 'pending' and wake_at is null
     group by queue, workflow, version, rollback is not null
 ),
 claiming as materialized (
     select workers.queues, workers.workflows
     from durable.workers
     cross join durable.present
-    where workers.shard = $1
-      and workers.lost_at is null
+    where workers.lost_at is null
       and workers.deprecated_at is null
       and workers.lease_until >= present.at
 )
@@ -48,4 +47,4 @@ where exists (select from claiming where queued.queue = any (claiming.queues))
       and (claiming.workflows is null or queued.label = any (claiming.workflows))
   )
 order by queued.queue, queued.workflow, queued.version, queued.undone
-limit $2
+limit $1

@@ -1,4 +1,4 @@
--- doctor/find_unreadable_executions: up to $2 executions that have not ended and hold values which no program writes.
+-- doctor/find_unreadable_executions: up to $1 executions that have not ended and hold values which no program writes.
 with odd as (
     select
         execution_id,
@@ -25,10 +25,10 @@ with odd as (
             case when rank not between '0001-01-01' and '9999-12-31' then format('its rank is %s', rank) end
         ) as problem
     from durable.executions
-    where shard = $1 and finished_at is null
+    where finished_at is null
 )
 select execution_id, workflow, problem
 from odd
 where problem <> ''
 order by execution_id
-limit $2
+limit $1

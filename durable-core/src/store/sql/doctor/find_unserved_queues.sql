@@ -2,7 +2,7 @@
 with queued as materialized (
     select queue, count(*) as executions, min(created_at) as since
     from durable.executions
-    where shard = $1 and state = 'pending' and wake_at is null
+    where state = 'pending' and wake_at is null
     group by queue
 )
 select queued.queue, queued.executions, queued.since
@@ -10,8 +10,7 @@ from queued
 where not exists (
     select
     from durable.workers, durable.present
-    where workers.shard = $1
-      and workers.lost_at is null
+    where workers.lost_at is null
       and workers.deprecated_at is null
       and workers.lease_until >= present.at
       and queued.queue = any (workers.queues)

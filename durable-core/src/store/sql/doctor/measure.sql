@@ -1,4 +1,4 @@
--- doctor/measure: how full queues are, what waits for people or for code, and what vacuum has before it in schema $2; one row a gauge.
+-- doctor/measure: how full queues are, what waits for people or for code, and what vacuum has before it in schema $1; one row a gauge.
 with ready as materialized (
     select
         queue,
@@ -8,7 +8,7 @@ with ready as materialized (
         ) filter (where epoch = 0)) as oldest_age
     from durable.executions
     cross join durable.present
-    where shard = $1 and state = 'pending' and wake_at is null
+    where state = 'pending' and wake_at is null
     group by queue
 )
 select 'queue_depth' as measure, queue as name, 'ready' as state, executions::float8 as value
@@ -19,25 +19,25 @@ from ready
 union all
 select 'queue_depth', queue, 'delayed', count(*)
 from durable.executions
-where shard = $1 and state = 'pending' and wake_at is not null
+where state = 'pending' and wake_at is not null
 group by queue
 union all
 select 'queue_depth', queue, 'running', count(*)
 from durable.executions
-where shard = $1 and state = 'running'
+where state = 'running'
 group by queue
 union all
 select 'human_input_pending', null, null, count(*)
 from durable.waits
-where shard = $1 and kind = 'input' and outcome is null
+where kind = 'input' and outcome is null
 union all
 select 'event_unconsumed', null, null, count(*)
 from durable.mailbox
-where shard = $1 and kind = 'event'
+where kind = 'event'
 union all
 select 'storage_dead_tuples', relname, null, n_dead_tup
 from pg_stat_user_tables
-where schemaname = $2
+where schemaname = $1
 union all
 select 'storage_xmin_age', null, null, coalesce(max(age(backend_xmin)), 0)
 from pg_stat_activity

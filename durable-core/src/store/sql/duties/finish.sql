@@ -1,7 +1,6 @@
--- duties/finish: say that duty $2 was done to its end, as it was taken at $3.
+-- duties/finish: say that duty $1 was done to its end, as it was taken at $2.
 update durable.duties
-set done_at = $3
-where shard = $1
-  and duty = $2
+set done_at = $2
+where duty = $1
   -- Another may have taken it later, and ended sooner; and what was done while the clock ran ahead was not done yet.
-  and (done_at is null or done_at < $3 or done_at > taken_at)
+  and (done_at is null or done_at < $2 or done_at > taken_at)

@@ -1,5 +1,5 @@
--- duties/hold: leave duty $2 for another $4 seconds to the one who took it at $3, and is still at it.
+-- duties/hold: leave duty $1 for another $3 seconds to the one who took it at $2, and is still at it.
 update durable.duties
-set due_at = present.at + make_interval(secs => $4)
+set due_at = present.at + make_interval(secs => $3)
 from durable.present
-where shard = $1 and duty = $2 and taken_at = $3
+where duty = $1 and taken_at = $2

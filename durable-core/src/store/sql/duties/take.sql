@@ -1,11 +1,11 @@
--- duties/take: have worker $3 do those of the duties $2 that are due, and nobody else for $4 seconds; one row for each of them.
+-- duties/take: have worker $2 do those of the duties $1 that are due, and nobody else for $3 seconds; one row for each of them.
 with now as materialized (
     select at from durable.present
 ),
 due as materialized (
     select duty, done_at
     from durable.duties
-    where shard = $1 and duty = any ($2) and (
+    where duty = any ($1) and (
         due_at <= (select at from now)
         -- The clock ran ahead when it was taken, and by more than two who ask at once differ.
         or taken_at > (select at from now) + interval '1 minute'
@@ -15,17 +15,17 @@ due as materialized (
 ),
 taken as (
     update durable.duties
-    set due_at = now.at + make_interval(secs => $4), taken_at = now.at, worker_id = $3
+    set due_at = now.at + make_interval(secs => $3), taken_at = now.at, worker_id = $2
     from now
-    where shard = $1 and duty = any (array(select duty from due))
+    where duty = any (array(select duty from due))
     returning duty
 ),
 first as (
-    insert into durable.duties (shard, duty, due_at, taken_at, worker_id)
-    select $1, asked.duty, now.at + make_interval(secs => $4), now.at, $3
+    insert into durable.duties (duty, due_at, taken_at, worker_id)
+    select asked.duty, now.at + make_interval(secs => $3), now.at, $2
     from now
-    cross join unnest($2) as asked (duty)
-    where asked.duty <> all (array(select duty from durable.duties where shard = $1 and duty = any ($2)))
+    cross join unnest($1) as asked (duty)
+    where asked.duty <> all (array(select duty from durable.duties where duty = any ($1)))
     -- In one order, so that two who begin do not wait for each other.
     order by asked.duty
     on conflict do nothing

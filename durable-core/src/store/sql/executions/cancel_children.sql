@@ -1,7 +1,7 @@
--- executions/cancel_children: end those of $2 that go on, and their own children, for the reason $3; says who is busy now.
+-- executions/cancel_children: end those of $1 that go on, and their own children, for the reason $2; says who is busy now.
 with called_off as materialized (
     select id, state, queue, awaited_by
-    from durable.give_up($2, durable.failure('cancelled', $3), wait => false)
+    from durable.give_up($1, durable.failure('cancelled', $2), wait => false)
 )
 select id, state, queue, awaited_by
 from called_off
@@ -9,8 +9,7 @@ union all
 -- Seen as before the call: one that has ended in between is said to be busy, and found ended when asked for again.
 select execution_id, 'busy', queue, null
 from durable.executions
-where shard = $1
-  and execution_id = any ($2)
+where execution_id = any ($1)
   and finished_at is null
   and rollback is null
   and execution_id <> all (array(select id from called_off))

@@ -1,4 +1,4 @@
--- executions/cancel_orphans: call off up to $2 unfinished children that no parent will hear of: it has ended, or gave them up.
+-- executions/cancel_orphans: call off up to $1 unfinished children that no parent will hear of: it has ended, or gave them up.
 with orphan as materialized (
     select
         child.execution_id,
@@ -8,18 +8,17 @@ with orphan as materialized (
     cross join lateral (
         select state, finished_at, rollback
         from durable.executions as parent
-        where parent.shard = $1 and parent.execution_id = child.parent_id
+        where parent.execution_id = child.parent_id
         limit 1
     ) as parent
-    where child.shard = $1
-      and child.parent_id is not null
+    where child.parent_id is not null
       and child.finished_at is null
       and child.rollback is null
       and case child.parent_bond
         when 'awaited' then parent.finished_at is not null or (
             select waits.outcome
             from durable.waits
-            where waits.shard = $1 and waits.execution_id = child.parent_id and waits.key = child.parent_key
+            where waits.execution_id = child.parent_id and waits.key = child.parent_key
             limit 1
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.
@@ -28,7 +27,7 @@ with orphan as materialized (
         )
         else false
       end
-    limit $2
+    limit $1
 )
 select id, state, queue, awaited_by
 from durable.give_up(

@@ -1,13 +1,13 @@
--- executions/expire: end up to $2 executions that have not begun by the time until which they should have; one row for each.
+-- executions/expire: end up to $1 executions that have not begun by the time until which they should have; one row for each.
 with now as materialized (
     select at from durable.present
 ),
 due as materialized (
     select execution_id
     from durable.executions
-    where shard = $1 and expires_at <= (select at from now)
+    where expires_at <= (select at from now)
     order by expires_at
-    limit $2
+    limit $1
     -- What a claim or a cancel takes at this moment is theirs.
     for no key update skip locked
 )
@@ -22,5 +22,5 @@ set state = 'cancelled',
         to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
     ))
 from now
-where shard = $1 and execution_id = any (array(select execution_id from due))
+where execution_id = any (array(select execution_id from due))
 returning execution_id as id, state, queue, case when parent_bond = 'awaited' then parent_id end as awaited_by

@@ -7,4 +7,4 @@ select
     parent_id, parent_key, parent_bond, undoes, schedule, scheduled_for, forked_from,
     case when finished_at is null then paused_at end as paused_at
 from durable.executions
-where shard = $1 and execution_id = $2
+where execution_id = $1

@@ -1,28 +1,26 @@
--- executions/held: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way; at least one row.
+-- executions/held: claim anew what worker $1 holds besides $2 at epochs $3, as where the answer to a claim was lost on the way; at least one row.
 with fence as materialized (
     select worker_id
     from durable.workers
-    where shard = $1 and worker_id = $2 and lost_at is null
+    where worker_id = $1 and lost_at is null
     for key share
 ),
 unknown as materialized (
     select execution_id
     from durable.executions
-    where shard = $1
-      and worker_id = $2
+    where worker_id = $1
       and state = 'running'
       and epoch < 2147483647
       -- One that it knows at an earlier epoch has come to rest since, and was claimed again.
-      and (execution_id, epoch) not in (select * from unnest($3::uuid[], $4::int4[]))
+      and (execution_id, epoch) not in (select * from unnest($2::uuid[], $3::int4[]))
       and exists (select from fence)
 ),
 -- No claim goes out meanwhile. A row that another transaction holds is passed over, and said to be.
 locked as materialized (
     select execution_id
     from durable.executions
-    where shard = $1
-      and execution_id = any (array(select execution_id from unknown))
-      and worker_id = $2
+    where execution_id = any (array(select execution_id from unknown))
+      and worker_id = $1
       and state = 'running'
     for no key update skip locked
 ),
@@ -31,7 +29,7 @@ adopted as (
     -- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
     set epoch = epoch + 1,
         claims = least(claims, 32766) + 1
-    where shard = $1 and execution_id = any (array(select execution_id from locked))
+    where execution_id = any (array(select execution_id from locked))
     returning
         execution_id,
         epoch,

@@ -1,5 +1,5 @@
--- executions/list_sorted: as list, of the children of $16 where that is given, by $14, the last first where $15; those without such a
--- value come last. After the place $17 and the id $8.
+-- executions/list_sorted: as list, of the children of $15 where that is given, by $13, the last first where $14; those without such a
+-- value come last. After the place $16 and the id $7.
 select
     execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch, shown.state,
     input::text as input, output::text as output, error::text as error, rollback::text as rollback,
@@ -11,10 +11,10 @@ from durable.executions
 cross join lateral (
     select
         case when finished_at is null and rollback is not null then 'compensating' else executions.state end as state,
-        coalesce(case when $15 then -sorted.value else sorted.value end, 'infinity') as place
+        coalesce(case when $14 then -sorted.value else sorted.value end, 'infinity') as place
     from (
         select
-            case $14
+            case $13
                 when 'created' then extract(epoch from created_at)
                 when 'started' then extract(epoch from started_at)
                 when 'finished' then extract(epoch from finished_at)
@@ -23,18 +23,17 @@ cross join lateral (
             end::float8 as value
     ) as sorted
 ) as shown
-where shard = $1
-  and ($2::text[] is null or shown.state = any ($2))
-  and ($3::text is null or workflow = $3)
-  and ($13::int is null or version = $13)
-  and ($4::text is null or queue = $4)
-  and ($5::text is null or key = $5)
-  and ($6::timestamptz is null or created_at >= $6)
-  and ($7::timestamptz is null or created_at < $7)
-  and ($17::float8 is null or place > $17 or place = $17 and execution_id < $8)
-  and execution_id >= coalesce($10::uuid, '00000000-0000-0000-0000-000000000000')
-  and execution_id <= coalesce($11::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  and (not $12 or paused_at is not null and finished_at is null)
-  and ($16::uuid is null or parent_id = $16)
+where ($1::text[] is null or shown.state = any ($1))
+  and ($2::text is null or workflow = $2)
+  and ($12::int is null or version = $12)
+  and ($3::text is null or queue = $3)
+  and ($4::text is null or key = $4)
+  and ($5::timestamptz is null or created_at >= $5)
+  and ($6::timestamptz is null or created_at < $6)
+  and ($16::float8 is null or place > $16 or place = $16 and execution_id < $7)
+  and execution_id >= coalesce($9::uuid, '00000000-0000-0000-0000-000000000000')
+  and execution_id <= coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  and (not $11 or paused_at is not null and finished_at is null)
+  and ($15::uuid is null or parent_id = $15)
 order by place, execution_id desc
-limit $9
+limit $8

@@ -1,14 +1,13 @@
--- executions/look: what no notification announced: those of the queues $2 in which executions are pending (a claim decides whether
+-- executions/look: what no notification announced: those of the queues $1 in which executions are pending (a claim decides whether
 -- limits let them begin), and whether executions have ended whose parents were not told.
 select
     array(
         select queue.name
-        from unnest($2::text[]) as queue (name)
+        from unnest($1::text[]) as queue (name)
         where (
             select execution_id
             from durable.executions
-            where executions.shard = $1
-              and executions.queue = queue.name
+            where executions.queue = queue.name
               and executions.state = 'pending'
               and executions.wake_at is null
               and executions.concurrency_key is null
@@ -17,8 +16,7 @@ select
         or (
             select execution_id
             from durable.executions
-            where executions.shard = $1
-              and executions.queue = queue.name
+            where executions.queue = queue.name
               and executions.state = 'pending'
               and executions.wake_at is null
               and executions.concurrency_key is not null
@@ -28,6 +26,6 @@ select
     (
         select execution_id
         from durable.executions
-        where shard = $1 and parent_bond = 'awaited' and finished_at is not null
+        where parent_bond = 'awaited' and finished_at is not null
         limit 1
     ) is not null as has_untold

@@ -1,31 +1,29 @@
--- executions/prune: delete up to $7 executions with ids between $2 and $3 that ended over $4 seconds ago, and their journals; filters $5 and $6 may be null.
+-- executions/prune: delete up to $6 executions with ids between $1 and $2 that ended over $3 seconds ago, and their journals; filters $4 and $5 may be null.
 -- One stays that has a child that goes on, or anybody above it, or gone on from those, who has not ended that long ago. Says how many went, and the last id looked at.
 with recursive limits as materialized (
-    select present.at - make_interval(secs => $4) as ended_before
+    select present.at - make_interval(secs => $3) as ended_before
     from durable.present
 ),
 candidate as materialized (
     select execution_id
     from durable.executions as candidate
-    where shard = $1
-      -- Ids tell when they were made, which spares an index of ends.
-      and execution_id > $2
-      and execution_id < $3
+    -- Ids tell when they were made, which spares an index of ends.
+    where execution_id > $1
+      and execution_id < $2
       and finished_at < (select ended_before from limits)
-      and ($5::text is null or workflow = $5)
-      and ($6::text[] is null or state = any ($6))
+      and ($4::text is null or workflow = $4)
+      and ($5::text[] is null or state = any ($5))
       and (
         select child.execution_id
         from durable.executions as child
-        where child.shard = $1 and child.parent_id = candidate.execution_id and child.finished_at is null
+        where child.parent_id = candidate.execution_id and child.finished_at is null
         limit 1
       ) is null
       and (
         -- How it ended is counted when its schedule is due again.
         select fire.execution_id
         from durable.schedule_fires as fire
-        where fire.shard = $1
-          and fire.schedule = any (array(select schedule from durable.schedules where shard = $1 and enabled and next_due_at is not null))
+        where fire.schedule = any (array(select schedule from durable.schedules where enabled and next_due_at is not null))
           and fire.schedule = candidate.schedule
           and fire.due_at = candidate.scheduled_for
           and fire.execution_id = candidate.execution_id
@@ -33,7 +31,7 @@ candidate as materialized (
         limit 1
       ) is null
     order by execution_id
-    limit $7
+    limit $6
     for update skip locked
 ),
 -- It, those above it, and what goes on from any of them, up to one that still needs it: a rollback may come down to what it did.
@@ -47,12 +45,12 @@ line (execution_id, above, is_needed) as (
     cross join lateral (
         select one.parent_id as above, (one.finished_at < limits.ended_before) is not true as is_needed
         from durable.executions as one
-        where one.shard = $1 and one.execution_id = line.above
+        where one.execution_id = line.above
         union all
         -- What goes on from one of them has its checkpoints.
         select fork.execution_id, false
         from durable.executions as fork
-        where fork.shard = $1 and fork.forked_from = line.above
+        where fork.forked_from = line.above
     ) as next
     where line.above is not null and not line.is_needed
 ),
@@ -63,28 +61,28 @@ old as materialized (
 ),
 gone as (
     delete from durable.executions
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
     returning execution_id
 ),
 without_checkpoints as (
     delete from durable.checkpoints
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
 ),
 without_attempts as (
     delete from durable.attempts
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
 ),
 without_waits as (
     delete from durable.waits
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
 ),
 without_refusals as (
     delete from durable.refusals
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
 ),
 without_mailbox as (
     delete from durable.mailbox
-    where shard = $1 and execution_id = any (array(select execution_id from old))
+    where execution_id = any (array(select execution_id from old))
 )
 select
     (select count(*) from gone) as gone,

@@ -1,16 +1,14 @@
--- executions/rescue: give up to $2 executions of lost workers back to their queues.
+-- executions/rescue: give up to $1 executions of lost workers back to their queues.
 update durable.executions
 set state = 'pending',
     wake_at = case when paused_at is not null then 'infinity'::timestamptz end,
     rank = coalesce(rank, durable.now())
-where shard = $1
-  and execution_id = any (array(
+where execution_id = any (array(
     select execution_id
     from durable.executions
-    where shard = $1
-      and state = 'running'
-      and worker_id = any (array(select durable.lost_holders($1)))
-    limit $2
+    where state = 'running'
+      and worker_id = any (array(select durable.lost_holders()))
+    limit $1
     for no key update skip locked
   ))
   and state = 'running'

@@ -1,8 +1,8 @@
--- executions/save: write checkpoints and new states of executions that worker $2 holds; says which were accepted.
+-- executions/save: write checkpoints and new states of executions that worker $1 holds; says which were accepted.
 with fence as materialized (
     select worker_id
     from durable.workers
-    where shard = $1 and worker_id = $2 and lost_at is null
+    where worker_id = $1 and lost_at is null
     for key share
 ),
 now as materialized (
@@ -10,7 +10,7 @@ now as materialized (
 ),
 item as materialized (
     select *
-    from unnest($3::uuid[], $4::int4[], $5::text[], $6::text[], $7::text[])
+    from unnest($2::uuid[], $3::int4[], $4::text[], $5::text[], $6::text[])
         as item (execution_id, epoch, next_state, output, error)
 ),
 moved as (
@@ -27,8 +27,7 @@ moved as (
         finished_at = case when item.next_state not in ('pending', 'running', 'waiting') then now.at end
     from item, fence, now
     where item.next_state is not null
-      and executions.shard = $1
-      and executions.execution_id = any ($3)
+      and executions.execution_id = any ($2)
       and executions.execution_id = item.execution_id
       and executions.epoch = item.epoch
       and executions.worker_id = fence.worker_id
@@ -39,9 +38,8 @@ moved as (
 held as (
     select item.execution_id
     from item, fence, durable.executions
-    where (item.next_state is null or $8)
-      and executions.shard = $1
-      and executions.execution_id = any ($3)
+    where (item.next_state is null or $7)
+      and executions.execution_id = any ($2)
       and executions.execution_id = item.execution_id
       and executions.epoch = item.epoch
       and executions.worker_id = fence.worker_id
@@ -54,20 +52,19 @@ accepted as materialized (
 ),
 saved as (
     insert into durable.checkpoints (
-        execution_id, digest, started_at, finished_at, shard, attempt, undo_order, key, output, error
+        execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
     )
     select
         step.execution_id,
         step.digest,
         now.at - make_interval(secs => step.took),
         now.at,
-        $1,
         step.attempt,
         step.undo_order,
         step.key,
         step.output::json,
         step.error::json
-    from unnest($9::uuid[], $10::text[], $11::int8[], $12::int2[], $13::float8[], $14::text[], $15::text[], $16::int4[])
+    from unnest($8::uuid[], $9::text[], $10::int8[], $11::int2[], $12::float8[], $13::text[], $14::text[], $15::int4[])
         with ordinality as step (execution_id, key, digest, attempt, took, output, error, undo_order, nth)
     join accepted using (execution_id)
     cross join now
@@ -80,8 +77,7 @@ open as materialized (
     select waits.execution_id, waits.key
     from durable.waits
     join moved using (execution_id)
-    where waits.shard = $1
-      and waits.execution_id = any ($17)
+    where waits.execution_id = any ($16)
       and waits.outcome is null
       and moved.finished_at is not null
     for no key update of waits skip locked
@@ -90,8 +86,7 @@ closed as (
     update durable.waits
     set outcome = 'cancelled', resolved_at = now.at, resolved_ordinal = nextval('durable.journal_ordinals')
     from open, now
-    where waits.shard = $1
-      and waits.execution_id = any ($17)
+    where waits.execution_id = any ($16)
       and waits.execution_id = open.execution_id
       and waits.key = open.key
 )

@@ -1,11 +1,10 @@
--- executions/stray: those of $3 that worker $2 believes to hold at epochs $4 and does not (cancelled ones, for the most part), and those that are paused.
+-- executions/stray: those of $2 that worker $1 believes to hold at epochs $3 and does not (cancelled ones, for the most part), and those that are paused.
 select held.execution_id, mine.execution_id is not null as paused
-from unnest($3::uuid[], $4::int4[]) as held (execution_id, epoch)
+from unnest($2::uuid[], $3::int4[]) as held (execution_id, epoch)
 left join durable.executions as mine
-    on mine.shard = $1
-    and mine.execution_id = any ($3)
+    on mine.execution_id = any ($2)
     and mine.execution_id = held.execution_id
-    and mine.worker_id = $2
+    and mine.worker_id = $1
     and mine.epoch = held.epoch
     and mine.state = 'running'
 where mine.execution_id is null or mine.paused_at is not null

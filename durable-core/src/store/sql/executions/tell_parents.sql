@@ -1,3 +1,3 @@
--- executions/tell_parents: give the ends of $2 to the waits of their parents; says which parents woke, and which are busy.
+-- executions/tell_parents: give the ends of $1 to the waits of their parents; says which parents woke, and which are busy.
 select child_id, outcome, parent_id, woken_queue
-from durable.tell_parents($1, $2)
+from durable.tell_parents($1)

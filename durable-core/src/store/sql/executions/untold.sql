@@ -1,6 +1,6 @@
--- executions/untold: up to $2 executions that have ended and whose parents were not told.
+-- executions/untold: up to $1 executions that have ended and whose parents were not told.
 select execution_id
 from durable.executions
-where shard = $1 and parent_bond = 'awaited' and finished_at is not null
+where parent_bond = 'awaited' and finished_at is not null
 order by execution_id
-limit $2
+limit $1

@@ -1,4 +1,4 @@
--- executions/wake: put up to $2 executions whose time has come back into their queues, resolving the waits that are over; says when the next is due.
+-- executions/wake: put up to $1 executions whose time has come back into their queues, resolving the waits that are over; says when the next is due.
 with now as materialized (
     -- A lost wake-up would only be repeated: the time has still come after a crash.
     select present.at, set_config('synchronous_commit', 'off', true)
@@ -7,9 +7,9 @@ with now as materialized (
 due as materialized (
     select execution_id
     from durable.executions
-    where shard = $1 and wake_at <= (select at from now)
+    where wake_at <= (select at from now)
     order by wake_at
-    limit $2
+    limit $1
     -- Those that another transaction holds take no place among the others.
     for no key update skip locked
 ),
@@ -24,8 +24,7 @@ ended as (
         resolved_at = now.at,
         resolved_ordinal = nextval('durable.journal_ordinals')
     from now
-    where shard = $1
-      and execution_id = any (array(select execution_id from locked))
+    where execution_id = any (array(select execution_id from locked))
       and outcome is null
       and due_at <= now.at
 ),
@@ -36,8 +35,7 @@ woken as (
         -- One that has none would be refused by its CHECK, and everything else that is due with it.
         rank = coalesce(rank, now.at)
     from now
-    where shard = $1
-      and execution_id = any (array(select execution_id from locked))
+    where execution_id = any (array(select execution_id from locked))
     returning queue
 )
 select queue, count(*) as woken, null::timestamptz as next_at
@@ -46,4 +44,4 @@ group by queue
 union all
 select null, 0, min(wake_at)
 from durable.executions
-where shard = $1 and wake_at > (select at from now) and wake_at < 'infinity'
+where wake_at > (select at from now) and wake_at < 'infinity'

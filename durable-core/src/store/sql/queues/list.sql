@@ -1,9 +1,9 @@
--- queues/list: every queue that has settings, a worker or executions to claim, or only $2: its limits and what is in it.
+-- queues/list: every queue that has settings, a worker or executions to claim, or only $1: its limits and what is in it.
 with recursive holder as (
     (
         select worker_id
         from durable.executions
-        where shard = $1 and state = 'running'
+        where state = 'running'
         order by worker_id
         limit 1
     )
@@ -13,7 +13,7 @@ with recursive holder as (
     cross join lateral (
         select executions.worker_id
         from durable.executions
-        where executions.shard = $1 and executions.state = 'running' and executions.worker_id > holder.worker_id
+        where executions.state = 'running' and executions.worker_id > holder.worker_id
         order by executions.worker_id
         limit 1
     ) as next
@@ -21,28 +21,27 @@ with recursive holder as (
 running as (
     select queue, count(*) as executions
     from durable.executions
-    where shard = $1
-      and state = 'running'
+    where state = 'running'
       and worker_id = any (array(select worker_id from holder))
     group by queue
 ),
 pending as (
     select queue, count(*) as executions, min(created_at) as oldest_at
     from durable.executions
-    where shard = $1 and state = 'pending' and wake_at is null and concurrency_key is null
-      and ($2::text is null or queue = $2)
+    where state = 'pending' and wake_at is null and concurrency_key is null
+      and ($1::text is null or queue = $1)
     group by queue
     union all
     select queue, count(*), min(created_at)
     from durable.executions
-    where shard = $1 and state = 'pending' and wake_at is null and concurrency_key is not null
-      and ($2::text is null or queue = $2)
+    where state = 'pending' and wake_at is null and concurrency_key is not null
+      and ($1::text is null or queue = $1)
     group by queue
 ),
 known as (
-    select queue from durable.queues where shard = $1
+    select queue from durable.queues
     union
-    select unnest(queues) from durable.workers where shard = $1 and lost_at is null
+    select unnest(queues) from durable.workers where lost_at is null
     union
     select queue from running
     union
@@ -60,6 +59,6 @@ select
     extract(epoch from settings.key_rate_period)::float8 as key_rate_period,
     settings.paused_at
 from known
-left join durable.queues as settings on settings.shard = $1 and settings.queue = known.queue
-where $2::text is null or known.queue = $2
+left join durable.queues as settings on settings.queue = known.queue
+where $1::text is null or known.queue = $1
 order by known.queue

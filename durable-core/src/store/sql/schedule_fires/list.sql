@@ -1,17 +1,17 @@
--- schedule_fires/list: up to $4 fires of schedule $2 before the due time $3, latest first, with the states of their executions.
+-- schedule_fires/list: up to $3 fires of schedule $1 before the due time $2, latest first, with the states of their executions.
 with fire as materialized (
     select due_at, fired_at, cause, outcome, execution_id
     from durable.schedule_fires
-    where shard = $1 and schedule = $2 and due_at < coalesce($3::timestamptz, 'infinity')
+    where schedule = $1 and due_at < coalesce($2::timestamptz, 'infinity')
     order by due_at desc
-    limit $4
+    limit $3
 ),
 execution as materialized (
     select
         execution_id,
         case when finished_at is null and rollback is not null then 'compensating' else state end as state
     from durable.executions
-    where shard = $1 and execution_id = any (array(select execution_id from fire))
+    where execution_id = any (array(select execution_id from fire))
 )
 select due_at, fired_at, cause, outcome, execution_id, state
 from fire

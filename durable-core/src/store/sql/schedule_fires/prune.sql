@@ -1,14 +1,13 @@
--- schedule_fires/prune: forget up to $4 fires, over $3 seconds old, of the schedules that start workflow $2: what was left out, or has ended
+-- schedule_fires/prune: forget up to $3 fires, over $2 seconds old, of the schedules that start workflow $1: what was left out, or has ended
 -- and is judged. Says how many.
 with now as materialized (
-    select present.at - make_interval(secs => $3) as before
+    select present.at - make_interval(secs => $2) as before
     from durable.present
 ),
 old as materialized (
     select schedule, due_at
     from durable.schedule_fires
-    where shard = $1
-      and schedule = any (array(select schedule from durable.schedules where shard = $1 and workflow = $2))
+    where schedule = any (array(select schedule from durable.schedules where workflow = $1))
       and due_at < (select before from now)
       -- One that was filled in for a time long ago is as young as that.
       and fired_at < (select before from now)
@@ -17,16 +16,15 @@ old as materialized (
       and due_at < coalesce((
         select next_due_at
         from durable.schedules
-        where schedules.shard = $1 and schedules.schedule = schedule_fires.schedule
+        where schedules.schedule = schedule_fires.schedule
       ), 'infinity')
-    limit $4
+    limit $3
     for update skip locked
 ),
 gone as (
     delete from durable.schedule_fires
     using old
-    where shard = $1
-      and schedule_fires.schedule = any (array(select schedule from old))
+    where schedule_fires.schedule = any (array(select schedule from old))
       and schedule_fires.due_at = any (array(select due_at from old))
       and schedule_fires.schedule = old.schedule
       and schedule_fires.due_at = old.due_at

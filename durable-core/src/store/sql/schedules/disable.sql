@@ -1,5 +1,5 @@
--- schedules/disable: keep schedule $2 from firing, for the reason $3.
+-- schedules/disable: keep schedule $1 from firing, for the reason $2.
 update durable.schedules
-set enabled = false, disabled_reason = $3
-where shard = $1 and schedule = $2
+set enabled = false, disabled_reason = $2
+where schedule = $1
 returning schedule

@@ -1,4 +1,4 @@
--- schedules/due: up to $2 schedules that are due, and as many with something in line that can start; says the time, and when the next is due.
+-- schedules/due: up to $1 schedules that are due, and as many with something in line that can start; says the time, and when the next is due.
 with now as materialized (
     select at
     from durable.present
@@ -6,50 +6,46 @@ with now as materialized (
 due as materialized (
     select schedule
     from durable.schedules
-    where shard = $1 and enabled and next_due_at <= (select at from now)
+    where enabled and next_due_at <= (select at from now)
     order by next_due_at
-    limit $2
+    limit $1
 ),
 line as materialized (
     select distinct schedule
     from durable.schedule_fires
-    where shard = $1 and outcome = 'queued'
+    where outcome = 'queued'
 ),
 running as materialized (
     select schedule, execution_id
     from durable.schedule_fires
-    where shard = $1
-      and schedule = any (array(select schedule from line))
+    where schedule = any (array(select schedule from line))
       and outcome = 'started'
       and judged_at is null
 ),
 busy as materialized (
     select schedule
     from durable.executions
-    where shard = $1
-      and execution_id = any (array(select execution_id from running))
+    where execution_id = any (array(select execution_id from running))
       and finished_at is null
 ),
 free as materialized (
     select schedule
     from durable.schedules
-    where shard = $1
-      and enabled
+    where enabled
       and schedule = any (array(select schedule from line))
       and schedule <> all (array(select schedule from busy where schedule is not null))
-    limit $2
+    limit $1
 ),
 found as materialized (
     select *
     from durable.schedules
-    where shard = $1
-      and enabled
+    where enabled
       and schedule = any (array(select schedule from due union all select schedule from free))
 ),
 next as (
     select min(next_due_at) as at
     from durable.schedules
-    where shard = $1 and enabled and next_due_at > (select at from now)
+    where enabled and next_due_at > (select at from now)
 )
 select
     now.at as now,

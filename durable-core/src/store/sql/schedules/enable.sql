@@ -1,5 +1,5 @@
--- schedules/enable: let schedule $2 of revision $3 fire again, next at $4; its failures are forgotten.
+-- schedules/enable: let schedule $1 of revision $2 fire again, next at $3; its failures are forgotten.
 update durable.schedules
-set enabled = true, disabled_reason = null, failures = 0, next_due_at = $4
-where shard = $1 and schedule = $2 and revision = $3
+set enabled = true, disabled_reason = null, failures = 0, next_due_at = $3
+where schedule = $1 and revision = $2
 returning schedule

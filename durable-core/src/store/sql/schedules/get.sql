@@ -5,4 +5,4 @@ select
     overlap, max_failures, declared, revision, enabled, disabled_reason, failures, last_error::text as last_error,
     next_due_at, created_at, updated_at
 from durable.schedules
-where shard = $1 and schedule = $2
+where schedule = $1

@@ -1,21 +1,21 @@
--- schedules/put: make schedule $2, or change it where its definition differs; of revision $20 only, if that is given. Whether it is enabled
+-- schedules/put: make schedule $1, or change it where its definition differs; of revision $19 only, if that is given. Whether it is enabled
 -- stays, and when it is due next stays unless its timing changes. Returns its revision if it was made or changed.
 insert into durable.schedules (
-    shard, schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
+    schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
     missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at, concurrency_key,
     time_to_live
 )
 select
-    $1, $2, present.at, $3, $4, $5, $6, $7::json, $8, $9, $10, $11, make_interval(secs => $12),
-    $13, make_interval(secs => $14), $15, $16, $17, 1, present.at, $19, 0, $18, $21, make_interval(secs => $22)
+    $1, present.at, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, make_interval(secs => $11),
+    $12, make_interval(secs => $13), $14, $15, $16, 1, present.at, $18, 0, $17, $20, make_interval(secs => $21)
 from durable.present
-where $20::int4 is null
+where $19::int4 is null
    or exists (
        select
        from durable.schedules
-       where shard = $1 and schedule = $2 and revision = $20
+       where schedule = $1 and revision = $19
    )
-on conflict (shard, schedule) do update
+on conflict (schedule) do update
 set workflow = excluded.workflow,
     version = excluded.version,
     queue = excluded.queue,
@@ -41,7 +41,7 @@ set workflow = excluded.workflow,
         then excluded.next_due_at
         else schedules.next_due_at
     end
-where ($20::int4 is null or schedules.revision = $20)
+where ($19::int4 is null or schedules.revision = $19)
   and (
       schedules.input::jsonb is distinct from excluded.input::jsonb
       or (

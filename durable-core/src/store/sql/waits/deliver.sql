@@ -5,17 +5,15 @@ with missed as (
     cross join lateral (
         select waits.key
         from durable.waits
-        where waits.shard = $1
-          and waits.execution_id = mailbox.execution_id
+        where waits.execution_id = mailbox.execution_id
           and waits.kind = mailbox.kind
           and (waits.name = mailbox.name or mailbox.name = any (waits.names))
           and waits.outcome is null
           and (waits.due_at is null or waits.due_at > durable.now())
         limit 1
     ) as open
-    where mailbox.shard = $1
     order by mailbox.execution_id, mailbox.arrival
-    limit $2
+    limit $1
 ),
 locked as materialized (
     select * from missed where durable.try_lock_mailbox(execution_id)
@@ -24,14 +22,13 @@ locked as materialized (
 free as materialized (
     select execution_id
     from durable.executions
-    where shard = $1 and execution_id = any (array(select execution_id from locked))
+    where execution_id = any (array(select execution_id from locked))
     for no key update skip locked
 ),
 taken as (
     delete from durable.mailbox
     using locked
-    where mailbox.shard = $1
-      and mailbox.execution_id = any (array(select execution_id from free))
+    where mailbox.execution_id = any (array(select execution_id from free))
       and mailbox.execution_id = locked.execution_id
       and mailbox.arrival = locked.arrival
     returning mailbox.*

@@ -1,5 +1,5 @@
--- waits/pending_inputs: up to $4 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
--- Only those after the deadline $5, the execution $6 and the key $7.
+-- waits/pending_inputs: up to $3 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
+-- Only those after the deadline $4, the execution $5 and the key $6.
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
     waits.schema::text as schema, waits.metadata::text as metadata,
@@ -9,28 +9,27 @@ from durable.waits
 cross join lateral (
     select workflow, state, deadline_at, rollback
     from durable.executions
-    where executions.shard = $1 and executions.execution_id = waits.execution_id
+    where executions.execution_id = waits.execution_id
     limit 1
 ) as execution
 left join lateral (
     select refused_at, reason, payload, sent_by
     from durable.refusals
-    where refusals.shard = $1 and refusals.execution_id = waits.execution_id and refusals.key = waits.key
+    where refusals.execution_id = waits.execution_id and refusals.key = waits.key
     order by refused_at desc
     limit 1
 ) as refusal on true
-where waits.shard = $1
-  and waits.kind = 'input'
+where waits.kind = 'input'
   and waits.outcome is null
-  and ($2::text is null or execution.workflow = $2)
-  and ($3::timestamptz is null or waits.due_at < $3)
+  and ($1::text is null or execution.workflow = $1)
+  and ($2::timestamptz is null or waits.due_at < $2)
   and execution.state in ('pending', 'running', 'waiting')
   -- The database's time ends a wait, whether or not a worker has looked since.
   and (waits.due_at is null or waits.due_at > durable.now())
   and (execution.deadline_at is null or execution.rollback is not null or execution.deadline_at > durable.now())
   and (
-    $6::uuid is null
-    or (coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key) > (coalesce($5::timestamptz, 'infinity'), $6, $7::text)
+    $5::uuid is null
+    or (coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key) > (coalesce($4::timestamptz, 'infinity'), $5, $6::text)
   )
 order by coalesce(waits.due_at, 'infinity'), waits.execution_id, waits.key
-limit $4
+limit $3

@@ -1,10 +1,9 @@
--- waits/question: the schema of the open input $3 of execution $2 to which an answer would go.
+-- waits/question: the schema of the open input $2 of execution $1 to which an answer would go.
 select schema::text as schema
 from durable.waits
-where shard = $1
-  and execution_id = $2
+where execution_id = $1
   and kind = 'input'
-  and name = $3
+  and name = $2
   and outcome is null
   and (due_at is null or due_at > durable.now())
 order by ordinal

@@ -1,18 +1,18 @@
--- workers/beat: extend the lease of worker $2, late or not, unless it was declared lost, and write its troubles; tells the time.
--- Its runtime has not answered for $6 seconds, and the code of executions $7 does not return.
+-- workers/beat: extend the lease of worker $1, late or not, unless it was declared lost, and write its troubles; tells the time.
+-- Its runtime has not answered for $5 seconds, and the code of executions $6 does not return.
 with now as materialized (
     select present.at, set_config('synchronous_commit', 'off', true)
     from durable.present
 ),
 extended as (
     update durable.workers
-    set lease_until = now.at + make_interval(secs => $3),
-        slots_in_use = $4,
-        troubles = $5::text::json,
-        unresponsive_since = now.at - make_interval(secs => $6::float8),
-        stuck_executions = $7
+    set lease_until = now.at + make_interval(secs => $2),
+        slots_in_use = $3,
+        troubles = $4::text::json,
+        unresponsive_since = now.at - make_interval(secs => $5::float8),
+        stuck_executions = $6
     from now
-    where shard = $1 and worker_id = $2 and lost_at is null
+    where worker_id = $1 and lost_at is null
     returning deprecated_at is not null as deprecated
 )
 select

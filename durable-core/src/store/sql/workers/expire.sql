@@ -1,4 +1,4 @@
--- workers/expire: declare workers lost whose lease has run out, also by the reading $2 of the clock; waits for no flush of theirs.
+-- workers/expire: declare workers lost whose lease has run out, also by the reading $1 of the clock; waits for no flush of theirs.
 with now as materialized (
     select at from durable.present
 ),
@@ -6,7 +6,7 @@ expired as (
     select worker_id
     from durable.workers
     -- This process carries the reading forward itself, so a clock that was just set forward does not end leases.
-    where shard = $1 and lease_until < (select least(at, $2) from now) and lost_at is null
+    where lease_until < (select least(at, $1) from now) and lost_at is null
     for update skip locked
 ),
 -- No lease ends later than a lease from now, unless the clock was set back: then it is cut, and a worker that is dead is replaced
@@ -14,17 +14,17 @@ expired as (
 too_long as (
     select worker_id
     from durable.workers
-    where shard = $1 and lease_until > (select at from now) + lease and lost_at is null
+    where lease_until > (select at from now) + lease and lost_at is null
     for no key update skip locked
 ),
 cut as (
     update durable.workers
     set lease_until = now.at + lease
     from too_long, now
-    where workers.shard = $1 and workers.worker_id = too_long.worker_id
+    where workers.worker_id = too_long.worker_id
 )
 update durable.workers
 set lost_at = now.at
 from expired, now
-where workers.shard = $1 and workers.worker_id = expired.worker_id
+where workers.worker_id = expired.worker_id
 returning workers.worker_id, workers.host, workers.process_id

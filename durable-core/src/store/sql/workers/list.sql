@@ -15,5 +15,4 @@ select
     unresponsive_since,
     stuck_executions
 from durable.workers
-where shard = $1
 order by worker_id desc

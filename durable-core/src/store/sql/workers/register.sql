@@ -1,7 +1,7 @@
--- workers/register: begin a worker's life with a lease of $6 seconds.
+-- workers/register: begin a worker's life with a lease of $5 seconds.
 insert into durable.workers (
-    shard, worker_id, host, process_id, queues, started_at, lease_until, version, slots, slots_in_use, deprecated_at, workflows, lease
+    worker_id, host, process_id, queues, started_at, lease_until, version, slots, slots_in_use, deprecated_at, workflows, lease
 )
-select $1, $2, $3, $4, $5, now.at, now.at + make_interval(secs => $6), $7, $8, $9, case when $10 then now.at end, $11, make_interval(secs => $6)
+select $1, $2, $3, $4, now.at, now.at + make_interval(secs => $5), $6, $7, $8, case when $9 then now.at end, $10, make_interval(secs => $5)
 from durable.present as now
 on conflict do nothing

@@ -1,12 +1,12 @@
--- workers/retire: end the life of worker $2 once no write of it is in flight; what it still holds is rescued.
+-- workers/retire: end the life of worker $1 once no write of it is in flight; what it still holds is rescued.
 with retired as materialized (
     select worker_id
     from durable.workers
-    where shard = $1 and worker_id = $2 and lost_at is null
+    where worker_id = $1 and lost_at is null
     -- As where a worker is declared lost: no claim that is in flight may bring it executions afterwards.
     for update
 )
 update durable.workers
 set lost_at = present.at, lease_until = least(lease_until, present.at)
 from retired, durable.present
-where workers.shard = $1 and workers.worker_id = retired.worker_id
+where workers.worker_id = retired.worker_id
