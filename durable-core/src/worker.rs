@@ -19,11 +19,12 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::clock::{Clock, after};
-use crate::context::run::{Lanes, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::registry::Registry;
+use crate::running::hold::Verdict;
+use crate::running::run::Lanes;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::parents::Tells;

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::ambient;
 use crate::payload::{self, Digest};
+use crate::running::ambient;
 
 /// An argument of a step.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Worker;
-use crate::context::run::{FamilyNews, Run};
 use crate::ids::ExecutionId;
+use crate::running::run::{FamilyNews, Run};
 use crate::signals;
 
 /// Why children are cancelled.

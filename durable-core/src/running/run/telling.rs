@@ -11,7 +11,7 @@ use crate::telemetry::{AttemptEnd, WorkflowMetrics};
 
 /// The end of a step, of which nobody was told yet.
 #[derive(Debug)]
-pub(super) struct StepEnd {
+pub(crate) struct StepEnd {
     step: &'static str,
     /// The place of its checkpoint in the write that carries it.
     place: usize,
@@ -24,28 +24,28 @@ pub(super) struct StepEnd {
 
 /// Ends of steps of one write, and who is told of them.
 #[derive(Debug)]
-pub(super) struct Untold {
+pub(crate) struct Untold {
     ends: Vec<StepEnd>,
     observed: Observed,
     metrics: Arc<WorkflowMetrics>,
 }
 
 impl Run {
-    pub(super) fn end_of(&self, step: &'static str, place: usize, checkpoint: &Checkpoint) -> StepEnd {
+    pub(crate) fn end_of(&self, step: &'static str, place: usize, checkpoint: &Checkpoint) -> StepEnd {
         let failure = if let Outcome::Error(failure) = &checkpoint.outcome { Some(failure) } else { None };
         let observed = self.observed.is_watched().then(|| (checkpoint.key.clone(), failure.cloned()));
         let error = failure.map(|failure| failure.kind);
         StepEnd { step, place, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
     }
 
-    pub(super) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
+    pub(crate) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
         Untold { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
     }
 }
 
 /// The outcome of one checkpoint after the database refused the whole write.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Recorded,
     /// A step's outcome was refused; its failure is recorded.
     Failed(Box<Failure>),
@@ -56,7 +56,7 @@ pub(super) enum Fate {
 
 impl Untold {
     /// The checkpoints were written one by one; with the outcome of each.
-    pub(super) fn tell_fates(mut self, fates: &[Fate]) {
+    pub(crate) fn tell_fates(mut self, fates: &[Fate]) {
         self.ends.retain_mut(|end| match fates.get(end.place) {
             Some(Fate::Recorded) => true,
             Some(Fate::Failed(failure)) => {
@@ -72,7 +72,7 @@ impl Untold {
     }
 
     /// It is committed now.
-    pub(super) fn tell(self) {
+    pub(crate) fn tell(self) {
         for StepEnd { step, attempt, took, error, observed, .. } in self.ends {
             self.metrics.attempted(step, error.map_or(AttemptEnd::Completed, AttemptEnd::Failed), took);
             if let Some((key, failure)) = observed {

@@ -21,12 +21,12 @@ struct Underway {
 
 impl Run {
     /// Begins the transaction of a step, however long the database is out.
-    pub(in super::super) async fn begin_transaction(&self) -> Result<Open> {
+    pub(crate) async fn begin_transaction(&self) -> Result<Open> {
         self.lanes.transactions.begin().await
     }
 
     /// Commits a step's transaction and its checkpoint; `undoable` says that a rollback undoes the step.
-    pub(in super::super) async fn commit(
+    pub(crate) async fn commit(
         self: &Arc<Self>,
         step: &'static str,
         transaction: Open,

@@ -27,15 +27,15 @@ pub(crate) enum Saved {
 }
 
 /// A write, kept until it is acknowledged.
-pub(super) struct Sent {
-    pub(super) saves: Lane<Saves>,
-    pub(super) save: Save,
-    pub(super) untold: Untold,
+pub(crate) struct Sent {
+    pub(crate) saves: Lane<Saves>,
+    pub(crate) save: Save,
+    pub(crate) untold: Untold,
 }
 
 impl Sent {
     /// Queues the write at once, and awaits its answer.
-    pub(super) fn written(self) -> impl Future<Output = Saved> + use<> {
+    pub(crate) fn written(self) -> impl Future<Output = Saved> + use<> {
         let mut pieces = self.save.in_pieces();
         // The new state counts only if everything before it does.
         let last = if pieces.len() > 1 && self.save.next.is_some() { pieces.pop() } else { None };
@@ -136,7 +136,7 @@ impl Sent {
 }
 
 /// Whether the write did not reach the database: the engine has shut down.
-pub(super) fn is_of_engine(error: &Error) -> bool {
+pub(crate) fn is_of_engine(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable
 }
 
@@ -151,7 +151,7 @@ fn unrecorded_end(id: ExecutionId, error: &Error) -> Box<Failure> {
 }
 
 /// The failure of a step if one of its attempts cannot be recorded.
-pub(super) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
+pub(crate) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
     let mut failure = Failure::new(error.kind(), format!("an attempt at `{key}` is not recorded: {error}"));
     failure.causes.extend(attempt.map(ToString::to_string));
     Box::new(failure)

@@ -11,7 +11,7 @@ const LONGEST_REASON: usize = 1000;
 
 impl Run {
     /// Reopens a wait if the code cannot use its message. The next parking reopens it in the database and records the reason.
-    pub(in super::super) fn refuse_message(&self, scope: &str, over: &RecordedWait, reason: &str) {
+    pub(crate) fn refuse_message(&self, scope: &str, over: &RecordedWait, reason: &str) {
         // Postgres holds no NUL.
         let reason = reason[..reason.floor_char_boundary(LONGEST_REASON)].replace('\0', "\u{fffd}");
         tracing::warn!(
@@ -31,12 +31,12 @@ impl Run {
     }
 
     /// Whether an earlier life of the run knows how the wait of that key ended.
-    pub(in super::super) fn has_ended(&self, key: &str) -> bool {
+    pub(crate) fn has_ended(&self, key: &str) -> bool {
         self.state().known.get(key).is_some_and(|known| known.outcome.is_some())
     }
 
     /// Whether an earlier life of the run went on after this wait: a later entry is recorded and was not asked for yet.
-    pub(in super::super) fn has_gone_on_from(&self, key: &str) -> bool {
+    pub(crate) fn has_gone_on_from(&self, key: &str) -> bool {
         let state = self.state();
         let mut recorded = state.recorded.keys().chain(state.attempts.keys()).chain(state.known.keys());
         recorded.any(|other| journal_key::comes_after(other, key))

@@ -8,12 +8,12 @@ use crate::plan::journal_key;
 
 impl Run {
     /// Notes that code in that scope was given a message: until it goes on, nobody can tell that the message was used.
-    pub(in super::super) fn give_message(&self, scope: &str, key: &str) {
+    pub(crate) fn give_message(&self, scope: &str, key: &str) {
         self.state().unused.entry(scope.to_owned()).or_default().push(key.to_owned());
     }
 
     /// Notes that code in that scope goes on to another durable call: what was given to it, around it or below it was used.
-    pub(in super::super) fn use_messages(&self, scope: &str) {
+    pub(crate) fn use_messages(&self, scope: &str) {
         let mut state = self.state();
         if state.unused.is_empty() {
             return;
@@ -25,7 +25,7 @@ impl Run {
     }
 
     /// The waits of the branches that lost, all below `path` but `kept`, that stand open or gave a message that was not used.
-    pub(in super::super) fn unfinished_below(&self, path: &str, kept: &str) -> Vec<String> {
+    pub(crate) fn unfinished_below(&self, path: &str, kept: &str) -> Vec<String> {
         let lost = |key: &str| key.starts_with(path) && !key[path.len()..].starts_with(kept);
         let state = self.state();
         let open = state.waits.keys().filter(|key| lost(key));
@@ -38,7 +38,7 @@ impl Run {
 
     /// Passes over everything recorded below `path`, except below `kept` in it: those branches lost, and are not run again.
     /// What waits named in `unfinished` have received goes back into the mailbox.
-    pub(in super::super) fn pass_over(&self, path: &str, kept: &str, unfinished: &[String]) {
+    pub(crate) fn pass_over(&self, path: &str, kept: &str, unfinished: &[String]) {
         let lost = |key: &str| kept.is_empty() || !key[path.len()..].starts_with(kept);
         let mut state = self.state();
         forget_below(&mut state.recorded, path, lost);
@@ -59,7 +59,7 @@ impl Run {
     }
 
     /// Ends waits whose messages were not used, though their futures are gone.
-    pub(in super::super) fn give_back(&self, unfinished: &[String]) {
+    pub(crate) fn give_back(&self, unfinished: &[String]) {
         self.state().dropped.extend(unfinished.iter().cloned());
     }
 
@@ -69,7 +69,7 @@ impl Run {
     }
 
     /// Whether anything is recorded of the call of that key.
-    pub(in super::super) fn is_recorded(&self, key: &str) -> bool {
+    pub(crate) fn is_recorded(&self, key: &str) -> bool {
         let state = self.state();
         let itself = state.recorded.contains_key(key) || state.attempts.contains_key(key) || state.known.contains_key(key);
         itself || state.has_below(&journal_key::below(key))

@@ -7,12 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use super::super::ambient::{self, Ambient};
-use super::super::scope::Scope;
-use super::{Body, FamilyNews, OpenWait, Run, State, Verdict};
+use super::{FamilyNews, OpenWait, Run, State, Verdict};
 use crate::error::{Failure, Result};
 use crate::model::{NewWait, RecordedWait};
-use crate::panics;
 use crate::payload::Payload;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::Written;
@@ -57,24 +54,18 @@ pub(crate) struct Busy {
 
 /// While it lives, something that the run has sent off to be written is not answered, and the run does something else than wait.
 #[derive(Debug)]
-pub(super) struct Unanswered {
+pub(crate) struct Unanswered {
     run: Arc<Run>,
 }
 
 impl Run {
-    /// Polls the workflow until it comes to rest.
-    pub(crate) async fn until_rest(&self, root: &Arc<Scope>, body: &mut Body) -> Rest {
-        std::future::poll_fn(|cx| self.poll_rest(root, body, cx)).await
+    /// Why the run is not to be polled any more, if anything ended it.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.state().verdict.clone()
     }
 
-    fn poll_rest(&self, root: &Arc<Scope>, body: &mut Body, cx: &task::Context<'_>) -> Poll<Rest> {
-        root.wakers.begin_poll(cx.waker());
-        if let Some(verdict) = self.state().verdict.clone() {
-            return Poll::Ready(Rest::Ended(verdict));
-        }
-        let mut inner = task::Context::from_waker(root.wakers.counted());
-        let poll = || panics::catch(|| body.as_mut().poll(&mut inner));
-        let polled = self.polling.count(|| ambient::enter(Ambient::Flow(root.clone()), poll));
+    /// Whether the run rests after a poll; `goes_on` says that its code will be polled again without an answer of the engine.
+    pub(crate) fn rest_after(&self, polled: Result<Poll<Result<Payload>>, Box<Failure>>, goes_on: bool) -> Poll<Rest> {
         let state = self.state();
         if let Some(verdict) = state.verdict.clone() {
             return Poll::Ready(Rest::Ended(verdict));
@@ -88,7 +79,7 @@ impl Run {
         if state.stopped && state.busy == state.stuck {
             return Poll::Ready(Rest::Ended(Verdict::Released));
         }
-        let goes_on = state.busy > 0 || state.answered > 0 || root.wakers.goes_on();
+        let goes_on = state.busy > 0 || state.answered > 0 || goes_on;
         let waits = !(state.waits.is_empty() && state.backoffs.is_empty());
         let unknown = state.unregistered > 0 || !state.dropped.is_empty() || !state.refused.is_empty();
         if !state.unwritten.is_empty() {
@@ -114,7 +105,7 @@ impl Run {
     }
 
     /// Counts a write as unanswered until the guard is dropped; then the run is polled.
-    pub(super) fn begin_write(self: &Arc<Self>) -> Unanswered {
+    pub(crate) fn begin_write(self: &Arc<Self>) -> Unanswered {
         let mut state = self.state();
         state.busy += 1;
         state.unanswered += 1;
@@ -133,7 +124,7 @@ impl Run {
     }
 
     /// How the wait ended; until it does its future is woken when it is, and the database is told of a wait it does not know.
-    pub(in super::super) fn poll_wait(&self, key: &str, new: impl FnOnce() -> NewWait, waker: Waker) -> Poll<RecordedWait> {
+    pub(crate) fn poll_wait(&self, key: &str, new: impl FnOnce() -> NewWait, waker: Waker) -> Poll<RecordedWait> {
         let mut state = self.state();
         if let Some(open) = state.waits.get_mut(key) {
             open.waker = waker;
@@ -158,7 +149,7 @@ impl Run {
     }
 
     /// How a wait of an earlier life of the run ended; for code that only replays.
-    pub(in super::super) fn replay_wait(&self, key: &str) -> Poll<RecordedWait> {
+    pub(crate) fn replay_wait(&self, key: &str) -> Poll<RecordedWait> {
         let mut state = self.state();
         match state.known.get(key) {
             Some(known) if known.outcome.is_some() => state.take_known(key).map_or(Poll::Pending, Poll::Ready),
@@ -167,7 +158,7 @@ impl Run {
     }
 
     /// Forgets a wait whose future was dropped; the database hears of it with the next parking.
-    pub(in super::super) fn drop_wait(&self, key: &str) {
+    pub(crate) fn drop_wait(&self, key: &str) {
         let mut state = self.state();
         let Some(open) = state.forget_wait(key) else { return };
         // One that is being registered right now counts as registered.
@@ -179,11 +170,11 @@ impl Run {
     }
 
     /// Registers a back-off that is too long to be sat out in memory.
-    pub(in super::super) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
+    pub(crate) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
         self.state().backoffs.insert(key.to_owned(), (until, waker));
     }
 
-    pub(in super::super) fn drop_backoff(&self, key: &str) {
+    pub(crate) fn drop_backoff(&self, key: &str) {
         self.state().backoffs.remove(key);
     }
 
@@ -343,7 +334,7 @@ impl Run {
 
 impl State {
     /// Takes a wait of the journal out, as it is asked for once.
-    pub(super) fn take_known(&mut self, key: &str) -> Option<RecordedWait> {
+    pub(crate) fn take_known(&mut self, key: &str) -> Option<RecordedWait> {
         let known = self.known.remove(key)?;
         self.known_open -= usize::from(known.outcome.is_none());
         Some(known)

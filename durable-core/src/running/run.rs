@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -23,13 +22,13 @@ use tokio::time::Instant;
 use self::polling::Polling;
 use self::recording::Sent;
 use self::telling::StepEnd;
+use super::hold::{Hold, Owner, Verdict};
 use super::wakers::Bell;
 use crate::clock::{Clock, Latest};
 use crate::error::{Failure, Result};
-use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, Claimed, FailedAttempt, JournalRecords, NewWait, RecordedWait, RefusedMessage, Undoable};
 use crate::observer::Observed;
-use crate::payload::Payload;
 use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::Parks;
@@ -39,9 +38,6 @@ use crate::telemetry::{Spans, Trace, WorkflowMetrics};
 
 pub(crate) use recording::Saved;
 pub(crate) use rest::{Busy, Look, Rest};
-
-/// The workflow's future, with its output encoded.
-pub(crate) type Body = Pin<Box<dyn Future<Output = Result<Payload>> + Send>>;
 
 /// The lanes that every run of a process writes to.
 #[derive(Debug, Clone)]
@@ -79,55 +75,10 @@ pub(crate) struct Here {
     pub(crate) queues: Vec<String>,
 }
 
-/// Under which worker and epoch this process holds the execution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) worker: WorkerId,
-    pub(crate) epoch: Epoch,
-}
-
-impl Hold {
-    pub(crate) fn by(claimed: &Claimed) -> Self {
-        Self { worker: claimed.worker, epoch: claimed.epoch }
-    }
-
-    /// Whether nobody else can have held the execution between this claim and that one.
-    pub(crate) fn is_followed_by(self, claimed: &Claimed) -> bool {
-        claimed.worker == self.worker && claimed.epoch.follows(self.epoch)
-    }
-}
-
-/// The execution that steps belong to: the one that runs them, or the one that sent a step there.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Owner {
-    pub(crate) execution_id: ExecutionId,
-    /// See [`Claimed::namespace`].
-    pub(crate) namespace: ExecutionId,
-}
-
-impl Owner {
-    pub(crate) fn itself(claimed: &Claimed) -> Self {
-        Self { execution_id: claimed.id, namespace: claimed.namespace }
-    }
-}
-
-/// Why a run ends before its workflow does. Never an error that workflow code could swallow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The code does not fit its journal; with the report.
-    Diverged(String),
-    /// Another worker holds the execution, or nobody.
-    Lost,
-    /// The worker shuts down; the execution goes back to its queue.
-    Released,
-    /// It must not go on, and fails.
-    Refused(Box<Failure>),
-}
-
 /// One execution in memory.
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
-    pub(super) owner: Owner,
+    pub(crate) owner: Owner,
     /// The due time that it was started for, where a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// Who is told of it.
@@ -348,7 +299,7 @@ impl Run {
     }
 
     /// Ends the run at its next poll, unless something else ended it before.
-    pub(super) fn give_up(&self, verdict: Verdict) {
+    pub(crate) fn give_up(&self, verdict: Verdict) {
         self.state().verdict.get_or_insert(verdict);
         self.bell.ring();
     }
@@ -368,34 +319,34 @@ impl Run {
         self.state().hold
     }
 
-    pub(super) fn bell(&self) -> Arc<Bell> {
+    pub(crate) fn bell(&self) -> Arc<Bell> {
         self.bell.clone()
     }
 
-    pub(super) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The database's time, but never earlier than the newest entry of the execution.
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.latest.or(self.clock.now())
     }
 
-    pub(super) fn cancellation(&self) -> watch::Receiver<bool> {
+    pub(crate) fn cancellation(&self) -> watch::Receiver<bool> {
         self.cancelled.subscribe()
     }
 
     /// What was recorded under the key; an entry is asked for once.
-    pub(super) fn take_recorded(&self, key: &str) -> Option<Checkpoint> {
+    pub(crate) fn take_recorded(&self, key: &str) -> Option<Checkpoint> {
         self.state().recorded.remove(key)
     }
 
-    pub(super) fn has_recorded(&self, key: &str) -> bool {
+    pub(crate) fn has_recorded(&self, key: &str) -> bool {
         self.state().recorded.contains_key(key)
     }
 
     /// The first of these keys under which an earlier life waited and nobody has asked yet, with the digest that was recorded.
-    pub(super) fn find_known(&self, mut keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
+    pub(crate) fn find_known(&self, mut keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
         let state = self.state();
         if state.known.is_empty() {
             return None;
@@ -406,7 +357,7 @@ impl Run {
         })
     }
 
-    pub(super) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {
+    pub(crate) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {
         let mut state = self.state();
         let mut attempts = state.attempts.remove(key).unwrap_or_default();
         attempts.sort_by_key(|attempt| attempt.attempt);
@@ -414,20 +365,20 @@ impl Run {
     }
 
     /// Leaves a checkpoint for the next write: the one before the next step begins, or the one that ends the execution.
-    pub(super) fn leave_checkpoint(&self, checkpoint: Checkpoint) {
+    pub(crate) fn leave_checkpoint(&self, checkpoint: Checkpoint) {
         let mut state = self.state();
         state.left += 1;
         state.unwritten.push(checkpoint);
     }
 
     /// As [`leave_checkpoint`](Self::leave_checkpoint), for what a rollback undoes.
-    pub(super) fn leave_undoable(&self, checkpoint: Checkpoint) {
+    pub(crate) fn leave_undoable(&self, checkpoint: Checkpoint) {
         let Some(order) = self.enlist(&checkpoint) else { return self.leave_checkpoint(checkpoint) };
         self.leave_checkpoint(Checkpoint { undo_order: Some(order), ..checkpoint });
     }
 
     /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step; once it is committed, that is told.
-    pub(super) fn leave_step(&self, step: &'static str, checkpoint: Checkpoint, undoable: bool) {
+    pub(crate) fn leave_step(&self, step: &'static str, checkpoint: Checkpoint, undoable: bool) {
         let order = if undoable { self.enlist(&checkpoint) } else { None };
         let mut state = self.state();
         let end = self.end_of(step, state.unwritten.len(), &checkpoint);
@@ -448,7 +399,7 @@ impl Run {
     }
 
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.
-    pub(super) async fn commit_checkpoints(self: &Arc<Self>) {
+    pub(crate) async fn commit_checkpoints(self: &Arc<Self>) {
         if self.write_checkpoints().await == Written::Refused {
             self.lose();
             let _stuck = Stuck::begin(self);
@@ -549,7 +500,7 @@ impl Run {
     }
 
     /// Returns when everything that was sent off so far is committed, or one of it was refused.
-    pub(super) async fn until_written(&self) -> Written {
+    pub(crate) async fn until_written(&self) -> Written {
         let sent = self.state().sent;
         self.until_committed(sent).await
     }
@@ -596,7 +547,7 @@ impl Run {
 
     /// Records an attempt and waits for its commit; fails with what the database said if it refuses that. Does not return when the
     /// execution is no longer held.
-    pub(super) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) -> Result<(), Box<Failure>> {
+    pub(crate) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) -> Result<(), Box<Failure>> {
         let (key, failure) = (attempt.key.clone(), attempt.failure.clone());
         match self.record_attempt_soon(attempt).await {
             Ok(Ok(Written::Accepted)) => Ok(()),
@@ -608,7 +559,7 @@ impl Run {
     }
 
     /// Sends off an attempt to be recorded; that is seen to its end also when nobody waits for it.
-    pub(super) fn record_attempt_soon(self: &Arc<Self>, attempt: FailedAttempt) -> oneshot::Receiver<Result<Written>> {
+    pub(crate) fn record_attempt_soon(self: &Arc<Self>, attempt: FailedAttempt) -> oneshot::Receiver<Result<Written>> {
         let Hold { worker, epoch } = self.hold();
         let recorded = self.lanes.attempts.submit(AttemptRecord { worker, epoch, attempt });
         let (told, outcome) = oneshot::channel();
@@ -622,13 +573,13 @@ impl Run {
     }
 
     /// Ends the run from inside: the calling future never returns, and the engine drops it.
-    pub(super) async fn stop<T>(&self, verdict: Verdict) -> T {
+    pub(crate) async fn stop<T>(&self, verdict: Verdict) -> T {
         self.give_up(verdict);
         std::future::pending().await
     }
 
     /// Stops here if the worker shuts down. The run ends when nothing else in it is under way: other branches finish their steps.
-    pub(super) async fn stop_if_draining(&self) {
+    pub(crate) async fn stop_if_draining(&self) {
         if self.draining.load(Ordering::Relaxed) {
             self.state().stopped = true;
             self.bell.ring();
@@ -637,7 +588,7 @@ impl Run {
     }
 
     /// Waits while the lease may have run out, as when the database is away: no step begins that another worker may be running.
-    pub(super) async fn await_lease(&self) {
+    pub(crate) async fn await_lease(&self) {
         if *self.lanes.lease.borrow() > Instant::now() {
             return;
         }
@@ -648,7 +599,7 @@ impl Run {
     }
 
     /// Why a child cannot be started: this process works on its queue, and does not know it.
-    pub(super) fn refuses_child(&self, workflow: &str, version: u32, queue: &str) -> Option<String> {
+    pub(crate) fn refuses_child(&self, workflow: &str, version: u32, queue: &str) -> Option<String> {
         let here = &self.lanes.family.here;
         let known = here.workflows.contains(&(workflow, version));
         if known || !here.queues.iter().any(|worked_on| worked_on == queue) {
@@ -663,7 +614,7 @@ impl Run {
     }
 
     /// Has a child cancelled that nobody waits for any more; returns once it is, or once nobody can tell.
-    pub(super) async fn cancel_child(&self, child: Option<ExecutionId>) {
+    pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
         let Some(child) = child else { return };
         self.note_unheard_child();
         let (done, cancelled) = oneshot::channel();
@@ -673,7 +624,7 @@ impl Run {
     }
 
     /// Notes that a child may have completed without the code having looked at its end.
-    pub(super) fn note_unheard_child(&self) {
+    pub(crate) fn note_unheard_child(&self) {
         self.state().unheard = true;
     }
 
