@@ -33,7 +33,30 @@ const CORE_MODULES: [&str; 21] = [
 
 /// The modules inside the large modules of durable-core, bottom to top: each uses only itself and those before it.
 const INNER_MODULES: [(&str, &[&str]); 3] = [
-    ("running", &["wakers", "hold", "run", "step_handle", "scope", "ambient", "under_way", "branch", "stretch"]),
+    (
+        "running",
+        &[
+            "subtree",
+            "wakers",
+            "polling",
+            "hold",
+            "journal",
+            "waits",
+            "telling",
+            "outbox",
+            "rest",
+            "ledger",
+            "lanes",
+            "recording",
+            "run",
+            "step_handle",
+            "scope",
+            "ambient",
+            "under_way",
+            "branch",
+            "stretch",
+        ],
+    ),
     (
         "context",
         &[

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 
 use super::ambient::{self, Ambient};
-use super::run::{Rest, Run};
+use super::rest::Rest;
+use super::run::Run;
 use super::scope::Scope;
 use crate::error::Result;
 use crate::panics;

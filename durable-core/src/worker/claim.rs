@@ -238,7 +238,7 @@ impl Worker {
         let report = Failure::new(ErrorKind::Payload, message);
         let next = Some(NextState::Stopped(Payload(journal::failure_text(&report).into())));
         let save = Save { worker, id, epoch, checkpoints: Arc::default(), next, latest: Arc::default(), leaves_waits: false };
-        if let Err(error) = self.lanes.saves.write(save).await {
+        if let Err(error) = self.ledger.save(save).await {
             tracing::error!(execution_id = %id, %error, "cannot stop an execution that cannot be read");
         }
     }

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 
 use super::Worker;
 use crate::ids::ExecutionId;
-use crate::running::run::{FamilyNews, Run};
+use crate::running::ledger::FamilyNews;
+use crate::running::run::Run;
 use crate::signals;
 
 /// Why children are cancelled.

@@ -8,7 +8,8 @@ use crate::panics;
 use crate::payload::Payload;
 use crate::plan::journal_key;
 use crate::registry::Registered;
-use crate::running::run::{Rest, Run};
+use crate::running::rest::Rest;
+use crate::running::run::Run;
 use crate::running::scope::Scope;
 use crate::running::stretch::Body;
 

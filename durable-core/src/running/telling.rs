@@ -3,49 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Run;
 use crate::error::{ErrorKind, Failure};
 use crate::model::{Checkpoint, Outcome};
 use crate::observer::Observed;
 use crate::telemetry::{AttemptEnd, WorkflowMetrics};
 
-/// The end of a step, of which nobody was told yet.
+/// The end of a step that observers and metrics have not been told of yet.
 #[derive(Debug)]
-pub(crate) struct StepEnd {
+pub(super) struct StepEnd {
     step: &'static str,
     /// The place of its checkpoint in the write that carries it.
-    place: usize,
+    pub(super) place: usize,
     attempt: u32,
     took: Duration,
     error: Option<ErrorKind>,
-    /// Its key, and why it failed, for observers where there are any.
+    /// Its key, and why it failed; only if there are observers.
     observed: Option<(String, Option<Box<Failure>>)>,
 }
 
-/// Ends of steps of one write, and who is told of them.
+/// The ends of the steps of one write, and where they are told.
 #[derive(Debug)]
-pub(crate) struct Untold {
-    ends: Vec<StepEnd>,
-    observed: Observed,
-    metrics: Arc<WorkflowMetrics>,
+pub(super) struct Untold {
+    pub(super) ends: Vec<StepEnd>,
+    pub(super) observed: Observed,
+    pub(super) metrics: Arc<WorkflowMetrics>,
 }
 
-impl Run {
-    pub(crate) fn end_of(&self, step: &'static str, place: usize, checkpoint: &Checkpoint) -> StepEnd {
+impl StepEnd {
+    /// The end of a step; its place in the write is set when it is left.
+    pub(super) fn of(step: &'static str, checkpoint: &Checkpoint, is_watched: bool) -> Self {
         let failure = if let Outcome::Error(failure) = &checkpoint.outcome { Some(failure) } else { None };
-        let observed = self.observed.is_watched().then(|| (checkpoint.key.clone(), failure.cloned()));
+        let observed = is_watched.then(|| (checkpoint.key.clone(), failure.cloned()));
         let error = failure.map(|failure| failure.kind);
-        StepEnd { step, place, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
-    }
-
-    pub(crate) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
-        Untold { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
+        Self { step, place: 0, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
     }
 }
 
 /// The outcome of one checkpoint after the database refused the whole write.
 #[derive(Debug)]
-pub(crate) enum Fate {
+pub(super) enum Fate {
     Recorded,
     /// A step's outcome was refused; its failure is recorded.
     Failed(Box<Failure>),
@@ -56,7 +52,7 @@ pub(crate) enum Fate {
 
 impl Untold {
     /// The checkpoints were written one by one; with the outcome of each.
-    pub(crate) fn tell_fates(mut self, fates: &[Fate]) {
+    pub(super) fn tell_fates(mut self, fates: &[Fate]) {
         self.ends.retain_mut(|end| match fates.get(end.place) {
             Some(Fate::Recorded) => true,
             Some(Fate::Failed(failure)) => {
@@ -72,7 +68,7 @@ impl Untold {
     }
 
     /// It is committed now.
-    pub(crate) fn tell(self) {
+    pub(super) fn tell(self) {
         for StepEnd { step, attempt, took, error, observed, .. } in self.ends {
             self.metrics.attempted(step, error.map_or(AttemptEnd::Completed, AttemptEnd::Failed), took);
             if let Some((key, failure)) = observed {
