@@ -4,12 +4,13 @@ pub use crate::context::Context;
 pub use crate::context::Workflow;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
 pub use crate::context::concurrency_key;
+pub use crate::context::entry::{step_once, step_once_in_transaction, step_retried, step_retried_in_transaction};
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
-pub use crate::context::route::{Arguments, Returned, Route, Sent, SentArgument, returned, step_routed};
+pub use crate::context::route::{Arguments, Returned, Route, Sent, SentArgument, returned};
+pub use crate::context::routed::step_routed;
 pub use crate::context::schedule::{ScheduleSpec, ScheduledInput};
-pub use crate::context::step::{BoxFuture, Step, StepSpec, step_once, step_retried};
-pub use crate::context::transaction::{step_once_in_transaction, step_retried_in_transaction};
+pub use crate::context::step::{BoxFuture, Step, StepSpec};
 pub use crate::context::undo::{
     Compensation, CompensationArgument, CompensationResult, CompensationSpec, OptionalCompensationArgument, Recorded, Undone,
     undone,

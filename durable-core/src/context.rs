@@ -1,25 +1,22 @@
 //! What workflow code may ask of the engine, and the futures that answer.
 
-mod ambient;
 pub(crate) mod arguments;
-mod branch;
 mod call;
 mod child;
+mod door;
+pub(crate) mod entry;
 pub(crate) mod join;
 mod macros;
 mod map;
 pub(crate) mod result;
 pub(crate) mod rollback;
 pub(crate) mod route;
-pub(crate) mod run;
+pub(crate) mod routed;
 pub(crate) mod schedule;
-pub(crate) mod scope;
 pub(crate) mod step;
-pub(crate) mod step_handle;
 pub(crate) mod transaction;
 pub(crate) mod undo;
 mod wait;
-mod wakers;
 mod workflow;
 
 use std::sync::Arc;
@@ -34,33 +31,22 @@ use crate::error::Result;
 use crate::ids::ExecutionId;
 use crate::model::Due;
 
+pub use crate::running::ambient::step;
+pub use crate::running::step_handle::StepHandle;
 pub use child::{ChildWait, ChildWaitOr, ChildWaitOrFail, StartChild, TimedChildWait};
+pub use door::Context;
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
-pub use step_handle::{StepHandle, step};
 pub use transaction::Transaction;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
 pub use workflow::{Workflow, concurrency_key};
 
-use scope::Scope;
-
-/// A workflow's door to the engine, given to `run`.
-///
-/// Every call takes its journal key when it is made, so calls must come in the same order at every replay: await one before
-/// the next. It can be neither cloned nor kept beyond `run`.
-#[derive(Debug)]
-pub struct Context {
-    root: Arc<Scope>,
-}
+use crate::running::scope::Scope;
 
 impl Context {
-    pub(crate) fn new(root: Arc<Scope>) -> Self {
-        Self { root }
-    }
-
     /// The scope of the branch that asks: calls of different branches do not mix.
     fn scope(&self) -> Arc<Scope> {
-        ambient::scope().unwrap_or_else(|| self.root.clone())
+        crate::running::ambient::scope().unwrap_or_else(|| self.root.clone())
     }
 
     /// The id of this execution.

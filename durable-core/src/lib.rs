@@ -23,6 +23,8 @@ pub mod observer;
 
 mod store;
 
+mod running;
+
 pub mod context;
 
 mod registry;

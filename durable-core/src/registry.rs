@@ -7,9 +7,8 @@ use std::time::Duration;
 use crate::clock;
 use crate::context::rollback;
 use crate::context::route;
-use crate::context::run::{Body, Owner};
+use crate::context::routed;
 use crate::context::schedule::ScheduleSpec;
-use crate::context::scope::Scope;
 use crate::context::undo::Compensation;
 use crate::context::{Context, Workflow};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +16,9 @@ use crate::model::{Claimed, Undoable, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
+use crate::running::hold::Owner;
+use crate::running::scope::Scope;
+use crate::running::stretch::Body;
 use crate::store::executions::KnownWorkflows;
 use crate::store::schedules::Definition;
 
@@ -57,7 +59,7 @@ impl Registry {
         for route in W::ROUTES {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();
-                let start = move |cx, input| -> Body { Box::pin(route::run(step_of.clone(), route, cx, input)) };
+                let start = move |cx, input| -> Body { Box::pin(routed::run(step_of.clone(), route, cx, input)) };
                 self.insert(name, W::VERSION, Registered { is_step: true, ..Registered::new(workflow.clone(), start) })?;
             }
         }

@@ -19,11 +19,12 @@ use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::clock::{Clock, after};
-use crate::context::run::{Lanes, Verdict};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::registry::Registry;
+use crate::running::hold::Verdict;
+use crate::running::ledger::SharedLedger;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::parents::Tells;
@@ -56,7 +57,7 @@ pub(crate) struct Worker {
     pub(crate) registry: Registry,
     pub(crate) signals: Arc<Signals>,
     pub(crate) clock: Arc<Clock>,
-    lanes: Lanes,
+    ledger: SharedLedger,
     tells: Lane<Tells>,
     known: KnownWorkflows,
     metrics: Metrics,
@@ -83,7 +84,7 @@ impl Worker {
         registry: Registry,
         signals: Arc<Signals>,
         clock: Arc<Clock>,
-        lanes: Lanes,
+        ledger: SharedLedger,
         tells: Lane<Tells>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -102,7 +103,7 @@ impl Worker {
             registry,
             signals,
             clock,
-            lanes,
+            ledger,
             tells,
         })
     }

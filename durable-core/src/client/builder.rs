@@ -12,13 +12,14 @@ use tokio::sync::mpsc;
 use super::{Durable, Engine, Tasks, schedule};
 use crate::clock::Clock;
 use crate::context::Workflow;
-use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
 use crate::panics;
 use crate::payload;
 use crate::registry::Registry;
+use crate::running::lanes::Lanes;
+use crate::running::ledger::Here;
 use crate::signals::{self, Signals, Slots};
 use crate::store::attempts::Attempts;
 use crate::store::parents::Tells;
@@ -296,7 +297,8 @@ impl Builder {
                 saves: Lane::open(Arc::new(Saves), session()),
                 parks: Lane::open(Arc::new(Parks), session()),
                 attempts: Lane::open(Arc::new(Attempts), session()),
-                family: Family { news, here: Arc::new(here) },
+                news,
+                here,
                 transactions: Transactions::new(store.clone(), self.transaction_connections),
                 lease: until.subscribe(),
             };
@@ -309,7 +311,8 @@ impl Builder {
                 patience,
                 retention: self.retention,
             };
-            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
+            let worker =
+                Worker::new(store.clone(), options, self.registry, signals.clone(), clock, Arc::new(lanes), tells.clone());
             worker.register().await?;
             if schedule::declare(&store, &worker.registry, patience).await? {
                 signals.schedules_changed();

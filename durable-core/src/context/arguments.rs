@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::ambient;
 use crate::payload::{CalledWith, Digest};
+use crate::running::ambient;
 
 /// An argument of a step.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub trait DigestSerialized {
     fn add_to(&self, digest: &mut Digest);
 }
 
-/// Adds an argument that cannot.
+/// Adds an argument that cannot be serialised.
 pub trait DigestOpaque {
     /// Adds it to the text of a report only.
     fn add_to(&self, digest: &mut Digest);

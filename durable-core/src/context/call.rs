@@ -10,14 +10,9 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::ambient::{self, Ambient};
-use super::branch::Branch;
 use super::result::{StepError, StepResult};
-use super::run::{Busy, Run, Verdict};
-use super::scope::Scope;
-use super::step::{BoxFuture, StepSpec};
-use super::step_handle::StepHandle;
-use super::transaction::{Transaction, TransactionCalls};
+use super::step::{Step, StepSpec};
+use super::transaction::Transaction;
 use crate::clock::Watch;
 use crate::error::{Error, ErrorKind, Failure, RetryAdvice};
 use crate::model::{Checkpoint, FailedAttempt, Outcome};
@@ -25,6 +20,13 @@ use crate::panics;
 use crate::payload::{self, CalledWith, Payload};
 use crate::plan::retry::{self, AfterFailure};
 use crate::plan::{divergence, journal_key};
+use crate::running::BoxFuture;
+use crate::running::ambient::{self, Ambient};
+use crate::running::branch::Branch;
+use crate::running::hold::Verdict;
+use crate::running::run::{Busy, Run};
+use crate::running::scope::Scope;
+use crate::running::step_handle::StepHandle;
 use crate::store::transactions::Committed;
 use crate::telemetry::{AttemptEnd, AttemptSpan};
 
@@ -39,6 +41,10 @@ pub(super) enum Calls<'step, R> {
     Flow(Box<dyn FnMut() -> BoxFuture<'step, R> + Send + 'step>),
     InTransaction(TransactionCalls<'step, R>),
 }
+
+/// Makes each attempt's future, which gives the transaction back; `None` when there is no other attempt.
+pub(super) type TransactionCalls<'step, R> =
+    Box<dyn FnMut(Transaction) -> Option<BoxFuture<'step, (Transaction, R)>> + Send + 'step>;
 
 /// One call of a step inside an execution.
 pub(super) struct Call {
@@ -62,6 +68,20 @@ struct Failed {
     advice: RetryAdvice,
     /// Whether it left nothing behind, because of an outage or of conflicting transactions.
     undone: bool,
+}
+
+impl<'step, R: StepResult + 'step> Step<'step, R> {
+    /// A call that does not take the next key of its scope.
+    pub(super) fn under_key(
+        scope: Arc<Scope>,
+        key: String,
+        spec: StepSpec,
+        arguments: Option<CalledWith>,
+        calls: Calls<'step, R>,
+    ) -> Self {
+        let call = Call::new(&scope, &key, spec, arguments);
+        Self::of(scope, key, Box::pin(call.outcome(calls)))
+    }
 }
 
 impl Call {

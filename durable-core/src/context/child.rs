@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::scope::Scope;
 use super::step::BoxFuture;
 use super::wait::{Waiting, read_payload};
 use super::workflow::Workflow;
@@ -17,6 +16,7 @@ use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome, checked_concurrency_key};
 use crate::payload;
+use crate::running::scope::Scope;
 
 /// A child that is started and waited for; see [`Context::child`](super::Context::child).
 #[must_use = "a child is not started before it is awaited"]

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{self, Poll};
 
-use super::branch::{Ended, Fork, is_wanted};
 use super::step::BoxFuture;
 use crate::error::{Error, Result};
+use crate::running::branch::{Ended, Fork, is_wanted};
 
 /// Branches that run at once. Awaited, it gives the values of all, or the first error in the order written.
 #[must_use = "a join does nothing until it is awaited"]

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll};
 
-use super::ambient::{self, Ambient};
-use super::branch::{Ended, Fork, is_wanted};
 use super::join::{BranchResult, ended};
 use super::step::BoxFuture;
 use super::wait::LONGEST_NAME;
 use crate::error::{Error, ErrorKind, Result};
+use crate::running::ambient::{self, Ambient};
+use crate::running::branch::{Ended, Fork, is_wanted};
 
 /// How many items run at once unless [`Map::concurrency`] says otherwise: enough to hide the wait for a service, few enough not
 /// to overrun it.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::call::Calls;
 use super::child::{self, UndoableChild};
-use super::route;
-use super::scope::Scope;
+use super::door::Context;
+use super::routed;
 use super::step::{Step, StepSpec};
 use super::undo::{Compensation, Recorded, Undone};
 use super::workflow::Workflow;
@@ -14,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
 use crate::payload::{self, Payload};
 use crate::plan::journal_key;
+use crate::running::scope::Scope;
 
 /// Undoes everything in `chain`, in this order; one that cannot be undone does not stop the others. Fails in the end if any did.
 pub(crate) async fn roll_back<W: Workflow>(
@@ -39,7 +39,7 @@ pub(crate) async fn roll_back<W: Workflow>(
 async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
     let output = undoable.output.as_ref().map_or("null", Payload::as_str);
     let mut child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
-    if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(|step| route::of_step::<W>(&step)) {
+    if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(|step| routed::of_step::<W>(&step)) {
         // The step may have another queue by now, and the workers of the former one be gone.
         child.queue = route.queue.to_owned();
     }

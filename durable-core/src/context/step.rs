@@ -9,20 +9,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::ambient;
-use super::call::{Call, Calls};
 use super::result::StepResult;
-use super::route;
-use super::run::Run;
-use super::scope::{Scope, UnderWay};
 use crate::error::Result;
 use crate::model::{Checkpoint, Outcome};
-use crate::payload::{self, CalledWith};
-use crate::plan::journal_key;
+use crate::payload;
 use crate::plan::retry::Retry;
-
-/// A step's body, boxed.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub use crate::running::BoxFuture;
+use crate::running::run::Run;
+use crate::running::scope::Scope;
+use crate::running::under_way::UnderWay;
 
 /// A step as its attribute describes it.
 #[derive(Debug, Clone, Copy)]
@@ -50,59 +45,10 @@ pub struct Step<'step, R> {
     future: BoxFuture<'step, R>,
 }
 
-/// A step whose body is called at most once in a process.
-pub fn step_once<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
-where
-    R: StepResult + 'step,
-    F: FnOnce() -> BoxFuture<'step, R> + Send + 'step,
-{
-    match ambient::scope() {
-        None => Step::plain(body()),
-        Some(scope) => Step::journalled(scope, spec, arguments, Calls::Once(Some(Box::new(body)))),
-    }
-}
-
-/// A step whose body is called once for each attempt.
-pub fn step_retried<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, mut body: F) -> Step<'step, R>
-where
-    R: StepResult + 'step,
-    F: FnMut() -> BoxFuture<'step, R> + Send + 'step,
-{
-    match ambient::scope() {
-        None => Step::plain(body()),
-        Some(scope) => Step::journalled(scope, spec, arguments, Calls::Each(Box::new(body))),
-    }
-}
-
 impl<'step, R: StepResult + 'step> Step<'step, R> {
     /// Outside an execution: what happens when it is awaited is all there is.
     pub(super) fn plain(future: BoxFuture<'step, R>) -> Self {
         Self { place: None, under_way: None, future }
-    }
-
-    pub(super) fn journalled(
-        scope: Arc<Scope>,
-        spec: &'static StepSpec,
-        arguments: Option<CalledWith>,
-        calls: Calls<'step, R>,
-    ) -> Self {
-        let key = scope.next_key(journal_key::STEP, spec.name);
-        match route::taken_up(&scope, &key, spec, arguments.as_ref(), "") {
-            Some(routed) => routed.into_step(),
-            None => Self::under_key(scope, key, *spec, arguments, calls),
-        }
-    }
-
-    /// A call that does not take the next key of its scope.
-    pub(super) fn under_key(
-        scope: Arc<Scope>,
-        key: String,
-        spec: StepSpec,
-        arguments: Option<CalledWith>,
-        calls: Calls<'step, R>,
-    ) -> Self {
-        let call = Call::new(&scope, &key, spec, arguments);
-        Self::of(scope, key, Box::pin(call.outcome(calls)))
     }
 
     /// A call that is journalled under this key.

@@ -5,12 +5,6 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::PgConnection;
 
-use super::ambient;
-use super::call::Calls;
-use super::result::{StepError, StepResult};
-use super::step::{BoxFuture, Step, StepSpec};
-use crate::error::{ErrorKind, Failure};
-use crate::payload::CalledWith;
 use crate::store::transactions::{self, Open};
 
 /// The transaction of a step marked `#[step(transaction)]`, in the database that Durable's schema is in.
@@ -37,10 +31,6 @@ use crate::store::transactions::{self, Open};
 pub struct Transaction {
     open: Open,
 }
-
-/// Makes each attempt's future, which gives the transaction back; `None` when there is no other attempt.
-pub(super) type TransactionCalls<'step, R> =
-    Box<dyn FnMut(Transaction) -> Option<BoxFuture<'step, (Transaction, R)>> + Send + 'step>;
 
 impl Transaction {
     pub(super) fn new(open: Open) -> Self {
@@ -76,46 +66,4 @@ impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transaction").finish_non_exhaustive()
     }
-}
-
-/// A transactional step whose body is called at most once in a process.
-pub fn step_once_in_transaction<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
-where
-    R: StepResult + 'step,
-    F: FnOnce(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
-{
-    let mut body = Some(body);
-    step(spec, arguments, Box::new(move |transaction| body.take().map(|body| body(transaction))))
-}
-
-/// A transactional step whose body is called once for each attempt.
-pub fn step_retried_in_transaction<'step, R, F>(
-    spec: &'static StepSpec,
-    arguments: Option<CalledWith>,
-    mut body: F,
-) -> Step<'step, R>
-where
-    R: StepResult + 'step,
-    F: FnMut(Transaction) -> BoxFuture<'step, (Transaction, R)> + Send + 'step,
-{
-    step(spec, arguments, Box::new(move |transaction| Some(body(transaction))))
-}
-
-fn step<'step, R: StepResult + 'step>(
-    spec: &'static StepSpec,
-    arguments: Option<CalledWith>,
-    calls: TransactionCalls<'step, R>,
-) -> Step<'step, R> {
-    match ambient::scope() {
-        None => Step::plain(Box::pin(std::future::ready(R::from_result(Err(R::Error::from_failure(no_execution(spec.name))))))),
-        Some(scope) => Step::journalled(scope, spec, arguments, Calls::InTransaction(calls)),
-    }
-}
-
-fn no_execution(name: &str) -> Failure {
-    let message = format!(
-        "step `{name}` is transactional and runs only inside an execution: call it from `run`, and neither from another step nor \
-         from other code"
-    );
-    Failure::new(ErrorKind::Invalid, message)
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Context;
+use super::door::Context;
 use super::result::{StepError, StepOutput};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};

@@ -14,15 +14,17 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::branch::Branch;
-use super::run::{Run, Verdict};
-use super::scope::{Scope, UnderWay};
 use super::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::payload::{self, Payload};
 use crate::plan::question::Question;
 use crate::plan::{divergence, journal_key};
+use crate::running::branch::Branch;
+use crate::running::hold::Verdict;
+use crate::running::run::Run;
+use crate::running::scope::Scope;
+use crate::running::under_way::UnderWay;
 
 pub use input::{Answer, Approval, InputWait};
 pub use several::{AllWait, Received, TimedAllWait};

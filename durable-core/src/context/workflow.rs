@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Context;
+use super::door::Context;
 use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};

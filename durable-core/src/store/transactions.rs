@@ -1,7 +1,7 @@
 //! Transactions of steps: what the user's SQL wrote and the step's checkpoint are committed together, or not at all.
 //!
 //! sqlx 0.9.0 leaves a transaction open whose `begin` was cancelled, so it runs in a task of its own, which nobody cancels. A
-//! commit must not be cancelled either, or nobody knows how it ended: `context/run/commits.rs` sees to that.
+//! commit must not be cancelled either, or nobody knows how it ended: `running/run/commits.rs` sees to that.
 
 use std::time::Duration;
 

@@ -10,11 +10,12 @@ use super::Worker;
 use super::conclude::Left;
 use super::flow::Flow;
 use super::holdings::Ready;
-use crate::context::run::{Run, Verdict};
 use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId};
 use crate::model::{Claimed, JournalRecords};
 use crate::payload::Payload;
+use crate::running::hold::Verdict;
+use crate::running::run::Run;
 use crate::signals::{Slot, Slots};
 use crate::store::executions::{Claim, Unreadable};
 use crate::store::journal::Journals;
@@ -237,7 +238,7 @@ impl Worker {
         let report = Failure::new(ErrorKind::Payload, message);
         let next = Some(NextState::Stopped(Payload(journal::failure_text(&report).into())));
         let save = Save { worker, id, epoch, checkpoints: Arc::default(), next, latest: Arc::default(), leaves_waits: false };
-        if let Err(error) = self.lanes.saves.write(save).await {
+        if let Err(error) = self.ledger.save(save).await {
             tracing::error!(execution_id = %id, %error, "cannot stop an execution that cannot be read");
         }
     }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::flow::Flow;
-use crate::context::run::{Run, Saved};
 use crate::error::{ErrorKind, Failure, Result};
 use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::plan::divergence;
+use crate::running::recording::Saved;
+use crate::running::run::Run;
 use crate::signals;
 use crate::store::executions::{self, Finished, Poisoned};
 use crate::store::saves::NextState;

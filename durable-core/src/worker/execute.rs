@@ -11,13 +11,16 @@ use super::Worker;
 use super::claim::Begin;
 use super::conclude::{Ending, Left};
 use super::flow::Flow;
-use crate::context::run::{Hold, Look, Rest, Run, Verdict};
-use crate::context::scope::Scope;
 use crate::error::{Error, ErrorKind, Failure};
 use crate::model::{Claimed, JournalRecords};
 use crate::panics;
 use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
+use crate::running::hold::{Hold, Verdict};
+use crate::running::rest::Rest;
+use crate::running::run::Run;
+use crate::running::scope::Scope;
+use crate::running::waits::Look;
 use crate::signals::Slot;
 use crate::store::parks::ParkOutcome;
 use crate::store::saves::Written;
@@ -115,7 +118,7 @@ impl Worker {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
         let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
-        let run = Run::new(claimed, registered.owner(claimed), self.lanes.clone(), self.clock.clone(), observed, trace, metrics);
+        let run = Run::new(claimed, registered.owner(claimed), self.ledger.clone(), self.clock.clone(), observed, trace, metrics);
         if claimed.is_first() {
             run.metrics.started(self.since(claimed.ready_at));
             run.observed.started();
@@ -234,9 +237,9 @@ impl Worker {
                     };
                 }
                 (Rest::Unregistered, _) => flow.run.ask_soon(),
-                (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.write_checkpoints_soon(),
+                (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.flush_soon(),
                 (Rest::Unwritten, _) => {
-                    if flow.run.write_checkpoints().await == Written::Refused {
+                    if flow.run.flush().await == Written::Refused {
                         flow.run.lose();
                     }
                 }
@@ -261,7 +264,7 @@ impl Worker {
             true => Err(Ending::Released),
             false => Ok(back(run, registered, &claimed.workflow, failure, Ending::Failed)?),
         };
-        if run.write_checkpoints().await == Written::Refused {
+        if run.flush().await == Written::Refused {
             match run.verdict_of_refusal() {
                 Verdict::Released => return Err(Ending::Released),
                 // It still fails, and undoes the steps that it knows.
@@ -339,10 +342,7 @@ impl Worker {
     /// Parks the execution, or gives back its code when waits are over already.
     async fn park(&self, flow: Flow) -> Result<Flow, Ending> {
         let run = &flow.run;
-        let park = run.to_park(false);
-        let parked = self.lanes.parks.write_when_free(&park, || false).await;
-        run.parked(&park, matches!(parked, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. })));
-        match parked {
+        match run.park().await {
             Ok(ParkOutcome::Parked { wake_at }) => {
                 if let Some(wake_at) = wake_at {
                     self.signals.set_timer(wake_at);

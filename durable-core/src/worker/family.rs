@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::Worker;
-use crate::context::run::{FamilyNews, Run};
 use crate::ids::ExecutionId;
+use crate::running::ledger::FamilyNews;
+use crate::running::run::Run;
 use crate::signals;
 
 /// Why children are cancelled.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::context::run::{Body, Rest, Run};
-use crate::context::scope::Scope;
 use crate::model::{Claimed, Undoable};
 use crate::panics;
 use crate::payload::Payload;
 use crate::plan::journal_key;
 use crate::registry::Registered;
+use crate::running::rest::Rest;
+use crate::running::run::Run;
+use crate::running::scope::Scope;
+use crate::running::stretch::Body;
 
 /// What is polled on behalf of an execution.
 pub(super) struct Flow {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use super::cache::Cache;
 use super::conclude::Left;
 use super::flow::Flow;
-use crate::context::run::{Hold, Run};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
+use crate::running::hold::Hold;
+use crate::running::run::Run;
 use crate::signals::Slot;
 
 /// The executions that this worker holds, and those that rest in its memory.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use crate::context::run::Verdict;
+use crate::running::hold::Verdict;
 use crate::store::{self, Patience, workers};
 
 /// How long the database may take to note that this worker is gone; its lease runs out anyway.

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::context::run::Run;
 use crate::ids::ExecutionId;
+use crate::running::run::Run;
 
 /// The code that does not return, for the table of workers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -14,12 +14,12 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Read, Schema, Sleep, TimedWait, Waiting, read_payload};
-use crate::context::branch::Branch;
-use crate::context::scope::Scope;
 use crate::error::Result;
 use crate::model::{Due, RecordedWait, WaitKind};
 use crate::payload;
 use crate::plan::journal_key;
+use crate::running::branch::Branch;
+use crate::running::scope::Scope;
 
 /// A wait for a person's answer; see [`Context::wait_for_input`](crate::context::Context::wait_for_input).
 #[must_use = "a wait does nothing until it is awaited"]

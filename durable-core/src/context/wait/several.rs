@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Waiting, invalid, read_payload, unfit};
-use crate::context::scope::Scope;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, Result};
 use crate::model::{Due, WaitKind};
 use crate::plan::journal_key;
+use crate::running::scope::Scope;
 
 /// A wait for all of several events; see [`Context::wait_for_all`](crate::context::Context::wait_for_all).
 #[must_use = "a wait does nothing until it is awaited"]

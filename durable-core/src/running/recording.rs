@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
+use super::ledger::SharedLedger;
 use super::telling::{Fate, Untold};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, Outcome};
 use crate::plan::journal_key;
-use crate::store::Lane;
-use crate::store::saves::{NextState, Save, Saves, Written};
+use crate::store::saves::{NextState, Save, Written};
 
 /// The outcome of a write.
 #[derive(Debug)]
@@ -28,28 +28,31 @@ pub(crate) enum Saved {
 
 /// A write, kept until it is acknowledged.
 pub(super) struct Sent {
-    pub(super) saves: Lane<Saves>,
+    pub(super) ledger: SharedLedger,
     pub(super) save: Save,
     pub(super) untold: Untold,
 }
 
 impl Sent {
     /// Queues the write at once, and awaits its answer.
-    pub(super) fn written(self) -> impl Future<Output = Saved> + use<> {
+    pub(super) fn answer(self) -> impl Future<Output = Saved> + use<> {
         let mut pieces = self.save.in_pieces();
         // The new state counts only if everything before it does.
         let last = if pieces.len() > 1 && self.save.next.is_some() { pieces.pop() } else { None };
-        let answers: Vec<_> = pieces.into_iter().map(|piece| self.saves.submit(piece)).collect();
+        let mut pieces = pieces.into_iter();
+        let first = pieces.next().map(|piece| self.ledger.save(piece));
+        // Empty for all but large writes.
+        let others: Vec<_> = pieces.map(|piece| self.ledger.save(piece)).collect();
         async move {
             let mut written = Ok(Written::Accepted);
-            for answer in answers {
+            for answer in first.into_iter().chain(others) {
                 let answer = answer.await;
                 if let Ok(Written::Accepted) = written {
                     written = answer;
                 }
             }
             if let (Ok(Written::Accepted), Some(last)) = (&written, last) {
-                written = self.saves.submit(last).await;
+                written = self.ledger.save(last).await;
             }
             match written {
                 Ok(Written::Accepted) => {
@@ -89,7 +92,7 @@ impl Sent {
             fates.push(fate);
         }
         let was_replaced = !replaced.is_empty();
-        let Self { saves, save, untold } = self;
+        let Self { ledger, save, untold } = self;
         untold.tell_fates(&fates);
         let next = match (save.next, unrecorded) {
             (None | Some(NextState::Completed(_) | NextState::Released), Some(failure)) => return Saved::Unrecorded(failure),
@@ -97,7 +100,7 @@ impl Sent {
             (Some(_), None) if was_replaced => NextState::Released,
             (Some(next), _) => next,
         };
-        match saves.write(Save { checkpoints: Arc::default(), next: Some(next), ..save }).await {
+        match ledger.save(Save { checkpoints: Arc::default(), next: Some(next), ..save }).await {
             Ok(Written::Accepted) if was_replaced => Saved::Replaced,
             Ok(Written::Accepted) => Saved::Written,
             Ok(Written::Refused) => Saved::Lost,
@@ -126,7 +129,7 @@ impl Sent {
         let Save { worker, id, epoch, ref latest, .. } = self.save;
         let latest = latest.clone();
         let checkpoints = Arc::from([checkpoint]);
-        match self.saves.write(Save { worker, id, epoch, checkpoints, next: None, latest, leaves_waits: false }).await {
+        match self.ledger.save(Save { worker, id, epoch, checkpoints, next: None, latest, leaves_waits: false }).await {
             Ok(Written::Accepted) => Ok(Ok(())),
             Ok(Written::Refused) => Err(Saved::Lost),
             Err(error) if is_of_engine(&error) => Err(Saved::Lost),
@@ -136,7 +139,7 @@ impl Sent {
 }
 
 /// Whether the write did not reach the database: the engine has shut down.
-pub(super) fn is_of_engine(error: &Error) -> bool {
+pub(crate) fn is_of_engine(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable
 }
 
@@ -151,7 +154,7 @@ fn unrecorded_end(id: ExecutionId, error: &Error) -> Box<Failure> {
 }
 
 /// The failure of a step if one of its attempts cannot be recorded.
-pub(super) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
+pub(crate) fn refused_attempt(key: &str, attempt: Option<&Failure>, error: &Error) -> Box<Failure> {
     let mut failure = Failure::new(error.kind(), format!("an attempt at `{key}` is not recorded: {error}"));
     failure.causes.extend(attempt.map(ToString::to_string));
     Box::new(failure)

@@ -1,21 +1,23 @@
 //! Branches: code of one execution that runs at the same time, each in a scope of its own.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use serde::{Deserialize, Serialize};
 
-use super::ambient;
+use super::BoxFuture;
+use super::ambient::{self, Ambient};
 use super::run::Busy;
-use super::scope::{Scope, UnderWay};
-use super::step::BoxFuture;
+use super::scope::Scope;
+use super::under_way::UnderWay;
 use crate::model::{Checkpoint, Outcome};
 use crate::payload;
 use crate::plan::journal_key;
 
 /// Code that runs beside other code of the same execution.
-pub(super) struct Branch<'a, T> {
+pub(crate) struct Branch<'a, T> {
     /// `None` outside an execution, where nothing is journalled.
     scope: Option<Arc<Scope>>,
     future: BoxFuture<'a, T>,
@@ -24,12 +26,12 @@ pub(super) struct Branch<'a, T> {
 }
 
 impl<'a, T> Branch<'a, T> {
-    pub(super) fn new(scope: Option<Arc<Scope>>, future: BoxFuture<'a, T>) -> Self {
+    pub(crate) fn new(scope: Option<Arc<Scope>>, future: BoxFuture<'a, T>) -> Self {
         Self { scope, future, busy: None }
     }
 
     /// Polls it if anything in it was woken; `outer` is the waker of the call it is part of.
-    pub(super) fn poll(&mut self, outer: &Waker) -> Poll<T> {
+    pub(crate) fn poll(&mut self, outer: &Waker) -> Poll<T> {
         let Some(scope) = &self.scope else { return self.future.as_mut().poll(&mut task::Context::from_waker(outer)) };
         let polled = scope.poll(self.future.as_mut(), outer);
         self.busy =
@@ -47,10 +49,21 @@ impl<'a, T> Branch<'a, T> {
     }
 
     /// Drops it because it is no longer wanted: what it was doing is recorded as cut off.
-    pub(super) fn abandon(self) {
+    pub(crate) fn abandon(self) {
         if let Some(scope) = &self.scope {
             scope.abandon();
         }
+    }
+}
+
+impl Scope {
+    /// Polls a future whose durable calls belong to this scope, if anything in it was woken.
+    pub(crate) fn poll<F: Future + ?Sized>(self: &Arc<Self>, future: Pin<&mut F>, outer: &Waker) -> Poll<F::Output> {
+        if !self.wakers.begin_poll(outer) {
+            return Poll::Pending;
+        }
+        let mut inner = task::Context::from_waker(self.wakers.counted());
+        ambient::enter(Ambient::Flow(self.clone()), || future.poll(&mut inner))
     }
 }
 
@@ -73,12 +86,12 @@ struct Decision {
 }
 
 /// Whether anybody wants what the branch returns that is being polled; a loser may end, too, while it catches up.
-pub(super) fn is_wanted() -> bool {
+pub(crate) fn is_wanted() -> bool {
     ambient::scope().is_none_or(|scope| !scope.only_replays())
 }
 
 /// One durable call that consists of branches: a join, a race, a map.
-pub(super) struct Fork<'a> {
+pub(crate) struct Fork<'a> {
     place: Option<Place>,
     /// The branches under way, with their numbers; a place is empty where one has ended.
     running: Vec<Option<(usize, Branch<'a, Ended>)>>,
@@ -103,18 +116,18 @@ impl Place {
 
 impl<'a> Fork<'a> {
     /// Takes its key from the scope that the calling code runs in, if that is an execution's.
-    pub(super) fn new(kind: &str, name: &str) -> Self {
+    pub(crate) fn new(kind: &str, name: &str) -> Self {
         let place = ambient::scope().map(|scope| Place { key: scope.next_key(kind, name), scope });
         Self { place, running: Vec::new(), free: Vec::new(), next: 0, under_way: None }
     }
 
     /// The scope of one branch.
-    pub(super) fn scope_of(&self, index: usize) -> Option<Arc<Scope>> {
+    pub(crate) fn scope_of(&self, index: usize) -> Option<Arc<Scope>> {
         self.place.as_ref().map(|place| place.scope.branch(&journal_key::of_branch(&place.key, index)))
     }
 
     /// Lets a branch run beside those that do.
-    pub(super) fn start(&mut self, index: usize, scope: Option<Arc<Scope>>, future: BoxFuture<'a, Ended>) {
+    pub(crate) fn start(&mut self, index: usize, scope: Option<Arc<Scope>>, future: BoxFuture<'a, Ended>) {
         let branch = Some((index, Branch::new(scope, future)));
         match self.free.pop() {
             Some(place) => self.running[place] = branch,
@@ -123,19 +136,19 @@ impl<'a> Fork<'a> {
     }
 
     /// How many branches are under way.
-    pub(super) fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.running.len() - self.free.len()
     }
 
     /// Begins the call at its first poll.
-    pub(super) fn set_out(&mut self) {
+    pub(crate) fn set_out(&mut self) {
         if let (Some(place), None) = (&self.place, &self.under_way) {
             self.under_way = Some(place.scope.set_out(&place.key));
         }
     }
 
     /// The first branch that ends, of those that were woken.
-    pub(super) fn poll_next(&mut self, cx: &task::Context<'_>) -> Poll<(usize, Ended)> {
+    pub(crate) fn poll_next(&mut self, cx: &task::Context<'_>) -> Poll<(usize, Ended)> {
         let waker = match &self.place {
             Some(place) => place.scope.wakers.own(cx.waker()),
             None => cx.waker().clone(),
@@ -156,7 +169,7 @@ impl<'a> Fork<'a> {
     }
 
     /// The branch that decided in an earlier life of the run: only that one is run again, the others are passed over.
-    pub(super) fn recorded_decision(&self) -> Option<usize> {
+    pub(crate) fn recorded_decision(&self) -> Option<usize> {
         let Place { scope, key } = self.place.as_ref()?;
         let recorded = scope.run.take_recorded(key)?;
         let Outcome::Output(output) = recorded.outcome else { return None };
@@ -167,7 +180,7 @@ impl<'a> Fork<'a> {
     }
 
     /// Records that this branch decided, which is not waited for any more, and drops the others.
-    pub(super) fn decide(&mut self, branch: usize) {
+    pub(crate) fn decide(&mut self, branch: usize) {
         let losers = self.running.iter_mut().flatten();
         losers.for_each(|(_, loser)| loser.catch_up());
         let unfinished = self.record_decision(branch);
@@ -195,7 +208,7 @@ impl<'a> Fork<'a> {
     }
 
     /// Ends the call.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.running.clear();
         self.free.clear();
         self.under_way = None;

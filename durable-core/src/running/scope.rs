@@ -1,13 +1,11 @@
 //! A scope: workflow code whose durable calls come one after another. `run` is one, and so is each branch of a join or a map.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll, Waker};
 
-use super::ambient::{self, Ambient};
-use super::run::{Run, Verdict};
+use super::hold::Verdict;
+use super::run::Run;
 use super::step_handle::StepHandle;
 use super::wakers::{Bell, Wakers};
 use crate::error::{ErrorKind, Failure};
@@ -17,23 +15,23 @@ use crate::plan::journal_key::{self, KeySequence};
 
 /// Where durable calls take their journal keys from, one call at a time.
 pub(crate) struct Scope {
-    pub(super) run: Arc<Run>,
-    pub(super) wakers: Wakers,
+    pub(crate) run: Arc<Run>,
+    pub(crate) wakers: Wakers,
     around: Option<Arc<Scope>>,
     /// What its keys begin with.
-    path: String,
+    pub(super) path: String,
     /// What the code in it may know of itself, where it is an attempt at something.
-    pub(super) attempt: Option<StepHandle>,
+    pub(crate) attempt: Option<StepHandle>,
     calls: Mutex<Calls>,
     abandoned: AtomicBool,
     only_replays: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Calls {
+pub(super) struct Calls {
     keys: KeySequence,
-    /// The durable future that was polled and has not finished.
-    under_way: Option<String>,
+    /// The key of the durable call that was polled and has not finished.
+    pub(super) under_way: Option<String>,
 }
 
 impl Scope {
@@ -43,12 +41,12 @@ impl Scope {
     }
 
     /// A scope inside this one, polled as part of a durable call of this one.
-    pub(super) fn branch(self: &Arc<Self>, path: &str) -> Arc<Self> {
+    pub(crate) fn branch(self: &Arc<Self>, path: &str) -> Arc<Self> {
         Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), path, None))
     }
 
     /// As [`branch`](Self::branch), for code that is an attempt and may make durable calls.
-    pub(super) fn attempt(self: &Arc<Self>, path: &str, handle: StepHandle) -> Arc<Self> {
+    pub(crate) fn attempt(self: &Arc<Self>, path: &str, handle: StepHandle) -> Arc<Self> {
         Arc::new(Self::new(self.run.clone(), Arc::new(Bell::default()), Some(self.clone()), path, Some(handle)))
     }
 
@@ -66,7 +64,7 @@ impl Scope {
     }
 
     /// The journal key of the next durable call, in the order they are written.
-    pub(super) fn next_key(&self, kind: &str, name: &str) -> String {
+    pub(crate) fn next_key(&self, kind: &str, name: &str) -> String {
         let mut calls = self.calls();
         let key = calls.keys.next(kind, name);
         if key.len() > journal_key::LONGEST {
@@ -79,31 +77,8 @@ impl Scope {
     }
 
     /// Has the next durable call journalled under this key.
-    pub(super) fn give_key(&self, key: String) {
+    pub(crate) fn give_key(&self, key: String) {
         self.calls().keys.give(key);
-    }
-
-    /// Marks a durable call as polled and unfinished, until the guard is dropped.
-    pub(super) fn set_out(self: &Arc<Self>, key: &str) -> UnderWay {
-        if let Some(under_way) = self.calls().under_way.replace(key.to_owned()) {
-            let elsewhere = ambient::scope().is_some_and(|scope| !Arc::ptr_eq(&scope, self));
-            let report = if elsewhere { divergence::made_outside(key, &under_way) } else { divergence::overlap(key, &under_way) };
-            self.run.give_up(Verdict::Diverged(report));
-        }
-        // Code that only replays has used what it went on from in an earlier life.
-        if !self.only_replays() || self.run.is_recorded(key) {
-            self.run.use_messages(&self.path);
-        }
-        UnderWay { scope: self.clone(), key: key.to_owned() }
-    }
-
-    /// Polls a future whose durable calls belong to this scope, if anything in it was woken.
-    pub(super) fn poll<F: Future + ?Sized>(self: &Arc<Self>, future: Pin<&mut F>, outer: &Waker) -> Poll<F::Output> {
-        if !self.wakers.begin_poll(outer) {
-            return Poll::Pending;
-        }
-        let mut inner = task::Context::from_waker(self.wakers.counted());
-        ambient::enter(Ambient::Flow(self.clone()), || future.poll(&mut inner))
     }
 
     pub(crate) fn execution_id(&self) -> ExecutionId {
@@ -122,51 +97,35 @@ impl Scope {
     }
 
     /// Whether this scope, or one around it, is no longer wanted.
-    pub(super) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.is_abandoned())
     }
 
     /// Lets the code in this scope come as far as its journal goes, and no further: nothing begins in it any more.
-    pub(super) fn only_replay(&self) {
+    pub(crate) fn only_replay(&self) {
         self.only_replays.store(true, Ordering::Relaxed);
     }
 
     /// Whether nothing begins in this scope that is not in its journal.
-    pub(super) fn only_replays(&self) -> bool {
+    pub(crate) fn only_replays(&self) -> bool {
         self.only_replays.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.only_replays())
     }
 
     /// Stops here, until it is dropped, what is about to begin in a scope that only replays.
-    pub(super) async fn stop_if_only_replaying(&self) {
+    pub(crate) async fn stop_if_only_replaying(&self) {
         if self.only_replays() {
             std::future::pending().await
         }
     }
 
     /// What its keys begin with; nothing for the scope that an execution begins in.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
+    pub(super) fn calls(&self) -> MutexGuard<'_, Calls> {
         // No code that can panic runs under the lock.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A durable call that was polled and has not finished.
-#[derive(Debug)]
-pub(super) struct UnderWay {
-    scope: Arc<Scope>,
-    key: String,
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut calls = self.scope.calls();
-        if calls.under_way.as_deref() == Some(&self.key) {
-            calls.under_way = None;
-        }
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) struct Polling(AtomicU64);
 
 impl Polling {
     /// Counts a poll, which must not panic.
-    pub(super) fn count<T>(&self, poll: impl FnOnce() -> T) -> T {
+    pub(crate) fn count<T>(&self, poll: impl FnOnce() -> T) -> T {
         self.0.fetch_add(1, Ordering::Release);
         let polled = poll();
         self.0.fetch_add(1, Ordering::Release);

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::ambient;
-use super::run::Owner;
+use super::hold::Owner;
 use crate::ids::ExecutionId;
 use crate::telemetry::{Trace, TraceContext};
 
@@ -40,17 +39,17 @@ struct Identity {
     end: Notify,
 }
 
-/// The step that this code runs in; outside an execution, as in a unit test, a stand-in for a first attempt.
-pub fn step() -> StepHandle {
-    ambient::step().unwrap_or(StepHandle { identity: None })
-}
-
 impl StepHandle {
     /// The handle of an attempt at a step of that execution.
-    pub(super) fn new(owner: Owner, key: &str, attempt: u32, trace: Arc<Trace>, cancelled: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(owner: Owner, key: &str, attempt: u32, trace: Arc<Trace>, cancelled: watch::Receiver<bool>) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
         let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end };
         Self { identity: Some(Arc::new(identity)) }
+    }
+
+    /// A stand-in for a first attempt, outside an execution.
+    pub(super) fn outside() -> Self {
+        Self { identity: None }
     }
 
     /// The execution that called the step, also where another queue's worker runs it; `None` outside one.
@@ -109,7 +108,7 @@ impl StepHandle {
     }
 
     /// Says that the attempt is over.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(identity) = &self.identity {
             identity.ended.store(true, Ordering::Release);
             identity.end.notify_waiters();

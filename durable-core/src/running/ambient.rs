@@ -8,7 +8,7 @@ use super::step_handle::StepHandle;
 
 /// What is being polled.
 #[derive(Debug, Clone)]
-pub(super) enum Ambient {
+pub(crate) enum Ambient {
     /// Workflow code: steps are journalled.
     Flow(Arc<Scope>),
     /// A step's body: steps called here just run.
@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// Calls `poll` with the surroundings in place, and puts back what was there before, also after a panic.
-pub(super) fn enter<T>(ambient: Ambient, poll: impl FnOnce() -> T) -> T {
+pub(crate) fn enter<T>(ambient: Ambient, poll: impl FnOnce() -> T) -> T {
     struct Restore(Option<Ambient>);
 
     impl Drop for Restore {
@@ -35,15 +35,20 @@ pub(super) fn enter<T>(ambient: Ambient, poll: impl FnOnce() -> T) -> T {
 }
 
 /// The scope whose workflow code is being polled, if any.
-pub(super) fn scope() -> Option<Arc<Scope>> {
+pub(crate) fn scope() -> Option<Arc<Scope>> {
     CURRENT.with(|current| match &*current.borrow() {
         Some(Ambient::Flow(scope)) => Some(scope.clone()),
         _ => None,
     })
 }
 
+/// The step that this code runs in; outside an execution, as in a unit test, a stand-in for a first attempt.
+pub fn step() -> StepHandle {
+    attempt().unwrap_or_else(StepHandle::outside)
+}
+
 /// The attempt whose body is being polled, if any.
-pub(super) fn step() -> Option<StepHandle> {
+fn attempt() -> Option<StepHandle> {
     CURRENT.with(|current| match &*current.borrow() {
         Some(Ambient::Step(step)) => Some(step.clone()),
         Some(Ambient::Flow(scope)) => scope.attempt.clone(),

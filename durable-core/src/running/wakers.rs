@@ -8,7 +8,7 @@ use futures_util::task::AtomicWaker;
 
 /// The wakers of one scope. The counted one is given to workflow code: while a clone of it lives, foreign code may wake the
 /// scope, and its execution must not be parked. The engine's own futures keep the plain one instead.
-pub(super) struct Wakers {
+pub(crate) struct Wakers {
     bell: Arc<Bell>,
     counted: Arc<Counted>,
     counted_waker: Waker,
@@ -17,7 +17,7 @@ pub(super) struct Wakers {
 
 /// What is rung when a scope should be polled.
 #[derive(Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     outer: AtomicWaker,
     rung: AtomicBool,
 }
@@ -28,7 +28,7 @@ struct Counted {
 }
 
 impl Wakers {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
         // A scope that was never polled has something to do.
         bell.rung.store(true, Ordering::Relaxed);
         let counted = Arc::new(Counted { woken: AtomicBool::new(false), bell: bell.clone() });
@@ -36,29 +36,29 @@ impl Wakers {
     }
 
     /// The waker that workflow code is polled with.
-    pub(super) fn counted(&self) -> &Waker {
+    pub(crate) fn counted(&self) -> &Waker {
         &self.counted_waker
     }
 
     /// The waker a durable future keeps: the plain one, unless it is polled by a combinator that has wakers of its own.
-    pub(super) fn own(&self, given: &Waker) -> Waker {
+    pub(crate) fn own(&self, given: &Waker) -> Waker {
         if self.counted_waker.will_wake(given) { self.plain.clone() } else { given.clone() }
     }
 
     /// Begins a poll on behalf of `outer`; `false` when nobody rang since the last one.
-    pub(super) fn begin_poll(&self, outer: &Waker) -> bool {
+    pub(crate) fn begin_poll(&self, outer: &Waker) -> bool {
         self.bell.is_for(outer);
         self.counted.woken.store(false, Ordering::Relaxed);
         self.bell.rung.swap(false, Ordering::AcqRel)
     }
 
     /// Whether the scope goes on by itself: its code woke itself while it was polled, or foreign code holds a waker of it.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(crate) fn goes_on(&self) -> bool {
         self.counted.woken.load(Ordering::Relaxed) || self.foreign_alive()
     }
 
     /// Whether code outside the engine holds a waker of this scope.
-    pub(super) fn foreign_alive(&self) -> bool {
+    pub(crate) fn foreign_alive(&self) -> bool {
         const OURS: usize = 2; // `counted` and `counted_waker`
         Arc::strong_count(&self.counted) > OURS
     }
@@ -66,11 +66,11 @@ impl Wakers {
 
 impl Bell {
     /// Whom to wake when it is rung.
-    pub(super) fn is_for(&self, outer: &Waker) {
+    pub(crate) fn is_for(&self, outer: &Waker) {
         self.outer.register(outer);
     }
 
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.outer.wake();
     }

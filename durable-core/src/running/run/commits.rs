@@ -5,35 +5,35 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Run;
-use super::rest::Unanswered;
-use super::telling::Untold;
+use super::working::Unanswered;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
+use crate::running::telling::Untold;
 use crate::store::transactions::{Commit, Committed, Open};
 
 /// A commit under way. Its execution neither parks nor ends meanwhile: whoever takes it over must find the step in the journal.
 struct Underway {
     run: Arc<Run>,
     /// Dropped last: then the run is polled.
-    _write: Unanswered,
+    _unanswered: Unanswered,
     undo_order: Option<i32>,
 }
 
 impl Run {
     /// Begins the transaction of a step, however long the database is out.
-    pub(in super::super) async fn begin_transaction(&self) -> Result<Open> {
-        self.lanes.transactions.begin().await
+    pub(crate) async fn begin_transaction(&self) -> Result<Open> {
+        self.ledger.begin().await
     }
 
     /// Commits a step's transaction and its checkpoint; `undoable` says that a rollback undoes the step.
-    pub(in super::super) async fn commit(
+    pub(crate) async fn commit(
         self: &Arc<Self>,
         step: &'static str,
         transaction: Open,
         checkpoint: Checkpoint,
         undoable: bool,
     ) -> Result<Committed> {
-        let untold = self.untold(vec![self.end_of(step, 0, &checkpoint)]);
+        let untold = self.untold(vec![self.end_of(step, &checkpoint)]);
         let underway = Underway::begin(self, &checkpoint, undoable);
         let hold = self.hold();
         let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };
@@ -53,12 +53,12 @@ impl Run {
 impl Underway {
     fn begin(run: &Arc<Run>, checkpoint: &Checkpoint, undoable: bool) -> Self {
         run.committing.send_modify(|commits| *commits += 1);
-        let undo_order = if undoable { run.enlist(checkpoint) } else { None };
-        Self { run: run.clone(), _write: run.begin_write(), undo_order }
+        let undo_order = if undoable { run.state().journal.enlist(checkpoint) } else { None };
+        Self { run: run.clone(), _unanswered: run.expect_answer(), undo_order }
     }
 
     async fn carry_out(mut self, transaction: Open, commit: Commit, untold: Untold, told: oneshot::Sender<Result<Committed>>) {
-        let committed = self.run.lanes.transactions.commit(transaction, &commit).await;
+        let committed = self.run.ledger.commit(transaction, &commit).await;
         let Checkpoint { key, attempt, took, .. } = &commit.checkpoint;
         if let Ok(Committed::Written) = committed {
             self.undo_order = None;
@@ -76,7 +76,7 @@ impl Drop for Underway {
     fn drop(&mut self) {
         if let Some(order) = self.undo_order {
             // It was not committed: there is nothing to undo.
-            self.run.state().undoable.remove(&order);
+            self.run.state().journal.delist(order);
         }
         self.run.committing.send_modify(|commits| *commits -= 1);
     }

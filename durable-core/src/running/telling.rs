@@ -3,43 +3,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Run;
 use crate::error::{ErrorKind, Failure};
 use crate::model::{Checkpoint, Outcome};
 use crate::observer::Observed;
 use crate::telemetry::{AttemptEnd, WorkflowMetrics};
 
-/// The end of a step, of which nobody was told yet.
+/// The end of a step that observers and metrics have not been told of yet.
 #[derive(Debug)]
 pub(super) struct StepEnd {
     step: &'static str,
     /// The place of its checkpoint in the write that carries it.
-    place: usize,
+    pub(super) place: usize,
     attempt: u32,
     took: Duration,
     error: Option<ErrorKind>,
-    /// Its key, and why it failed, for observers where there are any.
+    /// Its key, and why it failed; only if there are observers.
     observed: Option<(String, Option<Box<Failure>>)>,
 }
 
-/// Ends of steps of one write, and who is told of them.
+/// The ends of the steps of one write, and where they are told.
 #[derive(Debug)]
 pub(super) struct Untold {
-    ends: Vec<StepEnd>,
-    observed: Observed,
-    metrics: Arc<WorkflowMetrics>,
+    pub(super) ends: Vec<StepEnd>,
+    pub(super) observed: Observed,
+    pub(super) metrics: Arc<WorkflowMetrics>,
 }
 
-impl Run {
-    pub(super) fn end_of(&self, step: &'static str, place: usize, checkpoint: &Checkpoint) -> StepEnd {
+impl StepEnd {
+    /// The end of a step; its place in the write is set when it is left.
+    pub(super) fn of(step: &'static str, checkpoint: &Checkpoint, is_watched: bool) -> Self {
         let failure = if let Outcome::Error(failure) = &checkpoint.outcome { Some(failure) } else { None };
-        let observed = self.observed.is_watched().then(|| (checkpoint.key.clone(), failure.cloned()));
+        let observed = is_watched.then(|| (checkpoint.key.clone(), failure.cloned()));
         let error = failure.map(|failure| failure.kind);
-        StepEnd { step, place, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
-    }
-
-    pub(super) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
-        Untold { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
+        Self { step, place: 0, attempt: checkpoint.attempt, took: checkpoint.took, error, observed }
     }
 }
 

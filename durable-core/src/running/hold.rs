@@ -1,0 +1,52 @@
+//! Under which claim this process holds an execution, whose steps it runs, and how it may end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Failure;
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::Claimed;
+
+/// Under which worker and epoch this process holds the execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) worker: WorkerId,
+    pub(crate) epoch: Epoch,
+}
+
+impl Hold {
+    pub(crate) fn by(claimed: &Claimed) -> Self {
+        Self { worker: claimed.worker, epoch: claimed.epoch }
+    }
+
+    /// Whether nobody else can have held the execution between this claim and that one.
+    pub(crate) fn is_followed_by(self, claimed: &Claimed) -> bool {
+        claimed.worker == self.worker && claimed.epoch.follows(self.epoch)
+    }
+}
+
+/// The execution that steps belong to: the one that runs them, or the one that sent a step there.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) execution_id: ExecutionId,
+    /// See [`Claimed::namespace`].
+    pub(crate) namespace: ExecutionId,
+}
+
+impl Owner {
+    pub(crate) fn itself(claimed: &Claimed) -> Self {
+        Self { execution_id: claimed.id, namespace: claimed.namespace }
+    }
+}
+
+/// Why a run ends before its workflow does. Never an error that workflow code could swallow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The code does not fit its journal; with the report.
+    Diverged(String),
+    /// Another worker holds the execution, or nobody.
+    Lost,
+    /// The worker shuts down; the execution goes back to its queue.
+    Released,
+    /// It must not go on, and fails.
+    Refused(Box<Failure>),
+}

@@ -1,0 +1,186 @@
+//! What is recorded of an execution: outcomes and attempts that its code has not asked for yet, and what a rollback would undo.
+
+use std::collections::BTreeMap;
+
+use super::subtree::{has_below, outside, remove_below};
+use crate::error::Failure;
+use crate::model::{Checkpoint, FailedAttempt, Undoable};
+use crate::plan::journal_key;
+
+/// The journal of one execution, except for its waits. An entry leaves it when the code asks for it.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    recorded: BTreeMap<String, Checkpoint>,
+    attempts: BTreeMap<String, Vec<FailedAttempt>>,
+    /// Whether the worker before this one was lost while it held the execution.
+    after_crash: bool,
+    /// What a rollback would undo, in the order of completion.
+    undoable: BTreeMap<i32, Undoable>,
+    /// Why the execution is being rolled back, if it is.
+    rollback: Option<Failure>,
+}
+
+impl Journal {
+    /// Adds what an earlier claim has recorded.
+    pub(super) fn load(&mut self, checkpoints: Vec<Checkpoint>, attempts: Vec<FailedAttempt>, after_crash: bool) {
+        self.after_crash = after_crash;
+        for checkpoint in checkpoints {
+            if let Some(order) = checkpoint.undo_order {
+                self.undoable.insert(order, Undoable::of(&checkpoint));
+            }
+            self.recorded.insert(checkpoint.key.clone(), checkpoint);
+        }
+        for attempt in attempts {
+            // Skip attempts of calls that already have a checkpoint: otherwise the call would look cut off, and be undone twice.
+            if !self.recorded.contains_key(&attempt.key) {
+                self.attempts.entry(attempt.key.clone()).or_default().push(attempt);
+            }
+        }
+    }
+
+    /// Takes out the outcome that is recorded under the key.
+    pub(super) fn take_recorded(&mut self, key: &str) -> Option<Checkpoint> {
+        self.recorded.remove(key)
+    }
+
+    pub(super) fn has_recorded(&self, key: &str) -> bool {
+        self.recorded.contains_key(key)
+    }
+
+    /// Takes out the attempts of a call, the first one first, and says whether a crash may have interrupted the last one.
+    pub(super) fn take_attempts(&mut self, key: &str) -> (Vec<FailedAttempt>, bool) {
+        let mut attempts = self.attempts.remove(key).unwrap_or_default();
+        attempts.sort_by_key(|attempt| attempt.attempt);
+        (attempts, self.after_crash)
+    }
+
+    /// Whether anything is recorded of the call of that key.
+    pub(super) fn has_entry(&self, key: &str) -> bool {
+        self.recorded.contains_key(key) || self.attempts.contains_key(key)
+    }
+
+    /// Whether anything is recorded below the path.
+    pub(super) fn has_below(&self, path: &str) -> bool {
+        has_below(&self.recorded, path) || has_below(&self.attempts, path)
+    }
+
+    /// Whether an entry is recorded that the code reaches only after this key.
+    pub(super) fn continues_after(&self, key: &str) -> bool {
+        self.recorded.keys().chain(self.attempts.keys()).any(|other| journal_key::comes_after(other, key))
+    }
+
+    /// Removes everything below `path`, except below `kept` in it: those branches lost, and do not run again.
+    pub(super) fn pass_over(&mut self, path: &str, kept: &str) {
+        remove_below(&mut self.recorded, path, outside(path, kept));
+        remove_below(&mut self.attempts, path, outside(path, kept));
+    }
+
+    /// Gives a step its place behind all others that a rollback undoes; `None` during a rollback, whose own calls are not undone.
+    pub(super) fn enlist(&mut self, checkpoint: &Checkpoint) -> Option<i32> {
+        if self.rollback.is_some() {
+            return None;
+        }
+        let order = self.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.undoable.insert(order, Undoable::of(checkpoint));
+        Some(order)
+    }
+
+    /// Takes a step out of what a rollback undoes: it was not committed.
+    pub(super) fn delist(&mut self, order: i32) {
+        self.undoable.remove(&order);
+    }
+
+    /// What a rollback undoes, last completed first.
+    pub(super) fn undoable(&self) -> Vec<Undoable> {
+        self.undoable.values().rev().cloned().collect()
+    }
+
+    /// The calls that have attempts and no outcome: a crash, or an end from outside, cut them off.
+    pub(super) fn cut_off(&self) -> Vec<String> {
+        self.attempts.keys().filter(|key| !self.recorded.contains_key(*key)).cloned().collect()
+    }
+
+    /// The keys of outcomes that the code never asked for.
+    pub(super) fn unasked(&self) -> impl Iterator<Item = &String> {
+        self.recorded.keys()
+    }
+
+    pub(super) fn rollback(&self) -> Option<&Failure> {
+        self.rollback.as_ref()
+    }
+
+    /// From here on, the execution is rolled back.
+    pub(super) fn turn_back(&mut self, cause: Failure) {
+        self.rollback = Some(cause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::ids::ExecutionId;
+    use crate::model::Outcome;
+    use crate::payload::Payload;
+
+    fn completed(key: &str) -> Checkpoint {
+        Checkpoint::of(key.to_owned(), Outcome::Output(Payload::null()))
+    }
+
+    fn attempt(key: &str, attempt: u32) -> FailedAttempt {
+        let execution_id = ExecutionId::new();
+        FailedAttempt { execution_id, key: key.to_owned(), attempt, took: Duration::ZERO, failure: None, retry_at: None }
+    }
+
+    #[test]
+    fn a_recorded_outcome_is_given_out_once() {
+        let mut journal = Journal::default();
+        journal.load(vec![completed("step a")], Vec::new(), false);
+        assert!(journal.has_recorded("step a"));
+        assert!(journal.take_recorded("step a").is_some());
+        assert!(journal.take_recorded("step a").is_none() && journal.unasked().next().is_none());
+    }
+
+    #[test]
+    fn an_attempt_of_a_call_that_has_an_outcome_does_not_make_it_look_cut_off() {
+        let mut journal = Journal::default();
+        journal.load(vec![completed("step a")], vec![attempt("step a", 1), attempt("step b", 2), attempt("step b", 1)], true);
+        assert_eq!(journal.cut_off(), ["step b"]);
+        assert!(journal.take_attempts("step a").0.is_empty());
+        let (attempts, after_crash) = journal.take_attempts("step b");
+        assert_eq!(attempts.iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), [1, 2]);
+        assert!(after_crash && journal.cut_off().is_empty());
+    }
+
+    #[test]
+    fn a_rollback_undoes_the_last_first_and_enlists_nothing_of_its_own() {
+        let mut journal = Journal::default();
+        journal.load(vec![Checkpoint { undo_order: Some(4), ..completed("step a") }], Vec::new(), false);
+        assert_eq!(journal.enlist(&completed("step b")), Some(5));
+        assert_eq!(journal.enlist(&completed("step c")), Some(6));
+        journal.delist(5);
+        journal.turn_back(Failure::new(ErrorKind::Failed, "no stock"));
+        assert_eq!(journal.enlist(&completed("undo/step c")), None);
+        assert_eq!(journal.undoable().iter().map(|undoable| undoable.key.as_str()).collect::<Vec<_>>(), ["step c", "step a"]);
+    }
+
+    proptest! {
+        /// Whatever order a fork and the code ask in, an entry is passed over or given out, and never both.
+        #[test]
+        fn every_entry_is_either_given_out_or_passed_over(branches in prop::collection::vec(0_usize..4, 1..20), kept in 0_usize..4) {
+            let keys: Vec<String> =
+                branches.iter().enumerate().map(|(nth, branch)| format!("join/{branch}/step {nth}")).collect();
+            let mut journal = Journal::default();
+            journal.load(keys.iter().map(|key| completed(key)).collect(), Vec::new(), false);
+            journal.pass_over("join/", &format!("{kept}/"));
+            for (key, branch) in keys.iter().zip(&branches) {
+                prop_assert_eq!(journal.take_recorded(key).is_some(), *branch == kept);
+            }
+            prop_assert!(journal.unasked().next().is_none());
+        }
+    }
+}

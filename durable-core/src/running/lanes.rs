@@ -1,0 +1,64 @@
+//! The ledger that is Postgres: each kind of write goes through its lane, which writes for many executions at once.
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::BoxFuture;
+use super::ledger::{FamilyNews, Here, Ledger};
+use crate::error::Result;
+use crate::store::Lane;
+use crate::store::attempts::{AttemptRecord, Attempts};
+use crate::store::parks::{Park, ParkOutcome, Parks};
+use crate::store::saves::{Save, Saves, Written};
+use crate::store::transactions::{Commit, Committed, Open, Transactions};
+
+/// What the runs of a process write to and read from.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pub(crate) saves: Lane<Saves>,
+    pub(crate) parks: Lane<Parks>,
+    pub(crate) attempts: Lane<Attempts>,
+    pub(crate) transactions: Transactions,
+    pub(crate) lease: watch::Receiver<Instant>,
+    pub(crate) news: mpsc::UnboundedSender<FamilyNews>,
+    pub(crate) here: Here,
+}
+
+impl Ledger for Lanes {
+    fn save(&self, save: Save) -> BoxFuture<'static, Result<Written>> {
+        Box::pin(self.saves.submit(save))
+    }
+
+    fn park<'park>(
+        &'park self,
+        park: &'park Park,
+        given_up: &'park (dyn Fn() -> bool + Send + Sync),
+    ) -> BoxFuture<'park, Result<ParkOutcome>> {
+        Box::pin(self.parks.write_when_free(park, given_up))
+    }
+
+    fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
+        Box::pin(self.attempts.submit(record))
+    }
+
+    fn begin(&self) -> BoxFuture<'_, Result<Open>> {
+        Box::pin(self.transactions.begin())
+    }
+
+    fn commit<'commit>(&'commit self, transaction: Open, commit: &'commit Commit) -> BoxFuture<'commit, Result<Committed>> {
+        Box::pin(self.transactions.commit(transaction, commit))
+    }
+
+    fn lease(&self) -> &watch::Receiver<Instant> {
+        &self.lease
+    }
+
+    fn tell(&self, news: FamilyNews) {
+        // An engine that shuts down has no receiver any more; other processes find the children by polling.
+        let _ = self.news.send(news);
+    }
+
+    fn here(&self) -> &Here {
+        &self.here
+    }
+}

@@ -1,0 +1,39 @@
+//! What a run says of its children to its process.
+
+use tokio::sync::oneshot;
+
+use super::Run;
+use crate::ids::ExecutionId;
+use crate::running::ledger::FamilyNews;
+
+impl Run {
+    /// Why a child cannot be started: this process works on its queue, and does not know its workflow.
+    pub(crate) fn refuses_child(&self, workflow: &str, version: u32, queue: &str) -> Option<String> {
+        self.ledger.here().refusal(workflow, version, queue)
+    }
+
+    /// Cancels a child that this run no longer waits for. Returns once it is cancelled, or once the engine cannot say.
+    pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
+        let Some(child) = child else { return };
+        self.note_unheard_child();
+        let (done, cancelled) = oneshot::channel();
+        // An engine that shuts down leaves it to the others: they look for orphans.
+        self.ledger.tell(FamilyNews::Orphaned(vec![child], done));
+        let _ = cancelled.await;
+    }
+
+    /// Notes that a child may have completed without the code having looked at its end.
+    pub(crate) fn note_unheard_child(&self) {
+        self.state().waits.note_unheard_child();
+    }
+
+    /// The children that were waited for when their waits were dropped.
+    pub(crate) fn take_orphaned(&self) -> Vec<ExecutionId> {
+        self.state().waits.take_orphaned()
+    }
+
+    /// Whether a child may have completed whose end the code has not looked at.
+    pub(crate) fn has_unheard_children(&self) -> bool {
+        self.state().waits.has_unheard_children()
+    }
+}

@@ -1,0 +1,74 @@
+//! What a run knows of its journal.
+
+use std::sync::atomic::Ordering;
+
+use super::Run;
+use crate::error::Failure;
+use crate::model::{Checkpoint, FailedAttempt, Undoable};
+use crate::payload::Digest;
+use crate::plan::journal_key;
+
+impl Run {
+    /// The digest of a call's arguments, before they are added. In a replay a report may have to show them.
+    pub(crate) fn digest(&self) -> Digest {
+        if self.replays.load(Ordering::Relaxed) { Digest::with_text() } else { Digest::default() }
+    }
+
+    /// What was recorded under the key; an entry is asked for once.
+    pub(crate) fn take_recorded(&self, key: &str) -> Option<Checkpoint> {
+        self.state().journal.take_recorded(key)
+    }
+
+    pub(crate) fn has_recorded(&self, key: &str) -> bool {
+        self.state().journal.has_recorded(key)
+    }
+
+    pub(crate) fn take_attempts(&self, key: &str) -> (Vec<FailedAttempt>, bool) {
+        self.state().journal.take_attempts(key)
+    }
+
+    /// Whether anything is recorded below `path` that the code has not asked for.
+    pub(crate) fn is_recorded_below(&self, path: &str) -> bool {
+        let state = self.state();
+        state.journal.has_below(path) || state.waits.has_below(path)
+    }
+
+    /// Whether anything is recorded of the call of that key.
+    pub(crate) fn is_recorded(&self, key: &str) -> bool {
+        let state = self.state();
+        let itself = state.journal.has_entry(key) || state.waits.has_entry(key);
+        drop(state);
+        itself || self.is_recorded_below(&journal_key::below(key))
+    }
+
+    /// Passes over everything recorded below `path`, except below `kept` in it: those branches lost, and do not run again.
+    /// Messages that waits named in `unfinished` have received go back into the mailbox.
+    pub(crate) fn pass_over(&self, path: &str, kept: &str, unfinished: &[String]) {
+        let mut state = self.state();
+        state.journal.pass_over(path, kept);
+        state.waits.pass_over(path, kept, unfinished);
+    }
+
+    /// Why the execution is being rolled back, if it is.
+    pub(crate) fn rollback(&self) -> Option<Failure> {
+        self.state().journal.rollback().cloned()
+    }
+
+    /// What a rollback undoes, last completed first.
+    pub(crate) fn undoable(&self) -> Vec<Undoable> {
+        self.state().journal.undoable()
+    }
+
+    /// The steps that have attempts and no outcome: a crash, or an end from outside, cut them off.
+    pub(crate) fn cut_off(&self) -> Vec<String> {
+        self.state().journal.cut_off()
+    }
+
+    /// Keys that were recorded and never asked for.
+    pub(crate) fn unasked(&self) -> Vec<String> {
+        let state = self.state();
+        let mut keys: Vec<String> = state.journal.unasked().chain(state.waits.unasked()).cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+}

@@ -1,0 +1,226 @@
+//! How a run waits: what its futures wait for, what the database is told and asked, and what it answers.
+
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use super::Run;
+use crate::model::{NewWait, RecordedWait, RefusedMessage};
+use crate::running::hold::{Hold, Verdict};
+use crate::running::ledger::FamilyNews;
+use crate::running::waits::Look;
+use crate::store::parks::{Park, ParkOutcome};
+use crate::store::saves::Written;
+
+/// Pause after asking too early: about as long as reading the clock takes.
+const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(2);
+
+/// Longest recorded reason, in bytes: an error may quote the whole message.
+const LONGEST_REASON: usize = 1000;
+
+impl Run {
+    /// How the wait ended. Until it ends, its future is woken when it does, and a new wait is registered in the database.
+    pub(crate) fn poll_wait(&self, key: &str, new: impl FnOnce() -> NewWait, waker: Waker) -> Poll<RecordedWait> {
+        self.state().waits.poll(key, new, waker)
+    }
+
+    /// How a wait of an earlier run of the code ended; for code that only replays.
+    pub(crate) fn replay_wait(&self, key: &str) -> Poll<RecordedWait> {
+        self.state().waits.replay(key)
+    }
+
+    /// Forgets a wait whose future was dropped; the database is told with the next parking.
+    pub(crate) fn drop_wait(&self, key: &str) {
+        self.state().waits.drop_wait(key);
+    }
+
+    /// The first of these keys under which an earlier run of the code waited, and that this one has not asked for; with the
+    /// digest that was recorded.
+    pub(crate) fn find_known(&self, keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
+        self.state().waits.find_known(keys)
+    }
+
+    /// Whether an earlier run of the code knows how the wait of that key ended.
+    pub(crate) fn has_ended(&self, key: &str) -> bool {
+        self.state().waits.has_ended(key)
+    }
+
+    /// Whether an earlier run of the code went on after this wait: a later entry is recorded and was not asked for yet.
+    pub(crate) fn has_gone_on_from(&self, key: &str) -> bool {
+        let state = self.state();
+        state.journal.continues_after(key) || state.waits.continues_after(key)
+    }
+
+    /// Reopens a wait if the code cannot use its message. The next parking reopens it in the database and records the reason.
+    pub(crate) fn refuse_message(&self, scope: &str, over: &RecordedWait, reason: &str) {
+        // Postgres holds no NUL.
+        let reason = reason[..reason.floor_char_boundary(LONGEST_REASON)].replace('\0', "\u{fffd}");
+        tracing::warn!(
+            execution_id = %self.id,
+            wait = over.key,
+            answered_by = over.answered_by,
+            reason,
+            "a message was refused, and the wait goes on"
+        );
+        self.state().waits.refuse(scope, RefusedMessage { key: over.key.clone(), message_id: over.message_id, reason });
+    }
+
+    /// Notes that code in that scope received a message: until it goes on, the message may be unused.
+    pub(crate) fn give_message(&self, scope: &str, key: &str) {
+        self.state().waits.give_message(scope, key);
+    }
+
+    /// Notes that code in that scope goes on to another durable call: what was given to it, around it or below it was used.
+    pub(crate) fn use_messages(&self, scope: &str) {
+        self.state().waits.use_messages(scope);
+    }
+
+    /// The waits of the branches that lost, all below `path` but `kept`, that are open or gave a message that was not used.
+    pub(crate) fn unfinished_below(&self, path: &str, kept: &str) -> Vec<String> {
+        self.state().waits.unfinished_below(path, kept)
+    }
+
+    /// Ends waits whose messages were not used, though their futures are gone.
+    pub(crate) fn give_back(&self, unfinished: &[String]) {
+        self.state().waits.give_back(unfinished);
+    }
+
+    /// Registers a back-off that is too long to be sat out in memory.
+    pub(crate) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
+        self.state().waits.register_backoff(key, until, waker);
+    }
+
+    pub(crate) fn drop_backoff(&self, key: &str) {
+        self.state().waits.drop_backoff(key);
+    }
+
+    /// Hands over waits that are over, and wakes their futures; those in a back-off look, too.
+    pub(crate) fn resolve(&self, resolved: Vec<RecordedWait>) {
+        resolved.iter().filter_map(|wait| wait.resolved_at).for_each(|at| self.latest.note(at));
+        let wakers = self.state().waits.resolve(resolved);
+        wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Lets every future that sits out a back-off look whether it is over.
+    pub(crate) fn wake_backoffs(&self) {
+        self.resolve(Vec::new());
+    }
+
+    /// Parks the execution, unless waits are over already.
+    pub(crate) async fn park(&self) -> crate::error::Result<ParkOutcome> {
+        let park = self.to_park(false);
+        let outcome = self.ledger.park(&park, &|| false).await;
+        self.parked(&park, &outcome);
+        outcome
+    }
+
+    /// Asks the database, while the run goes on, what became of its waits; registers those that it does not know.
+    pub(crate) fn ask_soon(self: &Arc<Self>) {
+        if self.state().waits.is_asking() {
+            return;
+        }
+        let park = self.to_park(true);
+        let (run, unanswered) = (self.clone(), self.expect_answer());
+        tokio::spawn(async move {
+            run.ask(&park).await;
+            drop(unanswered);
+            run.asked.notify_one();
+        });
+    }
+
+    /// Returns when no write of the code that has ended is on its way: neither a commit, nor a question about its waits, which
+    /// may start a child.
+    pub(crate) async fn settled(&self) {
+        self.commits_settled().await;
+        while {
+            let mut state = self.state();
+            state.settling = true;
+            state.waits.is_asking()
+        } {
+            self.asked.notified().await;
+        }
+    }
+
+    /// Notes that a wait may be over.
+    pub(crate) fn note_nudge(&self) {
+        self.state().waits.nudge();
+    }
+
+    /// When to ask the database about the waits of a run that goes on.
+    pub(crate) fn next_look(&self) -> Look {
+        self.state().waits.next_look()
+    }
+
+    fn to_park(&self, stays: bool) -> Park {
+        let mut state = self.state();
+        let Hold { worker, epoch } = state.hold;
+        let question = state.waits.ask();
+        Park {
+            worker,
+            id: self.id,
+            epoch,
+            since: self.clock.now(),
+            stays,
+            open: question.open,
+            watched: question.watched,
+            waits: question.waits,
+            dropped: question.dropped,
+            orphaned: question.orphaned,
+            refused: question.refused,
+            wake_at: question.wake_at,
+        }
+    }
+
+    /// Notes what the database knows now.
+    fn parked(&self, park: &Park, outcome: &crate::error::Result<ParkOutcome>) {
+        let accepted = matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. }));
+        self.state().waits.answered(accepted.then(|| park.waits.iter()));
+        if !accepted {
+            return;
+        }
+        let children = park.waits.iter().filter_map(|wait| wait.details.as_ref()?.child.as_ref());
+        children.for_each(|child| self.ledger.tell(FamilyNews::Started(child.queue.clone())));
+        if !park.orphaned.is_empty() {
+            self.ledger.tell(FamilyNews::Orphaned(park.orphaned.clone(), oneshot::channel().0));
+        }
+        park.waits.iter().filter(|wait| wait.is_awaited()).for_each(|wait| self.observed.waits(wait, park.since));
+    }
+
+    async fn ask(&self, park: &Park) {
+        // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
+        if self.until_sent_is_committed().await == Written::Refused {
+            self.state().waits.answered(None::<std::slice::Iter<'_, NewWait>>);
+            return self.lose();
+        }
+        let outcome = self.ledger.park(park, &|| self.state().settling).await;
+        self.parked(park, &outcome);
+        match outcome {
+            Ok(ParkOutcome::Parked { wake_at }) => {
+                if wake_at.is_some_and(|due| due <= self.clock.now()) {
+                    // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
+                    self.clock.doubt();
+                    tokio::time::sleep(PAUSE_WHEN_EARLY).await;
+                }
+                self.state().waits.set_next_due(wake_at);
+            }
+            Ok(ParkOutcome::Resolved { waits, wake_at }) => {
+                self.state().waits.set_next_due(wake_at);
+                self.resolve(waits);
+            }
+            // The code has come to its end meanwhile.
+            Ok(ParkOutcome::Busy) => {}
+            Ok(ParkOutcome::Lost) => self.give_up(Verdict::Lost),
+            Ok(ParkOutcome::Unreadable(problem)) => {
+                let report = format!("its waits cannot be read ({problem}); repair the rows, then resume it");
+                self.give_up(Verdict::Diverged(report));
+            }
+            Err(error) => {
+                tracing::error!(execution_id = %self.id, %error, "waits were refused");
+                self.give_up(Verdict::Refused(Box::new(error.failure().clone())));
+            }
+        }
+    }
+}
