@@ -31,12 +31,12 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
+use crate::families::Families;
 use crate::ids::ExecutionId;
 use crate::model::{Delivery, Execution, ExecutionDetails};
 use crate::payload;
 use crate::signals::Signals;
 use crate::store::messages::{self, Message};
-use crate::store::parents::Tells;
 use crate::store::starts::Starts;
 use crate::store::{self, Lane, Patience, Store, executions, forks, look};
 use crate::worker::{Heart, Worker};
@@ -106,7 +106,7 @@ struct Engine {
     store: Store,
     signals: Arc<Signals>,
     starts: Lane<Starts>,
-    tells: Lane<Tells>,
+    families: Arc<Families>,
     patience: Patience,
     worker: Option<Arc<Worker>>,
     /// Ends with the last clone, unless `shutdown` ended it before.

@@ -25,6 +25,7 @@ mod store;
 
 pub mod context;
 
+mod families;
 mod registry;
 mod signals;
 mod upkeep;

@@ -1,8 +1,8 @@
 //! What one part of a process tells the others, and this process the rest: work is queued, a timer is set, an execution ended.
 //!
-//! Signals only save time. Whoever waits for one also looks for itself, at every poll interval.
+//! Signals only save time: every task that waits for a signal also looks for itself, at every poll interval. So nothing here
+//! touches the database, except the tasks that send and receive notices.
 
-mod families;
 mod hear;
 mod results;
 mod slots;
@@ -17,14 +17,12 @@ use tokio::sync::{Notify, mpsc};
 use crate::ids::ExecutionId;
 use crate::model::QueueSlots;
 use crate::observer::Observers;
-use crate::store::Store;
 use crate::store::executions::Finished;
 use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
 use crate::telemetry::{self, Tracing};
 
-pub(crate) use families::{cancel_children, tell_observers, tell_parent};
 pub(crate) use hear::hear;
 pub(crate) use results::Results;
 pub(crate) use slots::{Slot, Slots};
@@ -175,14 +173,14 @@ impl Signals {
         }
     }
 
-    /// Executions were called off: for those who run them, those who wait for them, and those who undo what they did; then for
-    /// observers.
-    pub(crate) async fn called_off(&self, store: &Store, called_off: &[CalledOff]) {
+    /// Executions were cancelled or are to be rolled back: stops the workers that run them, answers the clients that wait for
+    /// them, and makes a worker claim the rollbacks.
+    pub(crate) fn called_off(&self, called_off: &[CalledOff]) {
         let ended: Vec<ExecutionId> =
             called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
         called_off.iter().filter(|execution| execution.ended).for_each(|execution| telemetry::cancelled(&execution.queue));
         if !ended.is_empty() {
-            self.cancelled(ended.clone());
+            self.cancelled(ended);
         }
         let undone = called_off.iter().filter(|execution| !execution.ended);
         let queues: BTreeSet<&str> = undone.map(|execution| execution.queue.as_str()).collect();
@@ -192,7 +190,6 @@ impl Signals {
             self.tell(Notice::RolledBack);
             queues.into_iter().for_each(|queue| self.queued(queue));
         }
-        families::tell_observers(store, &self.observers, &ended).await;
     }
 
     /// Executions were paused: whoever runs them should let go of them.

@@ -13,7 +13,6 @@ mod nudge;
 mod prune;
 mod reconcile;
 mod rescue;
-mod tell_parents;
 mod turns;
 mod wake;
 

@@ -21,14 +21,14 @@ use tokio::time::Instant;
 use crate::clock::{Clock, after};
 use crate::context::run::{Lanes, Verdict};
 use crate::error::Result;
+use crate::families::Families;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::registry::Registry;
 use crate::signals::{Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
-use crate::store::parents::Tells;
 use crate::store::workers::NewWorker;
-use crate::store::{self, Lane, Patience, Session, Store, executions, workers};
+use crate::store::{self, Patience, Session, Store, executions, workers};
 use crate::telemetry::{self, Metrics};
 
 use holdings::Holdings;
@@ -57,7 +57,7 @@ pub(crate) struct Worker {
     pub(crate) signals: Arc<Signals>,
     pub(crate) clock: Arc<Clock>,
     lanes: Lanes,
-    tells: Lane<Tells>,
+    pub(crate) families: Arc<Families>,
     known: KnownWorkflows,
     metrics: Metrics,
     /// The id under which this process holds its lease; a new one after each loss.
@@ -84,7 +84,7 @@ impl Worker {
         signals: Arc<Signals>,
         clock: Arc<Clock>,
         lanes: Lanes,
-        tells: Lane<Tells>,
+        families: Arc<Families>,
     ) -> Arc<Self> {
         Arc::new(Self {
             known: registry.known(),
@@ -103,7 +103,7 @@ impl Worker {
             signals,
             clock,
             lanes,
-            tells,
+            families,
         })
     }
 

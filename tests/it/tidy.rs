@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of durable-core, bottom to top: each uses only itself and those before it.
-const CORE_MODULES: [&str; 20] = [
+const CORE_MODULES: [&str; 21] = [
     "duration",
     "error",
     "panics",
@@ -24,6 +24,7 @@ const CORE_MODULES: [&str; 20] = [
     "context",
     "registry",
     "signals",
+    "families",
     "worker",
     "upkeep",
     "client",

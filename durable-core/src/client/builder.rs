@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::context::Workflow;
 use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
+use crate::families::Families;
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
 use crate::panics;
@@ -283,6 +284,7 @@ impl Builder {
 
         let starts = Lane::open(Arc::new(Starts), session());
         let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
+        let families = Arc::new(Families::new(store.clone(), signals.clone(), tells));
         let mut tasks = Tasks::default();
         let mut working = None;
         if !self.registry.is_empty() {
@@ -309,7 +311,7 @@ impl Builder {
                 patience,
                 retention: self.retention,
             };
-            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, tells.clone());
+            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, families.clone());
             worker.register().await?;
             if schedule::declare(&store, &worker.registry, patience).await? {
                 signals.schedules_changed();
@@ -356,7 +358,7 @@ impl Builder {
         }
         let tasks = tokio::sync::Mutex::new(Some(tasks));
         let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks, runtime };
+        let engine = Engine { store, signals, starts, families, patience, worker: working, tasks, runtime };
         Ok(Durable { engine: Arc::new(engine) })
     }
 

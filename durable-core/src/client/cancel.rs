@@ -6,7 +6,6 @@ use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::signals;
 use crate::store::families::{self, CalledOff, Done, LARGEST_FAMILY};
 use crate::store::waits;
 
@@ -83,7 +82,7 @@ impl Durable {
         if !cancelled.children.is_empty() {
             self.forget(&cancelled.children);
             self.engine.signals.cancelled(cancelled.children.clone());
-            signals::tell_observers(self.store(), &self.engine.signals.observers, &cancelled.children).await;
+            self.engine.families.tell_observers(&cancelled.children).await;
         }
         Ok(())
     }
@@ -107,9 +106,9 @@ impl Durable {
     async fn pass_on(&self, called_off: &[CalledOff]) {
         let ids: Vec<ExecutionId> = called_off.iter().map(|execution| execution.id).collect();
         self.forget(&ids);
-        self.engine.signals.called_off(self.store(), called_off).await;
+        self.engine.families.announce(called_off).await;
         for child in called_off.iter().filter(|execution| execution.awaited) {
-            signals::tell_parent(&self.engine.tells, &self.engine.signals, child.id).await;
+            self.engine.families.tell_parent(child.id).await;
         }
     }
 

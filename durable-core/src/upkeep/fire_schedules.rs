@@ -141,7 +141,7 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
         Err(error) if store::is_held_up(&error) => Fired::default(),
         fired => fired?,
     };
-    worker.signals.called_off(store, &fired.cancelled).await;
+    worker.families.announce(&fired.cancelled).await;
     fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
     for fire in &fired.fires {
         telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.since(Some(fire.due_at)));
