@@ -3,8 +3,10 @@
 mod answer;
 mod builder;
 mod cancel;
+mod connect;
 mod cursor;
 mod doctor;
+mod engine;
 mod fork;
 mod handle;
 mod list;
@@ -26,20 +28,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
-use crate::families::Families;
 use crate::ids::ExecutionId;
 use crate::model::{Delivery, Execution, ExecutionDetails};
 use crate::payload;
-use crate::signals::Signals;
 use crate::store::messages::{self, Message};
-use crate::store::starts::Starts;
-use crate::store::{self, Lane, Patience, Store, executions, forks, look};
-use crate::worker::{Heart, Worker};
+use crate::store::{self, Store, executions, forks, look};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
@@ -57,6 +53,7 @@ pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
 
+use engine::Engine;
 use watchdog::Watchdog;
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
@@ -98,52 +95,6 @@ const LAST_NOTICES_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Durable {
     engine: Arc<Engine>,
-}
-
-/// Everything that runs in this process on behalf of the clients.
-#[derive(Debug)]
-struct Engine {
-    store: Store,
-    signals: Arc<Signals>,
-    starts: Lane<Starts>,
-    families: Arc<Families>,
-    patience: Patience,
-    worker: Option<Arc<Worker>>,
-    /// Ends with the last clone, unless `shutdown` ended it before.
-    tasks: tokio::sync::Mutex<Option<Tasks>>,
-    /// Ends with the runtime on which all of this runs.
-    runtime: AbortHandle,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    heart: Option<Heart>,
-    claims: JoinSet<()>,
-    duties: JoinSet<()>,
-    /// Tells other processes; outlives the others, as what they do at their end is news, too.
-    notices: JoinSet<()>,
-    /// Told that no notices come after those that are queued.
-    last_notices: Arc<Notify>,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.runtime.abort();
-        if let Some(worker) = &self.worker {
-            worker.abandon();
-        }
-    }
-}
-
-impl Engine {
-    /// Fails if the runtime that started the engine is gone, with all its tasks and connections.
-    fn check_runtime(&self, what: &str) -> Result<()> {
-        if !self.runtime.is_finished() {
-            return Ok(());
-        }
-        let problem = format!("cannot {what}: the runtime that started this engine has ended; start another engine");
-        Err(Error::of_kind(ErrorKind::Unavailable, problem))
-    }
 }
 
 impl Durable {
@@ -251,8 +202,7 @@ impl Durable {
         };
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
         tasks.last_notices.notify_one();
-        let told = async { while tasks.notices.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_NOTICES_LIMIT, told).await.is_err() {
+        if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.ended()).await.is_err() {
             tracing::debug!("other processes were not told in time; they will find out by polling");
         }
         stopped.map(|()| blocked)

@@ -45,21 +45,27 @@ pub(crate) struct Signals {
     pub(crate) results: Results,
     /// Executions were rolled back or paused: what this process holds should be compared with the database.
     pub(crate) taken_back: Notify,
-    ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
-    nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
-    /// Those of the application, who are told what executions do.
+    to_runs: mpsc::UnboundedSender<RunSignal>,
+    /// The application's observers.
     pub(crate) observers: Observers,
     pub(crate) tracing: Tracing,
 }
 
+/// What runs of this process must learn.
+#[derive(Debug)]
+pub(crate) enum RunSignal {
+    /// These executions were ended from outside: their runs stop.
+    Ended(Vec<ExecutionId>),
+    /// Waits of these executions are over: their runs look at them.
+    Resolved(Vec<ExecutionId>),
+}
+
 impl Signals {
-    /// Signals for these queues; notices leave by `outgoing`, executions that ended are reported to `ended`, those whose waits
-    /// are over while they may be running to `nudges`.
+    /// Signals for these queues. Notices to other processes leave by `outgoing`, signals to the runs of this process by `to_runs`.
     pub(crate) fn new(
         queues: HashMap<String, Arc<Slots>>,
         outgoing: mpsc::UnboundedSender<Notice>,
-        ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
-        nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
+        to_runs: mpsc::UnboundedSender<RunSignal>,
         observers: Observers,
         tracing: Tracing,
     ) -> Self {
@@ -73,8 +79,7 @@ impl Signals {
             clock_turned: Notify::new(),
             results: Results::default(),
             taken_back: Notify::new(),
-            ended,
-            nudges,
+            to_runs,
             observers,
             tracing,
         }
@@ -149,19 +154,18 @@ impl Signals {
 
     fn ended(&self, ids: Vec<ExecutionId>) {
         self.results.look_for(&ids);
-        // A pure client has nobody who listens.
-        let _ = self.ended.send(ids);
+        self.signal_runs(RunSignal::Ended(ids));
     }
 
-    /// A wait of the execution is over, and it may be running: whoever runs it should look.
+    /// A wait of the execution is over, and the execution may be running: its run should look.
     pub(crate) fn resolved(&self, id: ExecutionId) {
         self.tell(Notice::Resolved(vec![id]));
-        self.nudge(vec![id]);
+        self.signal_runs(RunSignal::Resolved(vec![id]));
     }
 
-    fn nudge(&self, ids: Vec<ExecutionId>) {
-        // A pure client has nobody who listens.
-        let _ = self.nudges.send(ids);
+    fn signal_runs(&self, signal: RunSignal) {
+        // A pure client has no runs, and has dropped the receiver.
+        let _ = self.to_runs.send(signal);
     }
 
     /// A message arrived: for whoever claims the execution, or runs it.

@@ -1,38 +1,23 @@
 //! Describes an engine and starts it.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_migrate::{SchemaName, SchemaVersion};
+use durable_migrate::SchemaName;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::mpsc;
 
-use super::{Durable, Engine, Tasks, schedule};
-use crate::clock::Clock;
+use super::engine::{Engine, EngineOptions};
+use super::{Durable, schedule};
 use crate::context::Workflow;
-use crate::context::run::{Family, Here, Lanes};
 use crate::error::{Error, ErrorKind, Result};
-use crate::families::Families;
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
-use crate::panics;
 use crate::payload;
 use crate::registry::Registry;
-use crate::signals::{self, Signals, Slots};
-use crate::store::attempts::Attempts;
-use crate::store::parents::Tells;
-use crate::store::parks::Parks;
-use crate::store::saves::Saves;
-use crate::store::server::{self, Server};
-use crate::store::starts::Starts;
-use crate::store::transactions::Transactions;
-use crate::store::{self, Address, Lane, Patience, Session, Store};
-use crate::supervision::{supervise, supervise_with};
-use crate::telemetry::{self, Propagation, Tracing};
-use crate::upkeep;
-use crate::worker::{self, Heart, Worker, WorkerOptions};
+use crate::store::{Address, Patience, Store};
+use crate::telemetry::{Propagation, Tracing};
+use crate::worker::WorkerOptions;
 
 /// Describes an engine; see [`Durable::builder`].
 ///
@@ -259,107 +244,29 @@ impl Builder {
     pub async fn start(self) -> Result<Durable> {
         let Checked { address, schema, queues } = self.check()?;
         self.warn_of_unserved(&queues);
-        let patience = Patience::AtMost(self.operation_timeout);
-        let store = Store::new(&address, schema, self.max_connections);
-        check_server(&store, patience).await?;
-        check_schema(&store, patience).await?;
-        for (queue, limits) in &self.limits {
-            let set = || store::queues::set_limits(&store, &store.pool, queue, limits);
-            store::run("set the limits of a queue", patience, set).await?;
-        }
-        panics::install_hook();
-        telemetry::describe();
-        let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
-        // The time for which a live worker may be silent.
-        let clock = Arc::new(Clock::new(reading, self.lease / 3));
-
-        let mut sessions = (0..).map(|nth| Session::new(store.clone(), nth));
-        let mut session = || sessions.next().unwrap_or_else(|| Session::new(store.clone(), u32::MAX));
-        let (outgoing, notices) = mpsc::unbounded_channel();
-        let (ended, endings) = mpsc::unbounded_channel();
-        let (nudges, nudged) = mpsc::unbounded_channel();
-        let slots: HashMap<String, Arc<Slots>> =
-            queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges, self.observers.start()?, self.tracing));
-
-        let starts = Lane::open(Arc::new(Starts), session());
-        let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
-        let families = Arc::new(Families::new(store.clone(), signals.clone(), tells));
-        let mut tasks = Tasks::default();
-        let mut working = None;
-        if !self.registry.is_empty() {
-            let until = worker::no_lease();
-            let (news, family_news) = mpsc::unbounded_channel();
-            let here = Here {
-                workflows: self.registry.workflows().collect(),
-                queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
-            };
-            let lanes = Lanes {
-                saves: Lane::open(Arc::new(Saves), session()),
-                parks: Lane::open(Arc::new(Parks), session()),
-                attempts: Lane::open(Arc::new(Attempts), session()),
-                family: Family { news, here: Arc::new(here) },
-                transactions: Transactions::new(store.clone(), self.transaction_connections),
-                lease: until.subscribe(),
-            };
-            let options = WorkerOptions {
-                version: self.version,
-                lease: self.lease,
-                poll_interval: self.poll_interval,
-                max_claims: self.max_claims,
-                cached_executions: self.cached_executions,
-                patience,
-                retention: self.retention,
-            };
-            let worker = Worker::new(store.clone(), options, self.registry, signals.clone(), clock, lanes, families.clone());
-            worker.register().await?;
-            if schedule::declare(&store, &worker.registry, patience).await? {
-                signals.schedules_changed();
-            }
-            tasks.heart = Some(Heart::start(&worker, until)?);
-            tasks.duties = upkeep::start(&worker, session(), nudged);
-            let (stopping, looking_after) = (worker.clone(), worker.clone());
-            tasks.duties.spawn(supervise_with(store.health.clone(), "stop_ended", endings, move |mut endings| {
-                let worker = stopping.clone();
-                async move { worker.stop_ended(&mut endings).await }
-            }));
-            tasks.duties.spawn(supervise_with(store.health.clone(), "look_after_children", family_news, move |mut news| {
-                let worker = looking_after.clone();
-                async move { worker.look_after_children(&mut news).await }
-            }));
-            for slots in signals.queues() {
-                let (claiming, slots) = (worker.clone(), slots.clone());
-                let task = format!("claim from queue `{}`", slots.queue);
-                tasks.claims.spawn(supervise_with(store.health.clone(), task, session(), move |mut session| {
-                    let (worker, slots) = (claiming.clone(), slots.clone());
-                    async move { worker.claim_from(slots, &mut session).await }
-                }));
-            }
-            working = Some(worker);
-        }
-        let health = &store.health;
-        let last = tasks.last_notices.clone();
-        tasks.notices.spawn(supervise_with(health.clone(), "tell", (session(), notices), move |mut line| {
-            let last = last.clone();
-            async move {
-                let (session, notices) = &mut *line;
-                signals::tell(session, notices, last).await;
-            }
-        }));
-        let listening = (store.clone(), signals.clone());
-        tasks.duties.spawn(supervise(health.clone(), "hear", move || signals::hear(listening.0.clone(), listening.1.clone())));
-        let (looking, poll_interval) = ((store.clone(), signals.clone()), self.poll_interval);
-        tasks.duties.spawn(supervise(health.clone(), "look_for_results", move || {
-            upkeep::look_for_results(looking.0.clone(), looking.1.clone(), poll_interval)
-        }));
-        if let Some(interval) = self.measure_every {
-            let measured = store.clone();
-            tasks.duties.spawn(supervise(health.clone(), "measure", move || upkeep::measure(measured.clone(), interval)));
-        }
-        let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        let engine = Engine { store, signals, starts, families, patience, worker: working, tasks, runtime };
-        Ok(Durable { engine: Arc::new(engine) })
+        let worker = WorkerOptions {
+            version: self.version,
+            lease: self.lease,
+            poll_interval: self.poll_interval,
+            max_claims: self.max_claims,
+            cached_executions: self.cached_executions,
+            patience: Patience::AtMost(self.operation_timeout),
+            retention: self.retention,
+        };
+        let options = EngineOptions {
+            address,
+            schema,
+            queues,
+            limits: self.limits,
+            registry: self.registry,
+            observers: self.observers,
+            tracing: self.tracing,
+            measure_every: self.measure_every,
+            max_connections: self.max_connections,
+            transaction_connections: self.transaction_connections,
+            worker,
+        };
+        Ok(Durable { engine: Arc::new(Engine::start(options).await?) })
     }
 
     /// A workflow may be registered for the sake of its client, or of one step that has a queue of its own. But if the worker
@@ -459,42 +366,5 @@ impl Builder {
             return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());
         }
         Ok(Checked { address, schema, queues })
-    }
-}
-
-/// Refuses a pooler that would give one client's answers to another, and waits for a standby to be promoted.
-async fn check_server(store: &Store, patience: Patience) -> Result<()> {
-    let found = server::reach(store, patience, || async move {
-        match server::ask(store).await? {
-            Server::Standby => Err(server::standby()),
-            found => Ok(found),
-        }
-    });
-    match found.await? {
-        Server::Pooled => {
-            Err(Error::of_kind(ErrorKind::Invalid, format!("cannot work here: {}; {}", server::POOLED, server::UNPOOL)))
-        }
-        Server::Primary | Server::Standby => Ok(()),
-    }
-}
-
-/// Refuses a schema that is older than this library, or newer and no longer for it.
-async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
-    let found = store::run("read the schema's version", patience, || schema_version(store)).await?;
-    let accepted = found.and_then(|found| durable_migrate::accept_version(found, &store.schema));
-    accepted.map_err(|error| match error {
-        durable_migrate::Error::Encoding { .. } => Error::of_kind(ErrorKind::Invalid, format!("cannot {error}")),
-        error => Error::of_kind(ErrorKind::Schema, error.to_string()),
-    })
-}
-
-/// The version, or an error that asking again would not cure.
-async fn schema_version(store: &Store) -> Result<Result<Option<SchemaVersion>, durable_migrate::Error>, sqlx::Error> {
-    let mut connection = store.pool.acquire().await?;
-    match durable_migrate::version(&mut connection, &store.schema).await {
-        Err(error) if error.passes() => Err(sqlx::Error::Io(std::io::Error::other(error))),
-        Err(error @ durable_migrate::Error::Encoding { .. }) => Ok(Err(error)),
-        Err(error) => Err(sqlx::Error::Configuration(Box::new(error))),
-        Ok(version) => Ok(Ok(version)),
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::turns::Duties;
 use crate::store::families;
 use crate::worker::Worker;
@@ -16,11 +14,11 @@ const BATCH: i64 = 100;
 const DUTIES: Duties<'_> = Duties { names: &["cancel_orphans"], period: Duration::from_secs(30) };
 
 /// Looks after workers were lost, and when it is this worker's turn.
-pub(super) async fn cancel_orphans(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
+pub(crate) async fn cancel_orphans(worker: Arc<Worker>) {
     loop {
         tokio::select! {
             _ = DUTIES.turns(&worker) => {}
-            () = workers_lost.notified() => {}
+            () = worker.workers_lost.notified() => {}
         }
         if let Err(error) = cancel_all(&worker).await {
             tracing::debug!(%error, "cannot look for orphaned children; trying again at the next turn");

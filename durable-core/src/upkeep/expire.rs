@@ -13,7 +13,7 @@ const BATCH: i64 = 1000;
 /// Upper bound on how late a caller learns that an execution expired.
 const DUTIES: Duties<'_> = Duties { names: &["expire"], period: Duration::from_secs(5) };
 
-pub(super) async fn expire(worker: Arc<Worker>) {
+pub(crate) async fn expire(worker: Arc<Worker>) {
     loop {
         DUTIES.turns(&worker).await;
         let over = DUTIES.over(&worker);

@@ -33,7 +33,7 @@ enum Left {
 }
 
 /// Fires on time by a timer of this process, and at every poll interval what it did not hear of.
-pub(super) async fn fire_schedules(worker: Arc<Worker>) {
+pub(crate) async fn fire_schedules(worker: Arc<Worker>) {
     let mut unreadable = HashSet::new();
     let mut thought_due = None;
     loop {

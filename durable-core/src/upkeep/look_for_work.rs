@@ -7,7 +7,7 @@ use crate::store::executions;
 use crate::worker::Worker;
 
 /// Makes each queue with pending executions claim, and has parents told.
-pub(super) async fn look_for_work(worker: Arc<Worker>) {
+pub(crate) async fn look_for_work(worker: Arc<Worker>) {
     loop {
         if let Err(error) = look(&worker).await {
             tracing::debug!(%error, "cannot look for work; trying again at the next poll");

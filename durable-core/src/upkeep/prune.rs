@@ -29,7 +29,7 @@ struct Kept {
     age: Duration,
 }
 
-pub(super) async fn prune(worker: Arc<Worker>) {
+pub(crate) async fn prune(worker: Arc<Worker>) {
     let kept = kept(&worker);
     let names: Vec<&str> = kept.iter().map(|kept| kept.duty.as_str()).collect();
     if names.is_empty() {
