@@ -11,6 +11,7 @@ mod fork;
 mod handle;
 mod list;
 mod page;
+mod pause;
 mod prune;
 mod publish;
 mod queue;
@@ -25,7 +26,6 @@ mod workers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -35,7 +35,7 @@ use crate::ids::ExecutionId;
 use crate::model::{Delivery, Execution, ExecutionDetails};
 use crate::payload;
 use crate::store::messages::{self, Message};
-use crate::store::{self, Store, executions, forks, look};
+use crate::store::{self, Store, look};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
@@ -128,28 +128,6 @@ impl Durable {
         let sent = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
         self.engine.signals.affected(&sent.effect);
         Ok(sent.delivery)
-    }
-
-    /// Has an execution go no further until it is resumed; returns since when. Nobody claims it, and one that runs stops at its
-    /// next step or wait. What it waits for is still received, and its time goes on to run. Pausing twice is no error; cancelling
-    /// and rolling back need no resume.
-    ///
-    /// # Errors
-    /// `Finished` when it came too late, `NotFound` for an unknown execution.
-    pub async fn pause(&self, id: ExecutionId) -> Result<DateTime<Utc>> {
-        let paused_at = self.run("pause an execution", |pool| forks::pause(self.store(), pool, id)).await?;
-        self.engine.signals.paused();
-        Ok(paused_at)
-    }
-
-    /// Lets an execution go on that was paused, or that was stopped because its code did not fit its journal.
-    ///
-    /// # Errors
-    /// `Finished` when it is neither paused nor stopped, `NotFound` for an unknown execution.
-    pub async fn resume(&self, id: ExecutionId) -> Result<()> {
-        let queue = self.run("resume an execution", |pool| executions::resume(self.store(), pool, id)).await?;
-        self.engine.signals.queued(&queue);
-        Ok(())
     }
 
     /// An execution with its steps, their attempts, what undid them, its waits and its children.
