@@ -13,9 +13,10 @@ use crate::clock;
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key, checked_time_to_live};
+use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
+use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::registry::Registry;
 use crate::store::schedules::{self, Definition};
 use crate::store::{self, Patience, Store};
@@ -43,11 +44,8 @@ struct Changes {
     rule: Option<String>,
     timezone: Option<String>,
     input: Option<Result<Payload>>,
-    concurrency_key: Option<Option<String>>,
-    time_to_live: Option<Option<Duration>>,
     version: Option<u32>,
-    queue: Option<String>,
-    priority: Option<i16>,
+    options: StartOptions,
     starts_at: Option<Option<DateTime<Utc>>>,
     ends_at: Option<Option<DateTime<Utc>>>,
     jitter: Option<Duration>,
@@ -75,35 +73,18 @@ impl PutSchedule<'_> {
         self
     }
 
-    /// With which others its executions are counted, where keys are limited; by default what the workflow makes of the input that the
-    /// schedule is made with, and none for a workflow that is given by its name.
+    start_setters!(queue, priority, time_to_live);
+
+    /// The concurrency key of the executions it starts. Default: the key that the workflow makes from the schedule's input; none for
+    /// a schedule that was created with the name of its workflow, or with `None`. 1 to 1000 bytes.
     pub fn concurrency_key(mut self, key: impl Into<Option<String>>) -> Self {
-        self.changes.concurrency_key = Some(key.into());
+        self.changes.options.concurrency_key = Some(key.into());
         self
     }
 
-    /// How long its executions may wait to begin before they expire; the workflow's own `time_to_live` by default, and without end for a
-    /// workflow that is given by its name. `None` for without end.
-    pub fn time_to_live(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.changes.time_to_live = Some(time.into());
-        self
-    }
-
-    /// The version of the workflow that it starts.
+    /// The version of the workflow to start. Default: the version of the type; 1 for a workflow that is given by its name.
     pub fn version(mut self, version: u32) -> Self {
         self.changes.version = Some(version);
-        self
-    }
-
-    /// The queue that it starts executions in; the workflow's own by default.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.changes.queue = Some(queue.into());
-        self
-    }
-
-    /// The priority of its executions, higher is claimed first; 0 by default.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.changes.priority = Some(priority);
         self
     }
 
@@ -143,10 +124,14 @@ impl PutSchedule<'_> {
         self
     }
 
-    /// Makes it disabled, if it is new; see [`Durable::enable_schedule`].
+    /// Creates the schedule disabled; a schedule that exists stays as it is. See [`Durable::enable_schedule`].
     pub fn disabled(mut self) -> Self {
         self.disabled = true;
         self
+    }
+
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.changes.options
     }
 }
 
@@ -162,17 +147,18 @@ impl Changes {
         if let Some(input) = &self.input {
             definition.input = input.as_ref().map_err(|error| Error::from_failure(error.failure().clone()))?.clone();
         }
-        if let Some(key) = &self.concurrency_key {
-            definition.concurrency_key = key.clone().map(checked_concurrency_key).transpose()?;
-        }
-        if let Some(time) = self.time_to_live {
-            definition.time_to_live = time.map(checked_time_to_live).transpose()?;
-        }
-        if let Some(queue) = &self.queue {
-            definition.queue.clone_from(queue);
-        }
+        let defaults = Defaults {
+            queue: &definition.queue,
+            priority: definition.priority,
+            concurrency_key: definition.concurrency_key.take(),
+            time_to_live: definition.time_to_live,
+        };
+        let start = self.options.clone().check(format_args!("schedule `{}`", definition.name), defaults)?;
+        definition.queue = start.queue;
+        definition.priority = start.priority;
+        definition.concurrency_key = start.concurrency_key;
+        definition.time_to_live = start.time_to_live;
         definition.version = self.version.map_or(definition.version, u32::cast_signed);
-        definition.priority = self.priority.unwrap_or(definition.priority);
         definition.starts_at = self.starts_at.unwrap_or(definition.starts_at);
         definition.ends_at = self.ends_at.unwrap_or(definition.ends_at);
         definition.jitter = self.jitter.unwrap_or(definition.jitter);
