@@ -1,4 +1,4 @@
-//! Describes an engine and starts it.
+//! Describes an engine and checks the description.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use crate::worker::WorkerOptions;
 /// |---|---|
 /// | `database_url` or `connect_options` | required |
 /// | `schema` | `durable` |
-/// | `register` | no workflow: a pure client |
-/// | `observe` | nobody looks on |
+/// | `register` | no workflow: a client only |
+/// | `observe` | no observer |
 /// | `telemetry` | traces end at the borders of the process |
 /// | `measure_every` | the gauges of the database are not read |
 /// | `queue` | the queues of the registered workflows and of their steps, 100 slots each |
 /// | `version` | none |
-/// | `queue_limits` | the limits that queues have already |
+/// | `queue_limits` | limits stay as they are |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
 /// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
@@ -39,7 +39,23 @@ use crate::worker::WorkerOptions;
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
 /// | `operation_timeout` | 30 s |
-/// | `retention` | what has ended is kept for ever |
+/// | `retention` | executions are kept for ever |
+///
+/// ```no_run
+/// # use durable::prelude::*;
+/// # struct Ship;
+/// # #[workflow(queue = "parcels")] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+/// # async fn example() -> Result<()> {
+/// let worker = Durable::builder()
+///     .database_url("postgres://localhost/shop")
+///     .register(Ship)
+///     .queue("parcels", 20)
+///     .version(env!("CARGO_PKG_VERSION"))
+///     .retention(days(30))
+///     .start()
+///     .await?;
+/// # drop(worker); Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "an engine does nothing until it is started"]
 pub struct Builder {
@@ -114,33 +130,43 @@ impl Builder {
         self
     }
 
-    /// The database, as options of sqlx.
+    /// The database, as connect options of sqlx.
     pub fn connect_options(mut self, options: PgConnectOptions) -> Self {
         self.address = Some(Ok(Address::new(options)));
         self
     }
 
-    /// The schema that holds this instance's tables; another schema is another instance, which shares nothing with this one.
+    /// The schema of this instance's tables; `durable` by default. Two schemas are two instances, which share nothing.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();
         self
     }
 
-    /// Works on a queue, running up to `concurrency` of its executions at once. Without any call the queues of the registered
-    /// workflows, and of their steps, are worked on.
+    /// Works on a queue and runs up to `concurrency` of its executions at the same time. Without any call, the engine works on the queues
+    /// of the registered workflows and of their steps, with 100 slots each.
     pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
         self.queues.push((name.into(), concurrency));
         self
     }
 
-    /// Limits a queue over all workers, when this engine starts; what it says here is written where it is not so already, and the
-    /// engine that starts last decides. [`Durable::queue`] changes limits while workers run.
+    /// Sets a queue's limits across all workers. They are written at start-up if they differ; if engines disagree, the last one to start
+    /// wins. [`Durable::queue`] changes limits while workers run.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// use durable::QueueLimits;
+    /// # async fn example(builder: durable::Builder) -> Result<()> {
+    /// // No more than 20 mails at the same time, and no more than 100 a minute, over all processes.
+    /// let limits = QueueLimits::default().concurrency(20).rate(100, minutes(1));
+    /// let durable = builder.queue_limits("mails", limits).start().await?;
+    /// # drop(durable); Ok(()) }
+    /// ```
     pub fn queue_limits(mut self, name: impl Into<String>, limits: QueueLimits) -> Self {
         self.limits.push((name.into(), limits));
         self
     }
 
-    /// Registers a workflow, with the fields its steps need. Several versions of one workflow may be registered.
+    /// Registers a workflow, with the fields that its steps need. Several versions of one workflow may be registered.
     pub fn register<W: Workflow>(mut self, workflow: W) -> Self {
         if let Err(error) = self.registry.register(workflow) {
             self.refused.get_or_insert(error);
@@ -150,85 +176,90 @@ impl Builder {
         self
     }
 
-    /// Tells an observer what executions do in this process; see [`observer`](crate::observer). Several are told, and asked
-    /// for consent, in the order of these calls.
+    /// Registers an observer, which is called for what executions do in this process; see [`observer`](crate::observer). Several observers
+    /// are called, and asked for consent, in the order in which they were registered.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
         self
     }
 
-    /// Lets traces cross the borders of processes: what is started continues the trace of its starter, on every worker that has
-    /// this, too. `OpenTelemetry` of the feature `opentelemetry` is what most give; see [`telemetry`](crate::telemetry).
+    /// Carries traces across processes: an execution continues the trace of its starter on every worker that has this option, too. Most
+    /// applications give `OpenTelemetry` of the feature `opentelemetry`; see [`telemetry`](crate::telemetry).
     pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
         self.tracing = Tracing::through(propagation);
         self
     }
 
-    /// Reads the gauges of the database that often for the metrics of this process: how full queues are, how many questions are
-    /// open, what vacuum has before it. They are the same whoever reads them, so one process of a fleet is enough; a pure client
-    /// will do. A read looks at everything that is pending: with a million of them, ask for minutes rather than seconds.
+    /// Reads the gauges of the database at this interval, for the metrics of this process: how full queues are, how many questions are
+    /// open, how much vacuum has to do. Every process reads the same values, so it is enough if one process of a fleet reads them, for
+    /// example a client without workflows. A read counts everything that is pending: with a million pending executions, choose
+    /// minutes rather than seconds. Above zero.
     pub fn measure_every(mut self, interval: Duration) -> Self {
         self.measure_every = Some(interval);
         self
     }
 
-    /// Which release of the application this is, for people who look at the workers: often `env!("CARGO_PKG_VERSION")`.
+    /// The release of the application, shown to people who list the workers; often `env!("CARGO_PKG_VERSION")`.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// How long a silent worker keeps its executions, 500 ms to a day. After that another worker takes them over.
+    /// How long a worker that sends no heartbeat keeps its executions, 500 ms to a day; 15 s by default. Then another worker takes them
+    /// over.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How often to look for work that no notification announced.
+    /// How often to look for work that no notification announced; 1 s by default, above zero.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self
     }
 
-    /// Most connections in the pool, 1 or more; busy tasks keep one each if there are enough. Up to two more are opened while
-    /// something large is written or another transaction holds locks.
+    /// Most connections in the pool, 1 or more; 10 by default. If there are enough, each busy task keeps one. Up to two more are opened
+    /// while something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Most connections for transactional steps, 1 or more: each holds one from its beginning to its commit, and others wait.
-    /// They are opened when they are needed, beside those of the pool, and with the database's own settings.
+    /// Most connections for transactional steps, 1 or more; 5 by default. Each such step holds a connection from its beginning to its
+    /// commit, and further steps wait for one. These connections are opened when they are needed, in addition to the pool, and have the
+    /// database's own settings.
     pub fn transaction_connections(mut self, connections: u32) -> Self {
         self.transaction_connections = connections;
         self
     }
 
-    /// How often an execution may be claimed without coming to rest before it counts as one that kills its workers, and fails.
+    /// How often an execution may be claimed in a row without being parked or ending; 10 by default, 1 or more. Beyond this number the
+    /// execution is assumed to kill its workers, and fails with an error of the kind [`Poisoned`](ErrorKind::Poisoned).
     pub fn max_claims(mut self, claims: u16) -> Self {
         self.max_claims = i16::try_from(claims).unwrap_or(i16::MAX);
         self
     }
 
-    /// How many parked executions stay in memory, so that waking them needs no replay; 0 for none.
+    /// How many parked executions stay in memory, so that they go on without a replay; 1000 by default, 0 for none.
     pub fn cached_executions(mut self, executions: usize) -> Self {
         self.cached_executions = executions;
         self
     }
 
-    /// How long a client call waits for a database that does not answer. What executions write is tried without end.
+    /// How long a client call waits for a database that does not answer; 30 s by default. Writes of running executions are repeated
+    /// without limit.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
     }
 
-    /// Deletes executions of the workflows registered here when they ended longer ago than this, with their journals, unless
-    /// `#[workflow(retention = "30d")]` says another time for theirs; above zero. By default nothing is deleted.
+    /// Deletes executions of the registered workflows, with their journals, once they ended longer ago than this. Default: they are kept
+    /// for ever. Above zero; `#[workflow(retention = "30d")]` sets another time for one workflow.
     ///
-    /// One worker of all that know a workflow looks every ten minutes, and deletes in batches, as [`Durable::prune`] does: a child
-    /// stays as long as anybody above it has not ended that long ago, and a parent as long as a child of its own goes on. What took
-    /// over an hour is found once a day. What schedules of these workflows fired is forgotten after the same time and, where
-    /// this option is given, so are keys of publications: what is published under one then is published again.
+    /// Every ten minutes one of the workers that know a workflow deletes in batches, as [`Durable::prune`] does. A child stays until every
+    /// execution above it has ended that long ago, and a parent stays until its own children have ended. If a pass takes over an hour, the
+    /// next one is a day later. Records of the firings of these workflows' schedules are deleted after the same time. This option, but not
+    /// the option of a workflow, also deletes the keys of publications: what is published under such a key then is published again.
     pub fn retention(mut self, time: Duration) -> Self {
         self.retention = Some(time);
         self
@@ -237,10 +268,10 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense, a pooler in transaction mode, and a database in another encoding than
-    /// UTF-8. `Schema` for a schema that is missing, older, or newer and no longer for this library, with the command to run.
-    /// `Database`, at once, when the server refuses the role, its password or the name of the database, and `Unavailable` when
-    /// the server does not answer, or is read-only, for the whole operation timeout; both errors name the server and the role.
+    /// `Invalid` for an option that makes no sense, for a pooler in transaction mode, and for a database that is not in UTF-8. `Schema`
+    /// for a schema that is missing, older, or so new that it no longer serves this library; the error names the command to run.
+    /// `Database`, at once, if the server refuses the role, its password or the name of the database. `Unavailable` if the server does
+    /// not answer, or is read-only, for the whole operation timeout. The last two name the server and the role.
     pub async fn start(self) -> Result<Durable> {
         let Checked { address, schema, queues } = self.check()?;
         self.warn_of_unserved(&queues);

@@ -1,4 +1,4 @@
-//! Starts executions: in the lane that concurrent callers share, handed to this process where it has a slot free.
+//! Starts executions, through the lane that concurrent callers share. If this process has a free slot, it runs the execution at once.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -271,9 +271,21 @@ fn checked_version(workflow: &str, version: u32) -> Result<i32> {
 impl Durable {
     /// Starts an execution of `W`; await the returned builder, after options such as `.key("order-42")`.
     ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let handle = durable.start::<Ship>(42).key("order-42").priority(5).delay(hours(1)).await?;
+    /// println!("started {}", handle.id());
+    /// let parcel = handle.result().await?;
+    /// # drop(parcel); Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// `Payload` when the input cannot be stored, `Conflict` when the key belongs to an execution with another input,
-    /// `Unavailable` when the database does not answer in time.
+    /// `Payload` if the input cannot be stored, `Conflict` if the key belongs to an execution with another input, `Invalid` for an option
+    /// that makes no sense and for a workflow that is not registered in a process that has workflows, `Unavailable` if the database does
+    /// not answer in time.
     pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
         Start::new(self, Definition::of::<W>(&input), encoded::<W>(&input))
     }
