@@ -1,4 +1,4 @@
-//! Makes schedules and changes them.
+//! Creates schedules and changes them.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -27,7 +27,8 @@ const LONGEST_NAME: usize = 500;
 /// Longest jitter and longest window: beyond it, no due time of now is meant.
 const LONGEST_DELAY: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-/// A schedule to be made or changed; await it. See [`Durable::schedule`] and [`Durable::update_schedule`].
+/// A schedule to create or change; await it for the [`Schedule`] as it is then. See [`Durable::schedule`] and
+/// [`Durable::update_schedule`].
 #[must_use = "a schedule is not made or changed before it is awaited"]
 pub struct PutSchedule<'durable> {
     durable: &'durable Durable,
@@ -55,19 +56,19 @@ struct Changes {
 }
 
 impl PutSchedule<'_> {
-    /// When it fires: a cron expression, or an interval such as `every 15m`.
+    /// The times at which it is due: a cron expression such as `0 9 * * MON-FRI`, or an interval such as `every 15m`.
     pub fn rule(mut self, rule: impl Into<String>) -> Self {
         self.changes.rule = Some(rule.into());
         self
     }
 
-    /// The time zone of the cron expression, by its name in the IANA database; `UTC` by default.
+    /// The time zone of the cron expression, by its IANA name such as `Europe/Berlin`; `UTC` by default.
     pub fn timezone(mut self, name: impl Into<String>) -> Self {
         self.changes.timezone = Some(name.into());
         self
     }
 
-    /// The input of its executions, which the workflow must be able to decode.
+    /// The input of its executions. The workflow must be able to decode it.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
         self.changes.input = Some(payload::encode(&format!("the input of schedule `{}`", self.name), input));
         self
@@ -88,37 +89,38 @@ impl PutSchedule<'_> {
         self
     }
 
-    /// Does not fire before this time, and an interval is counted from it. By default, and with `None`, it fires from now on.
+    /// The time before which it does not fire, and from which an interval counts. Default, and with `None`: it fires from now on.
     pub fn starts_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
         self.changes.starts_at = Some(time.into());
         self
     }
 
-    /// Does not fire after this time. By default, and with `None`, it never ends.
+    /// The time after which it does not fire. Default, and with `None`: it never ends.
     pub fn ends_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
         self.changes.ends_at = Some(time.into());
         self
     }
 
-    /// Puts each start off by up to this long, by chance, so that schedules of one time do not all start at once; zero by default.
+    /// Delays each start by a random time of up to this length, so that schedules with equal due times do not all start at once; zero by
+    /// default, ten years at most.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.changes.jitter = Some(jitter);
         self
     }
 
-    /// What becomes of due times at which no worker was there; [`Missed::One`] by default.
+    /// What happens to due times at which no worker ran; [`Missed::One`] by default.
     pub fn missed(mut self, missed: Missed) -> Self {
         self.changes.missed = Some(missed);
         self
     }
 
-    /// What becomes of due times at which an earlier execution has not ended; [`Overlap::Allow`] by default.
+    /// What happens at a due time if an earlier execution has not ended; [`Overlap::Allow`] by default.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.changes.overlap = Some(overlap);
         self
     }
 
-    /// Disables it when it is due after so many executions in a row have failed, 1 or more; by default, and with `None`, never.
+    /// Disables the schedule at a due time if this many executions in a row have failed, 1 or more. Default, and with `None`: never.
     pub fn max_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.changes.max_failures = Some(failures.into());
         self
@@ -252,10 +254,12 @@ impl fmt::Debug for PutSchedule<'_> {
 }
 
 impl Durable {
-    /// Makes a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such
-    /// as `.timezone("Europe/Berlin")`. Where there is a schedule of that name it is changed, if it differs: applications call this
-    /// at every start, and what they leave out is as by default; [`update_schedule`](Self::update_schedule) changes a part. Whether it is
-    /// enabled, and the next due time of a rule that is the same, stay.
+    /// Creates a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such as
+    /// `.timezone("Europe/Berlin")`.
+    ///
+    /// If a schedule of that name exists and differs, it is changed, and options that are left out get their defaults: so an application
+    /// can call this at every start. To change single options, call [`update_schedule`](Self::update_schedule). Two things stay as they
+    /// are: whether the schedule is enabled and, if the rule is the same, its next due time.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -272,8 +276,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a rule, a time zone or an option that makes no sense, and for a workflow that is not registered in a process
-    /// that has workflows; `Payload` for an input that cannot be stored.
+    /// `Invalid` for a rule, a time zone or an option that makes no sense, and for a workflow that is not registered in a process that
+    /// has workflows; `Payload` for an input that cannot be stored.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
         let encoded = payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), &input);
@@ -283,9 +287,9 @@ impl Durable {
         put.time_to_live(W::TIME_TO_LIVE)
     }
 
-    /// As [`schedule`](Self::schedule), for a workflow whose type is not at hand, by its name: version 1, in the queue `default`,
-    /// unless `.version(…)` and `.queue(…)` say otherwise. Whether there is such a workflow is not known here; without a worker
-    /// that knows it, its executions wait.
+    /// Like [`schedule`](Self::schedule), for a workflow that is given by its name: version 1, in the queue `default`, unless `.version(…)`
+    /// and `.queue(…)` are given. It is not checked whether there is such a workflow; without a worker that knows the workflow, its
+    /// executions wait.
     ///
     /// # Errors
     /// As for [`schedule`](Self::schedule).
@@ -300,8 +304,15 @@ impl Durable {
         self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
     }
 
-    /// Changes a schedule; await the returned builder after what is to change, such as `.rule("every 15m")`. The rest stays. What
-    /// the code declares comes back at the next start of a worker.
+    /// Changes a schedule; await the returned builder after the options to change. The other options stay. A schedule that the code
+    /// declares is as declared again after the next start of a worker.
+    ///
+    /// ```no_run
+    /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {
+    /// let schedule = durable.update_schedule("report for sales").rule("every 15m").await?;
+    /// println!("due next at {:?}", schedule.next_due_at);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule, `Invalid` and `Payload` as for [`schedule`](Self::schedule).

@@ -1,4 +1,4 @@
-//! Children: executions that an execution starts, and waits for or leaves to themselves.
+//! Children: executions that an execution starts, and waits for or not.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -19,32 +19,32 @@ use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitK
 use crate::payload;
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 
-/// A child that is started and waited for; see [`Context::child`](super::Context::child).
+/// A child to start and wait for; await it for the child's output. See [`Context::child`](super::Context::child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWait<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and the output is `None`.
+/// A wait for a child with a timeout: then the child is cancelled, and the output is `None`.
 #[must_use = "a child is not started before it is awaited"]
 pub struct TimedChildWait<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and this output takes the place of its own.
+/// A wait for a child with a timeout: then the child is cancelled, and a default takes the place of its output.
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWaitOr<W: Workflow> {
     call: ChildCall<W>,
     otherwise: W::Output,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and the wait fails.
+/// A wait for a child with a timeout: then the child is cancelled, and the wait fails.
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWaitOrFail<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is started and not waited for; see [`Context::start_child`](super::Context::start_child).
+/// A child to start without waiting; await it for the child's id. See [`Context::start_child`](super::Context::start_child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct StartChild<W: Workflow> {
     call: ChildCall<W>,
@@ -221,7 +221,7 @@ impl<W: Workflow> ChildWait<W> {
 
     start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
 
-    /// Waits at most that long by the database's clock, then cancels the child; the output becomes an `Option`.
+    /// Waits at most this long by the database's clock, then cancels the child. The output becomes an `Option`.
     pub fn timeout(mut self, timeout: Duration) -> TimedChildWait<W> {
         self.call.waiting.set_due(Due::After(timeout));
         TimedChildWait { call: self.call }
@@ -233,12 +233,12 @@ impl<W: Workflow> ChildWait<W> {
 }
 
 impl<W: Workflow> TimedChildWait<W> {
-    /// Fails with an error of kind [`TimedOut`](ErrorKind::TimedOut) when the time is over.
+    /// Fails with an error of the kind [`TimedOut`](ErrorKind::TimedOut) if the timeout passes first.
     pub fn or_fail(self) -> ChildWaitOrFail<W> {
         ChildWaitOrFail { call: self.call }
     }
 
-    /// Goes on with this output when the time is over.
+    /// Continues with this output if the timeout passes first.
     pub fn or(self, otherwise: W::Output) -> ChildWaitOr<W> {
         ChildWaitOr { call: self.call, otherwise }
     }
