@@ -1,4 +1,4 @@
--- duties/finish: say that duty $2 was done to its end, as it was taken at $3.
+-- duties/finish: upkeep: say that duty $2 was done to its end, as it was taken at $3.
 update durable.duties
 set done_at = $3
 where shard = $1

@@ -1,4 +1,4 @@
--- duties/take: have worker $3 do those of the duties $2 that are due, and nobody else for $4 seconds; one row for each of them.
+-- duties/take: upkeep: have worker $3 do those of the duties $2 that are due, and nobody else for $4 seconds; one row for each of them.
 with now as materialized (
     select at from durable.present
 ),

@@ -1,4 +1,4 @@
--- executions/held: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way; at least one row.
+-- executions/held: read: claim anew what worker $2 holds besides $3 at epochs $4, as where the answer to a claim was lost on the way; at least one row.
 with fence as materialized (
     select worker_id
     from durable.workers

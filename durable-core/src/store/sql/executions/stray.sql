@@ -1,4 +1,4 @@
--- executions/stray: those of $3 that worker $2 believes to hold at epochs $4 and does not (cancelled ones, for the most part), and those that are paused.
+-- executions/stray: read: those of $3 that worker $2 believes to hold at epochs $4 and does not (cancelled ones, for the most part), and those that are paused.
 select held.execution_id, mine.execution_id is not null as paused
 from unnest($3::uuid[], $4::int4[]) as held (execution_id, epoch)
 left join durable.executions as mine

@@ -1,4 +1,4 @@
--- workers/beat: extend the lease of worker $2, late or not, unless it was declared lost, and write its troubles; tells the time.
+-- workers/beat: upkeep: extend the lease of worker $2, late or not, unless it was declared lost, and write its troubles; tells the time.
 -- Its runtime has not answered for $6 seconds, and the code of executions $7 does not return.
 with now as materialized (
     select present.at, set_config('synchronous_commit', 'off', true)
