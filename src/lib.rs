@@ -50,8 +50,8 @@
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
 //! - [`Durable`] is the client: it starts, lists, pauses, cancels and retries executions, and sends them events and answers.
 //! - [`observer`] lets your code watch executions and refuse a step.
-//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules, telemetry, and
-//!   keeping house.
+//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules,
+//!   telemetry, and keeping house.
 //! - [`migrate`] creates the schema and keeps it up to date.
 
 pub use durable_core::calendar;

@@ -59,10 +59,10 @@ use watchdog::Watchdog;
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long [`Durable::shutdown`] waits for observers to be told what just ended; only one that hangs takes so long.
+/// How long [`Durable::shutdown`] waits for observers to receive the last calls; only an observer that hangs takes this long.
 const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long [`Durable::shutdown`] waits for other processes to be told what happened here; they look for themselves anyway.
+/// How long [`Durable::shutdown`] waits until the last notices to other processes are sent; they poll anyway.
 const LAST_NOTICES_LIMIT: Duration = Duration::from_secs(2);
 
 /// The engine in this process. It is always a client, and also a worker if workflows are registered. Clones share one engine.
@@ -129,8 +129,8 @@ impl Durable {
         StartMany::new(self, inputs.into_iter().collect())
     }
 
-    /// A handle to an execution of `W` that was started earlier, in this process or another. It asks the database nothing: an unknown
-    /// id is noticed when the handle is used.
+    /// A handle to an execution of `W` that was started earlier, in this process or another. It asks the database nothing: an
+    /// unknown id is noticed when the handle is used.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -144,8 +144,8 @@ impl Durable {
         ExecutionHandle::new(self.clone(), id)
     }
 
-    /// Sends an event to an execution. The event is kept until a wait takes it, so it may come before, during or after the wait. The
-    /// returned [`Delivery`] says whether a wait has taken it; if not, it names the events that the execution waits for now.
+    /// Sends an event to an execution. The event is kept until a wait takes it, so it may come before, during or after the wait.
+    /// The returned [`Delivery`] says whether a wait has taken it; if not, it names the events that the execution waits for now.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -156,8 +156,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose deadline has passed, `Payload` for a
-    /// payload that cannot be stored.
+    /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose deadline has passed, `Payload`
+    /// for a payload that cannot be stored.
     pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<Delivery> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
@@ -195,8 +195,8 @@ impl Durable {
     }
 
     /// Shuts down in order: claims nothing more, gives running steps 30 seconds to end, and returns the other executions to their
-    /// queues, where other workers take them at once. A client without workflows should shut down, too: otherwise workers may find what
-    /// it started only at their next poll.
+    /// queues, where other workers take them at once. A client without workflows should shut down, too: otherwise workers may
+    /// find what it started only at their next poll.
     pub async fn shutdown(&self) -> Result<()> {
         self.shutdown_within(SHUTDOWN_LIMIT).await
     }
@@ -237,8 +237,8 @@ impl Durable {
 
     /// Works until the process receives SIGTERM or Ctrl-C, then shuts down in order.
     ///
-    /// A thread outside the runtime receives the signals. If the runtime does not answer within 30 seconds, or if code that does not
-    /// return keeps its threads after the shutdown, the process ends with exit code 70.
+    /// A thread outside the runtime receives the signals. If the runtime does not answer within 30 seconds, or if code that does
+    /// not return keeps its threads after the shutdown, the process ends with exit code 70.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -46,8 +46,8 @@ use scope::Scope;
 
 /// What `run` asks the engine for: sleeps, events, answers, children, the time.
 ///
-/// Every call takes its journal key when it is made, so calls must be made in the same order at every replay: await one before you
-/// make the next, or use [`join!`](crate::join). A `Context` cannot be cloned or kept beyond `run`.
+/// Every call takes its journal key when it is made, so calls must be made in the same order at every replay: await one before
+/// you make the next, or use [`join!`](crate::join). A `Context` cannot be cloned or kept beyond `run`.
 #[derive(Debug)]
 pub struct Context {
     root: Arc<Scope>,
@@ -68,14 +68,14 @@ impl Context {
         self.root.run.id
     }
 
-    /// The due time for which a schedule started this execution; `None` without a schedule. A nightly report takes the day to report on from
-    /// here rather than from [`now`](Self::now), because it may run late, or make up for a night that was missed.
+    /// The due time for which a schedule started this execution; `None` without a schedule. A nightly report takes the day to
+    /// report on from here rather than from [`now`](Self::now), because it may run late, or make up for a night that was missed.
     pub fn scheduled_for(&self) -> Option<DateTime<Utc>> {
         self.root.run.scheduled_for
     }
 
-    /// Sleeps for this long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time even if the
-    /// process that put it to sleep is gone.
+    /// Sleeps for this long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time even
+    /// if the process that put it to sleep is gone.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -92,8 +92,8 @@ impl Context {
         Sleep::new(&self.scope(), Due::At(time))
     }
 
-    /// Waits for an event of this name and takes it. Events of a name are taken in the order in which they were sent, each once, including
-    /// those sent before the wait began. Waiting twice takes two events.
+    /// Waits for an event of this name and takes it. Events of a name are taken in the order in which they were sent, each once,
+    /// including those sent before the wait began. Waiting twice takes two events.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -107,7 +107,8 @@ impl Context {
         EventWait::event(&self.scope(), name)
     }
 
-    /// Waits for the first of several events and takes it; returns its name and its payload. The other events stay for later waits.
+    /// Waits for the first of several events and takes it; returns its name and its payload. The other events stay for later
+    /// waits.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -122,7 +123,8 @@ impl Context {
         EventWait::any(&self.scope(), names.into_iter().map(Into::into).collect())
     }
 
-    /// Waits for all of several events; returns the payloads by name. With `.timeout(…)` it returns a status for each name instead.
+    /// Waits for all of several events; returns the payloads by name. With `.timeout(…)` it returns a status for each name
+    /// instead.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -139,8 +141,8 @@ impl Context {
         AllWait::new(&self.scope(), names.into_iter().map(Into::into).collect())
     }
 
-    /// Waits for the next publication to a topic; with `.correlation(key)`, for the next with this key. A publication before the wait is not
-    /// received. See [`Durable::publish`](crate::client::Durable::publish).
+    /// Waits for the next publication to a topic; with `.correlation(key)`, for the next with this key. A publication before the
+    /// wait is not received. See [`Durable::publish`](crate::client::Durable::publish).
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -152,8 +154,8 @@ impl Context {
         EventWait::topic(&self.scope(), topic)
     }
 
-    /// Asks a person for a value of type `T` and waits for the answer. The JSON Schema of `T` is stored with the question. An answer that
-    /// does not fit it is refused, and the question stays open.
+    /// Asks a person for a value of type `T` and waits for the answer. The JSON Schema of `T` is stored with the question. An
+    /// answer that does not fit it is refused, and the question stays open.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -209,8 +211,8 @@ impl Context {
         InputWait::number(&self.scope(), name)
     }
 
-    /// Starts an execution of another workflow and waits for its output. The child and the wait for it are created in one statement, once,
-    /// however often this execution is replayed. If this execution is cancelled, so is the child.
+    /// Starts an execution of another workflow and waits for its output. The child and the wait for it are created in one
+    /// statement, once, however often this execution is replayed. If this execution is cancelled, so is the child.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -223,15 +225,15 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// The child's error if it did not complete, `Conflict` if its key belongs to another execution, `Invalid` for an option that makes no
-    /// sense, and if this process works on the child's queue but does not know its workflow.
+    /// The child's error if it did not complete, `Conflict` if its key belongs to another execution, `Invalid` for an option that
+    /// makes no sense, and if this process works on the child's queue but does not know its workflow.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn child<W: Workflow>(&self, input: W::Input) -> ChildWait<W> {
         ChildWait::new(&self.scope(), &input)
     }
 
-    /// Starts an execution of another workflow without waiting for its end; returns its id. If this execution is cancelled, so is the
-    /// child, unless it is detached.
+    /// Starts an execution of another workflow without waiting for its end; returns its id. If this execution is cancelled, so is
+    /// the child, unless it is detached.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -34,8 +34,8 @@
 //!
 //! All three are logged as warnings, with numbers, at most every ten seconds.
 //!
-//! Observers are for watching, not for bookkeeping. When a process dies, calls that are still to come are lost; what happens again
-//! after a crash, such as an attempt that was interrupted, is reported again. What must happen belongs in a step.
+//! Observers are for watching, not for bookkeeping. When a process dies, calls that are still to come are lost; what happens
+//! again after a crash, such as an attempt that was interrupted, is reported again. What must happen belongs in a step.
 
 mod complaints;
 mod log;
@@ -72,16 +72,16 @@ pub trait Observer: Send + Sync + 'static {
         let _ = execution;
     }
 
-    /// An attempt at a step is about to begin; it begins if every observer consents. If an observer refuses, the step's body is not called
-    /// and the execution is rolled back. A compensation ([`Direction::Rollback`]) cannot be refused: the answer is ignored. Not called
-    /// for steps that a replay finds in the journal.
+    /// An attempt at a step is about to begin; it begins if every observer consents. If an observer refuses, the step's body is
+    /// not called and the execution is rolled back. A compensation ([`Direction::Rollback`]) cannot be refused: the answer is
+    /// ignored. Not called for steps that a replay finds in the journal.
     fn before_step(&self, step: &StepBegins) -> Consent {
         let _ = step;
         Consent::Proceed
     }
 
-    /// An attempt has ended, or was interrupted because its result is no longer needed. Its outcome is not committed yet: if the process
-    /// dies now, the attempt is repeated.
+    /// An attempt has ended, or was interrupted because its result is no longer needed. Its outcome is not committed yet: if the
+    /// process dies now, the attempt is repeated.
     fn after_step(&self, step: &StepEnded) {
         let _ = step;
     }
@@ -106,8 +106,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = execution;
     }
 
-    /// An execution has ended without completing, and this is committed. Called in the process that ended it: the worker's process, or the
-    /// process of the client that cancelled it.
+    /// An execution has ended without completing, and this is committed. Called in the process that ended it: the worker's
+    /// process, or the process of the client that cancelled it.
     fn on_failure(&self, execution: &ExecutionFailed) {
         let _ = execution;
     }
@@ -147,16 +147,16 @@ pub(crate) struct Registered {
     each: Vec<(&'static str, Arc<dyn Observer>)>,
 }
 
-/// The observers of a process; nothing is made or sent when there are none.
+/// The observers of a process. Without observers nothing is allocated or sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Observers {
     watchers: Arc<[Watcher]>,
 }
 
-/// One execution, and who is told of it.
+/// One execution, and the observers that are called for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
-    /// `None` when nobody looks.
+    /// `None` without observers.
     told: Option<Arc<Told>>,
 }
 
@@ -171,7 +171,7 @@ impl Registered {
         self.each.push((std::any::type_name::<O>(), Arc::new(observer)));
     }
 
-    /// Gives each its thread; on a runtime of tokio.
+    /// Starts a thread for each observer. Must be called on a tokio runtime.
     pub(crate) fn start(self) -> Result<Observers> {
         let watchers: Result<Arc<[Watcher]>, std::io::Error> =
             self.each.into_iter().map(|(name, observer)| Watcher::start(name, observer, Limits::USUAL)).collect();
@@ -186,12 +186,12 @@ impl fmt::Debug for Registered {
 }
 
 impl Observers {
-    /// Whether nobody looks.
+    /// Whether there are no observers.
     pub(crate) fn is_empty(&self) -> bool {
         self.watchers.is_empty()
     }
 
-    /// What happens to this execution is told to them.
+    /// The observers of this execution.
     pub(crate) fn of(&self, id: ExecutionId, workflow: &str, version: u32) -> Observed {
         if self.is_empty() {
             return Observed { told: None };
@@ -209,7 +209,7 @@ impl Observers {
         self.watchers.iter().for_each(|watcher| watcher.tell(News::Answered(answer())));
     }
 
-    /// Waits until everything so far has been told, at most for `limit`.
+    /// Waits until the observers have received every call so far, at most for `limit`.
     pub(crate) async fn drain(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         for watcher in self.watchers.iter() {

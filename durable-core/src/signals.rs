@@ -1,4 +1,4 @@
-//! What one part of a process tells the others, and this process the rest: work is queued, a timer is set, an execution ended.
+//! Signals between the parts of a process and to other processes: work is queued, a timer is set, an execution ended.
 //!
 //! Signals only save time: every task that waits for a signal also looks for itself, at every poll interval. So nothing here
 //! touches the database, except the tasks that send and receive notices.
@@ -38,9 +38,9 @@ pub(crate) struct Signals {
     pub(crate) timer_set: Notify,
     /// Schedules were made or changed: when they are due should be looked at again.
     pub(crate) schedules_changed: Notify,
-    /// Somebody turned the clock: it should be read again.
+    /// The database's clock was turned: it should be read again.
     pub(crate) clock_read: Notify,
-    /// It was read again: whatever waits for a time should look.
+    /// The clock was read again: every task that waits for a time should look.
     pub(crate) clock_turned: Notify,
     pub(crate) results: Results,
     /// Executions were rolled back or paused: what this process holds should be compared with the database.
@@ -95,7 +95,7 @@ impl Signals {
         self.queues.values()
     }
 
-    /// How full each of them is.
+    /// How many slots of each queue are in use.
     pub(crate) fn slots_in_use(&self) -> Vec<QueueSlots> {
         let mut slots: Vec<QueueSlots> = self.queues().map(|slots| slots.details()).collect();
         slots.sort_unstable_by(|one, other| one.queue.cmp(&other.queue));
@@ -140,13 +140,13 @@ impl Signals {
         self.tell(Notice::SchedulesChanged);
     }
 
-    /// An execution ended here: for those who wait for it, here and elsewhere.
+    /// An execution ended here: answers the handles that wait for it, here and in other processes.
     pub(crate) fn finished(&self, finished: &Finished) {
         self.results.deliver(finished);
         self.tell(Notice::Finished(vec![finished.id]));
     }
 
-    /// Executions were ended from outside: whoever runs them should stop.
+    /// Executions were ended from outside: the workers that run them should stop.
     pub(crate) fn cancelled(&self, ids: Vec<ExecutionId>) {
         self.tell(Notice::Finished(ids.clone()));
         self.ended(ids);
@@ -168,7 +168,7 @@ impl Signals {
         let _ = self.to_runs.send(signal);
     }
 
-    /// A message arrived: for whoever claims the execution, or runs it.
+    /// A message arrived: the execution is to be claimed, or its run should look.
     pub(crate) fn affected(&self, effect: &Effect) {
         match effect {
             Effect::Woke(queue) => self.queued(queue),
@@ -196,13 +196,13 @@ impl Signals {
         }
     }
 
-    /// Executions were paused: whoever runs them should let go of them.
+    /// Executions were paused: the workers that run them should let go of them.
     pub(crate) fn paused(&self) {
         self.taken_back.notify_one();
         self.tell(Notice::Paused);
     }
 
-    /// Something is due then.
+    /// Something is due at this time.
     pub(crate) fn set_timer(&self, at: DateTime<Utc>) {
         let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
         if timer.is_none_or(|set| at < set) {
@@ -218,7 +218,7 @@ impl Signals {
     }
 
     fn tell(&self, notice: Notice) {
-        // After shutdown nobody is told; polling finds out.
+        // After a shutdown no notice is sent; other processes find out by polling.
         let _ = self.outgoing.send(notice);
     }
 }

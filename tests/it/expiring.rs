@@ -300,8 +300,7 @@ impl HastyWatch {
 async fn a_start_and_a_child_may_have_another_time_to_live_than_their_workflow() {
     let database = support::database().await;
     clock::freeze(&database).await;
-    let worker =
-        database.builder().register(HastyWatch).register(Alert::default()).queue("default", 5).start().await.unwrap();
+    let worker = database.builder().register(HastyWatch).register(Alert::default()).queue("default", 5).start().await.unwrap();
     let endless = worker.start::<Alert>("endless".to_owned()).time_to_live(None).await.unwrap();
     assert_eq!(endless.execution().await.unwrap().expires_at, None);
     let parent = worker.start::<HastyWatch>(()).await.unwrap();

@@ -140,11 +140,11 @@ impl<'durable> IntoFuture for PendingInputs<'durable> {
 }
 
 impl Durable {
-    /// Answers a question that an execution asks or will ask. If it asks several of this name, the oldest is answered. Await the returned
-    /// builder, after `.by("ada@example.com")` to record who answered.
+    /// Answers a question that an execution asks or will ask. If it asks several of this name, the oldest is answered. Await the
+    /// returned builder, after `.by("ada@example.com")` to record who answered.
     ///
-    /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the worker
-    /// puts the question back, and [`PendingInput::refusal`] has the reason.
+    /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the
+    /// worker puts the question back, and [`PendingInput::refusal`] has the reason.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -157,16 +157,16 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Payload` if the value does not fit the question's schema; the question stays open. `Conflict` if the question was answered already
-    /// or its deadline has passed. `NotFound` and `Finished` as for [`send_event`](Self::send_event).
+    /// `Payload` if the value does not fit the question's schema; the question stays open. `Conflict` if the question was
+    /// answered already or its deadline has passed. `NotFound` and `Finished` as for [`send_event`](Self::send_event).
     pub fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> ProvideInput<'_> {
         let payload = payload::encode(&format!("input `{name}`"), value);
         let message = payload.map(|payload| Message::new(id, name, payload));
         ProvideInput { durable: self, message, answered_by: None }
     }
 
-    /// Questions that wait for an answer, the nearest deadline first, a page at a time. Await the returned builder after filters such as
-    /// `.workflow("approve_expense")`.
+    /// Questions that wait for an answer, the nearest deadline first, a page at a time. Await the returned builder after filters
+    /// such as `.workflow("approve_expense")`.
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.

@@ -142,15 +142,15 @@ impl Builder {
         self
     }
 
-    /// Works on a queue and runs up to `concurrency` of its executions at the same time. Without any call, the engine works on the queues
-    /// of the registered workflows and of their steps, with 100 slots each.
+    /// Works on a queue and runs up to `concurrency` of its executions at the same time. Without any call, the engine works on
+    /// the queues of the registered workflows and of their steps, with 100 slots each.
     pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
         self.queues.push((name.into(), concurrency));
         self
     }
 
-    /// Sets a queue's limits across all workers. They are written at start-up if they differ; if engines disagree, the last one to start
-    /// wins. [`Durable::queue`] changes limits while workers run.
+    /// Sets a queue's limits across all workers. They are written at start-up if they differ; if engines disagree, the last one
+    /// to start wins. [`Durable::queue`] changes limits while workers run.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -176,24 +176,24 @@ impl Builder {
         self
     }
 
-    /// Registers an observer, which is called for what executions do in this process; see [`observer`](crate::observer). Several observers
-    /// are called, and asked for consent, in the order in which they were registered.
+    /// Registers an observer, which is called for what executions do in this process; see [`observer`](crate::observer). Several
+    /// observers are called, and asked for consent, in the order in which they were registered.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
         self
     }
 
-    /// Carries traces across processes: an execution continues the trace of its starter on every worker that has this option, too. Most
-    /// applications give `OpenTelemetry` of the feature `opentelemetry`; see [`telemetry`](crate::telemetry).
+    /// Carries traces across processes: an execution continues the trace of its starter on every worker that has this option,
+    /// too. Most applications give `OpenTelemetry` of the feature `opentelemetry`; see [`telemetry`](crate::telemetry).
     pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
         self.tracing = Tracing::through(propagation);
         self
     }
 
-    /// Reads the gauges of the database at this interval, for the metrics of this process: how full queues are, how many questions are
-    /// open, how much vacuum has to do. Every process reads the same values, so it is enough if one process of a fleet reads them, for
-    /// example a client without workflows. A read counts everything that is pending: with a million pending executions, choose
-    /// minutes rather than seconds. Above zero.
+    /// Reads the gauges of the database at this interval, for the metrics of this process: how full queues are, how many
+    /// questions are open, how much vacuum has to do. Every process reads the same values, so it is enough if one process of a
+    /// fleet reads them, for example a client without workflows. A read counts everything that is pending: with a million pending
+    /// executions, choose minutes rather than seconds. Above zero.
     pub fn measure_every(mut self, interval: Duration) -> Self {
         self.measure_every = Some(interval);
         self
@@ -205,8 +205,8 @@ impl Builder {
         self
     }
 
-    /// How long a worker that sends no heartbeat keeps its executions, 500 ms to a day; 15 s by default. Then another worker takes them
-    /// over.
+    /// How long a worker that sends no heartbeat keeps its executions, 500 ms to a day; 15 s by default. Then another worker
+    /// takes them over.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -218,23 +218,24 @@ impl Builder {
         self
     }
 
-    /// Most connections in the pool, 1 or more; 10 by default. If there are enough, each busy task keeps one. Up to two more are opened
-    /// while something large is written or another transaction holds locks.
+    /// Most connections in the pool, 1 or more; 10 by default. If there are enough, each busy task keeps one. Up to two more are
+    /// opened while something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Most connections for transactional steps, 1 or more; 5 by default. Each such step holds a connection from its beginning to its
-    /// commit, and further steps wait for one. These connections are opened when they are needed, in addition to the pool, and have the
-    /// database's own settings.
+    /// Most connections for transactional steps, 1 or more; 5 by default. Each such step holds a connection from its beginning to
+    /// its commit, and further steps wait for one. These connections are opened when they are needed, in addition to the pool,
+    /// and have the database's own settings.
     pub fn transaction_connections(mut self, connections: u32) -> Self {
         self.transaction_connections = connections;
         self
     }
 
-    /// How often an execution may be claimed in a row without being parked or ending; 10 by default, 1 or more. Beyond this number the
-    /// execution is assumed to kill its workers, and fails with an error of the kind [`Poisoned`](ErrorKind::Poisoned).
+    /// How often an execution may be claimed in a row without being parked or ending; 10 by default, 1 or more. Beyond this
+    /// number the execution is assumed to kill its workers, and fails with an error of the kind
+    /// [`Poisoned`](ErrorKind::Poisoned).
     pub fn max_claims(mut self, claims: u16) -> Self {
         self.max_claims = i16::try_from(claims).unwrap_or(i16::MAX);
         self
@@ -246,20 +247,21 @@ impl Builder {
         self
     }
 
-    /// How long a client call waits for a database that does not answer; 30 s by default. Writes of running executions are repeated
-    /// without limit.
+    /// How long a client call waits for a database that does not answer; 30 s by default. Writes of running executions are
+    /// repeated without limit.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
     }
 
-    /// Deletes executions of the registered workflows, with their journals, once they ended longer ago than this. Default: they are kept
-    /// for ever. Above zero; `#[workflow(retention = "30d")]` sets another time for one workflow.
+    /// Deletes executions of the registered workflows, with their journals, once they ended longer ago than this. Default: they
+    /// are kept for ever. Above zero; `#[workflow(retention = "30d")]` sets another time for one workflow.
     ///
-    /// Every ten minutes one of the workers that know a workflow deletes in batches, as [`Durable::prune`] does. A child stays until every
-    /// execution above it has ended that long ago, and a parent stays until its own children have ended. If a pass takes over an hour, the
-    /// next one is a day later. Records of the firings of these workflows' schedules are deleted after the same time. This option, but not
-    /// the option of a workflow, also deletes the keys of publications: what is published under such a key then is published again.
+    /// Every ten minutes one of the workers that know a workflow deletes in batches, as [`Durable::prune`] does. A child stays
+    /// until every execution above it has ended that long ago, and a parent stays until its own children have ended. If a pass
+    /// takes over an hour, the next one is a day later. Records of the firings of these workflows' schedules are deleted after
+    /// the same time. This option, but not the option of a workflow, also deletes the keys of publications: what is published
+    /// under such a key then is published again.
     pub fn retention(mut self, time: Duration) -> Self {
         self.retention = Some(time);
         self
@@ -268,10 +270,10 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense, for a pooler in transaction mode, and for a database that is not in UTF-8. `Schema`
-    /// for a schema that is missing, older, or so new that it no longer serves this library; the error names the command to run.
-    /// `Database`, at once, if the server refuses the role, its password or the name of the database. `Unavailable` if the server does
-    /// not answer, or is read-only, for the whole operation timeout. The last two name the server and the role.
+    /// `Invalid` for an option that makes no sense, for a pooler in transaction mode, and for a database that is not in UTF-8.
+    /// `Schema` for a schema that is missing, older, or so new that it no longer serves this library; the error names the command
+    /// to run. `Database`, at once, if the server refuses the role, its password or the name of the database. `Unavailable` if
+    /// the server does not answer, or is read-only, for the whole operation timeout. The last two name the server and the role.
     pub async fn start(self) -> Result<Durable> {
         let Checked { address, schema, queues } = self.check()?;
         self.warn_of_unserved(&queues);

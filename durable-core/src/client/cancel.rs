@@ -9,7 +9,7 @@ use crate::ids::ExecutionId;
 use crate::store::families::{self, CalledOff, Done, LARGEST_FAMILY};
 use crate::store::waits;
 
-/// Most orphans called off by one statement.
+/// Most orphans cancelled by one statement.
 const ORPHANS: i64 = 500;
 
 /// A cancel; await it. See [`Durable::cancel`].
@@ -23,8 +23,8 @@ pub struct Cancel<'durable> {
 }
 
 impl Cancel<'_> {
-    /// Undoes the completed steps before the execution ends: their compensations run, the latest step's first. Until then the state of the
-    /// execution is `compensating`.
+    /// Undoes the completed steps before the execution ends: their compensations run, the latest step's first. Until then the
+    /// state of the execution is `compensating`.
     pub fn compensate(mut self) -> Self {
         self.done = Done::Undone;
         self
@@ -46,8 +46,9 @@ impl<'durable> IntoFuture for Cancel<'durable> {
 }
 
 impl Durable {
-    /// Cancels an execution: it ends at once, whatever it is doing, and so do the children that it waits for or has started, unless they are
-    /// detached. Cancelling twice is not an error. Await the returned builder, after `.compensate()` if completed steps are to be undone.
+    /// Cancels an execution: it ends at once, whatever it is doing, and so do the children that it waits for or has started,
+    /// unless they are detached. Cancelling twice is not an error. Await the returned builder, after `.compensate()` if completed
+    /// steps are to be undone.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -62,9 +63,9 @@ impl Durable {
         Cancel { durable: self, id, reason: reason.into(), done: Done::Kept }
     }
 
-    /// Rolls an execution back, at whatever step it is: its workflow stops, and the compensations of its completed steps run, the latest
-    /// step's first. So do those of the children that it waits for or has started, unless they are detached. The execution ends as
-    /// `compensated`, or as `compensation_failed` if a step could not be undone. Asking twice is not an error.
+    /// Rolls an execution back, at whatever step it is: its workflow stops, and the compensations of its completed steps run, the
+    /// latest step's first. So do those of the children that it waits for or has started, unless they are detached. The execution
+    /// ends as `compensated`, or as `compensation_failed` if a step could not be undone. Asking twice is not an error.
     ///
     /// # Errors
     /// `Finished` if the execution has ended already, `NotFound` for an unknown execution.
@@ -74,13 +75,13 @@ impl Durable {
         self.called_off(called_off).await
     }
 
-    /// Cancels one open wait of an execution: the wait fails with an error of the kind `Cancelled`, and the workflow continues with it.
-    /// `wait` is the journal key of the wait, as [`get_execution`](Self::get_execution) shows it, or the name of its event, input or
-    /// topic if only one wait has that name. Cancelling a wait twice is not an error.
+    /// Cancels one open wait of an execution: the wait fails with an error of the kind `Cancelled`, and the workflow continues
+    /// with it. `wait` is the journal key of the wait, as [`get_execution`](Self::get_execution) shows it, or the name of its
+    /// event, input or topic if only one wait has that name. Cancelling a wait twice is not an error.
     ///
     /// # Errors
-    /// `NotFound` if the execution has no such wait; the error lists its waits. `Conflict` if several waits have the name, or if the wait
-    /// ended in another way. `Finished` if the execution has ended.
+    /// `NotFound` if the execution has no such wait; the error lists its waits. `Conflict` if several waits have the name, or if
+    /// the wait ended in another way. `Finished` if the execution has ended.
     pub async fn cancel_wait(&self, id: ExecutionId, wait: &str) -> Result<()> {
         let cancelled = self.run("cancel a wait", |pool| waits::cancel(self.store(), pool, id, wait)).await?;
         self.engine.signals.affected(&cancelled.effect);
@@ -92,7 +93,7 @@ impl Durable {
         Ok(())
     }
 
-    /// Has everyone act on it: who runs them stops, who is to undo them begins, parents are told.
+    /// Announces executions that were cancelled or are to be rolled back. If there may be more children, cancels those, too.
     async fn called_off(&self, called_off: Vec<CalledOff>) -> Result<()> {
         self.pass_on(&called_off).await;
         if called_off.len() < LARGEST_FAMILY {
@@ -117,7 +118,7 @@ impl Durable {
         }
     }
 
-    /// Drops what this process keeps of parked executions.
+    /// Drops these executions from this process's cache of parked executions.
     fn forget(&self, ids: &[ExecutionId]) {
         if let Some(worker) = &self.engine.worker {
             ids.iter().for_each(|id| worker.forget(*id));

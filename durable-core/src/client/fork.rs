@@ -51,12 +51,12 @@ impl<'durable> IntoFuture for Fork<'durable> {
 }
 
 impl Durable {
-    /// Retries an execution that failed or was cancelled: a new execution, whose id is returned, continues it. Await the returned builder,
-    /// after `.version(2)` if other code is to continue.
+    /// Retries an execution that failed or was cancelled: a new execution, whose id is returned, continues it. Await the returned
+    /// builder, after `.version(2)` if other code is to continue.
     ///
-    /// Steps that completed and waits that are over are kept and do not run again. What failed is tried again with all its attempts,
-    /// unless the workflow had gone on after the failure. Messages that no wait has taken move to the new execution, and so does the
-    /// deduplication key; the key and the parent do not.
+    /// Steps that completed and waits that are over are kept and do not run again. What failed is tried again with all its
+    /// attempts, unless the workflow had gone on after the failure. Messages that no wait has taken move to the new execution,
+    /// and so does the deduplication key; the key and the parent do not.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -67,14 +67,15 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Finished` if the execution has completed. `Conflict` if it has not ended, if another execution continues it already, if what it
-    /// did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown execution.
+    /// `Finished` if the execution has completed. `Conflict` if it has not ended, if another execution continues it already, if
+    /// what it did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown
+    /// execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: None, version: None }
     }
 
-    /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits. What was
-    /// over when that step or wait began is kept; everything after it runs again. `from_key` is a journal key, as
+    /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.
+    /// What was over when that step or wait began is kept; everything after it runs again. `from_key` is a journal key, as
     /// [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by a fork of it.
     ///
     /// ```no_run
@@ -86,8 +87,9 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, and for an execution without such a step or wait; the error lists those it has. `Conflict`
-    /// if the execution has not ended, if what it did was undone, or if another execution with its deduplication key has not ended.
+    /// `NotFound` for an unknown execution, and for an execution without such a step or wait; the error lists those it has.
+    /// `Conflict` if the execution has not ended, if what it did was undone, or if another execution with its deduplication key
+    /// has not ended.
     pub fn fork(&self, id: ExecutionId, from_key: impl Into<String>) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: Some(from_key.into()), version: None }
     }

@@ -33,11 +33,11 @@ impl<W: Workflow> ExecutionHandle<W> {
     ///
     /// # Errors
     /// The workflow's error if it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned` and others.
-    /// `Diverged`, with a report, if the execution is stopped because its code does not fit its journal; it has not ended: deploy code
-    /// that fits, resume it, and ask again. `NotFound` for an unknown execution.
+    /// `Diverged`, with a report, if the execution is stopped because its code does not fit its journal; it has not ended: deploy
+    /// code that fits, resume it, and ask again. `NotFound` for an unknown execution.
     pub async fn result(&self) -> Result<W::Output> {
         self.durable.engine.check_runtime("wait for a result")?;
-        // Ask to be told before looking, or an end in between is missed.
+        // Subscribe before looking, or an end in between is missed.
         let told = self.durable.engine.signals.results.wait_for(self.id);
         let finished = match self.look().await? {
             Some(finished) => finished,

@@ -116,15 +116,15 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
-    /// Orders the list; executions of equal rank are listed newest first, and executions without such a time come last. An index serves
-    /// only the default order, newest first: any other order reads every execution that passes the filters.
+    /// Orders the list; executions of equal rank are listed newest first, and executions without such a time come last. An index
+    /// serves only the default order, newest first: any other order reads every execution that passes the filters.
     pub fn order_by(mut self, sort: SortBy, order: SortOrder) -> Self {
         self.order = Some((sort, order));
         self
     }
 
-    /// Only executions after this cursor, the `next` of the previous page, in a list of the same order. In the default order the id of an
-    /// execution is a cursor, too.
+    /// Only executions after this cursor, the `next` of the previous page, in a list of the same order. In the default order the
+    /// id of an execution is a cursor, too.
     pub fn after(mut self, cursor: impl Into<Cursor>) -> Self {
         self.after = Some(cursor.into());
         self
@@ -146,8 +146,8 @@ impl ExecutionList<'_> {
         Ok(self.count_by_state().await?.iter().map(|(_, executions)| executions).sum())
     }
 
-    /// The number of executions in each state that pass the filters, in the order of [`ExecutionState::ALL`]; states without executions are
-    /// left out.
+    /// The number of executions in each state that pass the filters, in the order of [`ExecutionState::ALL`]; states without
+    /// executions are left out.
     ///
     /// # Errors
     /// As for [`count`](Self::count).

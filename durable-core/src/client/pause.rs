@@ -8,9 +8,9 @@ use crate::ids::ExecutionId;
 use crate::store::pauses;
 
 impl Durable {
-    /// Pauses an execution until it is resumed; returns the time since which it is paused. No worker claims a paused execution, and
-    /// one that runs stops at its next step or wait. Meanwhile its waits still receive messages, and its timers and its deadline
-    /// still count. Pausing twice is not an error; cancelling and rolling back work without a resume.
+    /// Pauses an execution until it is resumed; returns the time since which it is paused. No worker claims a paused execution,
+    /// and one that runs stops at its next step or wait. Meanwhile its waits still receive messages, and its timers and its
+    /// deadline still count. Pausing twice is not an error; cancelling and rolling back work without a resume.
     ///
     /// ```no_run
     /// # async fn example(durable: &durable::Durable, id: durable::ExecutionId) -> durable::Result<()> {

@@ -150,16 +150,17 @@ impl<'durable> IntoFuture for Prune<'durable> {
 }
 
 impl Durable {
-    /// Deletes executions that ended longer ago than `age`, by the database's clock, with their journals. It deletes in batches, so that it
-    /// delays no other work. Await the returned builder, after filters such as `.workflow("process_order")`.
+    /// Deletes executions that ended longer ago than `age`, by the database's clock, with their journals. It deletes in batches,
+    /// so that it delays no other work. Await the returned builder, after filters such as `.workflow("process_order")`.
     ///
-    /// A child is deleted once every execution above it is gone or has ended that long ago, because until then a rollback may have to undo
-    /// the child. A parent is deleted once all its children have ended. An execution also stays while an execution above it, or a retry or
-    /// fork of one, may still undo it, and until its schedule has counted it; the guide's page on keeping house has the rules.
+    /// A child is deleted once every execution above it is gone or has ended that long ago, because until then a rollback may
+    /// have to undo the child. A parent is deleted once all its children have ended. An execution also stays while an execution
+    /// above it, or a retry or fork of one, may still undo it, and until its schedule has counted it; the guide's page on keeping
+    /// house has the rules.
     ///
-    /// With an execution its key is forgotten: a start with that key creates a new execution. Without filters, keys of publications of
-    /// that age are deleted, too. [`Builder::retention`](super::Builder::retention) and `#[workflow(retention = "30d")]` let workers
-    /// delete regularly.
+    /// With an execution its key is forgotten: a start with that key creates a new execution. Without filters, keys of
+    /// publications of that age are deleted, too. [`Builder::retention`](super::Builder::retention) and `#[workflow(retention =
+    /// "30d")]` let workers delete regularly.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -170,8 +171,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a state in which executions have not ended, and for a batch that is not between 1 and 10 000. After `Unavailable`
-    /// some batches may have been deleted: prune again.
+    /// `Invalid` for a state in which executions have not ended, and for a batch that is not between 1 and 10 000. After
+    /// `Unavailable` some batches may have been deleted: prune again.
     pub fn prune(&self, age: Duration) -> Prune<'_> {
         Prune { durable: self, age, workflow: None, states: Vec::new(), batch: BATCH, told: None }
     }

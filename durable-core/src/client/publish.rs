@@ -23,15 +23,15 @@ pub struct Publish<'durable> {
 }
 
 impl Publish<'_> {
-    /// The subject of the publication, such as `order-42`: it reaches only waits with this correlation key. Without it, the publication
-    /// reaches only waits without one.
+    /// The subject of the publication, such as `order-42`: it reaches only waits with this correlation key. Without it, the
+    /// publication reaches only waits without one.
     pub fn correlation(mut self, correlation: impl Into<String>) -> Self {
         self.correlation = Some(correlation.into());
         self
     }
 
-    /// Publishes once for this topic and key, however often it is called. A further call completes a publication that was interrupted; it
-    /// reaches no execution twice, and none that began to wait after the first call.
+    /// Publishes once for this topic and key, however often it is called. A further call completes a publication that was
+    /// interrupted; it reaches no execution twice, and none that began to wait after the first call.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -64,8 +64,8 @@ impl<'durable> IntoFuture for Publish<'durable> {
 }
 
 impl Durable {
-    /// Gives a payload to every execution that waits for the topic now; returns how many it reached. Nothing is kept for later waits.
-    /// Await the returned builder, after options such as `.correlation("order-42")` and `.key("msg-7")`.
+    /// Gives a payload to every execution that waits for the topic now; returns how many it reached. Nothing is kept for later
+    /// waits. Await the returned builder, after options such as `.correlation("order-42")` and `.key("msg-7")`.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -76,15 +76,15 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` without a topic, `Payload` for a payload that cannot be stored. After `Unavailable` the publication may have reached
-    /// some executions and not others: publish it again under the same key.
+    /// `Invalid` without a topic, `Payload` for a payload that cannot be stored. After `Unavailable` the publication may have
+    /// reached some executions and not others: publish it again under the same key.
     pub fn publish<T: Serialize + ?Sized>(&self, topic: impl Into<String>, payload: &T) -> Publish<'_> {
         let topic = topic.into();
         let payload = payload::encode(&format!("the publication to `{topic}`"), payload);
         Publish { durable: self, topic, payload, correlation: None, key: None }
     }
 
-    /// Batch after batch, until nobody is left.
+    /// Publishes batch after batch, until every waiting execution is reached.
     async fn publish_to_all(&self, publication: &Publication) -> Result<u64> {
         let mut count = 0;
         loop {

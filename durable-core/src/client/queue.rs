@@ -20,8 +20,8 @@ pub struct QueueHandle {
 }
 
 impl Durable {
-    /// Every queue that has limits, is paused, has a worker, or has executions to run; by name. It counts the executions in each queue, so
-    /// it takes the longer the more are pending.
+    /// Every queue that has limits, is paused, has a worker, or has executions to run; by name. It counts the executions in each
+    /// queue, so it takes the longer the more are pending.
     pub async fn queues(&self) -> Result<Vec<Queue>> {
         self.run("list queues", |pool| queues::list(self.store(), pool, None)).await
     }
@@ -60,8 +60,8 @@ impl QueueHandle {
         })
     }
 
-    /// Sets the queue's limits, all of them: a limit that is left out is lifted. They apply to every claim from now on, by all workers;
-    /// executions that run already count, and none of them is stopped.
+    /// Sets the queue's limits, all of them: a limit that is left out is lifted. They apply to every claim from now on, by all
+    /// workers; executions that run already count, and none of them is stopped.
     ///
     /// # Errors
     /// `Invalid` for a limit below one, a period below a millisecond, or a queue without a name.
@@ -74,8 +74,8 @@ impl QueueHandle {
         Ok(())
     }
 
-    /// Pauses the queue: no worker claims from it until it is resumed. Executions that run continue until they wait or end; executions that
-    /// are started meanwhile stay pending. Pausing twice is not an error.
+    /// Pauses the queue: no worker claims from it until it is resumed. Executions that run continue until they wait or end;
+    /// executions that are started meanwhile stay pending. Pausing twice is not an error.
     ///
     /// # Errors
     /// `Invalid` for a queue without a name.
@@ -93,8 +93,8 @@ impl QueueHandle {
         Ok(())
     }
 
-    /// Pauses the queue, and waits up to `timeout` until none of its executions runs. Returns how many still run: 0 unless the time is
-    /// over. The queue stays paused.
+    /// Pauses the queue, and waits up to `timeout` until none of its executions runs. Returns how many still run: 0 unless the
+    /// time is over. The queue stays paused.
     ///
     /// # Errors
     /// As for [`pause`](Self::pause).

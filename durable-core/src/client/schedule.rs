@@ -21,10 +21,10 @@ use crate::registry::Registry;
 use crate::store::schedules::{self, Definition};
 use crate::store::{self, Patience, Store};
 
-/// Longest name of a schedule, in bytes: it stands in indexes, whose rows are limited to a third of a page.
+/// Longest name of a schedule, in bytes: it is indexed, and an index row is limited to a third of a page.
 const LONGEST_NAME: usize = 500;
 
-/// Longest jitter and longest window: beyond it, no due time of now is meant.
+/// Longest jitter and longest window of missed due times.
 const LONGEST_DELAY: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 /// A schedule to create or change; await it for the [`Schedule`] as it is then. See [`Durable::schedule`] and
@@ -33,13 +33,13 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10 * 366 * 86_400);
 pub struct PutSchedule<'durable> {
     durable: &'durable Durable,
     name: String,
-    /// What a new schedule starts from; an update starts from what is there.
+    /// The defaults of a new schedule; `None` to change a schedule that exists.
     new: Option<Result<Definition>>,
     disabled: bool,
     changes: Changes,
 }
 
-/// What is said of a schedule.
+/// The options that were given; the others stay.
 #[derive(Debug, Default)]
 struct Changes {
     rule: Option<String>,
@@ -76,8 +76,8 @@ impl PutSchedule<'_> {
 
     start_setters!(queue, priority, time_to_live);
 
-    /// The concurrency key of the executions it starts. Default: the key that the workflow makes from the schedule's input; none for
-    /// a schedule that was created with the name of its workflow, or with `None`. 1 to 1000 bytes.
+    /// The concurrency key of the executions it starts. Default: the key that the workflow makes from the schedule's input; none
+    /// for a schedule that was created with the name of its workflow, or with `None`. 1 to 1000 bytes.
     pub fn concurrency_key(mut self, key: impl Into<Option<String>>) -> Self {
         self.changes.options.concurrency_key = Some(key.into());
         self
@@ -101,8 +101,8 @@ impl PutSchedule<'_> {
         self
     }
 
-    /// Delays each start by a random time of up to this length, so that schedules with equal due times do not all start at once; zero by
-    /// default, ten years at most.
+    /// Delays each start by a random time of up to this length, so that schedules with equal due times do not all start at once;
+    /// zero by default, ten years at most.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.changes.jitter = Some(jitter);
         self
@@ -120,7 +120,8 @@ impl PutSchedule<'_> {
         self
     }
 
-    /// Disables the schedule at a due time if this many executions in a row have failed, 1 or more. Default, and with `None`: never.
+    /// Disables the schedule at a due time if this many executions in a row have failed, 1 or more. Default, and with `None`:
+    /// never.
     pub fn max_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.changes.max_failures = Some(failures.into());
         self
@@ -138,7 +139,7 @@ impl PutSchedule<'_> {
 }
 
 impl Changes {
-    /// The definition with everything that was said, once it is found to make sense.
+    /// The definition with these options, checked.
     fn apply(&self, mut definition: Definition) -> Result<(Definition, Timing)> {
         if let Some(rule) = &self.rule {
             definition.rule.clone_from(rule);
@@ -175,7 +176,7 @@ impl Changes {
     }
 }
 
-/// When a schedule is due, if everything about it makes sense.
+/// The due times of a schedule; fails if an option makes no sense.
 pub(super) fn check(definition: &Definition) -> Result<Timing> {
     let Definition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
     let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
@@ -208,8 +209,8 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     Timing::read(rule, zone, *starts_at, *ends_at).map_err(in_schedule)
 }
 
-/// Writes the schedules that registered workflows declare; one that is as before stays untouched. Where two releases declare one
-/// differently, the last to start decides.
+/// Writes the schedules that registered workflows declare, if they differ. If two releases declare a schedule differently, the
+/// last to start wins.
 pub(super) async fn declare(store: &Store, registry: &Registry, patience: Patience) -> Result<bool> {
     let mut changed = false;
     for definition in registry.schedules() {
@@ -254,12 +255,12 @@ impl fmt::Debug for PutSchedule<'_> {
 }
 
 impl Durable {
-    /// Creates a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such as
-    /// `.timezone("Europe/Berlin")`.
+    /// Creates a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options
+    /// such as `.timezone("Europe/Berlin")`.
     ///
-    /// If a schedule of that name exists and differs, it is changed, and options that are left out get their defaults: so an application
-    /// can call this at every start. To change single options, call [`update_schedule`](Self::update_schedule). Two things stay as they
-    /// are: whether the schedule is enabled and, if the rule is the same, its next due time.
+    /// If a schedule of that name exists and differs, it is changed, and options that are left out get their defaults: so an
+    /// application can call this at every start. To change single options, call [`update_schedule`](Self::update_schedule). Two
+    /// things stay as they are: whether the schedule is enabled and, if the rule is the same, its next due time.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -276,8 +277,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a rule, a time zone or an option that makes no sense, and for a workflow that is not registered in a process that
-    /// has workflows; `Payload` for an input that cannot be stored.
+    /// `Invalid` for a rule, a time zone or an option that makes no sense, and for a workflow that is not registered in a process
+    /// that has workflows; `Payload` for an input that cannot be stored.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
         let encoded = payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), &input);
@@ -287,9 +288,9 @@ impl Durable {
         put.time_to_live(W::TIME_TO_LIVE)
     }
 
-    /// Like [`schedule`](Self::schedule), for a workflow that is given by its name: version 1, in the queue `default`, unless `.version(…)`
-    /// and `.queue(…)` are given. It is not checked whether there is such a workflow; without a worker that knows the workflow, its
-    /// executions wait.
+    /// Like [`schedule`](Self::schedule), for a workflow that is given by its name: version 1, in the queue `default`, unless
+    /// `.version(…)` and `.queue(…)` are given. It is not checked whether there is such a workflow; without a worker that knows
+    /// the workflow, its executions wait.
     ///
     /// # Errors
     /// As for [`schedule`](Self::schedule).
@@ -304,8 +305,8 @@ impl Durable {
         self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
     }
 
-    /// Changes a schedule; await the returned builder after the options to change. The other options stay. A schedule that the code
-    /// declares is as declared again after the next start of a worker.
+    /// Changes a schedule; await the returned builder after the options to change. The other options stay. A schedule that the
+    /// code declares is as declared again after the next start of a worker.
     ///
     /// ```no_run
     /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {

@@ -161,7 +161,8 @@ impl Durable {
         ScheduleList { durable: self, filter: ScheduleFilter::default(), limit: HIGHEST_LIMIT }
     }
 
-    /// The due times for which a schedule has fired, the latest first, including those before it was deleted; await the returned builder.
+    /// The due times for which a schedule has fired, the latest first, including those before it was deleted; await the returned
+    /// builder.
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.
@@ -181,8 +182,8 @@ impl Durable {
         Ok(times)
     }
 
-    /// Enables a schedule: it fires again from its next due time on. Due times that passed while it was disabled do not count as missed,
-    /// and its failures are forgotten. A schedule that is enabled stays as it is.
+    /// Enables a schedule: it fires again from its next due time on. Due times that passed while it was disabled do not count as
+    /// missed, and its failures are forgotten. A schedule that is enabled stays as it is.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -202,8 +203,8 @@ impl Durable {
         Err(crossed(name))
     }
 
-    /// Disables a schedule: it does not fire until it is enabled again. Executions that it has started continue; starts that wait for an
-    /// earlier execution to end keep waiting.
+    /// Disables a schedule: it does not fire until it is enabled again. Executions that it has started continue; starts that wait
+    /// for an earlier execution to end keep waiting.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -212,8 +213,9 @@ impl Durable {
         if found { Ok(()) } else { Err(not_found(name)) }
     }
 
-    /// Deletes a schedule. Executions that it has started continue; starts that wait for an earlier execution to end are dropped. The record
-    /// of its fires stays, so that a schedule created under this name later does not fire for the same due times again.
+    /// Deletes a schedule. Executions that it has started continue; starts that wait for an earlier execution to end are dropped.
+    /// The record of its fires stays, so that a schedule created under this name later does not fire for the same due times
+    /// again.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -222,9 +224,9 @@ impl Durable {
         if found { Ok(()) } else { Err(not_found(name)) }
     }
 
-    /// Starts an execution of a schedule now and returns its id, even if the schedule is disabled or other executions of it run. The next
-    /// due time stays as it is. Await the returned builder, after `.input(&value)` for another input; the concurrency key is still the
-    /// schedule's.
+    /// Starts an execution of a schedule now and returns its id, even if the schedule is disabled or other executions of it run.
+    /// The next due time stays as it is. Await the returned builder, after `.input(&value)` for another input; the concurrency
+    /// key is still the schedule's.
     ///
     /// ```no_run
     /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {
@@ -238,8 +240,8 @@ impl Durable {
         TriggerSchedule { durable: self, name: name.into(), input: None }
     }
 
-    /// Fires a schedule for the due times of a range for which it has not fired yet, at most 1000; returns for how many it fired. With an
-    /// overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) the executions run one after another.
+    /// Fires a schedule for the due times of a range for which it has not fired yet, at most 1000; returns for how many it fired.
+    /// With an overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) the executions run one after another.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with a due time in the future.

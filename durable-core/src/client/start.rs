@@ -1,4 +1,5 @@
-//! Starts executions, through the lane that concurrent callers share. If this process has a free slot, it runs the execution at once.
+//! Starts executions, through the lane that concurrent callers share. If this process has a free slot, it runs the execution at
+//! once.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -26,8 +27,8 @@ use crate::worker::Starting;
 /// Most bytes that one call starts. They go out in one statement, and the server accepts no statement of a gigabyte.
 const MOST_BYTES_AT_ONCE: usize = 512 * 1024 * 1024;
 
-/// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for a workflow that is known by its
-/// name only.
+/// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for a workflow that is known by
+/// its name only.
 #[must_use = "a start does nothing until it is awaited"]
 pub struct Start<'durable, W> {
     durable: &'durable Durable,
@@ -52,8 +53,8 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// While an execution with this deduplication key is unfinished, further starts of the workflow return a handle to it, whatever
-    /// their input. Once it has ended or expired, the next start creates a new one. 1 to 1000 bytes.
+    /// While an execution with this deduplication key is unfinished, further starts of the workflow return a handle to it,
+    /// whatever their input. Once it has ended or expired, the next start creates a new one. 1 to 1000 bytes.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -73,8 +74,8 @@ impl<'durable, W> Start<'durable, W> {
     /// further start replaces the one before (its input, queue, version, priority, concurrency key and trace), begins the period
     /// anew, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
     ///
-    /// The period is above zero; the key has 1 to 1000 bytes. A debounced start cannot have a `key`, a `deduplication_key`, `at` or
-    /// `delay`.
+    /// The period is above zero; the key has 1 to 1000 bytes. A debounced start cannot have a `key`, a `deduplication_key`, `at`
+    /// or `delay`.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -109,8 +110,8 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// The trace that the execution continues, for example from the headers of a request. Default: the trace of the calling code, if
-    /// [`Builder::telemetry`](super::Builder::telemetry) was given.
+    /// The trace that the execution continues, for example from the headers of a request. Default: the trace of the calling code,
+    /// if [`Builder::telemetry`](super::Builder::telemetry) was given.
     pub fn trace_context(mut self, context: TraceContext) -> Self {
         self.trace_context = Some(context);
         self
@@ -169,8 +170,8 @@ impl<'durable, W: Workflow> StartMany<'durable, W> {
         self
     }
 
-    /// Makes the deduplication key of each execution from its input; see [`Start::deduplication_key`]. If several have the same key,
-    /// the first is created.
+    /// Makes the deduplication key of each execution from its input; see [`Start::deduplication_key`]. If several have the same
+    /// key, the first is created.
     pub fn deduplication_keys(mut self, key: fn(&W::Input) -> String) -> Self {
         self.deduplication_keys = Some(key);
         self
@@ -283,9 +284,9 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `Payload` if the input cannot be stored, `Conflict` if the key belongs to an execution with another input, `Invalid` for an option
-    /// that makes no sense and for a workflow that is not registered in a process that has workflows, `Unavailable` if the database does
-    /// not answer in time.
+    /// `Payload` if the input cannot be stored, `Conflict` if the key belongs to an execution with another input, `Invalid` for
+    /// an option that makes no sense and for a workflow that is not registered in a process that has workflows, `Unavailable` if
+    /// the database does not answer in time.
     pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
         Start::new(self, Definition::of::<W>(&input), encoded::<W>(&input))
     }
@@ -295,7 +296,7 @@ impl Durable {
         Ok(self.start_checked(new).await?.into_iter().map(|started| self.handle(started.id)).collect())
     }
 
-    /// Creates executions that were checked.
+    /// Creates executions whose options have been checked.
     pub(super) async fn start_checked(&self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         new.iter_mut().for_each(|new| self.continue_trace(new));
         let bytes: usize = new.iter().map(NewExecution::size).sum();
@@ -306,7 +307,7 @@ impl Durable {
             );
             return Err(Error::of_kind(ErrorKind::Payload, format!("{problem}; start fewer in one call")));
         }
-        // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
+        // In a task of its own: an execution handed to this process must begin here, even if the caller stops waiting.
         let carried = tokio::spawn(self.clone().carry_out(new));
         let late = |limit| {
             Error::of_kind(
@@ -324,14 +325,14 @@ impl Durable {
         started?
     }
 
-    /// What is started is a part of the trace that the calling code is in.
+    /// Without a trace context of its own, the execution continues the trace of the calling code.
     pub(super) fn continue_trace(&self, new: &mut NewExecution) {
         if new.trace_context.is_none() {
             new.trace_context = self.engine.signals.tracing.current();
         }
     }
 
-    /// Writes the executions, and begins those that were handed to this process.
+    /// Writes the executions, and begins those that this process has a slot for.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {
@@ -354,7 +355,7 @@ impl Durable {
         Ok(started)
     }
 
-    /// Writes executions that may meet a lock of another transaction, again and again while it holds them up.
+    /// Writes executions whose rows or keys another transaction may have locked; tries again while it holds them up.
     async fn carry_out_aside(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
         let began = Instant::now();
@@ -398,7 +399,7 @@ impl Durable {
             .collect()
     }
 
-    /// Runs what was handed to this process; has the rest claimed.
+    /// Begins an execution that was handed to this process; announces the others to the workers of their queue.
     fn begin(&self, started: &Started, queue: &str, handed: Option<Handed>) {
         match (started.how, handed, &self.engine.worker) {
             (StartOutcome::Claimed, Some(Handed { starting, slot, claimed }), Some(worker)) => {
@@ -431,7 +432,7 @@ impl Durable {
     }
 }
 
-/// Executions handed to this process, which begin here once they are created.
+/// An execution handed to this process. It begins here once it is created.
 struct Handed {
     starting: Starting,
     slot: Slot,
@@ -452,7 +453,7 @@ fn held_up(new: &[NewExecution]) -> Error {
     )
 }
 
-/// The execution as a claim would have returned it, had it not been created as claimed.
+/// The execution as a claim would return it: it is created as claimed by this worker.
 fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
     Claimed {
         worker,

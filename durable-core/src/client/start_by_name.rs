@@ -52,8 +52,8 @@ impl<'durable> IntoFuture for Start<'durable, ByName> {
 }
 
 impl Durable {
-    /// Starts an execution of a workflow by its name, for programs that do not have its code. The input is taken as it is; if it does not
-    /// decode, the workflow fails. Await the returned builder, after options such as `.queue("orders")`.
+    /// Starts an execution of a workflow by its name, for programs that do not have its code. The input is taken as it is; if it
+    /// does not decode, the workflow fails. Await the returned builder, after options such as `.queue("orders")`.
     ///
     /// ```no_run
     /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {

@@ -14,8 +14,8 @@ use crate::store::messages::{self, Message};
 use crate::store::starts;
 
 impl<W: Workflow> Start<'_, W> {
-    /// Starts the execution inside the caller's transaction: if it is rolled back, there is no execution. Workers find the execution at
-    /// their next poll after the commit, or at once if [`Durable::notify_queue`] is called then.
+    /// Starts the execution inside the caller's transaction: if it is rolled back, there is no execution. Workers find the
+    /// execution at their next poll after the commit, or at once if [`Durable::notify_queue`] is called then.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

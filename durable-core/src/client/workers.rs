@@ -15,9 +15,9 @@ impl Durable {
         self.run("list workers", |pool| workers::list(self.store(), pool)).await
     }
 
-    /// Deprecates a worker, for example of an old release: it claims nothing more, from its next heartbeat on, of which there are three in
-    /// a lease. Its executions continue to their end or their next wait; then other workers take them. It stays deprecated until the
-    /// process ends. Deprecating twice is not an error.
+    /// Deprecates a worker, for example of an old release: it claims nothing more, from its next heartbeat on, of which there are
+    /// three in a lease. Its executions continue to their end or their next wait; then other workers take them. It stays
+    /// deprecated until the process ends. Deprecating twice is not an error.
     ///
     /// # Errors
     /// `NotFound` for an unknown worker, `Finished` for a worker that is gone.

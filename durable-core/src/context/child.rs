@@ -50,7 +50,7 @@ pub struct StartChild<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// What all of these have in common.
+/// What these five have in common.
 struct ChildCall<W> {
     waiting: Waiting<'static>,
     input: Result<Box<RawValue>>,
@@ -61,7 +61,7 @@ struct ChildCall<W> {
     workflow: PhantomData<fn() -> W>,
 }
 
-/// How a child ended, as its parent is told. `durable.tell_parents` and `durable.start_children` write it.
+/// How a child ended, as its parent receives it. `durable.tell_parents` and `durable.start_children` write it.
 #[derive(Deserialize)]
 pub(super) struct End {
     state: String,
@@ -69,7 +69,7 @@ pub(super) struct End {
     output: Option<Box<RawValue>>,
     #[serde(default)]
     error: Option<Failure>,
-    /// Whether it did something that can be undone.
+    /// Whether the child did something that can be undone.
     #[serde(default)]
     undoable: bool,
 }

@@ -5,8 +5,8 @@ use super::{
     StepBegins, StepEnded, StepRecorded, WaitBegan,
 };
 
-/// Logs everything through `tracing`: the start and completion of executions and the firing of schedules at level `INFO`; steps, waits
-/// and answers at `DEBUG`; failures and rollbacks at `WARN`.
+/// Logs everything through `tracing`: the start and completion of executions and the firing of schedules at level `INFO`; steps,
+/// waits and answers at `DEBUG`; failures and rollbacks at `WARN`.
 ///
 /// ```no_run
 /// # async fn example(url: &str) -> durable::Result<()> {

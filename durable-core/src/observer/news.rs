@@ -191,7 +191,7 @@ pub struct ExecutionFailed {
     pub error: Failure,
 }
 
-/// Something that one observer is to be told.
+/// A call to come of one observer.
 #[derive(Debug)]
 pub(super) enum News {
     Started(ExecutionStarted),

@@ -161,19 +161,19 @@ macro_rules! start_setters {
         }
     };
     (@ concurrency_key) => {
-        /// The concurrency key. Default: the key that the workflow makes from its input; none if the workflow is given by its name.
-        /// 1 to 1000 bytes.
+        /// The concurrency key. Default: the key that the workflow makes from its input; none if the workflow is given by its
+        /// name. 1 to 1000 bytes.
         ///
-        /// Executions with the same concurrency key take turns with executions of other keys, and at most as many of them run at the
-        /// same time as the `limit` of the workflow or of the queue says.
+        /// Executions with the same concurrency key take turns with executions of other keys, and at most as many of them run at
+        /// the same time as the `limit` of the workflow or of the queue says.
         pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
             self.options().concurrency_key = Some(Some(key.into()));
             self
         }
     };
     (@ time_to_live) => {
-        /// How long an execution may wait to begin, counted from the time at which it may begin. Default: the `time_to_live` of the
-        /// workflow; no limit if the workflow is given by its name, or with `None`.
+        /// How long an execution may wait to begin, counted from the time at which it may begin. Default: the `time_to_live` of
+        /// the workflow; no limit if the workflow is given by its name, or with `None`.
         ///
         /// An execution that no worker has claimed by then never begins: it ends as cancelled, with an error of the kind
         /// [`Expired`](crate::error::ErrorKind::Expired). Above zero, at most a hundred years.
@@ -183,8 +183,8 @@ macro_rules! start_setters {
         }
     };
     (@ key_of_child) => {
-        /// The child's key: unique among all executions of its workflow, 1 to 1000 bytes. If another execution has the key, the call
-        /// fails with a conflict. A child without a key is also started only once, however often its parent is replayed.
+        /// The child's key: unique among all executions of its workflow, 1 to 1000 bytes. If another execution has the key, the
+        /// call fails with a conflict. A child without a key is also started only once, however often its parent is replayed.
         pub fn key(mut self, key: impl Into<String>) -> Self {
             self.options().key = Some(key.into());
             self

@@ -1,5 +1,5 @@
-//! Fires schedules that are due. Every worker does, for every schedule, whether it knows the workflow or not: the database lets
-//! each due time of a schedule be fired once, so nobody needs to lead.
+//! Fires schedules that are due. Every worker does so for every schedule, whether or not it knows the workflow: the database lets
+//! each due time of a schedule fire once, so no worker needs to lead.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::worker::Worker;
 /// Most schedules fired by one statement.
 const BATCH: i64 = 500;
 
-/// Most due times fired by one statement, but for those of one schedule: after a long night each may have a thousand to make up for.
+/// Most due times in one statement. A single schedule may exceed it: after long downtime it can have 1000 to catch up on.
 const MOST_DUE_TIMES: usize = 2_000;
 
 /// Pause after a look that came too early.

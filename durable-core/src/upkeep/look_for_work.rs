@@ -1,12 +1,12 @@
-//! Looks for what no notification announced: queues with something to claim, and parents whose children have ended. At every poll
-//! interval one statement for all queues of this process, so that an idle queue costs no transaction of its own.
+//! Looks for work that no notification announced: queues with pending executions, and parents to tell that a child ended. One
+//! statement at every poll interval serves all queues of this process, so that an idle queue costs no transaction of its own.
 
 use std::sync::Arc;
 
 use crate::store::executions;
 use crate::worker::Worker;
 
-/// Makes each queue with pending executions claim, and has parents told.
+/// Makes the claims of each queue with pending executions look, and tells parents that were missed.
 pub(crate) async fn look_for_work(worker: Arc<Worker>) {
     loop {
         if let Err(error) = look(&worker).await {

@@ -1,4 +1,5 @@
-//! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims are taken up.
+//! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims
+//! are taken up.
 
 use std::sync::Arc;
 

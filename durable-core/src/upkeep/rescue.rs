@@ -12,7 +12,8 @@ const BATCH: i64 = 1000;
 /// Looks this often in one lease, so that a dead worker is noticed soon after its lease is over.
 const LOOKS_PER_LEASE: u32 = 3;
 
-/// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a crash.
+/// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a
+/// crash.
 pub(crate) async fn rescue(worker: Arc<Worker>) {
     loop {
         if let Err(error) = rescue_once(&worker).await {

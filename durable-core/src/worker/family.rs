@@ -30,8 +30,8 @@ impl Worker {
         }
     }
 
-    /// Finishes what an execution that has ended here leaves behind: tells its parent if `awaited`, and cancels the children that it
-    /// still waited for.
+    /// Finishes what an execution that has ended here leaves behind: tells its parent if `awaited`, and cancels the children that
+    /// it still waited for.
     pub(super) fn settle_family(self: &Arc<Self>, run: &Run, awaited: bool) {
         let (worker, id, orphans) = (self.clone(), run.id, run.take_orphaned());
         if !awaited && orphans.is_empty() {

@@ -13,8 +13,8 @@ use super::{Database, eventually, soon};
 /// Most kills at the same time: each has a database, a process and a worker, and the machine may be small.
 pub(crate) const CRASHES_AT_ONCE: usize = 3;
 
-/// Marks in the first line of a statement, as in `-- executions/get: read: …`, by which no execution makes progress: statements that
-/// only read, and statements of periodic duties. Every other statement is a write that a worker may be killed at.
+/// Marks in the first line of a statement, as in `-- executions/get: read: …`, by which no execution makes progress: statements
+/// that only read, and statements of periodic duties. Every other statement is a write that a worker may be killed at.
 const NO_PROGRESS: [&str; 2] = ["read: ", "upkeep: "];
 
 /// Whether each statement of the engine is a write by which an execution makes progress.

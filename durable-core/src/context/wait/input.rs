@@ -130,8 +130,8 @@ impl<'a, T> InputWait<'a, T> {
         self
     }
 
-    /// Calls this function each time this long has passed without an answer, for example to call a step that writes to the person. A reminder
-    /// that fails is logged, and the wait goes on.
+    /// Calls this function each time this long has passed without an answer, for example to call a step that writes to the
+    /// person. A reminder that fails is logged, and the wait goes on.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
