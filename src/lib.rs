@@ -45,14 +45,14 @@
 //! }
 //! ```
 //!
-//! - [`Context`] is what workflow code may ask for: sleeps, events, inputs, the time.
-//! - [`step()`] is what a step's body may know of itself: its attempt, its idempotency key, its cancellation.
+//! - [`Context`] gives workflow code sleeps, events, inputs, children and the time.
+//! - [`step()`] tells a step's body its attempt, its idempotency key, and whether it was cancelled.
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
-//! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, look.
-//! - [`observer`] is for those who look on, and may refuse a step.
-//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules, telemetry, and
-//!   keeping house.
-//! - [`migrate`] keeps the schema.
+//! - [`Durable`] is the client: it starts, lists, pauses, cancels and retries executions, and sends them events and answers.
+//! - [`observer`] lets your code watch executions and refuse a step.
+//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules,
+//!   telemetry, and keeping house.
+//! - [`migrate`] creates the schema and keeps it up to date.
 
 pub use durable_core::calendar;
 pub use durable_core::client::{

@@ -1,14 +1,17 @@
-//! What an application does with the engine: start executions, send them events, answer them, look at them.
+//! The client: starts executions, sends them events and answers, shows them, and ends them.
 
 mod answer;
 mod builder;
 mod cancel;
+mod connect;
 mod cursor;
 mod doctor;
+mod engine;
 mod fork;
 mod handle;
 mod list;
 mod page;
+mod pause;
 mod prune;
 mod publish;
 mod queue;
@@ -23,23 +26,16 @@ mod workers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
 
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Delivery, Execution, ExecutionDetails};
 use crate::payload;
-use crate::signals::Signals;
 use crate::store::messages::{self, Message};
-use crate::store::parents::Tells;
-use crate::store::starts::Starts;
-use crate::store::{self, Lane, Patience, Store, executions, forks, look};
-use crate::worker::{Heart, Worker};
+use crate::store::{self, Store, look};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
@@ -57,18 +53,19 @@ pub use schedules::{FireList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
 
+use engine::Engine;
 use watchdog::Watchdog;
 
 /// How long [`Durable::shutdown`] waits for steps under way; a deployment usually allows a process this long to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long [`Durable::shutdown`] waits for observers to be told what just ended; only one that hangs takes so long.
+/// How long [`Durable::shutdown`] waits for observers to receive the last calls; only an observer that hangs takes this long.
 const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long [`Durable::shutdown`] waits for other processes to be told what happened here; they look for themselves anyway.
+/// How long [`Durable::shutdown`] waits until the last notices to other processes are sent; they poll anyway.
 const LAST_NOTICES_LIMIT: Duration = Duration::from_secs(2);
 
-/// The engine in this process: a client always, a worker too where workflows are registered. Clones share it.
+/// The engine in this process. It is always a client, and also a worker if workflows are registered. Clones share one engine.
 ///
 /// ```no_run
 /// use durable::prelude::*;
@@ -100,77 +97,67 @@ pub struct Durable {
     engine: Arc<Engine>,
 }
 
-/// Everything that runs in this process on behalf of the clients.
-#[derive(Debug)]
-struct Engine {
-    store: Store,
-    signals: Arc<Signals>,
-    starts: Lane<Starts>,
-    tells: Lane<Tells>,
-    patience: Patience,
-    worker: Option<Arc<Worker>>,
-    /// Ends with the last clone, unless `shutdown` ended it before.
-    tasks: tokio::sync::Mutex<Option<Tasks>>,
-    /// Ends with the runtime on which all of this runs.
-    runtime: AbortHandle,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    heart: Option<Heart>,
-    claims: JoinSet<()>,
-    duties: JoinSet<()>,
-    /// Tells other processes; outlives the others, as what they do at their end is news, too.
-    notices: JoinSet<()>,
-    /// Told that no notices come after those that are queued.
-    last_notices: Arc<Notify>,
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        self.runtime.abort();
-        if let Some(worker) = &self.worker {
-            worker.abandon();
-        }
-    }
-}
-
-impl Engine {
-    /// Fails if the runtime that started the engine is gone, with all its tasks and connections.
-    fn check_runtime(&self, what: &str) -> Result<()> {
-        if !self.runtime.is_finished() {
-            return Ok(());
-        }
-        let problem = format!("cannot {what}: the runtime that started this engine has ended; start another engine");
-        Err(Error::of_kind(ErrorKind::Unavailable, problem))
-    }
-}
-
 impl Durable {
-    /// Begins to describe an engine.
+    /// Describes an engine; [`Builder::start`] starts it.
+    ///
+    /// ```no_run
+    /// # async fn example() -> durable::Result<()> {
+    /// // A client without workflows: it starts executions, and workers elsewhere run them.
+    /// let client = durable::Durable::builder().database_url("postgres://localhost/shop").start().await?;
+    /// # drop(client); Ok(()) }
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Starts many executions of `W` as one statement; await the returned builder.
+    /// Starts many executions of `W` in one statement: all of them, or none. Await the returned builder, after options such as
+    /// `.keys(…)`.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Remind;
+    /// # #[workflow] impl Remind { async fn run(&self, _cx: &Context, customer: u64) -> Result<()> { Ok(drop(customer)) } }
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let reminders = durable.start_many::<Remind>([7, 8, 9]).keys(|customer| format!("remind-{customer}")).await?;
+    /// assert_eq!(reminders.len(), 3);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As for [`start`](Self::start); then none of them was started.
+    /// As for [`start`](Self::start); then none of the executions was started.
     pub fn start_many<W: Workflow>(&self, inputs: impl IntoIterator<Item = W::Input>) -> StartMany<'_, W> {
         StartMany::new(self, inputs.into_iter().collect())
     }
 
-    /// A handle to an execution of `W` that was started earlier, here or elsewhere.
+    /// A handle to an execution of `W` that was started earlier, in this process or another. It asks the database nothing: an
+    /// unknown id is noticed when the handle is used.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// let parcel = durable.handle::<Ship>(id).result().await?;
+    /// # drop(parcel); Ok(()) }
+    /// ```
     pub fn handle<W: Workflow>(&self, id: ExecutionId) -> ExecutionHandle<W> {
         ExecutionHandle::new(self.clone(), id)
     }
 
-    /// Sends an event to an execution. It is kept until a wait takes it, whether it comes before, during or after the wait
-    /// begins; the outcome says whether a wait has taken it, and if not, for which names the execution waits now.
+    /// Sends an event to an execution. The event is kept until a wait takes it, so it may come before, during or after the wait.
+    /// The returned [`Delivery`] says whether a wait has taken it; if not, it names the events that the execution waits for now.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// let delivery = durable.send_event(id, "picked_up", "DHL").await?;
+    /// println!("{delivery:?}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose time is over, `Payload` for a
-    /// payload that cannot be stored.
+    /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose deadline has passed, `Payload`
+    /// for a payload that cannot be stored.
     pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<Delivery> {
         let payload = payload::encode(&format!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
@@ -179,29 +166,17 @@ impl Durable {
         Ok(sent.delivery)
     }
 
-    /// Has an execution go no further until it is resumed; returns since when. Nobody claims it, and one that runs stops at its
-    /// next step or wait. What it waits for is still received, and its time goes on to run. Pausing twice is no error; cancelling
-    /// and rolling back need no resume.
+    /// An execution with its steps, their attempts and compensations, its waits, and its children.
     ///
-    /// # Errors
-    /// `Finished` when it came too late, `NotFound` for an unknown execution.
-    pub async fn pause(&self, id: ExecutionId) -> Result<DateTime<Utc>> {
-        let paused_at = self.run("pause an execution", |pool| forks::pause(self.store(), pool, id)).await?;
-        self.engine.signals.paused();
-        Ok(paused_at)
-    }
-
-    /// Lets an execution go on that was paused, or that was stopped because its code did not fit its journal.
-    ///
-    /// # Errors
-    /// `Finished` when it is neither paused nor stopped, `NotFound` for an unknown execution.
-    pub async fn resume(&self, id: ExecutionId) -> Result<()> {
-        let queue = self.run("resume an execution", |pool| executions::resume(self.store(), pool, id)).await?;
-        self.engine.signals.queued(&queue);
-        Ok(())
-    }
-
-    /// An execution with its steps, their attempts, what undid them, its waits and its children.
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// let details = durable.get_execution(id).await?;
+    /// for step in &details.steps {
+    ///     println!("{}: {} attempts", step.key, step.attempts.len());
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `NotFound` for an unknown execution.
@@ -210,20 +185,23 @@ impl Durable {
         found.ok_or_else(|| not_found(id))
     }
 
-    /// Lists executions, newest first unless `.order_by(…)` says otherwise; await the returned builder after filters such as
-    /// `.workflow("process_order")`, or count what passes them.
+    /// Lists executions, newest first unless `.order_by(…)` is given. Await the returned builder after filters such as
+    /// `.workflow("process_order")`, or call `.count()` for the number of executions that pass the filters.
+    ///
+    /// # Errors
+    /// `Invalid` for a limit that is not between 1 and 1000, and for a cursor of a list in another order.
     pub fn list_executions(&self) -> ExecutionList<'_> {
         ExecutionList::new(self)
     }
 
-    /// Shuts down in order: claims nothing more, gives steps under way 30 seconds to end, and returns the rest to their queues,
-    /// where other workers take them up at once. A client that only started something shuts down in order, too: otherwise
-    /// workers may learn of it only at their next poll.
+    /// Shuts down in order: claims nothing more, gives running steps 30 seconds to end, and returns the other executions to their
+    /// queues, where other workers take them at once. A client without workflows should shut down, too: otherwise workers may
+    /// find what it started only at their next poll.
     pub async fn shutdown(&self) -> Result<()> {
         self.shutdown_within(SHUTDOWN_LIMIT).await
     }
 
-    /// As [`shutdown`](Self::shutdown), with another limit for steps under way; those that take longer run again elsewhere.
+    /// Like [`shutdown`](Self::shutdown), with another limit for running steps. A step that takes longer runs again elsewhere.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<()> {
         self.end_within(limit).await.map(drop)
     }
@@ -251,16 +229,26 @@ impl Durable {
         };
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
         tasks.last_notices.notify_one();
-        let told = async { while tasks.notices.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_NOTICES_LIMIT, told).await.is_err() {
+        if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.ended()).await.is_err() {
             tracing::debug!("other processes were not told in time; they will find out by polling");
         }
         stopped.map(|()| blocked)
     }
 
-    /// Works until the process is told to end (SIGTERM or Ctrl-C), then shuts down in order. Another thread receives the
-    /// signals. If the runtime does not answer within 30 seconds, or if code that does not return keeps its threads after the
-    /// shutdown, the process is ended with exit code 70.
+    /// Works until the process receives SIGTERM or Ctrl-C, then shuts down in order.
+    ///
+    /// A thread outside the runtime receives the signals. If the runtime does not answer within 30 seconds, or if code that does
+    /// not return keeps its threads after the shutdown, the process ends with exit code 70.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+    /// # async fn example() -> Result<()> {
+    /// let worker = Durable::builder().database_url("postgres://localhost/shop").register(Ship).start().await?;
+    /// worker.run_until_signal().await
+    /// # }
+    /// ```
     pub async fn run_until_signal(&self) -> Result<()> {
         self.run_until_signal_within(SHUTDOWN_LIMIT).await
     }

@@ -54,14 +54,14 @@ impl Context {
         self.root.run.id
     }
 
-    /// The due time that this execution was started for, where a schedule started it. A nightly report takes the day it reports on
-    /// from here rather than from [`now`](Self::now): it may run late, or to make up for a night that was missed.
+    /// The due time for which a schedule started this execution; `None` without a schedule. A nightly report takes the day to
+    /// report on from here rather than from [`now`](Self::now), because it may run late, or make up for a night that was missed.
     pub fn scheduled_for(&self) -> Option<DateTime<Utc>> {
         self.root.run.scheduled_for
     }
 
-    /// Sleeps for that long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time
-    /// whatever happens to the process that put it to sleep.
+    /// Sleeps for this long by the database's clock. A sleeping execution holds no slot and no connection, and wakes on time even
+    /// if the process that put it to sleep is gone.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -73,13 +73,13 @@ impl Context {
         Sleep::new(&self.scope(), Due::After(duration))
     }
 
-    /// Sleeps until that time by the database's clock; returns at once when it has passed.
+    /// Sleeps until this time by the database's clock; returns at once if the time has passed.
     pub fn sleep_until(&self, time: DateTime<Utc>) -> Sleep {
         Sleep::new(&self.scope(), Due::At(time))
     }
 
-    /// Waits for the event of that name, and takes it. Events of one name are taken in the order they were sent, each once,
-    /// also those sent before the wait began; waiting twice takes two events.
+    /// Waits for an event of this name and takes it. Events of a name are taken in the order in which they were sent, each once,
+    /// including those sent before the wait began. Waiting twice takes two events.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -93,7 +93,8 @@ impl Context {
         EventWait::event(&self.scope(), name)
     }
 
-    /// Waits for the first of several events, and takes it: gives its name and its payload. The others stay for later waits.
+    /// Waits for the first of several events and takes it; returns its name and its payload. The other events stay for later
+    /// waits.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -108,7 +109,8 @@ impl Context {
         EventWait::any(&self.scope(), names.into_iter().map(Into::into).collect())
     }
 
-    /// Waits for all of several events; gives the payloads by name. With `.timeout(…)` it gives a status for each name instead.
+    /// Waits for all of several events; returns the payloads by name. With `.timeout(…)` it returns a status for each name
+    /// instead.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -125,8 +127,8 @@ impl Context {
         AllWait::new(&self.scope(), names.into_iter().map(Into::into).collect())
     }
 
-    /// Waits for what is published to a topic from now on; with `.correlation(key)`, for what is published with that key.
-    /// See [`Durable::publish`](crate::client::Durable::publish).
+    /// Waits for the next publication to a topic; with `.correlation(key)`, for the next with this key. A publication before the
+    /// wait is not received. See [`Durable::publish`](crate::client::Durable::publish).
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -138,8 +140,8 @@ impl Context {
         EventWait::topic(&self.scope(), topic)
     }
 
-    /// Asks a person for a value of type `T` and waits for the answer. The JSON Schema of `T` is kept with the question, and
-    /// an answer that does not fit it is refused while the wait stands.
+    /// Asks a person for a value of type `T` and waits for the answer. The JSON Schema of `T` is stored with the question. An
+    /// answer that does not fit it is refused, and the question stays open.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -154,7 +156,17 @@ impl Context {
         InputWait::form(&self.scope(), name)
     }
 
-    /// Asks a person to approve something.
+    /// Asks a person to approve or to decline.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let manager = cx.wait_for_approval("manager").prompt("Approve 1200 €?").signed().await?;
+    /// if !manager.value.approved {
+    ///     println!("{} declined", manager.by.unwrap_or_default());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn wait_for_approval<'a>(&self, name: &str) -> InputWait<'a, Approval> {
         InputWait::approval(&self.scope(), name)
     }
@@ -185,12 +197,8 @@ impl Context {
         InputWait::number(&self.scope(), name)
     }
 
-    /// Starts an execution of another workflow, and waits for its output. It is created together with the wait, once, however
-    /// often this execution is replayed; its end wakes this one. Cancelling this execution cancels it.
-    ///
-    /// # Errors
-    /// The child's error when it did not complete, `Conflict` when its key is taken, `Invalid` when this process works on its queue
-    /// and does not know it.
+    /// Starts an execution of another workflow and waits for its output. The child and the wait for it are created in one
+    /// statement, once, however often this execution is replayed. If this execution is cancelled, so is the child.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -201,22 +209,35 @@ impl Context {
     /// let size = cx.child::<Fetch>("https://example.org".to_owned()).timeout(minutes(5)).or(0).await?;
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// The child's error if it did not complete, `Conflict` if its key belongs to another execution, `Invalid` for an option that
+    /// makes no sense, and if this process works on the child's queue but does not know its workflow.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn child<W: Workflow>(&self, input: W::Input) -> ChildWait<W> {
         ChildWait::new(&self.scope(), &input)
     }
 
-    /// Starts an execution of another workflow without waiting for its end; gives its id. Cancelling this execution cancels it,
-    /// unless it is detached.
+    /// Starts an execution of another workflow without waiting for its end; returns its id. If this execution is cancelled, so is
+    /// the child, unless it is detached.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Newsletter;
+    /// # #[workflow] impl Newsletter { async fn run(&self, _cx: &Context, to: String) -> Result<()> { Ok(drop(to)) } }
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let id = cx.start_child::<Newsletter>("ada@example.com".to_owned()).detach().await?;
+    /// # drop(id); Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// As for [`child`](Self::child).
+    /// `Conflict` and `Invalid` as for [`child`](Self::child).
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn start_child<W: Workflow>(&self, input: W::Input) -> StartChild<W> {
         StartChild::new(&self.scope(), &input)
     }
 
-    /// Does the same with each of many items, several at a time; the results come in the order of the items.
+    /// Runs a closure for each of many items, several at the same time; the results come in the order of the items.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -236,19 +257,19 @@ impl Context {
         Map::new(items)
     }
 
-    /// The database's time, recorded once: a replay gets the same.
+    /// The database's time, recorded once: a replay returns the same time.
     pub async fn now(&self) -> Result<DateTime<Utc>> {
         let scope = self.scope();
         let key = scope.next_key("now", "");
         step::record(scope, key, |run| run.now()).await
     }
 
-    /// A UUID that is new for every call, and the same at a replay: version 5, in the namespace of this execution.
+    /// A UUID that is new for every call and the same at a replay: version 5, derived from the id of this execution.
     pub fn uuid(&self) -> Uuid {
         self.root.run.owner.namespace.derive(&self.scope().next_key("uuid", ""))
     }
 
-    /// A number that is evenly spread over `u64`, different for every call, and the same at a replay.
+    /// A random number, evenly distributed over `u64`, that is new for every call and the same at a replay.
     pub fn random(&self) -> u64 {
         let id = self.root.run.owner.namespace;
         id.derive(&self.scope().next_key("random", "")).as_u64_pair().0 ^ id.derive("random").as_u64_pair().1

@@ -27,6 +27,7 @@ mod running;
 
 pub mod context;
 
+mod families;
 mod registry;
 mod signals;
 mod upkeep;

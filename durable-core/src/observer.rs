@@ -1,4 +1,4 @@
-//! Observers: code of the application that is told what executions do, and may refuse a step.
+//! Observers: code of the application that is called for what executions do, and that may refuse a step.
 //!
 //! ```no_run
 //! # use durable::prelude::*;
@@ -23,19 +23,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Each observer has a thread of its own, which calls its methods one at a time, in the order in which things happened in this
-//! process. So whatever an observer does, no execution is disturbed by it:
+//! Each observer has a thread of its own. It calls the observer's methods one at a time, in the order in which things happened in
+//! this process. So an observer cannot disturb an execution:
 //!
-//! - One that is slow delays only itself. What it has not been told yet waits in a queue; when that is full, news are dropped.
-//! - A step waits for [`before_step`](Observer::before_step), one second at most; after that it begins without consent, and so
-//!   do the steps after it until the observer has caught up. An observer that is to refuse steps should therefore be quick, and
-//!   leave the slow part to another observer: several may be registered, and are asked in that order.
-//! - One that panics is called again for the next thing. A panic in `before_step` refuses nothing.
+//! - A slow observer delays only itself. Calls to come wait in a queue; when the queue is full, further calls are dropped.
+//! - A step waits for [`before_step`](Observer::before_step) at most one second; then it begins without consent, and so do the
+//!   following steps until the observer has caught up. An observer that refuses steps should therefore be quick, and leave slow
+//!   work to another observer. Several observers are asked in the order in which they were registered.
+//! - An observer that panics is called again the next time. A panic in `before_step` refuses nothing.
 //!
 //! All three are logged as warnings, with numbers, at most every ten seconds.
 //!
-//! Observers are for looking on, not for bookkeeping: what a process had not told yet when it died is told by nobody, and what
-//! happens again after a crash (an attempt that was interrupted) is told again. What must happen belongs in a step.
+//! Observers are for watching, not for bookkeeping. When a process dies, calls that are still to come are lost; what happens
+//! again after a crash, such as an attempt that was interrupted, is reported again. What must happen belongs in a step.
 
 mod complaints;
 mod log;
@@ -63,61 +63,62 @@ pub use news::{
     ScheduleFired, StepBegins, StepEnded, StepRecorded, WaitBegan,
 };
 
-/// Is told what executions do; see the [module](self). Every method has an empty body by default.
+/// Is called for what executions do; see the [module](self). Every method does nothing by default.
 ///
 /// The methods are called on a thread where blocking is fine and `tokio::spawn` works.
 pub trait Observer: Send + Sync + 'static {
-    /// An execution begins: a worker of this process has claimed it, and none has before.
+    /// An execution begins: a worker of this process has claimed it for the first time.
     fn on_start(&self, execution: &ExecutionStarted) {
         let _ = execution;
     }
 
-    /// An attempt at a step is about to begin, and does so if every observer consents. If one refuses, the step's body is not
-    /// called, and the execution is rolled back. What undoes a step ([`Direction::Rollback`]) cannot be refused: the answer is
-    /// ignored then. Not called for what a replay finds in the journal.
+    /// An attempt at a step is about to begin; it begins if every observer consents. If an observer refuses, the step's body is
+    /// not called and the execution is rolled back. A compensation ([`Direction::Rollback`]) cannot be refused: the answer is
+    /// ignored. Not called for steps that a replay finds in the journal.
     fn before_step(&self, step: &StepBegins) -> Consent {
         let _ = step;
         Consent::Proceed
     }
 
-    /// An attempt has ended, or was cut off because nobody waits for it any more. What it left is not committed yet: should the process die now, the attempt is made again.
+    /// An attempt has ended, or was interrupted because its result is no longer needed. Its outcome is not committed yet: if the
+    /// process dies now, the attempt is repeated.
     fn after_step(&self, step: &StepEnded) {
         let _ = step;
     }
 
-    /// A step has its outcome, and that is committed: it never runs again. Told once for each, unless the process dies first.
+    /// The outcome of a step is committed: the step never runs again. Called once for each step, unless the process dies first.
     fn on_checkpoint(&self, checkpoint: &StepRecorded) {
         let _ = checkpoint;
     }
 
-    /// An execution begins to wait, for a time, an event, an answer, a child; called once for each wait.
+    /// An execution begins to wait for a time, an event, an answer or a child; called once for each wait.
     fn on_wait(&self, wait: &WaitBegan) {
         let _ = wait;
     }
 
-    /// An execution begins to undo what it did.
+    /// An execution begins to roll back: its compensations will run.
     fn on_rollback(&self, rollback: &RollbackBegan) {
         let _ = rollback;
     }
 
-    /// An execution has completed, and that is committed.
+    /// An execution has completed, and this is committed.
     fn on_complete(&self, execution: &ExecutionCompleted) {
         let _ = execution;
     }
 
-    /// An execution has ended in another way than by completing, and that is committed. It is told by the process that ended it:
-    /// that of a worker, or of the client that cancelled it.
+    /// An execution has ended without completing, and this is committed. Called in the process that ended it: the worker's
+    /// process, or the process of the client that cancelled it.
     fn on_failure(&self, execution: &ExecutionFailed) {
         let _ = execution;
     }
 
-    /// A schedule was due, and what came of it is committed. It is told by the process whose worker fired it, and by no other.
+    /// A schedule was due, and the result is committed. Called only in the process whose worker fired it.
     fn on_fire(&self, fire: &ScheduleFired) {
         let _ = fire;
     }
 
-    /// A person's answer was given, and that is committed. It is told by the process of the client that gave it through
-    /// [`Durable::provide_input`](crate::client::Durable::provide_input); of one given in SQL nobody is told.
+    /// A person's answer was given, and this is committed. Called in the process of the client that gave it with
+    /// [`Durable::provide_input`](crate::client::Durable::provide_input); not called for an answer that was given in SQL.
     fn on_answer(&self, answer: &InputAnswered) {
         let _ = answer;
     }
@@ -127,14 +128,14 @@ pub trait Observer: Send + Sync + 'static {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Consent {
-    /// It may.
+    /// The step may begin.
     Proceed,
-    /// It may not, for this reason; the execution is rolled back.
+    /// The step may not begin, for this reason; the execution is rolled back.
     Refuse(String),
 }
 
 impl Consent {
-    /// The step may not begin, for this reason.
+    /// Refuses the step for this reason.
     pub fn refuse(reason: impl Into<String>) -> Self {
         Self::Refuse(reason.into())
     }
@@ -146,16 +147,16 @@ pub(crate) struct Registered {
     each: Vec<(&'static str, Arc<dyn Observer>)>,
 }
 
-/// The observers of a process; nothing is made or sent when there are none.
+/// The observers of a process. Without observers nothing is allocated or sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Observers {
     watchers: Arc<[Watcher]>,
 }
 
-/// One execution, and who is told of it.
+/// One execution, and the observers that are called for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
-    /// `None` when nobody looks.
+    /// `None` without observers.
     told: Option<Arc<Told>>,
 }
 
@@ -170,7 +171,7 @@ impl Registered {
         self.each.push((std::any::type_name::<O>(), Arc::new(observer)));
     }
 
-    /// Gives each its thread; on a runtime of tokio.
+    /// Starts a thread for each observer. Must be called on a tokio runtime.
     pub(crate) fn start(self) -> Result<Observers> {
         let watchers: Result<Arc<[Watcher]>, std::io::Error> =
             self.each.into_iter().map(|(name, observer)| Watcher::start(name, observer, Limits::USUAL)).collect();
@@ -185,12 +186,12 @@ impl fmt::Debug for Registered {
 }
 
 impl Observers {
-    /// Whether nobody looks.
+    /// Whether there are no observers.
     pub(crate) fn is_empty(&self) -> bool {
         self.watchers.is_empty()
     }
 
-    /// What happens to this execution is told to them.
+    /// The observers of this execution.
     pub(crate) fn of(&self, id: ExecutionId, workflow: &str, version: u32) -> Observed {
         if self.is_empty() {
             return Observed { told: None };
@@ -208,7 +209,7 @@ impl Observers {
         self.watchers.iter().for_each(|watcher| watcher.tell(News::Answered(answer())));
     }
 
-    /// Waits until everything so far has been told, at most for `limit`.
+    /// Waits until the observers have received every call so far, at most for `limit`.
     pub(crate) async fn drain(&self, limit: Duration) {
         let deadline = Instant::now() + limit;
         for watcher in self.watchers.iter() {

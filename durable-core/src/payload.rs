@@ -3,6 +3,7 @@
 mod inspect;
 mod json;
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -80,7 +81,7 @@ const INDEXED_LIMIT: usize = 1000;
 
 /// Refuses a key, a queue or a correlation that Postgres could not index, or that would break the line it is shown in; `what` names
 /// it in the error. `check_name.sql` has the same rule.
-pub(crate) fn check_indexed(what: &str, text: &str) -> Result<()> {
+pub(crate) fn check_indexed(what: impl fmt::Display, text: &str) -> Result<()> {
     if text.is_empty() || text.len() > INDEXED_LIMIT || text.contains(char::is_control) {
         let problem =
             format!("{what} has 1 to {INDEXED_LIMIT} bytes and no control characters; put what is long into the payload");

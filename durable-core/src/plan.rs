@@ -6,3 +6,4 @@ pub(crate) mod question;
 pub(crate) mod retry;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
+pub(crate) mod start_options;

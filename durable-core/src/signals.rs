@@ -1,8 +1,8 @@
-//! What one part of a process tells the others, and this process the rest: work is queued, a timer is set, an execution ended.
+//! Signals between the parts of a process and to other processes: work is queued, a timer is set, an execution ended.
 //!
-//! Signals only save time. Whoever waits for one also looks for itself, at every poll interval.
+//! Signals only save time: every task that waits for a signal also looks for itself, at every poll interval. So nothing here
+//! touches the database, except the tasks that send and receive notices.
 
-mod families;
 mod hear;
 mod results;
 mod slots;
@@ -17,14 +17,12 @@ use tokio::sync::{Notify, mpsc};
 use crate::ids::ExecutionId;
 use crate::model::QueueSlots;
 use crate::observer::Observers;
-use crate::store::Store;
 use crate::store::executions::Finished;
 use crate::store::families::CalledOff;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
 use crate::telemetry::{self, Tracing};
 
-pub(crate) use families::{cancel_children, tell_observers, tell_parent};
 pub(crate) use hear::hear;
 pub(crate) use results::Results;
 pub(crate) use slots::{Slot, Slots};
@@ -40,28 +38,34 @@ pub(crate) struct Signals {
     pub(crate) timer_set: Notify,
     /// Schedules were made or changed: when they are due should be looked at again.
     pub(crate) schedules_changed: Notify,
-    /// Somebody turned the clock: it should be read again.
+    /// The database's clock was turned: it should be read again.
     pub(crate) clock_read: Notify,
-    /// It was read again: whatever waits for a time should look.
+    /// The clock was read again: every task that waits for a time should look.
     pub(crate) clock_turned: Notify,
     pub(crate) results: Results,
     /// Executions were rolled back or paused: what this process holds should be compared with the database.
     pub(crate) taken_back: Notify,
-    ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
-    nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
-    /// Those of the application, who are told what executions do.
+    to_runs: mpsc::UnboundedSender<RunSignal>,
+    /// The application's observers.
     pub(crate) observers: Observers,
     pub(crate) tracing: Tracing,
 }
 
+/// What runs of this process must learn.
+#[derive(Debug)]
+pub(crate) enum RunSignal {
+    /// These executions were ended from outside: their runs stop.
+    Ended(Vec<ExecutionId>),
+    /// Waits of these executions are over: their runs look at them.
+    Resolved(Vec<ExecutionId>),
+}
+
 impl Signals {
-    /// Signals for these queues; notices leave by `outgoing`, executions that ended are reported to `ended`, those whose waits
-    /// are over while they may be running to `nudges`.
+    /// Signals for these queues. Notices to other processes leave by `outgoing`, signals to the runs of this process by `to_runs`.
     pub(crate) fn new(
         queues: HashMap<String, Arc<Slots>>,
         outgoing: mpsc::UnboundedSender<Notice>,
-        ended: mpsc::UnboundedSender<Vec<ExecutionId>>,
-        nudges: mpsc::UnboundedSender<Vec<ExecutionId>>,
+        to_runs: mpsc::UnboundedSender<RunSignal>,
         observers: Observers,
         tracing: Tracing,
     ) -> Self {
@@ -75,8 +79,7 @@ impl Signals {
             clock_turned: Notify::new(),
             results: Results::default(),
             taken_back: Notify::new(),
-            ended,
-            nudges,
+            to_runs,
             observers,
             tracing,
         }
@@ -92,7 +95,7 @@ impl Signals {
         self.queues.values()
     }
 
-    /// How full each of them is.
+    /// How many slots of each queue are in use.
     pub(crate) fn slots_in_use(&self) -> Vec<QueueSlots> {
         let mut slots: Vec<QueueSlots> = self.queues().map(|slots| slots.details()).collect();
         slots.sort_unstable_by(|one, other| one.queue.cmp(&other.queue));
@@ -137,13 +140,13 @@ impl Signals {
         self.tell(Notice::SchedulesChanged);
     }
 
-    /// An execution ended here: for those who wait for it, here and elsewhere.
+    /// An execution ended here: answers the handles that wait for it, here and in other processes.
     pub(crate) fn finished(&self, finished: &Finished) {
         self.results.deliver(finished);
         self.tell(Notice::Finished(vec![finished.id]));
     }
 
-    /// Executions were ended from outside: whoever runs them should stop.
+    /// Executions were ended from outside: the workers that run them should stop.
     pub(crate) fn cancelled(&self, ids: Vec<ExecutionId>) {
         self.tell(Notice::Finished(ids.clone()));
         self.ended(ids);
@@ -151,22 +154,21 @@ impl Signals {
 
     fn ended(&self, ids: Vec<ExecutionId>) {
         self.results.look_for(&ids);
-        // A pure client has nobody who listens.
-        let _ = self.ended.send(ids);
+        self.signal_runs(RunSignal::Ended(ids));
     }
 
-    /// A wait of the execution is over, and it may be running: whoever runs it should look.
+    /// A wait of the execution is over, and the execution may be running: its run should look.
     pub(crate) fn resolved(&self, id: ExecutionId) {
         self.tell(Notice::Resolved(vec![id]));
-        self.nudge(vec![id]);
+        self.signal_runs(RunSignal::Resolved(vec![id]));
     }
 
-    fn nudge(&self, ids: Vec<ExecutionId>) {
-        // A pure client has nobody who listens.
-        let _ = self.nudges.send(ids);
+    fn signal_runs(&self, signal: RunSignal) {
+        // A pure client has no runs, and has dropped the receiver.
+        let _ = self.to_runs.send(signal);
     }
 
-    /// A message arrived: for whoever claims the execution, or runs it.
+    /// A message arrived: the execution is to be claimed, or its run should look.
     pub(crate) fn affected(&self, effect: &Effect) {
         match effect {
             Effect::Woke(queue) => self.queued(queue),
@@ -175,14 +177,14 @@ impl Signals {
         }
     }
 
-    /// Executions were called off: for those who run them, those who wait for them, and those who undo what they did; then for
-    /// observers.
-    pub(crate) async fn called_off(&self, store: &Store, called_off: &[CalledOff]) {
+    /// Executions were cancelled or are to be rolled back: stops the workers that run them, answers the clients that wait for
+    /// them, and makes a worker claim the rollbacks.
+    pub(crate) fn called_off(&self, called_off: &[CalledOff]) {
         let ended: Vec<ExecutionId> =
             called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
         called_off.iter().filter(|execution| execution.ended).for_each(|execution| telemetry::cancelled(&execution.queue));
         if !ended.is_empty() {
-            self.cancelled(ended.clone());
+            self.cancelled(ended);
         }
         let undone = called_off.iter().filter(|execution| !execution.ended);
         let queues: BTreeSet<&str> = undone.map(|execution| execution.queue.as_str()).collect();
@@ -192,16 +194,15 @@ impl Signals {
             self.tell(Notice::RolledBack);
             queues.into_iter().for_each(|queue| self.queued(queue));
         }
-        families::tell_observers(store, &self.observers, &ended).await;
     }
 
-    /// Executions were paused: whoever runs them should let go of them.
+    /// Executions were paused: the workers that run them should let go of them.
     pub(crate) fn paused(&self) {
         self.taken_back.notify_one();
         self.tell(Notice::Paused);
     }
 
-    /// Something is due then.
+    /// Something is due at this time.
     pub(crate) fn set_timer(&self, at: DateTime<Utc>) {
         let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
         if timer.is_none_or(|set| at < set) {
@@ -217,7 +218,7 @@ impl Signals {
     }
 
     fn tell(&self, notice: Notice) {
-        // After shutdown nobody is told; polling finds out.
+        // After a shutdown no notice is sent; other processes find out by polling.
         let _ = self.outgoing.send(notice);
     }
 }

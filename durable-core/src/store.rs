@@ -16,6 +16,7 @@ pub(crate) mod notify;
 mod outage;
 pub(crate) mod parents;
 pub(crate) mod parks;
+pub(crate) mod pauses;
 pub(crate) mod prune;
 pub(crate) mod publications;
 pub(crate) mod queues;

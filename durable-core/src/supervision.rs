@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::error::Failure;
@@ -148,6 +149,50 @@ pub(crate) async fn supervise_with<T, F>(
         async move { start(own.lock_owned().await).await }
     })
     .await;
+}
+
+/// Supervised tasks. They end when the set is dropped.
+#[derive(Debug)]
+pub(crate) struct TaskSet {
+    health: Health,
+    tasks: JoinSet<()>,
+}
+
+impl TaskSet {
+    pub(crate) fn new(health: Health) -> Self {
+        Self { health, tasks: JoinSet::new() }
+    }
+
+    /// Starts a task; see [`supervise`].
+    pub(crate) fn start<F>(&mut self, task: impl Into<String>, start: impl FnMut() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(supervise(self.health.clone(), task.into(), start));
+    }
+
+    /// Starts a task that owns something; see [`supervise_with`].
+    pub(crate) fn start_with<T, F>(
+        &mut self,
+        task: impl Into<String>,
+        own: T,
+        start: impl Fn(OwnedMutexGuard<T>) -> F + Clone + Send + Sync + 'static,
+    ) where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(supervise_with(self.health.clone(), task.into(), own, start));
+    }
+
+    /// Stops every task.
+    pub(crate) async fn shutdown(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// Waits until every task has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 #[cfg(test)]

@@ -20,16 +20,16 @@ use tokio::time::Instant;
 
 use crate::clock::{Clock, after};
 use crate::error::Result;
+use crate::families::Families;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::registry::Registry;
 use crate::running::hold::Verdict;
 use crate::running::ledger::SharedLedger;
-use crate::signals::{Signals, Slot, Slots};
+use crate::signals::{RunSignal, Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
-use crate::store::parents::Tells;
 use crate::store::workers::NewWorker;
-use crate::store::{self, Lane, Patience, Session, Store, executions, workers};
+use crate::store::{self, Patience, Session, Store, executions, workers};
 use crate::telemetry::{self, Metrics};
 
 use holdings::Holdings;
@@ -58,7 +58,7 @@ pub(crate) struct Worker {
     pub(crate) signals: Arc<Signals>,
     pub(crate) clock: Arc<Clock>,
     ledger: SharedLedger,
-    tells: Lane<Tells>,
+    pub(crate) families: Arc<Families>,
     known: KnownWorkflows,
     metrics: Metrics,
     /// The id under which this process holds its lease; a new one after each loss.
@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) claim_lost: Notify,
     /// Told when a life was lost and another has begun: what the lost one held is to be rescued.
     pub(crate) life_lost: Notify,
+    /// Told when this worker has declared others lost: children of their executions may be orphans.
+    pub(crate) workers_lost: Notify,
 }
 
 impl Worker {
@@ -85,7 +87,7 @@ impl Worker {
         signals: Arc<Signals>,
         clock: Arc<Clock>,
         ledger: SharedLedger,
-        tells: Lane<Tells>,
+        families: Arc<Families>,
     ) -> Arc<Self> {
         Arc::new(Self {
             known: registry.known(),
@@ -98,13 +100,14 @@ impl Worker {
             claiming: Arc::default(),
             claim_lost: Notify::new(),
             life_lost: Notify::new(),
+            workers_lost: Notify::new(),
             store,
             options,
             registry,
             signals,
             clock,
             ledger,
-            tells,
+            families,
         })
     }
 
@@ -201,22 +204,24 @@ impl Worker {
         self.holdings().run_of(id).is_some()
     }
 
-    /// Has those of the executions that run here look at their waits.
-    pub(crate) fn nudge(&self, ids: &[ExecutionId]) {
-        let holdings = self.holdings();
-        ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.nudged.notify_one());
-    }
-
     /// Everything this process believes to hold in that life, and at which epoch.
     pub(crate) fn held(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
         self.holdings().epochs(life)
     }
 
-    /// Stops what runs here and was ended by a client, as soon as it is heard of.
-    pub(crate) async fn stop_ended(self: Arc<Self>, endings: &mut mpsc::UnboundedReceiver<Vec<ExecutionId>>) {
-        while let Some(ids) = endings.recv().await {
-            let ended = self.holdings().end(&ids);
-            ended.iter().for_each(|run| run.end(Verdict::Lost));
+    /// Passes signals on to the runs of this process. A run that misses a signal learns the same at the next poll interval.
+    pub(crate) async fn signal_runs(self: Arc<Self>, signals: &mut mpsc::UnboundedReceiver<RunSignal>) {
+        while let Some(signal) = signals.recv().await {
+            match signal {
+                RunSignal::Ended(ids) => {
+                    let ended = self.holdings().end(&ids);
+                    ended.iter().for_each(|run| run.end(Verdict::Lost));
+                }
+                RunSignal::Resolved(ids) => {
+                    let holdings = self.holdings();
+                    ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.nudged.notify_one());
+                }
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! Workers killed at the worst moments: whatever was committed is never lost and never done again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use durable::prelude::*;
@@ -8,39 +7,10 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+use crate::support::crash::{self, AtKill, CRASHES_AT_ONCE, killed_in, leases_run_out};
 use crate::support::process::{Effects, Folder, Process};
-use crate::support::proxy::{Fate, Moment, Proxy, Trap};
+use crate::support::proxy::{Fate, Moment, Trap};
 use crate::support::{self, Database, eventually, soon};
-
-/// Statements that only look, and duties that come round again and again. Every other one is a write by which an execution
-/// gets on, those of later releases included.
-const NO_WRITES: [&str; 25] = [
-    "checkpoints/find",
-    "checkpoints/load",
-    "clock/read",
-    "duties/finish",
-    "duties/hold",
-    "duties/take",
-    "executions/cancel_orphans",
-    "executions/expire",
-    "executions/finished",
-    "executions/get",
-    "executions/held",
-    "executions/look",
-    "executions/prune",
-    "executions/rescue",
-    "executions/stray",
-    "notifications/send",
-    "publications/prune",
-    "schedule_fires/prune",
-    "schedules/due",
-    "servers/look",
-    "servers/read_process",
-    "waits/deliver",
-    "workers/beat",
-    "workers/expire",
-    "workers/forget",
-];
 
 /// The writes by which a dead worker's executions are given back.
 const RESCUES: [&str; 3] = ["workers/expire", "executions/rescue", "workers/forget"];
@@ -48,9 +18,6 @@ const RESCUES: [&str; 3] = ["workers/expire", "executions/rescue", "workers/forg
 /// The steps of an order: what each does to the world, and its key in the journal.
 const STEPS: [(&str, &str); 3] =
     [("authorized", "step authorize"), ("captured", "step capture"), ("receipt sent", "step send_receipt")];
-
-/// Kills at once; each has a database, a process and a worker, and the machine may be small.
-pub(crate) const CRASHES_AT_ONCE: usize = 3;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -121,92 +88,14 @@ pub(crate) fn outside_world(database: &Database, durable: Durable) -> JoinHandle
     })
 }
 
-/// What was on record and what had been done when a worker was killed.
-#[derive(Debug)]
-pub(crate) struct AtKill {
-    checkpoints: Vec<String>,
-    effects: Vec<String>,
-}
-
-impl AtKill {
-    async fn look(database: &Database, effects: &Effects) -> Self {
-        let checkpoints = database.values("select key from durable.checkpoints").await;
-        Self { checkpoints, effects: effects.all() }
-    }
-
-    pub(crate) fn is_recorded(&self, key: &str) -> bool {
-        self.checkpoints.iter().any(|recorded| recorded == key)
-    }
-
-    pub(crate) fn count(&self, effect: &str) -> usize {
-        self.effects.iter().filter(|done| *done == effect).count()
-    }
-}
-
-/// The leases of all workers run out now, as if they had been dead for long.
-pub(crate) async fn leases_run_out(database: &Database) {
-    database.run("update durable.workers set lease_until = durable.now() - interval '1 second'").await;
-}
-
-/// Each statement with its number among those of its name, as often as it was seen, before and after it: which one of all is
-/// the nth write may be a matter of chance, so that they are told apart by name.
-pub(crate) fn every_write(seen: &[String]) -> Vec<(&str, usize, Moment)> {
-    let mut points = Vec::new();
-    let names: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
-    for name in names {
-        let count = seen.iter().filter(|statement| *statement == name).count();
-        points.extend((1..=count).flat_map(|nth| [(name, nth, Moment::Before), (name, nth, Moment::After)]));
-    }
-    points
-}
-
-/// Kills the worker called `role` when it runs into the trap; `None` when what it works on was finished before.
-pub(crate) async fn killed_in(
-    role: &str,
-    database: &Database,
-    folder: &Folder,
-    trap: Option<Trap>,
-) -> (Option<AtKill>, Vec<String>) {
-    let proxy = Proxy::before(database).await;
-    if let Some(trap) = trap {
-        proxy.set(trap);
-    }
-    let mut process = Process::start(role, proxy.url(), folder);
-    eventually("caught in the trap, or finished", async || {
-        assert!(!process.has_ended(), "the worker process ended by itself");
-        proxy.has_caught() || is_finished(database).await
-    })
-    .await;
-    process.kill();
-    let caught = proxy.has_caught();
-    let mut writes = proxy.seen();
-    writes.retain(|statement| !NO_WRITES.contains(&statement.as_str()));
-    drop(proxy);
-    let at_kill = AtKill::look(database, &folder.effects()).await;
-    (caught.then_some(at_kill), writes)
-}
-
-async fn is_finished(database: &Database) -> bool {
-    database.value("select exists (select from durable.executions where finished_at is not null and parent_id is null)").await
-}
-
-/// Another worker finishes the order; then everything must be as if nobody had been killed.
+/// Another worker finishes the order; then everything must be as if no worker had been killed.
 async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kills: &[AtKill]) {
-    leases_run_out(database).await;
     let workflow = ProcessOrder { effects: folder.effects() };
-    let durable = database.builder().register(workflow).start().await.unwrap();
-    let handle = durable.start::<ProcessOrder>(ORDER).key(KEY).await.unwrap();
-    let receipt = soon(&format!("finished after a crash {what}"), handle.result()).await.unwrap();
-    assert_eq!(receipt, RECEIPT, "{what}");
+    let receipt = crash::finish::<ProcessOrder>(what, database, database.builder().register(workflow), (ORDER, KEY)).await;
+    assert_eq!(receipt.unwrap(), RECEIPT, "{what}");
 
-    let effects = folder.effects();
     for (effect, key) in STEPS {
-        let done = effects.count(effect);
-        let unrecorded = kills.iter().filter(|kill| !kill.is_recorded(key)).count();
-        assert!((1..=1 + unrecorded).contains(&done), "{what}: `{effect}` was done {done} times: {:?}", effects.all());
-        for kill in kills.iter().filter(|kill| kill.is_recorded(key)) {
-            assert_eq!(done, kill.count(effect), "{what}: `{effect}` was done again after it was on record");
-        }
+        crash::assert_done_once(what, &folder.effects(), (effect, key), kills);
     }
     for pair in STEPS.windows(2) {
         let [(_, key), (later, _)] = [pair[0], pair[1]];
@@ -214,7 +103,6 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill
         assert!(!early, "{what}: `{later}` came before `{key}` was on record");
     }
     check_journal(what, database).await;
-    durable.shutdown().await.unwrap();
 }
 
 /// One execution; each step and each wait is on record once; no message is left over.

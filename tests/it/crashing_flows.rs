@@ -6,10 +6,10 @@ use durable::prelude::*;
 use durable::{Transaction, compensation};
 use futures_util::StreamExt;
 
-use crate::crashing::{AtKill, CRASHES_AT_ONCE, killed_in, leases_run_out};
+use crate::support::crash::{self, AtKill, CRASHES_AT_ONCE, killed_in};
 use crate::support::process::{Effects, Folder};
 use crate::support::proxy::{Fate, Moment, Trap};
-use crate::support::{self, Database, soon};
+use crate::support::{self, Database};
 
 /// Everything that a flow can say.
 struct Journey {
@@ -99,12 +99,9 @@ async fn database() -> Database {
 }
 
 /// Another worker ends the journey; then everything was done and undone as if nobody had been killed.
-async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill: Option<&AtKill>) {
-    leases_run_out(database).await;
-    let durable = builder(&database.url, folder).start().await.unwrap();
-    let handle = durable.start::<Journey>(()).key(KEY).await.unwrap();
-    let error = soon(&format!("ended after a crash {what}"), handle.result()).await.unwrap_err();
-    assert_eq!(error.to_string(), "turn back", "{what}");
+async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kills: &[AtKill]) {
+    let result = crash::finish::<Journey>(what, database, builder(&database.url, folder), ((), KEY)).await;
+    assert_eq!(result.unwrap_err().to_string(), "turn back", "{what}");
     let states: Vec<String> = database
         .values("select workflow || ' ' || state from durable.executions order by undoes nulls first, workflow, execution_id")
         .await;
@@ -113,26 +110,13 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill
 
     let effects = folder.effects();
     for (effect, key) in STAGES.iter().copied().flatten() {
-        was_done_once(what, &effects, effect, key, kill);
+        crash::assert_done_once(what, &effects, (effect, key), kills);
         let undo = format!("undone {effect}");
         let undo_key = if *effect == "child" { "undo/step go".to_owned() } else { format!("undo/{key}") };
-        was_done_once(what, &effects, &undo, &undo_key, kill);
+        crash::assert_done_once(what, &effects, (&undo, &undo_key), kills);
     }
-    was_done_once(what, &effects, "undone transfer", "undo/step transfer", kill);
+    crash::assert_done_once(what, &effects, ("undone transfer", "undo/step transfer"), kills);
     undone_in_reverse_order(what, &effects.all());
-    durable.shutdown().await.unwrap();
-}
-
-/// At least once; once more only if the worker was killed before it was on record.
-fn was_done_once(what: &str, effects: &Effects, effect: &str, key: &str, kill: Option<&AtKill>) {
-    let done = effects.count(effect);
-    match kill {
-        Some(kill) if !kill.is_recorded(key) => {
-            assert!((1..=2).contains(&done), "{what}: `{effect}` was done {done} times: {:?}", effects.all());
-        }
-        Some(kill) => assert_eq!(done, kill.count(effect), "{what}: `{effect}` was done again after it was on record"),
-        None => assert_eq!(done, 1, "{what}: `{effect}`"),
-    }
 }
 
 fn undone_in_reverse_order(what: &str, effects: &[String]) {
@@ -154,7 +138,7 @@ async fn a_journey_survives_a_crash_before_and_after_every_write_and_is_undone_o
     let (database, folder) = (database().await, Folder::new());
     let (killed, writes) = killed_in("journey", &database, &folder, None).await;
     assert!(killed.is_none());
-    finish_and_check("that never came", &database, &folder, None).await;
+    finish_and_check("that never came", &database, &folder, &[]).await;
     assert!(writes.len() >= 20, "so few writes were seen that the proxy must be out of date: {writes:?}");
 
     let points = (1..=writes.len()).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
@@ -170,6 +154,6 @@ async fn crash_at(writes: &[String], nth: usize, moment: Moment) -> bool {
     let (database, folder) = (database().await, Folder::new());
     let trap = Trap { statements: writes.to_vec(), nth, moment, fate: Fate::Held };
     let (killed, _) = killed_in("journey", &database, &folder, Some(trap)).await;
-    finish_and_check(&what, &database, &folder, killed.as_ref()).await;
+    finish_and_check(&what, &database, &folder, killed.as_slice()).await;
     killed.is_some()
 }

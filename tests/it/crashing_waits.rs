@@ -6,10 +6,10 @@ use durable::prelude::*;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
-use crate::crashing::{AtKill, CRASHES_AT_ONCE, killed_in, leases_run_out};
+use crate::support::crash::{self, AtKill, CRASHES_AT_ONCE, killed_in};
 use crate::support::process::{Effects, Folder};
 use crate::support::proxy::{Fate, Moment, Trap};
-use crate::support::{self, Database, soon};
+use crate::support::{self, Database};
 
 /// Takes bids until it closes, and then those that came too late for that; two votes and an approval at the same time.
 struct Market {
@@ -80,28 +80,19 @@ fn outside_world(database: &Database, durable: Durable) -> JoinHandle<()> {
 }
 
 /// Another worker closes the market; then every bid was taken as if nobody had been killed.
-async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill: Option<&AtKill>) {
-    leases_run_out(database).await;
-    let durable = builder(&database.url, folder).start().await.unwrap();
-    let handle = durable.start::<Market>(()).key(KEY).await.unwrap();
-    let result = soon(&format!("closed after a crash {what}"), handle.result()).await.unwrap();
-    assert_eq!(result, 111, "{what}");
+async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kills: &[AtKill]) {
+    let result = crash::finish::<Market>(what, database, builder(&database.url, folder), ((), KEY)).await;
+    assert_eq!(result.unwrap(), 111, "{what}");
 
     let taken = "from durable.checkpoints where key like '%step take%' and output is not null order by output::text";
     let bids: Vec<String> = database.values(&format!("select output::text {taken}")).await;
     assert_eq!(bids, BIDS.map(|bid| bid.to_string()), "{what}: each bid is on record once");
     let keys: Vec<String> = database.values(&format!("select key {taken}")).await;
     for (bid, key) in bids.iter().zip(&keys) {
-        let effect = format!("took {bid}");
-        let done = folder.effects().count(&effect);
-        match kill.filter(|kill| kill.is_recorded(key)) {
-            Some(kill) => assert_eq!(done, kill.count(&effect), "{what}: bid {bid} was taken again after it was on record"),
-            None => assert!((1..=1 + usize::from(kill.is_some())).contains(&done), "{what}: bid {bid} was taken {done} times"),
-        }
+        crash::assert_done_once(what, &folder.effects(), (&format!("took {bid}"), key), kills);
     }
     assert_eq!(database.count("select count(*) from durable.mailbox").await, 0, "{what}");
     assert_eq!(database.count("select count(*) from durable.waits where outcome is null").await, 0, "{what}");
-    durable.shutdown().await.unwrap();
 }
 
 #[tokio::test]
@@ -111,7 +102,7 @@ async fn a_market_takes_every_bid_once_whenever_its_worker_is_killed() {
     let (killed, writes) = killed_in("market", &database, &folder, None).await;
     world.await.unwrap();
     assert!(killed.is_none());
-    finish_and_check("that never came", &database, &folder, None).await;
+    finish_and_check("that never came", &database, &folder, &[]).await;
     assert!(writes.len() >= 10, "so few writes were seen that the proxy must be out of date: {writes:?}");
 
     let points = (1..=writes.len()).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
@@ -128,7 +119,7 @@ async fn crash_at(writes: &[String], nth: usize, moment: Moment) -> bool {
     let world = outside_world(&database, database.client().await);
     let trap = Trap { statements: writes.to_vec(), nth, moment, fate: Fate::Held };
     let (killed, _) = killed_in("market", &database, &folder, Some(trap)).await;
-    finish_and_check(&what, &database, &folder, killed.as_ref()).await;
+    finish_and_check(&what, &database, &folder, killed.as_slice()).await;
     world.await.unwrap();
     killed.is_some()
 }

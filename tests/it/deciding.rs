@@ -6,11 +6,11 @@ use std::time::Duration;
 use durable::prelude::*;
 use futures_util::StreamExt;
 
-use crate::crashing::{AtKill, CRASHES_AT_ONCE, killed_in, leases_run_out};
 use crate::support::bodies::Tally;
+use crate::support::crash::{self, AtKill, CRASHES_AT_ONCE, killed_in};
 use crate::support::process::{Effects, Folder};
 use crate::support::proxy::{Fate, Moment, Trap};
-use crate::support::{self, Database, PATIENCE, clock, eventually, soon};
+use crate::support::{self, Database, PATIENCE, clock, eventually};
 
 /// A maze in which every choice falls differently when it is made again.
 pub(crate) struct Maze {
@@ -92,11 +92,8 @@ pub(crate) async fn work(url: &str, folder: &Folder) {
 }
 
 /// Another worker finds the way out; every room that was ever entered lies on that way.
-async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill: Option<&AtKill>) {
-    leases_run_out(database).await;
-    let durable = builder(&database.url, folder).start().await.unwrap();
-    let handle = durable.start::<Maze>(()).key(KEY).await.unwrap();
-    soon(&format!("out of the maze after a crash {what}"), handle.result()).await.unwrap();
+async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kills: &[AtKill]) {
+    crash::finish::<Maze>(what, database, builder(&database.url, folder), ((), KEY)).await.unwrap();
 
     let entered = |effect: &str| effect.strip_prefix("entered ").map(str::to_owned);
     let effects = folder.effects();
@@ -108,14 +105,8 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill
         .await;
     assert_eq!(seen, rooms.iter().cloned().collect(), "{what}: a room off the way was entered");
     for (room, key) in rooms.iter().zip(&keys) {
-        let effect = format!("entered {room}");
-        let done = effects.count(&effect);
-        match kill.filter(|kill| kill.is_recorded(key)) {
-            Some(kill) => assert_eq!(done, kill.count(&effect), "{what}: `{room}` was entered again after it was on record"),
-            None => assert!((1..=1 + usize::from(kill.is_some())).contains(&done), "{what}: `{room}` was entered {done} times"),
-        }
+        crash::assert_done_once(what, &effects, (&format!("entered {room}"), key), kills);
     }
-    durable.shutdown().await.unwrap();
 }
 
 #[tokio::test]
@@ -123,7 +114,7 @@ async fn a_maze_is_left_the_way_it_was_entered_whenever_its_worker_is_killed() {
     let (database, folder) = (support::database().await, Folder::new());
     let (killed, writes) = killed_in("maze", &database, &folder, None).await;
     assert!(killed.is_none());
-    finish_and_check("that never came", &database, &folder, None).await;
+    finish_and_check("that never came", &database, &folder, &[]).await;
     assert!(writes.len() >= 10, "so few writes were seen that the proxy must be out of date: {writes:?}");
 
     let points = (1..=writes.len()).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
@@ -139,7 +130,7 @@ async fn crash_at(writes: &[String], nth: usize, moment: Moment) -> bool {
     let (database, folder) = (support::database().await, Folder::new());
     let trap = Trap { statements: writes.to_vec(), nth, moment, fate: Fate::Held };
     let (killed, _) = killed_in("maze", &database, &folder, Some(trap)).await;
-    finish_and_check(&what, &database, &folder, killed.as_ref()).await;
+    finish_and_check(&what, &database, &folder, killed.as_slice()).await;
     killed.is_some()
 }
 

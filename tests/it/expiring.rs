@@ -286,6 +286,34 @@ async fn parents_and_observers_are_told() {
     worker.shutdown().await.unwrap();
 }
 
+struct HastyWatch;
+
+#[workflow]
+impl HastyWatch {
+    async fn run(&self, cx: &Context, _: ()) -> Result<String> {
+        let alert = cx.child::<Alert>("child".to_owned()).time_to_live(minutes(1)).await;
+        Ok(alert.unwrap_or_else(|error| error.to_string()))
+    }
+}
+
+#[tokio::test]
+async fn a_start_and_a_child_may_have_another_time_to_live_than_their_workflow() {
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let worker = database.builder().register(HastyWatch).register(Alert::default()).queue("default", 5).start().await.unwrap();
+    let endless = worker.start::<Alert>("endless".to_owned()).time_to_live(None).await.unwrap();
+    assert_eq!(endless.execution().await.unwrap().expires_at, None);
+    let parent = worker.start::<HastyWatch>(()).await.unwrap();
+    eventually("it waits for its child", async || {
+        database.count("select count(*) from durable.executions where state = 'waiting'").await == 1
+    })
+    .await;
+    clock::turn(&database, minutes(2)).await;
+    let told = parent.result_within(PATIENCE).await.unwrap();
+    assert!(told.contains("nobody in queue `alerts` had begun it"), "{told}");
+    worker.shutdown().await.unwrap();
+}
+
 /// Nobody has ended it yet, and nobody may begin it: it must not stand for the one that is asked for now.
 #[tokio::test]
 async fn a_start_does_not_find_one_that_has_expired() {

@@ -8,8 +8,8 @@ use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::crashing::leases_run_out;
 use crate::support::bodies::Gate;
+use crate::support::crash::leases_run_out;
 use crate::support::process::{Effects, Flag, Folder, Process};
 use crate::support::proxy::{Fate, Moment, Passage, Proxy, Trap};
 use crate::support::{self, Database, clock, eventually, eventually_some, soon};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use durable::prelude::*;
 
-use crate::crashing::leases_run_out;
 use crate::support::bodies::{Gate, Tally};
+use crate::support::crash::leases_run_out;
 use crate::support::process::{Effects, Folder, Process};
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 

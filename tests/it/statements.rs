@@ -8,21 +8,6 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, raw_sql};
 
 use crate::support;
 
-/// Every file below a folder, by its name without ending.
-fn statements(folder: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for table in fs::read_dir(folder).unwrap() {
-        let table = table.unwrap();
-        for file in fs::read_dir(table.path()).unwrap() {
-            let file = file.unwrap().path();
-            let verb = file.file_stem().unwrap().to_str().unwrap().to_owned();
-            let name = format!("{}/{verb}", table.file_name().to_str().unwrap());
-            found.insert(name, fs::read_to_string(file).unwrap());
-        }
-    }
-    found
-}
-
 fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -32,7 +17,7 @@ fn in_repository(path: &str) -> PathBuf {
 async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
     let database = support::database().await;
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
-    let statements = statements(&in_repository("durable-core/src/store/sql"));
+    let statements = support::statements(&in_repository("durable-core/src/store/sql"));
     assert!(statements.len() > 20, "found only {}", statements.len());
     for (name, text) in &statements {
         let prepare = format!("prepare \"{name}\" as\n{text}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod bodies;
 pub(crate) mod clock;
+pub(crate) mod crash;
 pub(crate) mod hostile;
 pub(crate) mod log;
 pub(crate) mod pair;
@@ -11,6 +12,9 @@ pub(crate) mod programs;
 pub(crate) mod proxy;
 pub(crate) mod voyage;
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -259,4 +263,19 @@ async fn create_named(server: &Cluster, name: &str, how: &str) -> String {
     connection.execute(sqlx::raw_sql(AssertSqlSafe(format!("create database {name} {how}")))).await.unwrap();
     connection.close().await.unwrap();
     server.database_url(name)
+}
+
+/// The statements in a folder, by the name `<table>/<verb>`.
+pub(crate) fn statements(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for table in fs::read_dir(folder).unwrap() {
+        let table = table.unwrap();
+        for file in fs::read_dir(table.path()).unwrap() {
+            let file = file.unwrap().path();
+            let verb = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            let name = format!("{}/{verb}", table.file_name().to_str().unwrap());
+            found.insert(name, fs::read_to_string(file).unwrap());
+        }
+    }
+    found
 }

@@ -25,6 +25,7 @@ const CORE_MODULES: [&str; 21] = [
     "context",
     "registry",
     "signals",
+    "families",
     "worker",
     "upkeep",
     "client",

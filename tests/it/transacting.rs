@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::committing::polled;
-use crate::crashing::leases_run_out;
+use crate::support::crash::leases_run_out;
 use crate::support::process::{Folder, Process};
 use crate::support::proxy::{Fate, Moment, Passage, Proxy, Trap};
 use crate::support::{self, Database, clock, eventually, soon};

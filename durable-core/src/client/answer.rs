@@ -1,4 +1,4 @@
-//! Answers what workflows ask people, and lists what they ask.
+//! Answers the questions that workflows ask people, and lists open questions.
 
 use std::future::IntoFuture;
 
@@ -22,7 +22,7 @@ const HIGHEST_LIMIT: u32 = 1000;
 /// Longest name of a person who answers, in bytes; as in `provide_input.sql`.
 const LONGEST_NAME: usize = 1000;
 
-/// An answer; await it. See [`Durable::provide_input`].
+/// An answer; await it for its [`Delivery`]. See [`Durable::provide_input`].
 #[derive(Debug)]
 #[must_use = "an answer is not given until it is awaited"]
 pub struct ProvideInput<'durable> {
@@ -32,7 +32,7 @@ pub struct ProvideInput<'durable> {
 }
 
 impl ProvideInput<'_> {
-    /// Who answers, for the record: a name, an address, an account.
+    /// The person who answers, for the record: a name, an address or an account, 1 to 1000 bytes.
     pub fn by(mut self, person: impl Into<String>) -> Self {
         self.answered_by = Some(person.into());
         self
@@ -85,7 +85,7 @@ async fn check(durable: &Durable, message: &Message) -> Result<()> {
     Err(Error::of_kind(ErrorKind::Payload, problem))
 }
 
-/// A list of inputs that nobody has given yet; await it. See [`Durable::pending_inputs`].
+/// A list of open questions; await it. See [`Durable::pending_inputs`].
 #[derive(Debug)]
 #[must_use = "a list does nothing until it is awaited"]
 pub struct PendingInputs<'durable> {
@@ -96,25 +96,25 @@ pub struct PendingInputs<'durable> {
 }
 
 impl PendingInputs<'_> {
-    /// Only those of the workflow with this name.
+    /// Only questions of the workflow with this name.
     pub fn workflow(mut self, name: impl Into<String>) -> Self {
         self.filter.workflow = Some(name.into());
         self
     }
 
-    /// Only those with a deadline before this time.
+    /// Only questions with a deadline before this time.
     pub fn due_before(mut self, time: DateTime<Utc>) -> Self {
         self.filter.due_before = Some(time);
         self
     }
 
-    /// Only inputs after this cursor, the `next` of the previous page.
+    /// Only questions after this cursor, the `next` of the previous page.
     pub fn after(mut self, cursor: InputCursor) -> Self {
         self.after = Some(cursor);
         self
     }
 
-    /// At most this many, 1 to 1000; 1000 by default.
+    /// At most this many questions on a page, 1 to 1000; 1000 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
@@ -140,23 +140,33 @@ impl<'durable> IntoFuture for PendingInputs<'durable> {
 }
 
 impl Durable {
-    /// Answers an input that an execution asks for, or will ask for. Of several open questions of that name the oldest is
-    /// answered. Await the returned builder, after `.by("ada@example.com")` where it should be on record who answered.
+    /// Answers a question that an execution asks or will ask. If it asks several of this name, the oldest is answered. Await the
+    /// returned builder, after `.by("ada@example.com")` to record who answered.
     ///
     /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the
-    /// worker puts the question back, and [`PendingInput::refusal`] says why.
+    /// worker puts the question back, and [`PendingInput::refusal`] has the reason.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// for question in durable.pending_inputs().workflow("approve_expense").await?.iter() {
+    ///     println!("{}: {}", question.name, question.prompt.as_deref().unwrap_or_default());
+    ///     durable.provide_input(question.execution_id, &question.name, &true).by("ada@example.com").await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `Payload` when the value does not fit the input's schema (the wait stands), `Conflict` when it was answered already or
-    /// its deadline has passed, `NotFound` and `Finished` as for [`send_event`](Self::send_event).
+    /// `Payload` if the value does not fit the question's schema; the question stays open. `Conflict` if the question was
+    /// answered already or its deadline has passed. `NotFound` and `Finished` as for [`send_event`](Self::send_event).
     pub fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> ProvideInput<'_> {
         let payload = payload::encode(&format!("input `{name}`"), value);
         let message = payload.map(|payload| Message::new(id, name, payload));
         ProvideInput { durable: self, message, answered_by: None }
     }
 
-    /// Inputs that still wait for an answer, the nearest deadline first, a page at a time; await the returned builder after
-    /// filters such as `.workflow("approve_expense")`.
+    /// Questions that wait for an answer, the nearest deadline first, a page at a time. Await the returned builder after filters
+    /// such as `.workflow("approve_expense")`.
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.

@@ -1,38 +1,23 @@
-//! Describes an engine and starts it.
+//! Describes an engine and checks the description.
 
-use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_migrate::{SchemaName, SchemaVersion};
+use durable_migrate::SchemaName;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::mpsc;
 
-use super::{Durable, Engine, Tasks, schedule};
-use crate::clock::Clock;
+use super::engine::{Engine, EngineOptions};
+use super::{Durable, schedule};
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::QueueLimits;
 use crate::observer::{self, Observer};
-use crate::panics;
 use crate::payload;
 use crate::registry::Registry;
-use crate::running::lanes::Lanes;
-use crate::running::ledger::Here;
-use crate::signals::{self, Signals, Slots};
-use crate::store::attempts::Attempts;
-use crate::store::parents::Tells;
-use crate::store::parks::Parks;
-use crate::store::saves::Saves;
-use crate::store::server::{self, Server};
-use crate::store::starts::Starts;
-use crate::store::transactions::Transactions;
-use crate::store::{self, Address, Lane, Patience, Session, Store};
-use crate::supervision::{supervise, supervise_with};
-use crate::telemetry::{self, Propagation, Tracing};
-use crate::upkeep;
-use crate::worker::{self, Heart, Worker, WorkerOptions};
+use crate::store::{Address, Patience, Store};
+use crate::telemetry::{Propagation, Tracing};
+use crate::worker::WorkerOptions;
 
 /// Describes an engine; see [`Durable::builder`].
 ///
@@ -40,13 +25,13 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// |---|---|
 /// | `database_url` or `connect_options` | required |
 /// | `schema` | `durable` |
-/// | `register` | no workflow: a pure client |
-/// | `observe` | nobody looks on |
+/// | `register` | no workflow: a client only |
+/// | `observe` | no observer |
 /// | `telemetry` | traces end at the borders of the process |
 /// | `measure_every` | the gauges of the database are not read |
 /// | `queue` | the queues of the registered workflows and of their steps, 100 slots each |
 /// | `version` | none |
-/// | `queue_limits` | the limits that queues have already |
+/// | `queue_limits` | limits stay as they are |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
 /// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
@@ -54,7 +39,23 @@ use crate::worker::{self, Heart, Worker, WorkerOptions};
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
 /// | `operation_timeout` | 30 s |
-/// | `retention` | what has ended is kept for ever |
+/// | `retention` | executions are kept for ever |
+///
+/// ```no_run
+/// # use durable::prelude::*;
+/// # struct Ship;
+/// # #[workflow(queue = "parcels")] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+/// # async fn example() -> Result<()> {
+/// let worker = Durable::builder()
+///     .database_url("postgres://localhost/shop")
+///     .register(Ship)
+///     .queue("parcels", 20)
+///     .version(env!("CARGO_PKG_VERSION"))
+///     .retention(days(30))
+///     .start()
+///     .await?;
+/// # drop(worker); Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "an engine does nothing until it is started"]
 pub struct Builder {
@@ -129,33 +130,43 @@ impl Builder {
         self
     }
 
-    /// The database, as options of sqlx.
+    /// The database, as connect options of sqlx.
     pub fn connect_options(mut self, options: PgConnectOptions) -> Self {
         self.address = Some(Ok(Address::new(options)));
         self
     }
 
-    /// The schema that holds this instance's tables; another schema is another instance, which shares nothing with this one.
+    /// The schema of this instance's tables; `durable` by default. Two schemas are two instances, which share nothing.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();
         self
     }
 
-    /// Works on a queue, running up to `concurrency` of its executions at once. Without any call the queues of the registered
-    /// workflows, and of their steps, are worked on.
+    /// Works on a queue and runs up to `concurrency` of its executions at the same time. Without any call, the engine works on
+    /// the queues of the registered workflows and of their steps, with 100 slots each.
     pub fn queue(mut self, name: impl Into<String>, concurrency: usize) -> Self {
         self.queues.push((name.into(), concurrency));
         self
     }
 
-    /// Limits a queue over all workers, when this engine starts; what it says here is written where it is not so already, and the
-    /// engine that starts last decides. [`Durable::queue`] changes limits while workers run.
+    /// Sets a queue's limits across all workers. They are written at start-up if they differ; if engines disagree, the last one
+    /// to start wins. [`Durable::queue`] changes limits while workers run.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// use durable::QueueLimits;
+    /// # async fn example(builder: durable::Builder) -> Result<()> {
+    /// // No more than 20 mails at the same time, and no more than 100 a minute, over all processes.
+    /// let limits = QueueLimits::default().concurrency(20).rate(100, minutes(1));
+    /// let durable = builder.queue_limits("mails", limits).start().await?;
+    /// # drop(durable); Ok(()) }
+    /// ```
     pub fn queue_limits(mut self, name: impl Into<String>, limits: QueueLimits) -> Self {
         self.limits.push((name.into(), limits));
         self
     }
 
-    /// Registers a workflow, with the fields its steps need. Several versions of one workflow may be registered.
+    /// Registers a workflow, with the fields that its steps need. Several versions of one workflow may be registered.
     pub fn register<W: Workflow>(mut self, workflow: W) -> Self {
         if let Err(error) = self.registry.register(workflow) {
             self.refused.get_or_insert(error);
@@ -165,85 +176,92 @@ impl Builder {
         self
     }
 
-    /// Tells an observer what executions do in this process; see [`observer`](crate::observer). Several are told, and asked
-    /// for consent, in the order of these calls.
+    /// Registers an observer, which is called for what executions do in this process; see [`observer`](crate::observer). Several
+    /// observers are called, and asked for consent, in the order in which they were registered.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.observers.add(observer);
         self
     }
 
-    /// Lets traces cross the borders of processes: what is started continues the trace of its starter, on every worker that has
-    /// this, too. `OpenTelemetry` of the feature `opentelemetry` is what most give; see [`telemetry`](crate::telemetry).
+    /// Carries traces across processes: an execution continues the trace of its starter on every worker that has this option,
+    /// too. Most applications give `OpenTelemetry` of the feature `opentelemetry`; see [`telemetry`](crate::telemetry).
     pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
         self.tracing = Tracing::through(propagation);
         self
     }
 
-    /// Reads the gauges of the database that often for the metrics of this process: how full queues are, how many questions are
-    /// open, what vacuum has before it. They are the same whoever reads them, so one process of a fleet is enough; a pure client
-    /// will do. A read looks at everything that is pending: with a million of them, ask for minutes rather than seconds.
+    /// Reads the gauges of the database at this interval, for the metrics of this process: how full queues are, how many
+    /// questions are open, how much vacuum has to do. Every process reads the same values, so it is enough if one process of a
+    /// fleet reads them, for example a client without workflows. A read counts everything that is pending: with a million pending
+    /// executions, choose minutes rather than seconds. Above zero.
     pub fn measure_every(mut self, interval: Duration) -> Self {
         self.measure_every = Some(interval);
         self
     }
 
-    /// Which release of the application this is, for people who look at the workers: often `env!("CARGO_PKG_VERSION")`.
+    /// The release of the application, shown to people who list the workers; often `env!("CARGO_PKG_VERSION")`.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// How long a silent worker keeps its executions, 500 ms to a day. After that another worker takes them over.
+    /// How long a worker that sends no heartbeat keeps its executions, 500 ms to a day; 15 s by default. Then another worker
+    /// takes them over.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How often to look for work that no notification announced.
+    /// How often to look for work that no notification announced; 1 s by default, above zero.
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
         self
     }
 
-    /// Most connections in the pool, 1 or more; busy tasks keep one each if there are enough. Up to two more are opened while
-    /// something large is written or another transaction holds locks.
+    /// Most connections in the pool, 1 or more; 10 by default. If there are enough, each busy task keeps one. Up to two more are
+    /// opened while something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
     }
 
-    /// Most connections for transactional steps, 1 or more: each holds one from its beginning to its commit, and others wait.
-    /// They are opened when they are needed, beside those of the pool, and with the database's own settings.
+    /// Most connections for transactional steps, 1 or more; 5 by default. Each such step holds a connection from its beginning to
+    /// its commit, and further steps wait for one. These connections are opened when they are needed, in addition to the pool,
+    /// and have the database's own settings.
     pub fn transaction_connections(mut self, connections: u32) -> Self {
         self.transaction_connections = connections;
         self
     }
 
-    /// How often an execution may be claimed without coming to rest before it counts as one that kills its workers, and fails.
+    /// How often an execution may be claimed in a row without being parked or ending; 10 by default, 1 or more. Beyond this
+    /// number the execution is assumed to kill its workers, and fails with an error of the kind
+    /// [`Poisoned`](ErrorKind::Poisoned).
     pub fn max_claims(mut self, claims: u16) -> Self {
         self.max_claims = i16::try_from(claims).unwrap_or(i16::MAX);
         self
     }
 
-    /// How many parked executions stay in memory, so that waking them needs no replay; 0 for none.
+    /// How many parked executions stay in memory, so that they go on without a replay; 1000 by default, 0 for none.
     pub fn cached_executions(mut self, executions: usize) -> Self {
         self.cached_executions = executions;
         self
     }
 
-    /// How long a client call waits for a database that does not answer. What executions write is tried without end.
+    /// How long a client call waits for a database that does not answer; 30 s by default. Writes of running executions are
+    /// repeated without limit.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
     }
 
-    /// Deletes executions of the workflows registered here when they ended longer ago than this, with their journals, unless
-    /// `#[workflow(retention = "30d")]` says another time for theirs; above zero. By default nothing is deleted.
+    /// Deletes executions of the registered workflows, with their journals, once they ended longer ago than this. Default: they
+    /// are kept for ever. Above zero; `#[workflow(retention = "30d")]` sets another time for one workflow.
     ///
-    /// One worker of all that know a workflow looks every ten minutes, and deletes in batches, as [`Durable::prune`] does: a child
-    /// stays as long as anybody above it has not ended that long ago, and a parent as long as a child of its own goes on. What took
-    /// over an hour is found once a day. What schedules of these workflows fired is forgotten after the same time and, where
-    /// this option is given, so are keys of publications: what is published under one then is published again.
+    /// Every ten minutes one of the workers that know a workflow deletes in batches, as [`Durable::prune`] does. A child stays
+    /// until every execution above it has ended that long ago, and a parent stays until its own children have ended. If a pass
+    /// takes over an hour, the next one is a day later. Records of the firings of these workflows' schedules are deleted after
+    /// the same time. This option, but not the option of a workflow, also deletes the keys of publications: what is published
+    /// under such a key then is published again.
     pub fn retention(mut self, time: Duration) -> Self {
         self.retention = Some(time);
         self
@@ -252,115 +270,36 @@ impl Builder {
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
-    /// `Invalid` for an option that makes no sense, a pooler in transaction mode, and a database in another encoding than
-    /// UTF-8. `Schema` for a schema that is missing, older, or newer and no longer for this library, with the command to run.
-    /// `Database`, at once, when the server refuses the role, its password or the name of the database, and `Unavailable` when
-    /// the server does not answer, or is read-only, for the whole operation timeout; both errors name the server and the role.
+    /// `Invalid` for an option that makes no sense, for a pooler in transaction mode, and for a database that is not in UTF-8.
+    /// `Schema` for a schema that is missing, older, or so new that it no longer serves this library; the error names the command
+    /// to run. `Database`, at once, if the server refuses the role, its password or the name of the database. `Unavailable` if
+    /// the server does not answer, or is read-only, for the whole operation timeout. The last two name the server and the role.
     pub async fn start(self) -> Result<Durable> {
         let Checked { address, schema, queues } = self.check()?;
         self.warn_of_unserved(&queues);
-        let patience = Patience::AtMost(self.operation_timeout);
-        let store = Store::new(&address, schema, self.max_connections);
-        check_server(&store, patience).await?;
-        check_schema(&store, patience).await?;
-        for (queue, limits) in &self.limits {
-            let set = || store::queues::set_limits(&store, &store.pool, queue, limits);
-            store::run("set the limits of a queue", patience, set).await?;
-        }
-        panics::install_hook();
-        telemetry::describe();
-        let reading = store::run("read the database's clock", patience, || store::clock::read(&store, &store.pool)).await?;
-        // The time for which a live worker may be silent.
-        let clock = Arc::new(Clock::new(reading, self.lease / 3));
-
-        let mut sessions = (0..).map(|nth| Session::new(store.clone(), nth));
-        let mut session = || sessions.next().unwrap_or_else(|| Session::new(store.clone(), u32::MAX));
-        let (outgoing, notices) = mpsc::unbounded_channel();
-        let (ended, endings) = mpsc::unbounded_channel();
-        let (nudges, nudged) = mpsc::unbounded_channel();
-        let slots: HashMap<String, Arc<Slots>> =
-            queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, ended, nudges, self.observers.start()?, self.tracing));
-
-        let starts = Lane::open(Arc::new(Starts), session());
-        let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
-        let mut tasks = Tasks::default();
-        let mut working = None;
-        if !self.registry.is_empty() {
-            let until = worker::no_lease();
-            let (news, family_news) = mpsc::unbounded_channel();
-            let here = Here {
-                workflows: self.registry.workflows().collect(),
-                queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
-            };
-            let lanes = Lanes {
-                saves: Lane::open(Arc::new(Saves), session()),
-                parks: Lane::open(Arc::new(Parks), session()),
-                attempts: Lane::open(Arc::new(Attempts), session()),
-                news,
-                here,
-                transactions: Transactions::new(store.clone(), self.transaction_connections),
-                lease: until.subscribe(),
-            };
-            let options = WorkerOptions {
-                version: self.version,
-                lease: self.lease,
-                poll_interval: self.poll_interval,
-                max_claims: self.max_claims,
-                cached_executions: self.cached_executions,
-                patience,
-                retention: self.retention,
-            };
-            let worker =
-                Worker::new(store.clone(), options, self.registry, signals.clone(), clock, Arc::new(lanes), tells.clone());
-            worker.register().await?;
-            if schedule::declare(&store, &worker.registry, patience).await? {
-                signals.schedules_changed();
-            }
-            tasks.heart = Some(Heart::start(&worker, until)?);
-            tasks.duties = upkeep::start(&worker, session(), nudged);
-            let (stopping, looking_after) = (worker.clone(), worker.clone());
-            tasks.duties.spawn(supervise_with(store.health.clone(), "stop_ended", endings, move |mut endings| {
-                let worker = stopping.clone();
-                async move { worker.stop_ended(&mut endings).await }
-            }));
-            tasks.duties.spawn(supervise_with(store.health.clone(), "look_after_children", family_news, move |mut news| {
-                let worker = looking_after.clone();
-                async move { worker.look_after_children(&mut news).await }
-            }));
-            for slots in signals.queues() {
-                let (claiming, slots) = (worker.clone(), slots.clone());
-                let task = format!("claim from queue `{}`", slots.queue);
-                tasks.claims.spawn(supervise_with(store.health.clone(), task, session(), move |mut session| {
-                    let (worker, slots) = (claiming.clone(), slots.clone());
-                    async move { worker.claim_from(slots, &mut session).await }
-                }));
-            }
-            working = Some(worker);
-        }
-        let health = &store.health;
-        let last = tasks.last_notices.clone();
-        tasks.notices.spawn(supervise_with(health.clone(), "tell", (session(), notices), move |mut line| {
-            let last = last.clone();
-            async move {
-                let (session, notices) = &mut *line;
-                signals::tell(session, notices, last).await;
-            }
-        }));
-        let listening = (store.clone(), signals.clone());
-        tasks.duties.spawn(supervise(health.clone(), "hear", move || signals::hear(listening.0.clone(), listening.1.clone())));
-        let (looking, poll_interval) = ((store.clone(), signals.clone()), self.poll_interval);
-        tasks.duties.spawn(supervise(health.clone(), "look_for_results", move || {
-            upkeep::look_for_results(looking.0.clone(), looking.1.clone(), poll_interval)
-        }));
-        if let Some(interval) = self.measure_every {
-            let measured = store.clone();
-            tasks.duties.spawn(supervise(health.clone(), "measure", move || upkeep::measure(measured.clone(), interval)));
-        }
-        let tasks = tokio::sync::Mutex::new(Some(tasks));
-        let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        let engine = Engine { store, signals, starts, tells, patience, worker: working, tasks, runtime };
-        Ok(Durable { engine: Arc::new(engine) })
+        let worker = WorkerOptions {
+            version: self.version,
+            lease: self.lease,
+            poll_interval: self.poll_interval,
+            max_claims: self.max_claims,
+            cached_executions: self.cached_executions,
+            patience: Patience::AtMost(self.operation_timeout),
+            retention: self.retention,
+        };
+        let options = EngineOptions {
+            address,
+            schema,
+            queues,
+            limits: self.limits,
+            registry: self.registry,
+            observers: self.observers,
+            tracing: self.tracing,
+            measure_every: self.measure_every,
+            max_connections: self.max_connections,
+            transaction_connections: self.transaction_connections,
+            worker,
+        };
+        Ok(Durable { engine: Arc::new(Engine::start(options).await?) })
     }
 
     /// A workflow may be registered for the sake of its client, or of one step that has a queue of its own. But if the worker
@@ -460,42 +399,5 @@ impl Builder {
             return invalid("max_claims of 0 would fail every execution; give at least 1".to_owned());
         }
         Ok(Checked { address, schema, queues })
-    }
-}
-
-/// Refuses a pooler that would give one client's answers to another, and waits for a standby to be promoted.
-async fn check_server(store: &Store, patience: Patience) -> Result<()> {
-    let found = server::reach(store, patience, || async move {
-        match server::ask(store).await? {
-            Server::Standby => Err(server::standby()),
-            found => Ok(found),
-        }
-    });
-    match found.await? {
-        Server::Pooled => {
-            Err(Error::of_kind(ErrorKind::Invalid, format!("cannot work here: {}; {}", server::POOLED, server::UNPOOL)))
-        }
-        Server::Primary | Server::Standby => Ok(()),
-    }
-}
-
-/// Refuses a schema that is older than this library, or newer and no longer for it.
-async fn check_schema(store: &Store, patience: Patience) -> Result<()> {
-    let found = store::run("read the schema's version", patience, || schema_version(store)).await?;
-    let accepted = found.and_then(|found| durable_migrate::accept_version(found, &store.schema));
-    accepted.map_err(|error| match error {
-        durable_migrate::Error::Encoding { .. } => Error::of_kind(ErrorKind::Invalid, format!("cannot {error}")),
-        error => Error::of_kind(ErrorKind::Schema, error.to_string()),
-    })
-}
-
-/// The version, or an error that asking again would not cure.
-async fn schema_version(store: &Store) -> Result<Result<Option<SchemaVersion>, durable_migrate::Error>, sqlx::Error> {
-    let mut connection = store.pool.acquire().await?;
-    match durable_migrate::version(&mut connection, &store.schema).await {
-        Err(error) if error.passes() => Err(sqlx::Error::Io(std::io::Error::other(error))),
-        Err(error @ durable_migrate::Error::Encoding { .. }) => Ok(Err(error)),
-        Err(error) => Err(sqlx::Error::Configuration(Box::new(error))),
-        Ok(version) => Ok(Ok(version)),
     }
 }

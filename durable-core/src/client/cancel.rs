@@ -1,4 +1,4 @@
-//! Cancels executions, or has them rolled back, with the children that end with them; and cancels single waits.
+//! Cancels executions, rolls them back, with the children that end with them, and cancels single waits.
 
 use std::future::IntoFuture;
 
@@ -6,11 +6,10 @@ use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::signals;
 use crate::store::families::{self, CalledOff, Done, LARGEST_FAMILY};
 use crate::store::waits;
 
-/// Most orphans called off by one statement.
+/// Most orphans cancelled by one statement.
 const ORPHANS: i64 = 500;
 
 /// A cancel; await it. See [`Durable::cancel`].
@@ -24,8 +23,8 @@ pub struct Cancel<'durable> {
 }
 
 impl Cancel<'_> {
-    /// Undoes what was done: the compensations of completed steps run, the latest step's first, and then the execution ends.
-    /// Its state is `compensating` until then.
+    /// Undoes the completed steps before the execution ends: their compensations run, the latest step's first. Until then the
+    /// state of the execution is `compensating`.
     pub fn compensate(mut self) -> Self {
         self.done = Done::Undone;
         self
@@ -47,48 +46,54 @@ impl<'durable> IntoFuture for Cancel<'durable> {
 }
 
 impl Durable {
-    /// Cancels an execution: it ends at once, whatever it is doing, and with it the children that it waits for or started,
-    /// unless they are detached. Cancelling twice is no error.
+    /// Cancels an execution: it ends at once, whatever it is doing, and so do the children that it waits for or has started,
+    /// unless they are detached. Cancelling twice is not an error. Await the returned builder, after `.compensate()` if completed
+    /// steps are to be undone.
     ///
-    /// Await the returned builder, after `.compensate()` where what was done is to be undone first.
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// durable.cancel(id, "the customer changed their mind").compensate().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `Finished` when it came too late or the execution is being rolled back, `NotFound` for an unknown execution.
+    /// `Finished` if the execution has ended already or is being rolled back, `NotFound` for an unknown execution.
     pub fn cancel(&self, id: ExecutionId, reason: impl Into<String>) -> Cancel<'_> {
         Cancel { durable: self, id, reason: reason.into(), done: Done::Kept }
     }
 
-    /// Rolls an execution back, at whatever step it is: it goes no further, and the compensations of its completed steps run,
-    /// the latest step's first; so do those of the children that it waits for or started, unless they are detached.
-    /// It ends as `compensated`, or as `compensation_failed` where a step could not be undone. Asking twice is no error.
+    /// Rolls an execution back, at whatever step it is: its workflow stops, and the compensations of its completed steps run, the
+    /// latest step's first. So do those of the children that it waits for or has started, unless they are detached. The execution
+    /// ends as `compensated`, or as `compensation_failed` if a step could not be undone. Asking twice is not an error.
     ///
     /// # Errors
-    /// `Finished` when it came too late, `NotFound` for an unknown execution.
+    /// `Finished` if the execution has ended already, `NotFound` for an unknown execution.
     pub async fn rollback(&self, id: ExecutionId, reason: &str) -> Result<()> {
         let store = self.store();
         let called_off = self.run("roll an execution back", |pool| families::roll_back(store, pool, id, reason)).await?;
         self.called_off(called_off).await
     }
 
-    /// Ends one open wait of an execution, which goes on with an error of the kind `Cancelled` from that wait. The wait is
-    /// given by its journal key, as [`get_execution`](Self::get_execution) shows it, or by the name of its event, input or
-    /// topic where only one wait has it. Cancelling it twice is no error.
+    /// Cancels one open wait of an execution: the wait fails with an error of the kind `Cancelled`, and the workflow continues
+    /// with it. `wait` is the journal key of the wait, as [`get_execution`](Self::get_execution) shows it, or the name of its
+    /// event, input or topic if only one wait has that name. Cancelling a wait twice is not an error.
     ///
     /// # Errors
-    /// `NotFound` where the execution has no such wait, with those it has; `Conflict` where several waits have the name, or
-    /// where it is decided already; `Finished` where the execution has ended.
+    /// `NotFound` if the execution has no such wait; the error lists its waits. `Conflict` if several waits have the name, or if
+    /// the wait ended in another way. `Finished` if the execution has ended.
     pub async fn cancel_wait(&self, id: ExecutionId, wait: &str) -> Result<()> {
         let cancelled = self.run("cancel a wait", |pool| waits::cancel(self.store(), pool, id, wait)).await?;
         self.engine.signals.affected(&cancelled.effect);
         if !cancelled.children.is_empty() {
             self.forget(&cancelled.children);
             self.engine.signals.cancelled(cancelled.children.clone());
-            signals::tell_observers(self.store(), &self.engine.signals.observers, &cancelled.children).await;
+            self.engine.families.tell_observers(&cancelled.children).await;
         }
         Ok(())
     }
 
-    /// Has everyone act on it: who runs them stops, who is to undo them begins, parents are told.
+    /// Announces executions that were cancelled or are to be rolled back. If there may be more children, cancels those, too.
     async fn called_off(&self, called_off: Vec<CalledOff>) -> Result<()> {
         self.pass_on(&called_off).await;
         if called_off.len() < LARGEST_FAMILY {
@@ -107,13 +112,13 @@ impl Durable {
     async fn pass_on(&self, called_off: &[CalledOff]) {
         let ids: Vec<ExecutionId> = called_off.iter().map(|execution| execution.id).collect();
         self.forget(&ids);
-        self.engine.signals.called_off(self.store(), called_off).await;
+        self.engine.families.announce(called_off).await;
         for child in called_off.iter().filter(|execution| execution.awaited) {
-            signals::tell_parent(&self.engine.tells, &self.engine.signals, child.id).await;
+            self.engine.families.tell_parent(child.id).await;
         }
     }
 
-    /// Drops what this process keeps of parked executions.
+    /// Drops these executions from this process's cache of parked executions.
     fn forget(&self, ids: &[ExecutionId]) {
         if let Some(worker) = &self.engine.worker {
             ids.iter().for_each(|id| worker.forget(*id));

@@ -1,4 +1,4 @@
-//! In which order executions are listed, and where a page of such a list ends.
+//! The order of a list of executions, and the cursor at which a page of it ends.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 
-/// What a list of executions is ordered by.
+/// The time or the number by which a list of executions is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortBy {
@@ -22,7 +22,7 @@ pub enum SortBy {
     Priority,
 }
 
-/// Which way a list is ordered.
+/// The direction of the order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SortOrder {
     /// The least and the earliest first.
@@ -31,7 +31,7 @@ pub enum SortOrder {
     Descending,
 }
 
-/// Where a page of a list ended, for the page after it. It can be written as a text and read back.
+/// The end of a page of a list, for the next page. It can be written as text and read back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cursor {
     pub(super) id: ExecutionId,

@@ -32,15 +32,24 @@ const OVERDUE_SECONDS: f64 = 60.0;
 const NAMED: i64 = 100;
 
 impl Builder {
-    /// Looks for what is wrong, instead of starting an engine: schema, indexes, notifications, poolers, clocks, dead rows, old
-    /// transactions, tasks of workers that panicked, timers that no worker takes, rows that cannot be read, queues that no
-    /// worker serves, executions whose workflow and version no worker knows, that lost workers hold, that were stopped, or that
-    /// kill their workers, and messages for which no wait has come in an hour. Empty if all is well: executions that sleep or
-    /// wait are well. It writes nothing.
+    /// Looks for problems instead of starting an engine, and returns what it finds; empty if all is well. It writes nothing.
+    ///
+    /// It looks at the schema, indexes, notifications, poolers, clocks, dead rows, old transactions, tasks of workers that
+    /// panicked, timers that no worker takes, rows that cannot be read, queues that no worker serves, executions whose workflow
+    /// and version no worker knows, executions that lost workers hold, that were stopped, or that kill their workers, and
+    /// messages for which no wait has come in an hour. An execution that sleeps or waits is well.
+    ///
+    /// ```no_run
+    /// # async fn example(url: &str) -> durable::Result<()> {
+    /// for finding in durable::Durable::builder().database_url(url).examine().await? {
+    ///     println!("{finding:?}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `Invalid` as for [`start`](Self::start), `Unavailable` when the database does not answer, `Database` where the role may
-    /// not look.
+    /// `Invalid` as for [`start`](Self::start), `Unavailable` if the database does not answer, `Database` if the role may not
+    /// read what it needs.
     pub async fn examine(self) -> Result<Vec<Finding>> {
         let (store, patience) = self.store()?;
         let doctor = Doctor { store, patience };
@@ -330,7 +339,7 @@ fn time(at: DateTime<Utc>) -> impl std::fmt::Display {
     at.format("%Y-%m-%d %H:%M:%S UTC")
 }
 
-/// The text as one word of a command line: whoever starts an execution chooses its names, and somebody else pastes the command.
+/// The text, quoted as one word of a command line: people paste the command, and names in it were chosen by other programs.
 fn shell_word(text: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.:@/".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {

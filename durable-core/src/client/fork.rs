@@ -1,4 +1,4 @@
-//! Goes on from where an execution failed, or from any step of it: in a new execution, as a terminal state is final.
+//! Retries and forks: a new execution that continues an ended one, because a terminal state is final.
 
 use std::future::IntoFuture;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::store::forks;
 
-/// A retry or a fork; await it. See [`Durable::retry`] and [`Durable::fork`].
+/// A retry or a fork; await it for the id of the new execution. See [`Durable::retry`] and [`Durable::fork`].
 #[derive(Debug)]
 #[must_use = "nothing is begun until it is awaited"]
 pub struct Fork<'durable> {
@@ -19,7 +19,7 @@ pub struct Fork<'durable> {
 }
 
 impl Fork<'_> {
-    /// The version of the workflow that goes on; that of the other execution by default. It must fit the journal.
+    /// The version of the workflow that the new execution runs; by default that of the ended one. Its code must fit the journal.
     pub fn version(mut self, version: u32) -> Self {
         self.version = Some(version);
         self
@@ -51,25 +51,45 @@ impl<'durable> IntoFuture for Fork<'durable> {
 }
 
 impl Durable {
-    /// Goes on from where an execution failed or was cancelled, in a new execution, whose id is returned: a terminal state is
-    /// final. Steps that completed and waits that were over are kept, and do not run again; what failed is tried anew, with all
-    /// its attempts, unless the workflow had gone on from the failure. Messages that nobody had taken come along, and so does the
-    /// deduplication key; the key and the parent do not. Await the returned builder, after `.version(2)` where other code is to go on.
+    /// Retries an execution that failed or was cancelled: a new execution, whose id is returned, continues it. Await the returned
+    /// builder, after `.version(2)` if other code is to continue.
+    ///
+    /// Steps that completed and waits that are over are kept and do not run again. What failed is tried again with all its
+    /// attempts, unless the workflow had gone on after the failure. Messages that no wait has taken move to the new execution,
+    /// and so does the deduplication key; the key and the parent do not.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, failed: ExecutionId) -> Result<()> {
+    /// let retry = durable.retry(failed).await?;
+    /// println!("{retry} continues {failed}");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `Finished` when it has completed, `Conflict` when it has not ended, when it goes on in another execution already, when
-    /// what it did was undone, or when another execution with its deduplication key has not ended; `NotFound` for an unknown execution.
+    /// `Finished` if the execution has completed. `Conflict` if it has not ended, if another execution continues it already, if
+    /// what it did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown
+    /// execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: None, version: None }
     }
 
-    /// Runs an execution that has ended again from one of its steps or waits, in a new execution, whose id is returned. What was
-    /// over when that step or wait began is kept; everything else runs again. `from_key` is a journal key, as
-    /// [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by one forked from it.
+    /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.
+    /// What was over when that step or wait began is kept; everything after it runs again. `from_key` is a journal key, as
+    /// [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by a fork of it.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// // Charge again, but keep the reservation that came before.
+    /// let fork = durable.fork(id, "step charge").version(2).await?;
+    /// # drop(fork); Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, or one that has no such step or wait, with those it has; `Conflict` when it has not
-    /// ended, what it did was undone, or another execution with its deduplication key has not ended.
+    /// `NotFound` for an unknown execution, and for an execution without such a step or wait; the error lists those it has.
+    /// `Conflict` if the execution has not ended, if what it did was undone, or if another execution with its deduplication key
+    /// has not ended.
     pub fn fork(&self, id: ExecutionId, from_key: impl Into<String>) -> Fork<'_> {
         Fork { durable: self, origin: id, from_key: Some(from_key.into()), version: None }
     }

@@ -12,7 +12,7 @@ use crate::model::{Execution, ExecutionState};
 use crate::payload;
 use crate::store::executions::{self, Finished};
 
-/// An execution of `W`.
+/// A handle to an execution of `W`; cheap to clone.
 pub struct ExecutionHandle<W> {
     durable: Durable,
     id: ExecutionId,
@@ -32,12 +32,12 @@ impl<W: Workflow> ExecutionHandle<W> {
     /// Waits for the end of the execution and returns its output.
     ///
     /// # Errors
-    /// The workflow's error when it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned`;
-    /// `Diverged`, with the report, when the execution is stopped because its code does not fit its journal (it has not ended: deploy code
-    /// that fits, resume it, and ask again); `NotFound` for an unknown execution.
+    /// The workflow's error if it failed, with its kind: `Failed`, `Panicked`, `TimedOut`, `Cancelled`, `Poisoned` and others.
+    /// `Diverged`, with a report, if the execution is stopped because its code does not fit its journal; it has not ended: deploy
+    /// code that fits, resume it, and ask again. `NotFound` for an unknown execution.
     pub async fn result(&self) -> Result<W::Output> {
         self.durable.engine.check_runtime("wait for a result")?;
-        // Ask to be told before looking, or an end in between is missed.
+        // Subscribe before looking, or an end in between is missed.
         let told = self.durable.engine.signals.results.wait_for(self.id);
         let finished = match self.look().await? {
             Some(finished) => finished,
@@ -61,17 +61,20 @@ impl<W: Workflow> ExecutionHandle<W> {
         Error::from_failure(Failure { message, ..failure })
     }
 
-    /// As [`result`](Self::result), but gives up after `timeout` without touching the execution.
+    /// Like [`result`](Self::result), but waits at most for `timeout`. The execution goes on.
     ///
     /// # Errors
-    /// `TimedOut` when the execution had not ended by then.
+    /// As for [`result`](Self::result); `TimedOut` if the execution has not ended by then.
     pub async fn result_within(&self, timeout: Duration) -> Result<W::Output> {
         let late =
             || Error::of_kind(ErrorKind::TimedOut, format!("execution {} has not ended after {timeout:?}; it goes on", self.id));
         tokio::time::timeout(timeout, self.result()).await.map_err(|_| late())?
     }
 
-    /// The execution as it is now.
+    /// The execution as it is now, without its journal.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown execution.
     pub async fn execution(&self) -> Result<Execution> {
         self.durable.execution(self.id).await
     }

@@ -1,4 +1,4 @@
-//! Lists of executions.
+//! Lists executions and counts them.
 
 use std::future::IntoFuture;
 
@@ -18,14 +18,16 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Most executions returned by one call.
 const HIGHEST_LIMIT: u32 = 1000;
 
-/// A list of executions, newest first; see [`Durable::list_executions`].
+/// A list of executions, newest first; await it for a page. See [`Durable::list_executions`].
 ///
 /// ```no_run
 /// # use durable::prelude::*;
 /// # async fn example(durable: &Durable) -> Result<()> {
-/// let mut page = durable.list_executions().workflow("process_order").state(ExecutionState::Failed).limit(100).await?;
+/// let failed = durable.list_executions().workflow("process_order").state(ExecutionState::Failed);
+/// println!("{} orders have failed", failed.clone().count().await?);
+/// let mut page = failed.clone().limit(100).await?;
 /// while let Some(cursor) = page.next {
-///     page = durable.list_executions().workflow("process_order").state(ExecutionState::Failed).after(cursor).await?;
+///     page = failed.clone().after(cursor).await?;
 /// }
 /// # Ok(()) }
 /// ```
@@ -39,7 +41,7 @@ pub struct ExecutionList<'durable> {
     after: Option<Cursor>,
 }
 
-/// One page of a list.
+/// One page of a list of executions.
 #[derive(Debug, Clone)]
 pub struct ExecutionPage {
     /// The executions, newest first unless the list is ordered otherwise.
@@ -53,32 +55,32 @@ impl<'durable> ExecutionList<'durable> {
         Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT, order: None, after: None }
     }
 
-    /// Only those in this state; called again, in any of the states.
+    /// Only executions in this state; after several calls, in any of the states.
     pub fn state(mut self, state: ExecutionState) -> Self {
         self.filter.states.get_or_insert_default().push(state.as_str());
         self
     }
 
-    /// Only those of the workflow with this name.
+    /// Only executions of the workflow with this name.
     pub fn workflow(mut self, name: impl Into<String>) -> Self {
         self.filter.workflow = Some(name.into());
         self
     }
 
-    /// Only those of this version of their workflow; [`workflow`](Self::workflow) says of which.
+    /// Only executions of this version; give the workflow, too, with [`workflow`](Self::workflow).
     pub fn version(mut self, version: u32) -> Self {
         // Beyond what an execution can have, as 0 is.
         self.filter.version = Some(i32::try_from(version).unwrap_or(0));
         self
     }
 
-    /// Only those in this queue.
+    /// Only executions in this queue.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.filter.queue = Some(queue.into());
         self
     }
 
-    /// Only those started with this key.
+    /// Only executions that were started with this key.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.filter.key = Some(key.into());
         self
@@ -90,45 +92,45 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
-    /// Only those started by a client at this time or later.
+    /// Only executions that a client started at this time or later.
     pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_from = Some(time);
         self
     }
 
-    /// Only those started by a client before this time.
+    /// Only executions that a client started before this time.
     pub fn created_before(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_before = Some(time);
         self
     }
 
-    /// Only those whose id begins so, as in `0198` or `01989f2c-7b`.
+    /// Only executions whose id begins with this prefix, such as `0198` or `01989f2c-7b`.
     pub fn id_prefix(mut self, prefix: IdPrefix) -> Self {
         self.filter.ids = Some(prefix);
         self
     }
 
-    /// Only those that are paused.
+    /// Only executions that are paused.
     pub fn paused(mut self) -> Self {
         self.filter.paused = true;
         self
     }
 
-    /// In this order; of those alike, the newest first. Those that have no such time yet come last. Only the newest first, as a list
-    /// is without this, is found by an index: any other order looks through everything that passes the filters.
+    /// Orders the list; executions of equal rank are listed newest first, and executions without such a time come last. An index
+    /// serves only the default order, newest first: any other order reads every execution that passes the filters.
     pub fn order_by(mut self, sort: SortBy, order: SortOrder) -> Self {
         self.order = Some((sort, order));
         self
     }
 
-    /// Only those after this cursor: the `next` of the page before, in a list of the same order. In a list that is not ordered, an
-    /// execution's id will do.
+    /// Only executions after this cursor, the `next` of the previous page, in a list of the same order. In the default order the
+    /// id of an execution is a cursor, too.
     pub fn after(mut self, cursor: impl Into<Cursor>) -> Self {
         self.after = Some(cursor.into());
         self
     }
 
-    /// At most this many, 1 to 1000; 50 by default.
+    /// At most this many executions on a page, 1 to 1000; 50 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
@@ -136,16 +138,16 @@ impl<'durable> ExecutionList<'durable> {
 }
 
 impl ExecutionList<'_> {
-    /// How many executions pass the filters, on all pages together.
+    /// The number of executions that pass the filters, on all pages together.
     ///
     /// # Errors
-    /// `Unavailable` when the database does not answer in time.
+    /// `Unavailable` if the database does not answer in time.
     pub async fn count(self) -> Result<u64> {
         Ok(self.count_by_state().await?.iter().map(|(_, executions)| executions).sum())
     }
 
-    /// How many of those that pass the filters are in each state, in the order of [`ExecutionState::ALL`]; states in which there are none
-    /// are left out.
+    /// The number of executions in each state that pass the filters, in the order of [`ExecutionState::ALL`]; states without
+    /// executions are left out.
     ///
     /// # Errors
     /// As for [`count`](Self::count).

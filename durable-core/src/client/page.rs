@@ -19,7 +19,7 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// Where a page of pending inputs ended. It can be written as a text and read back.
+/// The end of a page of pending inputs, for the next page. It can be written as text and read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputCursor {
     pub(crate) due_at: Option<DateTime<Utc>>,

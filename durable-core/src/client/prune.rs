@@ -1,4 +1,4 @@
-//! Deletes executions that ended long ago, batch after batch.
+//! Deletes executions that ended long ago, in batches.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -20,7 +20,7 @@ const BATCH: u32 = 1000;
 /// Most executions deleted by one statement.
 const LARGEST_BATCH: u32 = 10_000;
 
-/// What was deleted.
+/// The number of rows that were deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
@@ -30,7 +30,7 @@ pub struct Pruned {
     pub publications: u64,
 }
 
-/// A pruning; await it, or ask what it would do. See [`Durable::prune`].
+/// A deletion of old executions; await it, or ask for the count. See [`Durable::prune`].
 #[must_use = "nothing is deleted until it is awaited"]
 pub struct Prune<'durable> {
     durable: &'durable Durable,
@@ -48,25 +48,25 @@ impl<'durable> Prune<'durable> {
         self
     }
 
-    /// Only those that ended in this state; called again, in any of the states.
+    /// Only executions that ended in this state; after several calls, in any of the states.
     pub fn state(mut self, state: ExecutionState) -> Self {
         self.states.push(state);
         self
     }
 
-    /// At most this many in one statement, 1 to 10 000; 1000 by default.
+    /// At most this many executions in one statement, 1 to 10 000; 1000 by default.
     pub fn batch(mut self, executions: u32) -> Self {
         self.batch = executions;
         self
     }
 
-    /// Tells after each batch what was deleted so far.
+    /// Calls this function after each batch, with the numbers so far.
     pub fn on_batch(mut self, tell: impl FnMut(Pruned) + Send + 'durable) -> Self {
         self.told = Some(Box::new(tell));
         self
     }
 
-    /// How many executions would be deleted now; deletes nothing.
+    /// The number of executions that would be deleted now; deletes nothing.
     ///
     /// # Errors
     /// As for [`Durable::prune`].
@@ -150,28 +150,29 @@ impl<'durable> IntoFuture for Prune<'durable> {
 }
 
 impl Durable {
-    /// Deletes executions that ended longer than this ago, by the database's clock, with their journals: a batch at a time, so
-    /// that nobody waits for it. Await the returned builder, after filters such as `.workflow("process_order")`.
+    /// Deletes executions that ended longer ago than `age`, by the database's clock, with their journals. It deletes in batches,
+    /// so that it delays no other work. Await the returned builder, after filters such as `.workflow("process_order")`.
     ///
-    /// A child goes when all above it are gone, or have themselves ended that long ago: until then a rollback may have to undo what it
-    /// did. A parent goes when all its children have ended. With the executions their keys are forgotten: a start under such a
-    /// key begins a new execution. Without filters, publications of that age go, too. [`Builder::retention`](super::Builder::retention)
-    /// and `#[workflow(retention = "30d")]` have workers do it by themselves.
+    /// A child is deleted once every execution above it is gone or has ended that long ago, because until then a rollback may
+    /// have to undo the child. A parent is deleted once all its children have ended. An execution also stays while an execution
+    /// above it, or a retry or fork of one, may still undo it, and until its schedule has counted it; the guide's page on keeping
+    /// house has the rules.
+    ///
+    /// With an execution its key is forgotten: a start with that key creates a new execution. Without filters, keys of
+    /// publications of that age are deleted, too. [`Builder::retention`](super::Builder::retention) and `#[workflow(retention =
+    /// "30d")]` let workers delete regularly.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
     /// # async fn example(durable: &Durable) -> Result<()> {
     /// let pruned = durable.prune(days(30)).state(ExecutionState::Completed).await?;
-    /// println!("{} executions are gone", pruned.executions);
+    /// println!("{} executions were deleted", pruned.executions);
     /// # Ok(()) }
     /// ```
     ///
-    /// What somebody above it, or a retry or fork of those, may still undo stays, and so does what has yet to be counted by a schedule;
-    /// the guide's page on keeping house has the rules.
-    ///
     /// # Errors
-    /// `Invalid` for a state in which executions have not ended, or a batch that is not between 1 and 10 000. After
-    /// `Unavailable` some batches may be gone: prune again.
+    /// `Invalid` for a state in which executions have not ended, and for a batch that is not between 1 and 10 000. After
+    /// `Unavailable` some batches may have been deleted: prune again.
     pub fn prune(&self, age: Duration) -> Prune<'_> {
         Prune { durable: self, age, workflow: None, states: Vec::new(), batch: BATCH, told: None }
     }

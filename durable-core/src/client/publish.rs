@@ -1,4 +1,4 @@
-//! Publishes to every execution that waits on a topic.
+//! Publishes a payload to every execution that waits for a topic.
 
 use std::future::IntoFuture;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::payload::{self, Payload};
 use crate::store::publications::{self, Publication};
 
-/// A publication; await it. See [`Durable::publish`].
+/// A publication; await it for the number of executions that it reached. See [`Durable::publish`].
 #[derive(Debug)]
 #[must_use = "nothing is published until it is awaited"]
 pub struct Publish<'durable> {
@@ -23,15 +23,15 @@ pub struct Publish<'durable> {
 }
 
 impl Publish<'_> {
-    /// What it is about, such as `order-42`: it reaches the waits with this correlation, and no others. Without it, it reaches
-    /// those that wait without one.
+    /// The subject of the publication, such as `order-42`: it reaches only waits with this correlation key. Without it, the
+    /// publication reaches only waits without one.
     pub fn correlation(mut self, correlation: impl Into<String>) -> Self {
         self.correlation = Some(correlation.into());
         self
     }
 
-    /// Publishes once, however often this is called with this topic and key: whoever got it does not get it again, and nobody
-    /// gets it who began to wait after the first call. A publication that was interrupted is completed by the next call.
+    /// Publishes once for this topic and key, however often it is called. A further call completes a publication that was
+    /// interrupted; it reaches no execution twice, and none that began to wait after the first call.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
@@ -64,19 +64,27 @@ impl<'durable> IntoFuture for Publish<'durable> {
 }
 
 impl Durable {
-    /// Gives a payload to every execution that waits on the topic now; says how many got it. Nothing is kept for later waits.
-    /// Await the returned builder, after options such as `.correlation("order-42")` and `.key("msg-7")`.
+    /// Gives a payload to every execution that waits for the topic now; returns how many it reached. Nothing is kept for later
+    /// waits. Await the returned builder, after options such as `.correlation("order-42")` and `.key("msg-7")`.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let reached = durable.publish("price_changed", &1999).correlation("product-7").key("change-12").await?;
+    /// println!("{reached} executions got the new price");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// `Invalid` without a topic, `Payload` for a payload that cannot be stored. After `Unavailable` some may have got it and
-    /// others not: publish it again under the same key.
+    /// `Invalid` without a topic, `Payload` for a payload that cannot be stored. After `Unavailable` the publication may have
+    /// reached some executions and not others: publish it again under the same key.
     pub fn publish<T: Serialize + ?Sized>(&self, topic: impl Into<String>, payload: &T) -> Publish<'_> {
         let topic = topic.into();
         let payload = payload::encode(&format!("the publication to `{topic}`"), payload);
         Publish { durable: self, topic, payload, correlation: None, key: None }
     }
 
-    /// Batch after batch, until nobody is left.
+    /// Publishes batch after batch, until every waiting execution is reached.
     async fn publish_to_all(&self, publication: &Publication) -> Result<u64> {
         let mut count = 0;
         loop {

@@ -1,4 +1,4 @@
-//! Looks after queues: lists them, limits them, pauses, resumes and drains them.
+//! Queues: lists them, limits them, pauses, resumes and drains them.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub struct QueueHandle {
 }
 
 impl Durable {
-    /// Every queue that has limits, is paused, has a worker, or has executions to run; by name. It counts what is in them, so it
-    /// takes longer the more is pending.
+    /// Every queue that has limits, is paused, has a worker, or has executions to run; by name. It counts the executions in each
+    /// queue, so it takes the longer the more are pending.
     pub async fn queues(&self) -> Result<Vec<Queue>> {
         self.run("list queues", |pool| queues::list(self.store(), pool, None)).await
     }
@@ -45,7 +45,7 @@ impl Durable {
 }
 
 impl QueueHandle {
-    /// Its limits, and what is in it now.
+    /// The queue's limits, and how many executions are in it now.
     ///
     /// # Errors
     /// `NotFound` for a queue that has no settings, no worker and nothing to run.
@@ -60,8 +60,8 @@ impl QueueHandle {
         })
     }
 
-    /// Sets its limits, all of them: those that are left out are lifted. They hold for what is claimed from now on, by all workers,
-    /// and count what runs already; nothing that runs is stopped.
+    /// Sets the queue's limits, all of them: a limit that is left out is lifted. They apply to every claim from now on, by all
+    /// workers; executions that run already count, and none of them is stopped.
     ///
     /// # Errors
     /// `Invalid` for a limit below one, a period below a millisecond, or a queue without a name.
@@ -74,8 +74,8 @@ impl QueueHandle {
         Ok(())
     }
 
-    /// Has nothing more claimed from it, by any worker, until it is resumed. What runs goes on, and rests where it waits; what is
-    /// started meanwhile is pending. Pausing it twice is no error.
+    /// Pauses the queue: no worker claims from it until it is resumed. Executions that run continue until they wait or end;
+    /// executions that are started meanwhile stay pending. Pausing twice is not an error.
     ///
     /// # Errors
     /// `Invalid` for a queue without a name.
@@ -85,7 +85,7 @@ impl QueueHandle {
         durable.run("pause a queue", |pool| queues::pause(durable.store(), pool, name)).await
     }
 
-    /// Has it claimed from again. Resuming one that is not paused is no error.
+    /// Resumes the queue. Resuming a queue that is not paused is not an error.
     pub async fn resume(&self) -> Result<()> {
         let Self { durable, name } = self;
         durable.run("resume a queue", |pool| queues::resume(durable.store(), pool, name)).await?;
@@ -93,8 +93,8 @@ impl QueueHandle {
         Ok(())
     }
 
-    /// Pauses it, and waits until nothing of it runs, at most for `timeout`. Returns how many executions still run then: 0, or the
-    /// time was over. It stays paused.
+    /// Pauses the queue, and waits up to `timeout` until none of its executions runs. Returns how many still run: 0 unless the
+    /// time is over. The queue stays paused.
     ///
     /// # Errors
     /// As for [`pause`](Self::pause).
@@ -112,10 +112,10 @@ impl QueueHandle {
         }
     }
 
-    /// Forgets its limits, and that it was paused. Looks through all executions, so it may take its time.
+    /// Deletes the queue's limits, and whether it is paused. It looks through all executions, so it may take some time.
     ///
     /// # Errors
-    /// `Conflict` while it has executions that have not ended, with how many, `NotFound` where it has no settings.
+    /// `Conflict` while the queue has executions that have not ended, with their number; `NotFound` if it has no settings.
     pub async fn delete(&self) -> Result<()> {
         let Self { durable, name } = self;
         durable.run("delete a queue", |pool| queues::delete(durable.store(), pool, name)).await

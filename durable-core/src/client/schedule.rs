@@ -1,4 +1,4 @@
-//! Makes schedules and changes them.
+//! Creates schedules and changes them.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -13,41 +13,40 @@ use crate::clock;
 use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key, checked_time_to_live};
+use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
+use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::registry::Registry;
 use crate::store::schedules::{self, Definition};
 use crate::store::{self, Patience, Store};
 
-/// Longest name of a schedule, in bytes: it stands in indexes, whose rows are limited to a third of a page.
+/// Longest name of a schedule, in bytes: it is indexed, and an index row is limited to a third of a page.
 const LONGEST_NAME: usize = 500;
 
-/// Longest jitter and longest window: beyond it, no due time of now is meant.
+/// Longest jitter and longest window of missed due times.
 const LONGEST_DELAY: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-/// A schedule to be made or changed; await it. See [`Durable::schedule`] and [`Durable::update_schedule`].
+/// A schedule to create or change; await it for the [`Schedule`] as it is then. See [`Durable::schedule`] and
+/// [`Durable::update_schedule`].
 #[must_use = "a schedule is not made or changed before it is awaited"]
 pub struct PutSchedule<'durable> {
     durable: &'durable Durable,
     name: String,
-    /// What a new schedule starts from; an update starts from what is there.
+    /// The defaults of a new schedule; `None` to change a schedule that exists.
     new: Option<Result<Definition>>,
     disabled: bool,
     changes: Changes,
 }
 
-/// What is said of a schedule.
+/// The options that were given; the others stay.
 #[derive(Debug, Default)]
 struct Changes {
     rule: Option<String>,
     timezone: Option<String>,
     input: Option<Result<Payload>>,
-    concurrency_key: Option<Option<String>>,
-    time_to_live: Option<Option<Duration>>,
     version: Option<u32>,
-    queue: Option<String>,
-    priority: Option<i16>,
+    options: StartOptions,
     starts_at: Option<Option<DateTime<Utc>>>,
     ends_at: Option<Option<DateTime<Utc>>>,
     jitter: Option<Duration>,
@@ -57,101 +56,90 @@ struct Changes {
 }
 
 impl PutSchedule<'_> {
-    /// When it fires: a cron expression, or an interval such as `every 15m`.
+    /// The times at which it is due: a cron expression such as `0 9 * * MON-FRI`, or an interval such as `every 15m`.
     pub fn rule(mut self, rule: impl Into<String>) -> Self {
         self.changes.rule = Some(rule.into());
         self
     }
 
-    /// The time zone of the cron expression, by its name in the IANA database; `UTC` by default.
+    /// The time zone of the cron expression, by its IANA name such as `Europe/Berlin`; `UTC` by default.
     pub fn timezone(mut self, name: impl Into<String>) -> Self {
         self.changes.timezone = Some(name.into());
         self
     }
 
-    /// The input of its executions, which the workflow must be able to decode.
+    /// The input of its executions. The workflow must be able to decode it.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
         self.changes.input = Some(payload::encode(&format!("the input of schedule `{}`", self.name), input));
         self
     }
 
-    /// With which others its executions are counted, where keys are limited; by default what the workflow makes of the input that the
-    /// schedule is made with, and none for a workflow that is given by its name.
+    start_setters!(queue, priority, time_to_live);
+
+    /// The concurrency key of the executions it starts. Default: the key that the workflow makes from the schedule's input; none
+    /// for a schedule that was created with the name of its workflow, or with `None`. 1 to 1000 bytes.
     pub fn concurrency_key(mut self, key: impl Into<Option<String>>) -> Self {
-        self.changes.concurrency_key = Some(key.into());
+        self.changes.options.concurrency_key = Some(key.into());
         self
     }
 
-    /// How long its executions may wait to begin before they expire; the workflow's own `time_to_live` by default, and without end for a
-    /// workflow that is given by its name. `None` for without end.
-    pub fn time_to_live(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.changes.time_to_live = Some(time.into());
-        self
-    }
-
-    /// The version of the workflow that it starts.
+    /// The version of the workflow to start. Default: the version of the type; 1 for a workflow that is given by its name.
     pub fn version(mut self, version: u32) -> Self {
         self.changes.version = Some(version);
         self
     }
 
-    /// The queue that it starts executions in; the workflow's own by default.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.changes.queue = Some(queue.into());
-        self
-    }
-
-    /// The priority of its executions, higher is claimed first; 0 by default.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.changes.priority = Some(priority);
-        self
-    }
-
-    /// Does not fire before this time, and an interval is counted from it. By default, and with `None`, it fires from now on.
+    /// The time before which it does not fire, and from which an interval counts. Default, and with `None`: it fires from now on.
     pub fn starts_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
         self.changes.starts_at = Some(time.into());
         self
     }
 
-    /// Does not fire after this time. By default, and with `None`, it never ends.
+    /// The time after which it does not fire. Default, and with `None`: it never ends.
     pub fn ends_at(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
         self.changes.ends_at = Some(time.into());
         self
     }
 
-    /// Puts each start off by up to this long, by chance, so that schedules of one time do not all start at once; zero by default.
+    /// Delays each start by a random time of up to this length, so that schedules with equal due times do not all start at once;
+    /// zero by default, ten years at most.
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.changes.jitter = Some(jitter);
         self
     }
 
-    /// What becomes of due times at which no worker was there; [`Missed::One`] by default.
+    /// What happens to due times at which no worker ran; [`Missed::One`] by default.
     pub fn missed(mut self, missed: Missed) -> Self {
         self.changes.missed = Some(missed);
         self
     }
 
-    /// What becomes of due times at which an earlier execution has not ended; [`Overlap::Allow`] by default.
+    /// What happens at a due time if an earlier execution has not ended; [`Overlap::Allow`] by default.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.changes.overlap = Some(overlap);
         self
     }
 
-    /// Disables it when it is due after so many executions in a row have failed, 1 or more; by default, and with `None`, never.
+    /// Disables the schedule at a due time if this many executions in a row have failed, 1 or more. Default, and with `None`:
+    /// never.
     pub fn max_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.changes.max_failures = Some(failures.into());
         self
     }
 
-    /// Makes it disabled, if it is new; see [`Durable::enable_schedule`].
+    /// Creates the schedule disabled; a schedule that exists stays as it is. See [`Durable::enable_schedule`].
     pub fn disabled(mut self) -> Self {
         self.disabled = true;
         self
     }
+
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.changes.options
+    }
 }
 
 impl Changes {
-    /// The definition with everything that was said, once it is found to make sense.
+    /// The definition with these options, checked.
     fn apply(&self, mut definition: Definition) -> Result<(Definition, Timing)> {
         if let Some(rule) = &self.rule {
             definition.rule.clone_from(rule);
@@ -162,17 +150,18 @@ impl Changes {
         if let Some(input) = &self.input {
             definition.input = input.as_ref().map_err(|error| Error::from_failure(error.failure().clone()))?.clone();
         }
-        if let Some(key) = &self.concurrency_key {
-            definition.concurrency_key = key.clone().map(checked_concurrency_key).transpose()?;
-        }
-        if let Some(time) = self.time_to_live {
-            definition.time_to_live = time.map(checked_time_to_live).transpose()?;
-        }
-        if let Some(queue) = &self.queue {
-            definition.queue.clone_from(queue);
-        }
+        let defaults = Defaults {
+            queue: &definition.queue,
+            priority: definition.priority,
+            concurrency_key: definition.concurrency_key.take(),
+            time_to_live: definition.time_to_live,
+        };
+        let start = self.options.clone().check(format_args!("schedule `{}`", definition.name), defaults)?;
+        definition.queue = start.queue;
+        definition.priority = start.priority;
+        definition.concurrency_key = start.concurrency_key;
+        definition.time_to_live = start.time_to_live;
         definition.version = self.version.map_or(definition.version, u32::cast_signed);
-        definition.priority = self.priority.unwrap_or(definition.priority);
         definition.starts_at = self.starts_at.unwrap_or(definition.starts_at);
         definition.ends_at = self.ends_at.unwrap_or(definition.ends_at);
         definition.jitter = self.jitter.unwrap_or(definition.jitter);
@@ -187,7 +176,7 @@ impl Changes {
     }
 }
 
-/// When a schedule is due, if everything about it makes sense.
+/// The due times of a schedule; fails if an option makes no sense.
 pub(super) fn check(definition: &Definition) -> Result<Timing> {
     let Definition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
     let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
@@ -220,8 +209,8 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     Timing::read(rule, zone, *starts_at, *ends_at).map_err(in_schedule)
 }
 
-/// Writes the schedules that registered workflows declare; one that is as before stays untouched. Where two releases declare one
-/// differently, the last to start decides.
+/// Writes the schedules that registered workflows declare, if they differ. If two releases declare a schedule differently, the
+/// last to start wins.
 pub(super) async fn declare(store: &Store, registry: &Registry, patience: Patience) -> Result<bool> {
     let mut changed = false;
     for definition in registry.schedules() {
@@ -266,10 +255,12 @@ impl fmt::Debug for PutSchedule<'_> {
 }
 
 impl Durable {
-    /// Makes a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options such
-    /// as `.timezone("Europe/Berlin")`. Where there is a schedule of that name it is changed, if it differs: applications call this
-    /// at every start, and what they leave out is as by default; [`update_schedule`](Self::update_schedule) changes a part. Whether it is
-    /// enabled, and the next due time of a rule that is the same, stay.
+    /// Creates a schedule that starts `W` with this input whenever its rule is due; await the returned builder, after options
+    /// such as `.timezone("Europe/Berlin")`.
+    ///
+    /// If a schedule of that name exists and differs, it is changed, and options that are left out get their defaults: so an
+    /// application can call this at every start. To change single options, call [`update_schedule`](Self::update_schedule). Two
+    /// things stay as they are: whether the schedule is enabled and, if the rule is the same, its next due time.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -297,9 +288,9 @@ impl Durable {
         put.time_to_live(W::TIME_TO_LIVE)
     }
 
-    /// As [`schedule`](Self::schedule), for a workflow whose type is not at hand, by its name: version 1, in the queue `default`,
-    /// unless `.version(…)` and `.queue(…)` say otherwise. Whether there is such a workflow is not known here; without a worker
-    /// that knows it, its executions wait.
+    /// Like [`schedule`](Self::schedule), for a workflow that is given by its name: version 1, in the queue `default`, unless
+    /// `.version(…)` and `.queue(…)` are given. It is not checked whether there is such a workflow; without a worker that knows
+    /// the workflow, its executions wait.
     ///
     /// # Errors
     /// As for [`schedule`](Self::schedule).
@@ -314,8 +305,15 @@ impl Durable {
         self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
     }
 
-    /// Changes a schedule; await the returned builder after what is to change, such as `.rule("every 15m")`. The rest stays. What
-    /// the code declares comes back at the next start of a worker.
+    /// Changes a schedule; await the returned builder after the options to change. The other options stay. A schedule that the
+    /// code declares is as declared again after the next start of a worker.
+    ///
+    /// ```no_run
+    /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {
+    /// let schedule = durable.update_schedule("report for sales").rule("every 15m").await?;
+    /// println!("due next at {:?}", schedule.next_due_at);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule, `Invalid` and `Payload` as for [`schedule`](Self::schedule).

@@ -1,4 +1,4 @@
-//! Looks at schedules, switches them on and off, and fires them by hand.
+//! Shows schedules, enables and disables them, and fires them by hand.
 
 use std::future::IntoFuture;
 use std::ops::Range;
@@ -33,13 +33,13 @@ pub struct ScheduleList<'durable> {
 }
 
 impl ScheduleList<'_> {
-    /// Only those that start the workflow with this name.
+    /// Only schedules of the workflow with this name.
     pub fn workflow(mut self, name: impl Into<String>) -> Self {
         self.filter.workflow = Some(name.into());
         self
     }
 
-    /// Only those that are enabled, or only those that are not.
+    /// Only schedules that are enabled, or only schedules that are disabled.
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.filter.enabled = Some(enabled);
         self
@@ -51,7 +51,7 @@ impl ScheduleList<'_> {
         self
     }
 
-    /// At most this many, 1 to 1000; 1000 by default.
+    /// At most this many schedules on a page, 1 to 1000; 1000 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
@@ -72,7 +72,7 @@ impl<'durable> IntoFuture for ScheduleList<'durable> {
     }
 }
 
-/// A list of the times for which a schedule fired; await it. See [`Durable::schedule_fires`].
+/// A list of the due times for which a schedule has fired; await it. See [`Durable::schedule_fires`].
 #[derive(Debug)]
 #[must_use = "a list does nothing until it is awaited"]
 pub struct FireList<'durable> {
@@ -89,7 +89,7 @@ impl FireList<'_> {
         self
     }
 
-    /// At most this many, 1 to 1000; 1000 by default.
+    /// At most this many fires on a page, 1 to 1000; 1000 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
@@ -110,7 +110,7 @@ impl<'durable> IntoFuture for FireList<'durable> {
     }
 }
 
-/// A start by hand; await it. See [`Durable::trigger_schedule`].
+/// A start by hand; await it for the id of the execution. See [`Durable::trigger_schedule`].
 #[derive(Debug)]
 #[must_use = "nothing is triggered until it is awaited"]
 pub struct TriggerSchedule<'durable> {
@@ -120,7 +120,7 @@ pub struct TriggerSchedule<'durable> {
 }
 
 impl TriggerSchedule<'_> {
-    /// Another input than the schedule's, for this execution.
+    /// Another input than the schedule's, for this execution only.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
         self.input = Some(payload::encode(&format!("the input for schedule `{}`", self.name), input));
         self
@@ -144,7 +144,7 @@ impl<'durable> IntoFuture for TriggerSchedule<'durable> {
 }
 
 impl Durable {
-    /// A schedule, with when it fires next, and how its executions fare.
+    /// A schedule, with its next due time and the results of its latest executions.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -161,7 +161,8 @@ impl Durable {
         ScheduleList { durable: self, filter: ScheduleFilter::default(), limit: HIGHEST_LIMIT }
     }
 
-    /// The times for which a schedule fired, also before it was deleted, the latest first; await the returned builder.
+    /// The due times for which a schedule has fired, the latest first, including those before it was deleted; await the returned
+    /// builder.
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.
@@ -169,10 +170,10 @@ impl Durable {
         FireList { durable: self, name: name.into(), before: None, limit: HIGHEST_LIMIT }
     }
 
-    /// The next times at which a schedule will be due, at most 1000; fewer, if it ends before.
+    /// The next due times of a schedule, at most `count`; fewer if it ends before.
     ///
     /// # Errors
-    /// `NotFound` for an unknown schedule, `Invalid` for a count over 1000.
+    /// `NotFound` for an unknown schedule, `Invalid` for a count that is not between 1 and 1000.
     pub async fn next_due_times(&self, name: &str, count: u32) -> Result<Vec<DateTime<Utc>>> {
         let count = checked_limit(count, HIGHEST_LIMIT)?;
         let schedule = self.get_schedule(name).await?;
@@ -181,8 +182,8 @@ impl Durable {
         Ok(times)
     }
 
-    /// Lets a schedule fire again, from its next due time on: those that passed while it was disabled do not count as missed. Its
-    /// failures are forgotten. One that is enabled stays as it is.
+    /// Enables a schedule: it fires again from its next due time on. Due times that passed while it was disabled do not count as
+    /// missed, and its failures are forgotten. A schedule that is enabled stays as it is.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -202,7 +203,8 @@ impl Durable {
         Err(crossed(name))
     }
 
-    /// Keeps a schedule from firing until it is enabled again. What it has started goes on; what stands in line waits.
+    /// Disables a schedule: it does not fire until it is enabled again. Executions that it has started continue; starts that wait
+    /// for an earlier execution to end keep waiting.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -211,8 +213,9 @@ impl Durable {
         if found { Ok(()) } else { Err(not_found(name)) }
     }
 
-    /// Deletes a schedule. What it has started goes on; what stands in line does not start. What it fired stays on record, so that a
-    /// schedule that is made under this name later does not fire for the same times again.
+    /// Deletes a schedule. Executions that it has started continue; starts that wait for an earlier execution to end are dropped.
+    /// The record of its fires stays, so that a schedule created under this name later does not fire for the same due times
+    /// again.
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule.
@@ -221,9 +224,15 @@ impl Durable {
         if found { Ok(()) } else { Err(not_found(name)) }
     }
 
-    /// Starts an execution of a schedule now, also of one that is disabled, and whatever runs of it; says which. Await the returned
-    /// builder, after `.input(&value)` where it is to have another input; its concurrency key is the schedule's all the same. When the
-    /// schedule is due next stays as it is.
+    /// Starts an execution of a schedule now and returns its id, even if the schedule is disabled or other executions of it run.
+    /// The next due time stays as it is. Await the returned builder, after `.input(&value)` for another input; the concurrency
+    /// key is still the schedule's.
+    ///
+    /// ```no_run
+    /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {
+    /// let execution = durable.trigger_schedule("report for sales").input("marketing").await?;
+    /// # drop(execution); Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `NotFound` for an unknown schedule, `Payload` for an input that cannot be stored.
@@ -231,12 +240,11 @@ impl Durable {
         TriggerSchedule { durable: self, name: name.into(), input: None }
     }
 
-    /// Fires a schedule for the due times of a range for which it has not fired, at most 1000; says for how many it did. With an
-    /// overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) their executions run one after the other.
+    /// Fires a schedule for the due times of a range for which it has not fired yet, at most 1000; returns for how many it fired.
+    /// With an overlap policy other than [`Overlap::Allow`](crate::model::Overlap::Allow) the executions run one after another.
     ///
     /// # Errors
-    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with a due time in the
-    /// future.
+    /// `NotFound` for an unknown schedule, `Invalid` for a range with more than 1000 due times or with a due time in the future.
     pub async fn backfill_schedule(&self, name: &str, range: Range<DateTime<Utc>>) -> Result<u32> {
         let schedule = self.get_schedule(name).await?;
         let before_start = range.start.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(range.start);

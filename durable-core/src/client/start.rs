@@ -1,4 +1,5 @@
-//! Starts executions: in the lane that concurrent callers share, handed to this process where it has a slot free.
+//! Starts executions, through the lane that concurrent callers share. If this process has a free slot, it runs the execution at
+//! once.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -14,8 +15,9 @@ use crate::context::Workflow;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Claimed, checked_concurrency_key, checked_time_to_live};
+use crate::model::Claimed;
 use crate::payload::{self, Payload};
+use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::signals::Slot;
 use crate::store::starts::{Creation, NewExecution, StartOutcome, Started};
 use crate::store::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience};
@@ -25,53 +27,41 @@ use crate::worker::Starting;
 /// Most bytes that one call starts. They go out in one statement, and the server accepts no statement of a gigabyte.
 const MOST_BYTES_AT_ONCE: usize = 512 * 1024 * 1024;
 
-/// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for one of which the name alone is known.
+/// A start of the workflow `W`; await it. See [`Durable::start`], and [`Durable::start_by_name`] for a workflow that is known by
+/// its name only.
 #[must_use = "a start does nothing until it is awaited"]
 pub struct Start<'durable, W> {
     durable: &'durable Durable,
     definition: Definition,
     input: Result<Payload>,
     options: StartOptions,
+    trace_context: Option<TraceContext>,
     workflow: PhantomData<fn() -> W>,
-}
-
-/// What can be said of a start.
-#[derive(Debug, Clone, Default)]
-pub(super) struct StartOptions {
-    pub(super) key: Option<String>,
-    pub(super) concurrency_key: Option<String>,
-    pub(super) deduplication_key: Option<String>,
-    pub(super) debounce: Option<(String, Duration)>,
-    pub(super) debounce_at_most: Option<Duration>,
-    pub(super) queue: Option<String>,
-    pub(super) priority: i16,
-    pub(super) time_to_live: Option<Duration>,
-    pub(super) start_at: Option<DateTime<Utc>>,
-    pub(super) delay: Option<Duration>,
-    pub(super) trace_context: Option<TraceContext>,
 }
 
 impl<'durable, W> Start<'durable, W> {
     pub(super) fn new(durable: &'durable Durable, definition: Definition, input: Result<Payload>) -> Self {
-        Self { durable, definition, input, options: StartOptions::default(), workflow: PhantomData }
+        Self { durable, definition, input, options: StartOptions::default(), trace_context: None, workflow: PhantomData }
     }
 
-    /// Creates the execution once, however often and from wherever it is started with this key and workflow; further starts
-    /// with the same input return a handle to it, those with another input fail with a conflict.
+    start_setters!(queue, priority, concurrency_key, time_to_live);
+
+    /// The key of the execution: for each key and workflow there is one execution. A further start with the same key and the same
+    /// input returns a handle to it; a start with another input fails with a conflict. 1 to 1000 bytes.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.options.key = Some(key.into());
         self
     }
 
-    /// Creates no second execution of the workflow with this deduplication key until the first has ended or expired: until then
-    /// further starts return a handle to that one, whatever their input; the next one after that creates another. 1 to 1000 bytes.
+    /// While an execution with this deduplication key is unfinished, further starts of the workflow return a handle to it,
+    /// whatever their input. Once it has ended or expired, the next start creates a new one. 1 to 1000 bytes.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
     /// # struct Sync;
     /// # #[workflow] impl Sync { async fn run(&self, _cx: &Context, customer: u64) -> Result<()> { Ok(drop(customer)) } }
     /// # async fn example(durable: &Durable) -> Result<()> {
-    /// // However often somebody presses the button, one is under way.
+    /// // However often the button is pressed, one synchronisation runs at a time.
     /// let sync = durable.start::<Sync>(7).deduplication_key("customer-7").await?;
     /// # drop(sync); Ok(()) }
     /// ```
@@ -80,11 +70,12 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// Begins once nobody has started the workflow with this debounce key for this long: until it begins, each further start takes
-    /// the place of the one before (its input, queue, version, priority, concurrency key and trace), puts the beginning off to this
-    /// much time from then, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
+    /// Begins the execution once the workflow has not been started with this debounce key for the period. Until it begins, each
+    /// further start replaces the one before (its input, queue, version, priority, concurrency key and trace), begins the period
+    /// anew, and returns a handle to the same execution. Once a worker has claimed it, the next start creates another.
     ///
-    /// The period is above zero; the key has 1 to 1000 bytes. It does not go with `key`, `deduplication_key`, `at` and `delay`.
+    /// The period is above zero; the key has 1 to 1000 bytes. A debounced start cannot have a `key`, a `deduplication_key`, `at`
+    /// or `delay`.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -100,57 +91,34 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// Puts a debounced execution off by no more than this in all, counted from its first start; without it there is no end.
-    /// At least as long as the period.
+    /// The longest time by which a debounced execution is put off in all, counted from its first start; no limit by default. At
+    /// least as long as the period.
     pub fn debounce_at_most(mut self, limit: Duration) -> Self {
         self.options.debounce_at_most = Some(limit);
         self
     }
 
-    /// The queue to start in, instead of the workflow's own; by name, `default` is taken for its own.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.options.queue = Some(queue.into());
-        self
-    }
-
-    /// The concurrency key, instead of the one that the workflow makes from its input: executions with the same one take turns
-    /// with those of others, and run as many at once as the workflow's `limit` says.
-    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
-        self.options.concurrency_key = Some(key.into());
-        self
-    }
-
-    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.options.priority = priority;
-        self
-    }
-
-    /// How long it may wait to begin, counted from the time at which it may; instead of the workflow's own `time_to_live`, which is not
-    /// known by name. One that no worker has claimed by then never begins: it expires, which means that it ends as cancelled, with an error of the kind
-    /// [`Expired`](crate::error::ErrorKind::Expired). Above zero, a hundred years at most.
-    pub fn time_to_live(mut self, time: Duration) -> Self {
-        self.options.time_to_live = Some(time);
-        self
-    }
-
-    /// Not before this time, by the database's clock.
+    /// Begins at this time by the database's clock, or as soon after it as a worker is free.
     pub fn at(mut self, time: DateTime<Utc>) -> Self {
         self.options.start_at = Some(time);
         self
     }
 
-    /// Not before this much time has passed, by the database's clock.
+    /// Begins after this delay by the database's clock, or as soon after it as a worker is free. At most a thousand years.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.options.delay = Some(delay);
         self
     }
 
-    /// Where the starter stands in its trace, as the headers of a request may say it; by default where the calling code stands, if
-    /// [`Builder::telemetry`](super::Builder::telemetry) was given.
+    /// The trace that the execution continues, for example from the headers of a request. Default: the trace of the calling code,
+    /// if [`Builder::telemetry`](super::Builder::telemetry) was given.
     pub fn trace_context(mut self, context: TraceContext) -> Self {
-        self.options.trace_context = Some(context);
+        self.trace_context = Some(context);
         self
+    }
+
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.options
     }
 
     pub(super) fn durable(&self) -> &'durable Durable {
@@ -162,7 +130,7 @@ impl<'durable, W> Start<'durable, W> {
     }
 
     pub(super) fn into_new(self) -> Result<NewExecution> {
-        checked(self.definition, self.input, self.options)
+        checked(self.definition, self.input, self.options, self.trace_context)
     }
 }
 
@@ -194,42 +162,23 @@ impl<'durable, W: Workflow> StartMany<'durable, W> {
         Self { durable, inputs, options: StartOptions::default(), keys: None, deduplication_keys: None }
     }
 
-    /// The key of each, made from its input.
+    start_setters!(queue, priority, concurrency_key, time_to_live);
+
+    /// Makes the key of each execution from its input; see [`Start::key`].
     pub fn keys(mut self, key: fn(&W::Input) -> String) -> Self {
         self.keys = Some(key);
         self
     }
 
-    /// The deduplication key of each, made from its input; see [`Start::deduplication_key`]. Of several with the same one, the
-    /// first is created.
+    /// Makes the deduplication key of each execution from its input; see [`Start::deduplication_key`]. If several have the same
+    /// key, the first is created.
     pub fn deduplication_keys(mut self, key: fn(&W::Input) -> String) -> Self {
         self.deduplication_keys = Some(key);
         self
     }
 
-    /// The queue to start in, instead of the workflow's own.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.options.queue = Some(queue.into());
-        self
-    }
-
-    /// The concurrency key, instead of the one that the workflow makes from its input: executions with the same one take turns
-    /// with those of others, and run as many at once as the workflow's `limit` says.
-    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
-        self.options.concurrency_key = Some(key.into());
-        self
-    }
-
-    /// How long each may wait to begin; see [`Start::time_to_live`].
-    pub fn time_to_live(mut self, time: Duration) -> Self {
-        self.options.time_to_live = Some(time);
-        self
-    }
-
-    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute, so that nothing waits for ever.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.options.priority = priority;
-        self
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.options
     }
 }
 
@@ -246,14 +195,14 @@ impl<'durable, W: Workflow> IntoFuture for StartMany<'durable, W> {
                 let key = self.keys.map(|key| key(input));
                 let deduplication_key = self.deduplication_keys.map(|key| key(input));
                 let options = StartOptions { key, deduplication_key, ..self.options.clone() };
-                checked(Definition::of::<W>(input), encoded::<W>(input), options)
+                checked(Definition::of::<W>(input), encoded::<W>(input), options, None)
             })
             .collect();
         Box::pin(async move { durable.start_all::<W>(new?).await })
     }
 }
 
-/// What is to be started, as its type or its caller says, where the options say nothing else.
+/// The workflow to start, as its type or its caller defines it; options override parts of it.
 #[derive(Debug)]
 pub(super) struct Definition {
     pub(super) workflow: String,
@@ -281,41 +230,33 @@ fn encoded<W: Workflow>(input: &W::Input) -> Result<Payload> {
     payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), input)
 }
 
-/// What is to be created; every value is checked here, before anything is written.
-fn checked(definition: Definition, input: Result<Payload>, options: StartOptions) -> Result<NewExecution> {
-    check_debounce(&options)?;
-    let queue = options.queue.unwrap_or_else(|| definition.queue.to_owned());
-    payload::check_indexed("the queue of an execution", &queue)?;
-    if let Some(key) = &options.key {
-        payload::check_indexed("the key of an execution", key)?;
-    }
-    if let Some(key) = &options.deduplication_key {
-        payload::check_indexed("the deduplication key of an execution", key)?;
-    }
-    if let Some(delay) = options.delay {
-        check_length("a start", "delayed", delay)?;
-    }
-    let start_at = options.start_at.map(checked_time).transpose()?;
-    let concurrency_key = options.concurrency_key.or(definition.concurrency_key).map(checked_concurrency_key).transpose()?;
-    let time_to_live = options.time_to_live.or(definition.time_to_live).map(checked_time_to_live).transpose()?;
+/// The execution to create. Every value is checked here, before anything is written.
+fn checked(
+    definition: Definition,
+    input: Result<Payload>,
+    options: StartOptions,
+    trace_context: Option<TraceContext>,
+) -> Result<NewExecution> {
+    let Definition { workflow, version, queue, timeout, concurrency_key, time_to_live } = definition;
+    let start = options.check("an execution", Defaults { queue, priority: 0, concurrency_key, time_to_live })?;
     Ok(NewExecution {
         id: ExecutionId::new(),
-        version: checked_version(&definition.workflow, definition.version)?,
-        workflow: definition.workflow,
-        queue,
-        priority: options.priority,
-        key: options.key,
-        concurrency_key,
-        deduplication_key: options.deduplication_key,
+        version: checked_version(&workflow, version)?,
+        workflow,
+        queue: start.queue,
+        priority: start.priority,
+        key: start.key,
+        concurrency_key: start.concurrency_key,
+        deduplication_key: start.deduplication_key,
         input: input?,
-        time_to_live,
-        start_at,
-        delay: options.debounce.as_ref().map(|(_, period)| *period).or(options.delay),
-        debounce_key: options.debounce.map(|(key, _)| key),
-        debounce_at_most: options.debounce_at_most,
-        // A longer timeout never strikes.
-        timeout: definition.timeout.filter(|timeout| *timeout <= clock::LONGEST),
-        trace_context: options.trace_context,
+        time_to_live: start.time_to_live,
+        start_at: start.start_at,
+        delay: start.delay,
+        debounce_key: start.debounce_key,
+        debounce_at_most: start.debounce_at_most,
+        // A longer timeout never expires.
+        timeout: timeout.filter(|timeout| *timeout <= clock::LONGEST),
+        trace_context,
         hand_off: None,
     })
 }
@@ -328,67 +269,24 @@ fn checked_version(workflow: &str, version: u32) -> Result<i32> {
     })
 }
 
-/// Checks the time of a start. A time before 1970 becomes 1970: both are in the past.
-fn checked_time(time: DateTime<Utc>) -> Result<DateTime<Utc>> {
-    if time > clock::LAST {
-        let problem = format!("a start at {time} would never begin; give a time before the year 10000");
-        return Err(Error::of_kind(ErrorKind::Invalid, problem));
-    }
-    Ok(time.max(DateTime::UNIX_EPOCH))
-}
-
-/// Refuses to put off a start for so long that it would never begin.
-fn check_length(what: &str, how: &str, time: Duration) -> Result<()> {
-    if time > clock::LONGEST {
-        let problem = format!("{what} is {how} by {time:?}, and would never begin; give a thousand years or less");
-        return Err(Error::of_kind(ErrorKind::Invalid, problem));
-    }
-    Ok(())
-}
-
-/// Refuses a debounced start that could not do what it says.
-fn check_debounce(options: &StartOptions) -> Result<()> {
-    let invalid = |problem: String| Err(Error::of_kind(ErrorKind::Invalid, problem));
-    let Some((key, period)) = &options.debounce else {
-        return match options.debounce_at_most {
-            Some(_) => {
-                invalid("a start is put off by no more than a limit, but not debounced; call `.debounce(key, period)`".to_owned())
-            }
-            None => Ok(()),
-        };
-    };
-    payload::check_indexed("the debounce key of an execution", key)?;
-    if period.is_zero() {
-        return invalid(format!("a start under the debounce key `{key}` has a period of zero; give more, or do not debounce it"));
-    }
-    for time in [Some(*period), options.debounce_at_most].into_iter().flatten() {
-        check_length(&format!("a start under the debounce key `{key}`"), "put off", time)?;
-    }
-    if let Some(limit) = options.debounce_at_most.filter(|limit| limit < period) {
-        return invalid(format!(
-            "a start under the debounce key `{key}` is put off by {period:?}, but by no more than {limit:?} in all"
-        ));
-    }
-    let others = [
-        ("key", options.key.is_some()),
-        ("deduplication key", options.deduplication_key.is_some()),
-        ("time", options.start_at.is_some()),
-        ("delay", options.delay.is_some()),
-    ];
-    match others.iter().find(|(_, given)| *given) {
-        Some((other, _)) => invalid(format!(
-            "a start under the debounce key `{key}` has a {other}, too; it is replaced until it begins, and begins when its period is over"
-        )),
-        None => Ok(()),
-    }
-}
-
 impl Durable {
     /// Starts an execution of `W`; await the returned builder, after options such as `.key("order-42")`.
     ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship { async fn run(&self, _cx: &Context, id: i64) -> Result<i64> { Ok(id) } }
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let handle = durable.start::<Ship>(42).key("order-42").priority(5).delay(hours(1)).await?;
+    /// println!("started {}", handle.id());
+    /// let parcel = handle.result().await?;
+    /// # drop(parcel); Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// `Payload` when the input cannot be stored, `Conflict` when the key belongs to an execution with another input,
-    /// `Unavailable` when the database does not answer in time.
+    /// `Payload` if the input cannot be stored, `Conflict` if the key belongs to an execution with another input, `Invalid` for
+    /// an option that makes no sense and for a workflow that is not registered in a process that has workflows, `Unavailable` if
+    /// the database does not answer in time.
     pub fn start<W: Workflow>(&self, input: W::Input) -> Start<'_, W> {
         Start::new(self, Definition::of::<W>(&input), encoded::<W>(&input))
     }
@@ -398,7 +296,7 @@ impl Durable {
         Ok(self.start_checked(new).await?.into_iter().map(|started| self.handle(started.id)).collect())
     }
 
-    /// Creates executions that were checked.
+    /// Creates executions whose options have been checked.
     pub(super) async fn start_checked(&self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         new.iter_mut().for_each(|new| self.continue_trace(new));
         let bytes: usize = new.iter().map(NewExecution::size).sum();
@@ -409,7 +307,7 @@ impl Durable {
             );
             return Err(Error::of_kind(ErrorKind::Payload, format!("{problem}; start fewer in one call")));
         }
-        // In a task of its own: what is handed to this process must begin here, also when the caller stops waiting.
+        // In a task of its own: an execution handed to this process must begin here, even if the caller stops waiting.
         let carried = tokio::spawn(self.clone().carry_out(new));
         let late = |limit| {
             Error::of_kind(
@@ -427,14 +325,14 @@ impl Durable {
         started?
     }
 
-    /// What is started is a part of the trace that the calling code is in.
+    /// Without a trace context of its own, the execution continues the trace of the calling code.
     pub(super) fn continue_trace(&self, new: &mut NewExecution) {
         if new.trace_context.is_none() {
             new.trace_context = self.engine.signals.tracing.current();
         }
     }
 
-    /// Writes the executions, and begins those that were handed to this process.
+    /// Writes the executions, and begins those that this process has a slot for.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {
@@ -457,7 +355,7 @@ impl Durable {
         Ok(started)
     }
 
-    /// Writes executions that may meet a lock of another transaction, again and again while it holds them up.
+    /// Writes executions whose rows or keys another transaction may have locked; tries again while it holds them up.
     async fn carry_out_aside(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
         let began = Instant::now();
@@ -501,7 +399,7 @@ impl Durable {
             .collect()
     }
 
-    /// Runs what was handed to this process; has the rest claimed.
+    /// Begins an execution that was handed to this process; announces the others to the workers of their queue.
     fn begin(&self, started: &Started, queue: &str, handed: Option<Handed>) {
         match (started.how, handed, &self.engine.worker) {
             (StartOutcome::Claimed, Some(Handed { starting, slot, claimed }), Some(worker)) => {
@@ -534,7 +432,7 @@ impl Durable {
     }
 }
 
-/// Executions handed to this process, which begin here once they are created.
+/// An execution handed to this process. It begins here once it is created.
 struct Handed {
     starting: Starting,
     slot: Slot,
@@ -555,7 +453,7 @@ fn held_up(new: &[NewExecution]) -> Error {
     )
 }
 
-/// The execution as a claim would have returned it, had it not been created as claimed.
+/// The execution as a claim would return it: it is created as claimed by this worker.
 fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
     Claimed {
         worker,

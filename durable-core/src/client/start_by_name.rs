@@ -1,4 +1,4 @@
-//! Starts executions of workflows whose code is elsewhere: by name and version, with the input as it is.
+//! Starts executions of workflows whose code is in another program: by name and version, with the input as it is.
 
 use std::future::IntoFuture;
 
@@ -17,7 +17,7 @@ const QUEUE: &str = "default";
 /// Longest name of a workflow, in characters; as the macro has it.
 const LONGEST_NAME: usize = 100;
 
-/// A workflow of which the name alone is known.
+/// A workflow of which only the name is known.
 #[derive(Debug)]
 pub enum ByName {}
 
@@ -52,8 +52,8 @@ impl<'durable> IntoFuture for Start<'durable, ByName> {
 }
 
 impl Durable {
-    /// Starts an execution of a workflow by its name: for programs that do not have its code. The input is taken as it is;
-    /// the workflow fails where it does not decode. Await the returned builder, after options such as `.queue("orders")`.
+    /// Starts an execution of a workflow by its name, for programs that do not have its code. The input is taken as it is; if it
+    /// does not decode, the workflow fails. Await the returned builder, after options such as `.queue("orders")`.
     ///
     /// ```no_run
     /// # async fn example(durable: &durable::Durable) -> durable::Result<()> {

@@ -1,4 +1,4 @@
-//! Starts and events inside a transaction of the caller's: they count if and when it commits.
+//! Starts and events inside a transaction of the caller: they take effect if and when it commits.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -14,11 +14,8 @@ use crate::store::messages::{self, Message};
 use crate::store::starts;
 
 impl<W: Workflow> Start<'_, W> {
-    /// Starts the execution inside the caller's transaction: a rollback leaves no trace of it. Workers find it at their next
-    /// poll after the commit, or at once if [`Durable::notify_queue`] is called then.
-    ///
-    /// # Errors
-    /// As for [`Durable::start`]; the transaction is then aborted, as after any failed statement.
+    /// Starts the execution inside the caller's transaction: if it is rolled back, there is no execution. Workers find the
+    /// execution at their next poll after the commit, or at once if [`Durable::notify_queue`] is called then.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -31,6 +28,9 @@ impl<W: Workflow> Start<'_, W> {
     /// tx.commit().await?;
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    /// As for [`Durable::start`]; the transaction is then aborted, as after any failed statement.
     pub async fn within(self, transaction: &mut PgConnection) -> Result<ExecutionHandle<W>> {
         let durable = self.durable().clone();
         durable.refuse_unregistered::<W>()?;
@@ -45,7 +45,7 @@ impl<W: Workflow> Start<'_, W> {
 }
 
 impl Durable {
-    /// Sends an event inside the caller's transaction: it is delivered if and when that commits.
+    /// Sends an event inside the caller's transaction: it is delivered if and when the transaction commits.
     ///
     /// # Errors
     /// As for [`send_event`](Self::send_event); the transaction is then aborted, as after any failed statement.
@@ -64,7 +64,7 @@ impl Durable {
         Ok(sent.delivery)
     }
 
-    /// Tells workers to look at a queue now, after a transaction with a start or an event in it was committed.
+    /// Notifies workers that the queue has work: call it after a transaction with a start or an event in it was committed.
     pub fn notify_queue(&self, queue: &str) {
         self.engine.signals.queued(queue);
     }

@@ -1,4 +1,4 @@
-//! The workers, for people: who works on what, how full they are, and how one is told to claim nothing more.
+//! Workers: lists them, and deprecates one so that it claims nothing more.
 
 use super::Durable;
 use crate::error::Result;
@@ -7,20 +7,20 @@ use crate::model::WorkerDetails;
 use crate::store::workers;
 
 impl Durable {
-    /// Every worker of this instance, in whatever process, the youngest first.
+    /// Every worker of this instance, in all processes, the youngest first.
     ///
     /// # Errors
-    /// `Unavailable` when the database does not answer in time.
+    /// `Unavailable` if the database does not answer in time.
     pub async fn workers(&self) -> Result<Vec<WorkerDetails>> {
         self.run("list workers", |pool| workers::list(self.store(), pool)).await
     }
 
-    /// Has a worker claim nothing more, at the latest from its next heartbeat on, which comes three times in a lease: for a
-    /// release that is to fade out. What it runs goes on to its end or its next wait, and other workers take what wakes up.
-    /// Deprecating twice is no error. It holds until the process ends.
+    /// Deprecates a worker, for example of an old release: it claims nothing more, from its next heartbeat on, of which there are
+    /// three in a lease. Its executions continue to their end or their next wait; then other workers take them. It stays
+    /// deprecated until the process ends. Deprecating twice is not an error.
     ///
     /// # Errors
-    /// `NotFound` for an unknown worker, `Finished` for one that is gone.
+    /// `NotFound` for an unknown worker, `Finished` for a worker that is gone.
     pub async fn deprecate_worker(&self, id: WorkerId) -> Result<()> {
         self.run("deprecate a worker", |pool| workers::deprecate(self.store(), pool, id)).await
     }

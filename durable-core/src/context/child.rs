@@ -1,4 +1,4 @@
-//! Children: executions that an execution starts, and waits for or leaves to themselves.
+//! Children: executions that an execution starts, and waits for or not.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,48 +14,54 @@ use super::wait::{Waiting, read_payload};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome, checked_concurrency_key};
+use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome};
 use crate::payload;
+use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::running::scope::Scope;
 
-/// A child that is started and waited for; see [`Context::child`](super::Context::child).
+/// A child to start and wait for; await it for the child's output. See [`Context::child`](super::Context::child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWait<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and the output is `None`.
+/// A wait for a child with a timeout: then the child is cancelled, and the output is `None`.
 #[must_use = "a child is not started before it is awaited"]
 pub struct TimedChildWait<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and this output takes the place of its own.
+/// A wait for a child with a timeout: then the child is cancelled, and a default takes the place of its output.
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWaitOr<W: Workflow> {
     call: ChildCall<W>,
     otherwise: W::Output,
 }
 
-/// A child that is waited for until a time is over; then it is cancelled, and the wait fails.
+/// A wait for a child with a timeout: then the child is cancelled, and the wait fails.
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWaitOrFail<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// A child that is started and not waited for; see [`Context::start_child`](super::Context::start_child).
+/// A child to start without waiting; await it for the child's id. See [`Context::start_child`](super::Context::start_child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct StartChild<W: Workflow> {
     call: ChildCall<W>,
 }
 
-/// What all of these have in common.
+/// What these five have in common.
 struct ChildCall<W> {
     waiting: Waiting<'static>,
+    input: Result<Box<RawValue>>,
+    /// The concurrency key that the workflow makes from the input.
+    concurrency_key: Option<String>,
+    options: StartOptions,
+    bond: Bond,
     workflow: PhantomData<fn() -> W>,
 }
 
-/// How a child ended, as its parent is told. `durable.tell_parents` and `durable.start_children` write it.
+/// How a child ended, as its parent receives it. `durable.tell_parents` and `durable.start_children` write it.
 #[derive(Deserialize)]
 pub(super) struct End {
     state: String,
@@ -63,7 +69,7 @@ pub(super) struct End {
     output: Option<Box<RawValue>>,
     #[serde(default)]
     error: Option<Failure>,
-    /// Whether it did something that can be undone.
+    /// Whether the child did something that can be undone.
     #[serde(default)]
     undoable: bool,
 }
@@ -77,73 +83,54 @@ pub(super) struct UndoableChild {
 
 impl<W: Workflow> ChildCall<W> {
     fn new(scope: &Arc<Scope>, input: &W::Input, bond: Bond) -> Self {
-        let mut waiting = Waiting::new(scope, WaitKind::Child, W::NAME);
-        let concurrency_key = W::concurrency_key(input).map(checked_concurrency_key).transpose();
-        match encode_input::<W>(input).and_then(|input| Ok((input, concurrency_key?))) {
-            Ok((input, concurrency_key)) => {
-                waiting.details().child = Some(NewChild {
-                    id: ExecutionId::new(),
-                    workflow: W::NAME.to_owned(),
-                    version: W::VERSION,
-                    queue: W::QUEUE.to_owned(),
-                    priority: Some(0),
-                    key: None,
-                    concurrency_key,
-                    input,
-                    time_to_live: W::TIME_TO_LIVE.map(|time| time.as_secs_f64()),
-                    bond,
-                    undoes: None,
-                    trace_context: trace_context(scope),
-                });
-            }
-            Err(error) => waiting.refuse_with(error),
-        }
-        Self { waiting, workflow: PhantomData }
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut NewChild)) {
-        if let Some(child) = &mut self.waiting.details().child {
-            change(child);
+        Self {
+            waiting: Waiting::new(scope, WaitKind::Child, W::NAME),
+            input: encode_input::<W>(input),
+            concurrency_key: W::concurrency_key(input),
+            options: StartOptions::default(),
+            bond,
+            workflow: PhantomData,
         }
     }
 
-    fn set_key(&mut self, key: String) {
-        self.check("key", &key);
-        self.change(|child| child.key = Some(key));
-    }
-
-    fn set_queue(&mut self, queue: String) {
-        self.check("queue", &queue);
-        self.change(|child| child.queue = queue);
-    }
-
-    fn check(&mut self, what: &str, text: &str) {
-        if let Err(error) = payload::check_indexed(&format!("the {what} of child `{}`", W::NAME), text) {
-            self.waiting.refuse_with(error);
-        }
-    }
-
-    fn set_concurrency_key(&mut self, key: String) {
-        match checked_concurrency_key(key) {
-            Ok(key) => self.change(|child| child.concurrency_key = Some(key)),
-            Err(error) => self.waiting.refuse_with(error),
-        }
+    /// The child to create, with checked options.
+    fn checked(self, trace_context: Option<String>) -> Result<(Waiting<'static>, NewChild)> {
+        let defaults =
+            Defaults { queue: W::QUEUE, priority: 0, concurrency_key: self.concurrency_key, time_to_live: W::TIME_TO_LIVE };
+        let input = self.input?;
+        let start = self.options.check(format_args!("child `{}`", W::NAME), defaults)?;
+        let child = NewChild {
+            id: ExecutionId::new(),
+            workflow: W::NAME.to_owned(),
+            version: W::VERSION,
+            queue: start.queue,
+            priority: Some(start.priority),
+            key: start.key,
+            concurrency_key: start.concurrency_key,
+            input,
+            time_to_live: start.time_to_live.map(|time| time.as_secs_f64()),
+            bond: self.bond,
+            undoes: None,
+            trace_context,
+        };
+        Ok((self.waiting, child))
     }
 
     /// How the child ended, unless it could not be started.
     async fn end(mut self) -> Result<(Place, RecordedWait)> {
-        let queue = self.waiting.details().child.as_ref().map(|child| child.queue.clone()).unwrap_or_default();
-        let scope = self.waiting.scope().clone();
-        // A child on record was started already; this process need not know its workflow to read how it ended.
-        let is_recorded = scope.run.find_known(std::iter::once(self.waiting.key().to_owned())).is_some();
-        if let Some(refusal) = scope.run.refuses_child(W::NAME, W::VERSION, &queue).filter(|_| !is_recorded) {
-            self.waiting.refuse(refusal);
-        }
         if let Some(refused) = self.waiting.take_refusal() {
             return Err(refused);
         }
-        let place = Place { scope, key: self.waiting.key().to_owned(), queue };
-        Ok((place, self.waiting.await))
+        let scope = self.waiting.scope().clone();
+        let (mut waiting, child) = self.checked(trace_context(&scope))?;
+        // A child on record was started already; this process need not know its workflow to read how it ended.
+        let is_recorded = scope.run.find_known(std::iter::once(waiting.key().to_owned())).is_some();
+        if let Some(refusal) = scope.run.refuses_child(W::NAME, W::VERSION, &child.queue).filter(|_| !is_recorded) {
+            return Err(Error::of_kind(ErrorKind::Invalid, refusal).into_permanent());
+        }
+        let place = Place { scope, key: waiting.key().to_owned(), queue: child.queue.clone() };
+        waiting.details().child = Some(child);
+        Ok((place, waiting.await))
     }
 
     /// The child's output; `None` when the time was over first, and the child is cancelled.
@@ -232,46 +219,26 @@ impl<W: Workflow> ChildWait<W> {
         Self { call: ChildCall::new(scope, input, Bond::Awaited) }
     }
 
-    /// The child's key: unique among all executions of its workflow. Where it is taken by another execution, the call fails with
-    /// a conflict. Without a key the child is still started once, however often its parent is replayed.
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.call.set_key(key.into());
-        self
-    }
+    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
 
-    /// The queue to start in, instead of the workflow's own.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.call.set_queue(queue.into());
-        self
-    }
-
-    /// The child's concurrency key, instead of the one that its workflow makes from its input: executions with the same one take
-    /// turns with those of others, and run as many at once as the workflow's `limit` says.
-    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
-        self.call.set_concurrency_key(key.into());
-        self
-    }
-
-    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.call.change(|child| child.priority = Some(priority));
-        self
-    }
-
-    /// Waits at most that long by the database's clock, then cancels the child; the output becomes an `Option`.
+    /// Waits at most this long by the database's clock, then cancels the child. The output becomes an `Option`.
     pub fn timeout(mut self, timeout: Duration) -> TimedChildWait<W> {
         self.call.waiting.set_due(Due::After(timeout));
         TimedChildWait { call: self.call }
     }
+
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.call.options
+    }
 }
 
 impl<W: Workflow> TimedChildWait<W> {
-    /// Fails with an error of kind [`TimedOut`](ErrorKind::TimedOut) when the time is over.
+    /// Fails with an error of the kind [`TimedOut`](ErrorKind::TimedOut) if the timeout passes first.
     pub fn or_fail(self) -> ChildWaitOrFail<W> {
         ChildWaitOrFail { call: self.call }
     }
 
-    /// Goes on with this output when the time is over.
+    /// Continues with this output if the timeout passes first.
     pub fn or(self, otherwise: W::Output) -> ChildWaitOr<W> {
         ChildWaitOr { call: self.call, otherwise }
     }
@@ -282,35 +249,16 @@ impl<W: Workflow> StartChild<W> {
         Self { call: ChildCall::new(scope, input, Bond::Started) }
     }
 
-    /// The child's key; see [`ChildWait::key`].
-    pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.call.set_key(key.into());
-        self
-    }
+    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
 
-    /// The queue to start in, instead of the workflow's own.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.call.set_queue(queue.into());
-        self
-    }
-
-    /// The child's concurrency key, instead of the one that its workflow makes from its input: executions with the same one take
-    /// turns with those of others, and run as many at once as the workflow's `limit` says.
-    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
-        self.call.set_concurrency_key(key.into());
-        self
-    }
-
-    /// Higher is claimed first; 0 by default. What waits overtakes a level a minute.
-    pub fn priority(mut self, priority: i16) -> Self {
-        self.call.change(|child| child.priority = Some(priority));
-        self
-    }
-
-    /// Lets it go on when its parent is cancelled or rolled back.
+    /// Detaches the child: it goes on if its parent is cancelled or rolled back.
     pub fn detach(mut self) -> Self {
-        self.call.change(|child| child.bond = Bond::Detached);
+        self.call.bond = Bond::Detached;
         self
+    }
+
+    fn options(&mut self) -> &mut StartOptions {
+        &mut self.call.options
     }
 
     async fn started(self) -> Result<ExecutionId> {

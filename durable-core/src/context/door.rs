@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::running::scope::Scope;
 
-/// A workflow's door to the engine, given to `run`.
+/// What `run` asks the engine for: sleeps, events, answers, children, the time.
 ///
-/// Every call takes its journal key when it is made, so calls must come in the same order at every replay: await one before
-/// the next. It can be neither cloned nor kept beyond `run`.
+/// Every call takes its journal key when it is made, so calls must be made in the same order at every replay: await one before
+/// you make the next, or use [`join!`](crate::join). A `Context` cannot be cloned or kept beyond `run`.
 #[derive(Debug)]
 pub struct Context {
     pub(super) root: Arc<Scope>,

@@ -373,7 +373,7 @@ impl Future for Sleep {
     }
 }
 
-/// A wait for an event, for any of several, or for what is published to a topic; see
+/// A wait for an event, for any of several events, or for a publication to a topic; see
 /// [`Context::wait_for_event`](super::Context::wait_for_event), [`wait_for_any`](super::Context::wait_for_any) and
 /// [`wait_for_topic`](super::Context::wait_for_topic).
 #[must_use = "a wait does nothing until it is awaited"]
@@ -382,7 +382,7 @@ pub struct EventWait<T> {
     read: Read<T>,
 }
 
-/// A wait that ends with `None` when its time is over.
+/// A wait with a timeout: then its value is `None`.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct TimedWait<'a, T> {
     waiting: Waiting<'a>,
@@ -390,14 +390,14 @@ pub struct TimedWait<'a, T> {
     timeout: Duration,
 }
 
-/// A wait that ends with a value of its own when its time is over.
+/// A wait with a timeout: then its value is a default.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitOr<'a, T> {
     wait: TimedWait<'a, T>,
     otherwise: T,
 }
 
-/// A wait that fails when its time is over.
+/// A wait with a timeout: then it fails.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct WaitOrFail<'a, T> {
     wait: TimedWait<'a, T>,
@@ -442,7 +442,8 @@ fn read_named<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<(S
 }
 
 impl<T> EventWait<T> {
-    /// Takes only what is published with this correlation key; see [`Context::wait_for_topic`](super::Context::wait_for_topic).
+    /// Receives only publications with this correlation key, such as `order-42`; see
+    /// [`Context::wait_for_topic`](super::Context::wait_for_topic).
     pub fn correlation(mut self, key: impl Into<String>) -> Self {
         if self.waiting.kind != WaitKind::Topic {
             self.waiting.refuse("a correlation belongs to a topic: use cx.wait_for_topic(…)");
@@ -455,7 +456,7 @@ impl<T> EventWait<T> {
         self
     }
 
-    /// Waits at most that long by the database's clock; the value becomes an `Option`.
+    /// Waits at most this long by the database's clock. The value becomes an `Option`.
     pub fn timeout(self, timeout: Duration) -> TimedWait<'static, T> {
         TimedWait::after(self.waiting, self.read, timeout)
     }
@@ -467,12 +468,12 @@ impl<'a, T> TimedWait<'a, T> {
         Self { waiting, read, timeout }
     }
 
-    /// Goes on with this value when the time is over.
+    /// Continues with this value if the timeout passes first.
     pub fn or(self, otherwise: T) -> WaitOr<'a, T> {
         WaitOr { wait: self, otherwise }
     }
 
-    /// Fails with an error of kind [`TimedOut`](ErrorKind::TimedOut) when the time is over.
+    /// Fails with an error of the kind [`TimedOut`](ErrorKind::TimedOut) if the timeout passes first.
     pub fn or_fail(self) -> WaitOrFail<'a, T> {
         WaitOrFail { wait: self }
     }

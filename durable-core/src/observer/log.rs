@@ -1,12 +1,12 @@
-//! The observer that logs.
+//! An observer that logs.
 
 use super::{
     Consent, ExecutionCompleted, ExecutionFailed, ExecutionStarted, InputAnswered, Observer, RollbackBegan, ScheduleFired,
     StepBegins, StepEnded, StepRecorded, WaitBegan,
 };
 
-/// Logs everything through `tracing`: the beginning and completion of an execution and what schedules start at level `INFO`, steps,
-/// waits and answers at `DEBUG`, failures and rollbacks at `WARN`.
+/// Logs everything through `tracing`: the start and completion of executions and the firing of schedules at level `INFO`; steps,
+/// waits and answers at `DEBUG`; failures and rollbacks at `WARN`.
 ///
 /// ```no_run
 /// # async fn example(url: &str) -> durable::Result<()> {

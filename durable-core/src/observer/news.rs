@@ -1,4 +1,4 @@
-//! What observers are told: a small record for each kind of news.
+//! The arguments of an observer's methods: a small struct for each.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub struct ObservedExecution {
     pub version: u32,
 }
 
-/// Whether an execution does its steps, or undoes them.
+/// Whether an execution runs its steps or rolls them back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// It does them.
+    /// It runs its steps.
     Forward,
-    /// It undoes them: the step is a compensation.
+    /// It rolls back: the step is a compensation.
     Rollback,
 }
 
@@ -191,7 +191,7 @@ pub struct ExecutionFailed {
     pub error: Failure,
 }
 
-/// Something that one observer is to be told.
+/// A call to come of one observer.
 #[derive(Debug)]
 pub(super) enum News {
     Started(ExecutionStarted),

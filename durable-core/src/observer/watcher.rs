@@ -37,12 +37,12 @@ pub(super) struct Watcher {
     progress: Arc<Progress>,
 }
 
-/// What the thread and those who tell it something share.
+/// What the observer's thread and the callers share.
 #[derive(Debug)]
 struct Progress {
-    /// News that were queued and have not been told.
+    /// Calls in the queue or under way.
     pending: AtomicUsize,
-    /// A step waited in vain, and the observer has not caught up since: further ones do not wait.
+    /// A step waited in vain, and the observer has not caught up since: further steps do not wait.
     behind: AtomicBool,
     /// Told when nothing is pending.
     caught_up: Notify,
@@ -76,7 +76,7 @@ impl Watcher {
         self.progress.observer
     }
 
-    /// Has the observer told in its turn; drops the news when its queue is full. Never waits.
+    /// Queues a call of the observer; drops it if the queue is full. Never waits.
     pub(super) fn tell(&self, news: News) {
         self.progress.pending.fetch_add(1, Ordering::AcqRel);
         if self.news.try_send(news).is_err() {
@@ -85,7 +85,7 @@ impl Watcher {
         }
     }
 
-    /// Asks the observer in its turn, and waits for the answer as long as that makes sense.
+    /// Queues a question to the observer and waits for the answer, unless the observer is behind.
     pub(super) async fn ask(&self, step: StepBegins) -> Consent {
         let (reply, answer) = oneshot::channel();
         self.tell(News::StepBegins(step, Some(reply)));
@@ -101,7 +101,7 @@ impl Watcher {
         Consent::Proceed
     }
 
-    /// Waits until everything so far was told, at most until the deadline.
+    /// Waits until the observer has received every call so far, at most until the deadline.
     pub(super) async fn drain(&self, deadline: Instant) {
         if timeout_at(deadline, self.progress.all_told()).await.is_err() {
             let left = self.progress.pending.load(Ordering::Acquire);
@@ -118,7 +118,7 @@ impl fmt::Debug for Watcher {
 }
 
 impl Progress {
-    /// Tells everything, until nobody is left who could have news.
+    /// Calls the observer until the queue is closed.
     fn tell_all(&self, observer: &dyn Observer, news: &Receiver<News>) {
         while let Ok(news) = news.recv() {
             match panic::catch_unwind(AssertUnwindSafe(|| news.tell(observer))) {
@@ -162,7 +162,8 @@ mod tests {
     /// As usual, but patient, as a machine under test may be slow.
     const PATIENT: Limits = Limits { consent: PATIENCE, ..Limits::USUAL };
 
-    /// Notes what it is told. It panics at workflow `panic`, refuses step `forbidden`, and at workflow `block` waits for the gate.
+    /// Notes what it is told. It panics at workflow `panic`, refuses step `forbidden`, and at workflow `block` waits for the
+    /// gate.
     struct Notebook {
         notes: Mutex<Vec<String>>,
         gate: Mutex<Receiver<()>>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Signals;
+use super::{RunSignal, Signals};
 use crate::store::Store;
 use crate::store::notify::{Listener, Notice};
 use crate::telemetry;
@@ -52,7 +52,7 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
         match listener.hear().await? {
             Notice::Queued(queue) => drop(signals.poke(&queue)),
             Notice::Finished(ids) => signals.ended(ids),
-            Notice::Resolved(ids) => signals.nudge(ids),
+            Notice::Resolved(ids) => signals.signal_runs(RunSignal::Resolved(ids)),
             Notice::RolledBack | Notice::Paused => signals.taken_back.notify_one(),
             Notice::SchedulesChanged => signals.schedules_changed.notify_one(),
             Notice::ClockTurned => signals.clock_read.notify_one(),

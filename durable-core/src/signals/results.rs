@@ -17,7 +17,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// The end of the execution, once somebody finds out.
+    /// The end of the execution, once this process learns of it.
     pub(crate) fn wait_for(&self, id: ExecutionId) -> oneshot::Receiver<Finished> {
         let (sender, receiver) = oneshot::channel();
         self.waiting().entry(id).or_default().push(sender);
@@ -33,7 +33,7 @@ impl Results {
         }
     }
 
-    /// Has the database asked if anyone waits for one of these.
+    /// Looks in the database if a handle waits for one of these executions.
     pub(super) fn look_for(&self, ids: &[ExecutionId]) {
         let waiting = self.waiting();
         if ids.iter().any(|id| waiting.contains_key(id)) {
@@ -41,7 +41,7 @@ impl Results {
         }
     }
 
-    /// The executions that somebody still waits for.
+    /// The executions that a handle still waits for.
     pub(crate) fn wanted(&self) -> Vec<ExecutionId> {
         let mut waiting = self.waiting();
         waiting.retain(|_, waiters| {

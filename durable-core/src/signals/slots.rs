@@ -26,7 +26,7 @@ pub(crate) struct Slots {
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Arc<Slots>,
-    /// Its end is no news: see [`Slot::give_back`].
+    /// No task is notified when it is dropped: see [`Slot::give_back`].
     silent: bool,
 }
 
@@ -67,7 +67,7 @@ impl Slots {
         self.free() > 0
     }
 
-    /// From here on nothing is claimed: whoever queues something is to tell others.
+    /// Closes the queue for this process: nothing more is claimed, and work that is queued here is announced to other processes.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

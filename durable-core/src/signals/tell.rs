@@ -1,4 +1,4 @@
-//! Sends notices to other processes: what comes up while one statement is in flight goes out together in the next.
+//! Sends notices to other processes. Notices that come up while a statement is in flight go out together in the next.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::store::notify::{self, Notice};
 /// Most notices in one statement.
 const BATCH: usize = 5_000;
 
-/// Pause between two statements: what comes up in it goes out together.
+/// Pause between two statements, in which notices gather.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Sends notices until the process shuts down, and then those that are left. One that cannot be sent is dropped: others find out
-/// by polling.
+/// Sends notices until the process shuts down, and then those that are left. A notice that cannot be sent is dropped: other
+/// processes find out by polling.
 pub(crate) async fn tell(session: &mut Session, notices: &mut mpsc::UnboundedReceiver<Notice>, last: Arc<Notify>) {
     let mut queued = Vec::new();
     loop {

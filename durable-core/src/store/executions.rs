@@ -327,8 +327,3 @@ pub(crate) async fn finished(
         })
         .collect()
 }
-
-/// Lets a paused or stopped execution go on, and says in which queue.
-pub(crate) async fn resume(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<String, sqlx::Error> {
-    store.query(Statement::ResumeExecution).bind(id.as_uuid()).fetch_one(executor).await?.try_get(0)
-}

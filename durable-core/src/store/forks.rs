@@ -1,11 +1,9 @@
-//! Pauses executions, and begins new ones with the journals of others.
+//! Creates executions that begin with the journal of another.
 
-use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::read::time;
 use super::{Statement, Store};
 use crate::ids::ExecutionId;
 
@@ -16,12 +14,7 @@ pub(crate) struct Forked {
     pub(crate) queue: String,
 }
 
-/// Has an execution go no further; says since when.
-pub(crate) async fn pause(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<DateTime<Utc>, sqlx::Error> {
-    time(&store.query(Statement::PauseExecution).bind(id.as_uuid()).fetch_one(executor).await?, "paused_at")
-}
-
-/// Goes on from where an execution failed; `new` is the id of the one that does.
+/// Creates the execution `new`, which continues where another failed.
 pub(crate) async fn retry(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -33,7 +26,7 @@ pub(crate) async fn retry(
     read(&query.fetch_one(executor).await?)
 }
 
-/// Runs an execution again from a step or a wait; `new` is the id of the one that does.
+/// Creates the execution `new`, which runs another again from a step or a wait.
 pub(crate) async fn fork(
     store: &Store,
     executor: impl PgExecutor<'_>,

@@ -162,4 +162,13 @@ mod tests {
             assert!(text.starts_with(&format!("-- {path}: ")), "{path}");
         }
     }
+
+    #[test]
+    fn a_statement_that_is_marked_as_read_writes_nothing() {
+        let marked = STATEMENTS.iter().filter(|(_, path, text)| text.starts_with(&format!("-- {path}: read: ")));
+        for (_, path, text) in marked {
+            let written = ["insert into ", "update durable.", "delete from "].iter().find(|verb| text.contains(**verb));
+            assert_eq!(written, None, "{path}");
+        }
+    }
 }

@@ -1,9 +1,7 @@
-//! Calls off children whom no parent will hear of: it ended, or gave them up, in a process that died before it could say so.
+//! Cancels orphans: children whose parent ended or abandoned them in a process that crashed before it cancelled them.
 
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use super::turns::Duties;
 use crate::store::families;
@@ -12,15 +10,15 @@ use crate::worker::Worker;
 /// Most orphans in one statement; each, and each of their children, takes an entry in the server's lock table.
 const BATCH: i64 = 100;
 
-/// Only what a crash left behind ever depends on how often it is done.
+/// The period only affects children that a crash left behind.
 const DUTIES: Duties<'_> = Duties { names: &["cancel_orphans"], period: Duration::from_secs(30) };
 
 /// Looks after workers were lost, and when it is this worker's turn.
-pub(super) async fn cancel_orphans(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
+pub(crate) async fn cancel_orphans(worker: Arc<Worker>) {
     loop {
         tokio::select! {
             _ = DUTIES.turns(&worker) => {}
-            () = workers_lost.notified() => {}
+            () = worker.workers_lost.notified() => {}
         }
         if let Err(error) = cancel_all(&worker).await {
             tracing::debug!(%error, "cannot look for orphaned children; trying again at the next turn");
@@ -36,9 +34,9 @@ async fn cancel_all(worker: &Worker) -> Result<(), sqlx::Error> {
             return Ok(());
         }
         for orphan in &called_off {
-            tracing::info!(execution_id = %orphan.id, "called off: its parent no longer waits for it");
+            tracing::info!(execution_id = %orphan.id, "cancelled: its parent no longer waits for it");
             worker.forget(orphan.id);
         }
-        worker.signals.called_off(store, &called_off).await;
+        worker.families.announce(&called_off).await;
     }
 }

@@ -12,7 +12,7 @@ const BATCH: i64 = 500;
 /// Pause between two looks; only transactions above read committed ever depend on it.
 const PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) async fn deliver(worker: Arc<Worker>) {
+pub(crate) async fn deliver(worker: Arc<Worker>) {
     loop {
         match store::messages::deliver_stragglers(&worker.store, &worker.store.pool, BATCH).await {
             Ok(effects) => effects.iter().for_each(|effect| worker.signals.affected(effect)),

@@ -1,9 +1,8 @@
-//! Ends executions that have not begun in time. No claim takes them from the moment at which they expire; this says so.
+//! Ends executions that have not begun in time. From the moment at which they expire no claim takes them; this duty records it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tell_parents::tell_untold;
 use super::turns::Duties;
 use crate::store::families;
 use crate::worker::Worker;
@@ -11,10 +10,10 @@ use crate::worker::Worker;
 /// Most executions ended by one statement.
 const BATCH: i64 = 1000;
 
-/// Whoever waits for one that expired hears of it this late.
+/// Upper bound on how late a caller learns that an execution expired.
 const DUTIES: Duties<'_> = Duties { names: &["expire"], period: Duration::from_secs(5) };
 
-pub(super) async fn expire(worker: Arc<Worker>) {
+pub(crate) async fn expire(worker: Arc<Worker>) {
     loop {
         DUTIES.turns(&worker).await;
         let over = DUTIES.over(&worker);
@@ -35,10 +34,10 @@ async fn expire_all(worker: &Worker) -> Result<(), sqlx::Error> {
         for execution in &expired {
             tracing::info!(execution_id = %execution.id, queue = ?execution.queue, "expired: it had not begun in time");
         }
-        worker.signals.called_off(store, &expired).await;
+        worker.families.announce(&expired).await;
         if expired.iter().any(|execution| execution.awaited) {
-            // Those whose parents are busy are told after a later look for work.
-            tell_untold(worker).await?;
+            // A parent that is busy is told after a later look for work.
+            worker.families.tell_missed_parents().await?;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Fires schedules that are due. Every worker does, for every schedule, whether it knows the workflow or not: the database lets
-//! each due time of a schedule be fired once, so nobody needs to lead.
+//! Fires schedules that are due. Every worker does so for every schedule, whether or not it knows the workflow: the database lets
+//! each due time of a schedule fire once, so no worker needs to lead.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::worker::Worker;
 /// Most schedules fired by one statement.
 const BATCH: i64 = 500;
 
-/// Most due times fired by one statement, but for those of one schedule: after a long night each may have a thousand to make up for.
+/// Most due times in one statement. A single schedule may exceed it: after long downtime it can have 1000 to catch up on.
 const MOST_DUE_TIMES: usize = 2_000;
 
 /// Pause after a look that came too early.
@@ -33,7 +33,7 @@ enum Left {
 }
 
 /// Fires on time by a timer of this process, and at every poll interval what it did not hear of.
-pub(super) async fn fire_schedules(worker: Arc<Worker>) {
+pub(crate) async fn fire_schedules(worker: Arc<Worker>) {
     let mut unreadable = HashSet::new();
     let mut thought_due = None;
     loop {
@@ -141,7 +141,7 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
         Err(error) if store::is_held_up(&error) => Fired::default(),
         fired => fired?,
     };
-    worker.signals.called_off(store, &fired.cancelled).await;
+    worker.families.announce(&fired.cancelled).await;
     fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
     for fire in &fired.fires {
         telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.since(Some(fire.due_at)));

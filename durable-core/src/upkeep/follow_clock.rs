@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::store;
 use crate::worker::Worker;
 
-pub(super) async fn follow_clock(worker: Arc<Worker>) {
+pub(crate) async fn follow_clock(worker: Arc<Worker>) {
     loop {
         tokio::select! {
             () = worker.signals.clock_read.notified() => {}

@@ -1,14 +1,13 @@
-//! Looks for what no notification announced: queues with something to claim, and parents whose children have ended. At every poll
-//! interval one statement for all queues of this process, so that an idle queue costs no transaction of its own.
+//! Looks for work that no notification announced: queues with pending executions, and parents to tell that a child ended. One
+//! statement at every poll interval serves all queues of this process, so that an idle queue costs no transaction of its own.
 
 use std::sync::Arc;
 
-use super::tell_parents::tell_untold;
 use crate::store::executions;
 use crate::worker::Worker;
 
-/// Makes each queue with pending executions claim, and has parents told.
-pub(super) async fn look_for_work(worker: Arc<Worker>) {
+/// Makes the claims of each queue with pending executions look, and tells parents that were missed.
+pub(crate) async fn look_for_work(worker: Arc<Worker>) {
     loop {
         if let Err(error) = look(&worker).await {
             tracing::debug!(%error, "cannot look for work; trying again at the next poll");
@@ -23,5 +22,5 @@ async fn look(worker: &Worker) -> Result<(), sqlx::Error> {
     let free: Vec<&str> = free.map(|slots| slots.queue.as_str()).collect();
     let found = executions::look(&worker.store, &worker.store.pool, &free).await?;
     found.queued.iter().for_each(|queue| _ = worker.signals.poke(queue));
-    if found.has_untold { tell_untold(worker).await } else { Ok(()) }
+    if found.has_untold { worker.families.tell_missed_parents().await } else { Ok(()) }
 }

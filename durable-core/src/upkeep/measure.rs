@@ -1,4 +1,4 @@
-//! Reads the gauges of the database for the metrics of this process, where it was asked to: they are the same whoever reads them.
+//! Reads the gauges of the database for the metrics of this process, if it was asked to. Every process reads the same values.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::worker::Worker;
 /// Most rows deleted by one statement: it holds its locks for some milliseconds.
 const BATCH: i64 = 1000;
 
-/// What is kept for days is gone this late.
+/// Upper bound on how long a row stays after its retention is over.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
 
 /// How long executions may take to be found by the next turn; those that take longer are found once a day, when everything is
@@ -29,7 +29,7 @@ struct Kept {
     age: Duration,
 }
 
-pub(super) async fn prune(worker: Arc<Worker>) {
+pub(crate) async fn prune(worker: Arc<Worker>) {
     let kept = kept(&worker);
     let names: Vec<&str> = kept.iter().map(|kept| kept.duty.as_str()).collect();
     if names.is_empty() {
@@ -68,7 +68,8 @@ fn kept(worker: &Worker) -> Vec<Kept> {
 async fn prune_workflow(worker: &Worker, workflow: &str, age: Duration, turn: &Turn) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     let old = Old { age, workflow: Some(workflow.to_owned()), states: None };
-    // What is kept for other reasons is not looked through again at every turn. One that failed, or died with its worker, is none.
+    // What is kept for other reasons is not looked through again at every turn. One that failed, or died with its worker, is
+    // none.
     let last = turn.last_done.filter(|last| last.num_days_from_ce() == turn.taken_at.num_days_from_ce());
     let mut after = last.map_or(Uuid::nil(), |last| prune::first_id(last, age.saturating_add(REACH)).as_uuid());
     let before = prune::first_id(turn.taken_at, age);

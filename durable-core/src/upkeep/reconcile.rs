@@ -1,4 +1,5 @@
-//! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims are taken up.
+//! Compares what this worker runs with what the database says it holds: cancelled executions stop, paused ones too, lost claims
+//! are taken up.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::worker::Worker;
 /// Looks this often in one lease; cancelling is usually heard at once.
 const LOOKS_PER_LEASE: u32 = 3;
 
-pub(super) async fn reconcile(worker: Arc<Worker>) {
+pub(crate) async fn reconcile(worker: Arc<Worker>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => worker.doubt_again(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::store;
 use crate::telemetry;
 use crate::worker::Worker;
@@ -14,10 +12,11 @@ const BATCH: i64 = 1000;
 /// Looks this often in one lease, so that a dead worker is noticed soon after its lease is over.
 const LOOKS_PER_LEASE: u32 = 3;
 
-/// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a crash.
-pub(super) async fn rescue(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
+/// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a
+/// crash.
+pub(crate) async fn rescue(worker: Arc<Worker>) {
     loop {
-        if let Err(error) = rescue_once(&worker, &workers_lost).await {
+        if let Err(error) = rescue_once(&worker).await {
             tracing::debug!(%error, "cannot look for lost workers; trying again soon");
         }
         tokio::select! {
@@ -28,12 +27,12 @@ pub(super) async fn rescue(worker: Arc<Worker>, workers_lost: Arc<Notify>) {
     }
 }
 
-async fn rescue_once(worker: &Worker, workers_lost: &Notify) -> Result<(), sqlx::Error> {
+async fn rescue_once(worker: &Worker) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     // A clock that is set forward ends every lease at once. Live workers then get one lease of time to extend theirs.
     if let Some(now) = worker.clock.settled(worker.options.lease) {
         for lost in store::workers::expire(store, &store.pool, now).await? {
-            workers_lost.notify_one();
+            worker.workers_lost.notify_one();
             tracing::warn!(worker_id = %lost.id, host = ?lost.host, process_id = lost.process_id, "a worker was lost: its lease has run out");
         }
     }

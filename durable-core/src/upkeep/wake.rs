@@ -16,7 +16,7 @@ const BATCH: i64 = 500;
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
 
 /// Wakes on time by a timer of this process, and at every poll interval for timers that others set.
-pub(super) async fn wake(worker: Arc<Worker>, session: &mut Session) {
+pub(crate) async fn wake(worker: Arc<Worker>, session: &mut Session) {
     let mut thought_due = false;
     loop {
         let mut next_at: Option<DateTime<Utc>> = None;

@@ -10,7 +10,6 @@ use crate::payload::Payload;
 use crate::plan::divergence;
 use crate::running::recording::Saved;
 use crate::running::run::Run;
-use crate::signals;
 use crate::store::executions::{self, Finished, Poisoned};
 use crate::store::saves::NextState;
 use crate::store::{self, journal};
@@ -165,7 +164,7 @@ impl Worker {
             executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
         let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return Left::Refused };
-        self.signals.called_off(store, &called_off).await;
+        self.families.announce(&called_off).await;
         self.make_room(claimed);
         if !state.is_finished() {
             self.signals.queued(&queue);
@@ -178,7 +177,7 @@ impl Worker {
         observed.failed(state, &failure);
         self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
         if claimed.awaited {
-            signals::tell_parent(&self.tells, &self.signals, claimed.id).await;
+            self.families.tell_parent(claimed.id).await;
         }
         Left::Noted
     }

@@ -278,7 +278,7 @@ impl Worker {
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, &cause));
         match begun.await {
             Ok(Some(called_off)) => {
-                self.signals.called_off(store, &called_off).await;
+                self.families.announce(&called_off).await;
                 let flow = flow?;
                 run.observed.rolls_back(&cause);
                 run.turn_back(cause);

@@ -1,4 +1,5 @@
-//! Looks after the children of what runs here: has those claimed that were started, cancels those that were given up.
+//! Looks after the children of the executions that run here: announces children that were started, and cancels children that
+//! their parents no longer wait for.
 
 use std::sync::Arc;
 
@@ -8,9 +9,8 @@ use super::Worker;
 use crate::ids::ExecutionId;
 use crate::running::ledger::FamilyNews;
 use crate::running::run::Run;
-use crate::signals;
 
-/// Why children are cancelled.
+/// The reason that a cancelled child records.
 const GIVEN_UP: &str = "its parent no longer waits for it";
 
 impl Worker {
@@ -23,7 +23,7 @@ impl Worker {
                     let worker = self.clone();
                     tokio::spawn(async move {
                         worker.cancel_children(&children).await;
-                        // A run that was dropped does not wait for it.
+                        // If the run was dropped, it no longer waits for the answer.
                         let _ = done.send(());
                     });
                 }
@@ -31,7 +31,8 @@ impl Worker {
         }
     }
 
-    /// An execution has ended here: tells its parent, if one waits for it, and cancels the children that it still waited for.
+    /// Finishes what an execution that has ended here leaves behind: tells its parent if `awaited`, and cancels the children that
+    /// it still waited for.
     pub(super) fn settle_family(self: &Arc<Self>, run: &Run, awaited: bool) {
         let (worker, id, orphans) = (self.clone(), run.id, run.take_orphaned());
         if !awaited && orphans.is_empty() {
@@ -39,7 +40,7 @@ impl Worker {
         }
         tokio::spawn(async move {
             if awaited {
-                signals::tell_parent(&worker.tells, &worker.signals, id).await;
+                worker.families.tell_parent(id).await;
             }
             if !orphans.is_empty() {
                 worker.cancel_children(&orphans).await;
@@ -48,7 +49,7 @@ impl Worker {
     }
 
     async fn cancel_children(&self, children: &[ExecutionId]) {
-        for child in signals::cancel_children(&self.store, &self.signals, children, GIVEN_UP).await {
+        for child in self.families.cancel_children(children, GIVEN_UP).await {
             self.forget(child);
         }
     }

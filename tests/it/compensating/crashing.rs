@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::Log;
-use crate::crashing::{every_write, leases_run_out};
+use crate::support::crash::{every_write, leases_run_out};
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, Database, eventually, soon};
 

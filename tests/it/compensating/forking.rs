@@ -4,8 +4,8 @@ use durable::prelude::*;
 use durable::{join, race};
 
 use super::Log;
-use crate::crashing::leases_run_out;
 use crate::support::bodies::Gate;
+use crate::support::crash::leases_run_out;
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 
 /// Takes parts from the stock in every way there is, and cannot put them together.

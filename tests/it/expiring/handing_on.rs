@@ -2,7 +2,7 @@
 
 use super::*;
 
-use crate::crashing;
+use crate::support::crash;
 use crate::support::process::{Folder, Process};
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 
@@ -72,7 +72,7 @@ async fn a_worker_that_dies_over_a_duty_leaves_it_to_another_a_period_later() {
         proxy.caught().await;
         process.kill();
         drop(proxy);
-        crashing::leases_run_out(&database).await;
+        crash::leases_run_out(&database).await;
 
         let (worker, tally) = worker(&database).await;
         clock::turn(&database, seconds(30)).await;

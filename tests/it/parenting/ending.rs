@@ -3,7 +3,7 @@
 use durable::prelude::*;
 use durable::{Bond, WaitOutcome};
 
-use crate::crashing::leases_run_out;
+use crate::support::crash::leases_run_out;
 use crate::support::{self, Database, PATIENCE, clock, eventually};
 
 /// Ends in the way it is told.

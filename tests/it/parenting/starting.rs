@@ -7,7 +7,7 @@ use durable::prelude::*;
 use durable::{Bond, join};
 use futures_util::StreamExt;
 
-use crate::crashing::{every_write, leases_run_out};
+use crate::support::crash::{every_write, leases_run_out};
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, Database, PATIENCE, eventually, soon};
 

@@ -4,10 +4,10 @@ use durable::prelude::*;
 use futures_util::StreamExt;
 
 use super::POLL;
-use crate::crashing::{AtKill, CRASHES_AT_ONCE, every_write, killed_in, leases_run_out};
+use crate::support::crash::{self, AtKill, CRASHES_AT_ONCE, every_write, killed_in};
 use crate::support::process::{Effects, Folder};
 use crate::support::proxy::{Fate, Moment, Trap};
-use crate::support::{self, Database, soon};
+use crate::support::{self, Database};
 
 /// Makes one part here and two elsewhere at once, and puts them together there.
 struct Assemble {
@@ -66,22 +66,14 @@ pub(crate) async fn work(url: &str, folder: &Folder) {
     std::future::pending().await
 }
 
-async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kill: Option<&AtKill>) {
-    leases_run_out(database).await;
-    let durable = builder(&database.url, folder).start().await.unwrap();
-    let handle = durable.start::<Assemble>("car".to_owned()).key(KEY).await.unwrap();
-    let car = soon(&format!("finished after a crash {what}"), handle.result()).await.unwrap();
-    assert_eq!(car, "frame of car, left door, right door", "{what}");
+async fn finish_and_check(what: &str, database: &Database, folder: &Folder, kills: &[AtKill]) {
+    let car = crash::finish::<Assemble>(what, database, builder(&database.url, folder), ("car".to_owned(), KEY)).await;
+    assert_eq!(car.unwrap(), "frame of car, left door, right door", "{what}");
     for (step, effect) in STEPS {
-        let done = folder.effects().count(effect);
-        match kill.filter(|kill| kill.is_recorded(step)) {
-            Some(kill) => assert_eq!(done, kill.count(effect), "{what}: `{step}` was done again after it was on record"),
-            None => assert!((1..=1 + usize::from(kill.is_some())).contains(&done), "{what}: `{step}` was done {done} times"),
-        }
+        crash::assert_done_once(what, &folder.effects(), (effect, step), kills);
     }
     let executions: Vec<String> = database.values("select workflow || ' ' || state from durable.executions order by 1").await;
     assert_eq!(executions, EXECUTIONS, "{what}");
-    durable.shutdown().await.unwrap();
 }
 
 #[tokio::test]
@@ -89,7 +81,7 @@ async fn a_workflow_with_routed_steps_finishes_whenever_its_worker_is_killed() {
     let (database, folder) = (support::database().await, Folder::new());
     let (killed, writes) = killed_in("assembly", &database, &folder, None).await;
     assert!(killed.is_none());
-    finish_and_check("that never came", &database, &folder, None).await;
+    finish_and_check("that never came", &database, &folder, &[]).await;
 
     let points = every_write(&writes);
     assert!(points.len() >= 10, "so few writes were seen that the proxy must be out of date: {writes:?}");
@@ -105,6 +97,6 @@ async fn crash_at(statement: &str, nth: usize, moment: Moment) -> bool {
     let (database, folder) = (support::database().await, Folder::new());
     let trap = Trap { statements: vec![statement.to_owned()], nth, moment, fate: Fate::Held };
     let (killed, _) = killed_in("assembly", &database, &folder, Some(trap)).await;
-    finish_and_check(&what, &database, &folder, killed.as_ref()).await;
+    finish_and_check(&what, &database, &folder, killed.as_slice()).await;
     killed.is_some()
 }

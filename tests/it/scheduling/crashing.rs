@@ -28,7 +28,7 @@ async fn due_soon() -> (Database, Durable, DateTime<Utc>) {
 
 /// Another worker carries on; then there is one execution, for this due time.
 async fn carry_on_and_check(what: &str, database: &Database, client: &Durable, first: DateTime<Utc>) {
-    crate::crashing::leases_run_out(database).await;
+    crate::support::crash::leases_run_out(database).await;
     let durable = database.builder().register(Tick::default()).start().await.unwrap();
     until_fired(client, "chime", 1).await;
     let id = client.schedule_fires("chime").await.unwrap()[0].execution_id.unwrap();

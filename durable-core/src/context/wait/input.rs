@@ -38,7 +38,7 @@ pub struct Approval {
     pub comment: Option<String>,
 }
 
-/// An answer, with who gave it and when.
+/// An answer, with the person who gave it and the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer<T> {
     /// What was answered.
@@ -97,7 +97,7 @@ impl InputWait<'_, f64> {
         Self::new(scope, name, "number", Schema::Given(json!({"type": "number"})))
     }
 
-    /// Only numbers in this range fit.
+    /// Accepts only numbers in this range.
     pub fn between(mut self, range: RangeInclusive<f64>) -> Self {
         if range.is_empty() || !range.start().is_finite() || !range.end().is_finite() {
             self.waiting.refuse(format!("no number is between {} and {}", range.start(), range.end()));
@@ -114,13 +114,13 @@ impl<'a, T> InputWait<'a, T> {
         }
     }
 
-    /// What to show the person who is asked.
+    /// The text to show to the person who is asked.
     pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
         self.waiting.prompt = Some(prompt.into());
         self
     }
 
-    /// What else belongs to the question, for whoever shows it: a link, an amount, who may answer.
+    /// Further data of the question for the program that shows it: a link, an amount, the people who may answer.
     pub fn metadata<M: Serialize + ?Sized>(mut self, metadata: &M) -> Self {
         let encoded = payload::encode(&format!("the metadata of input `{}`", self.waiting.name), metadata);
         match encoded.map(|payload| RawValue::from_string(payload.as_str().to_owned())) {
@@ -130,8 +130,8 @@ impl<'a, T> InputWait<'a, T> {
         self
     }
 
-    /// Does something each time so long has passed without an answer: calls a step that writes to the person, for example.
-    /// A reminder that fails is logged, and the wait goes on.
+    /// Calls this function each time this long has passed without an answer, for example to call a step that writes to the
+    /// person. A reminder that fails is logged, and the wait goes on.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -180,7 +180,7 @@ impl<'a, T> InputWait<'a, T> {
         self
     }
 
-    /// Waits at most that long by the database's clock; the answer becomes an `Option`, unless `or(…)` or `or_fail()` follows.
+    /// Waits at most this long by the database's clock. The answer becomes an `Option`, unless `or(…)` or `or_fail()` follows.
     pub fn timeout(self, timeout: Duration) -> TimedWait<'a, T> {
         TimedWait::after(self.waiting, self.read, timeout)
     }
@@ -195,7 +195,7 @@ impl<'a, T> InputWait<'a, T> {
 }
 
 impl<'a, T: DeserializeOwned> InputWait<'a, T> {
-    /// Gives the answer with who gave it and when.
+    /// Returns the answer together with the person who gave it and the time.
     pub fn signed(self) -> InputWait<'a, Answer<T>> {
         InputWait { waiting: self.waiting, read: read_signed::<T> }
     }

@@ -26,13 +26,13 @@ pub struct AllWait<T> {
     value: std::marker::PhantomData<fn() -> T>,
 }
 
-/// A wait for all of several events that says, when its time is over, which of them came.
+/// A wait for all of several events with a timeout: then it returns which of them came.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct TimedAllWait<T> {
     all: AllWait<T>,
 }
 
-/// Whether one of several events came in time.
+/// Whether one of several events came before the timeout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Received<T> {
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
         Self { scope: scope.clone(), key, names, due: Due::Never, value: std::marker::PhantomData }
     }
 
-    /// Waits at most that long by the database's clock, and gives a status for each name.
+    /// Waits at most this long by the database's clock. The result is a status for each name.
     pub fn timeout(self, timeout: Duration) -> TimedAllWait<T> {
         TimedAllWait { all: Self { due: Due::After(timeout), ..self } }
     }

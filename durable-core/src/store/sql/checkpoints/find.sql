@@ -1,4 +1,4 @@
--- checkpoints/find: the outcome of step $2 of execution $1, and whether transaction $3, which may have written it, is still under way.
+-- checkpoints/find: read: the outcome of step $2 of execution $1, and whether transaction $3, which may have written it, is still under way.
 select
     checkpoints.output::text as output,
     checkpoints.error::text as error,

@@ -1,4 +1,4 @@
--- checkpoints/load: the journals of executions $1: checkpoints, attempts that did not end their step, and waits.
+-- checkpoints/load: read: the journals of executions $1: checkpoints, attempts that did not end their step, and waits.
 select
     execution_id, key, 'checkpoint' as entry, digest, attempt,
     output::text as output, error::text as error,

@@ -1,4 +1,4 @@
--- clock/read: the database's time, and whether a test stopped it.
+-- clock/read: read: the database's time, and whether a test stopped it.
 select
     present.at as now,
     clock.frozen_at is not null as frozen

@@ -1,4 +1,4 @@
--- duties/finish: say that duty $1 was done to its end, as it was taken at $2.
+-- duties/finish: upkeep: say that duty $1 was done to its end, as it was taken at $2.
 update durable.duties
 set done_at = $2
 where duty = $1

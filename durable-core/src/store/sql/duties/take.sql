@@ -1,4 +1,4 @@
--- duties/take: have worker $2 do those of the duties $1 that are due, and nobody else for $3 seconds; one row for each of them.
+-- duties/take: upkeep: have worker $2 do those of the duties $1 that are due, and nobody else for $3 seconds; one row for each of them.
 with now as materialized (
     select at from durable.present
 ),

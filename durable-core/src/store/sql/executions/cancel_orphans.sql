@@ -1,4 +1,4 @@
--- executions/cancel_orphans: call off up to $1 unfinished children that no parent will hear of: it has ended, or gave them up.
+-- executions/cancel_orphans: upkeep: call off up to $1 unfinished children that no parent will hear of: it has ended, or gave them up.
 with orphan as materialized (
     select
         child.execution_id,

@@ -1,4 +1,4 @@
--- executions/expire: end up to $1 executions that have not begun by the time until which they should have; one row for each.
+-- executions/expire: upkeep: end up to $1 executions that have not begun by the time until which they should have; one row for each.
 with now as materialized (
     select at from durable.present
 ),

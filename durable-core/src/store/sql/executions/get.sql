@@ -1,4 +1,4 @@
--- executions/get: one execution, whole.
+-- executions/get: read: one execution, whole.
 select
     execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch,
     case when finished_at is null and rollback is not null then 'compensating' else state end as state,

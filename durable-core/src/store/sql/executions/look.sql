@@ -1,4 +1,4 @@
--- executions/look: what no notification announced: those of the queues $1 in which executions are pending (a claim decides whether
+-- executions/look: read: what no notification announced: those of the queues $1 in which executions are pending (a claim decides whether
 -- limits let them begin), and whether executions have ended whose parents were not told.
 select
     array(

@@ -1,4 +1,4 @@
--- executions/prune: delete up to $6 executions with ids between $1 and $2 that ended over $3 seconds ago, and their journals; filters $4 and $5 may be null.
+-- executions/prune: upkeep: delete up to $6 executions with ids between $1 and $2 that ended over $3 seconds ago, and their journals; filters $4 and $5 may be null.
 -- One stays that has a child that goes on, or anybody above it, or gone on from those, who has not ended that long ago. Says how many went, and the last id looked at.
 with recursive limits as materialized (
     select present.at - make_interval(secs => $3) as ended_before

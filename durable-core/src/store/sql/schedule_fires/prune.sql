@@ -1,4 +1,4 @@
--- schedule_fires/prune: forget up to $3 fires, over $2 seconds old, of the schedules that start workflow $1: what was left out, or has ended
+-- schedule_fires/prune: upkeep: forget up to $3 fires, over $2 seconds old, of the schedules that start workflow $1: what was left out, or has ended
 -- and is judged. Says how many.
 with now as materialized (
     select present.at - make_interval(secs => $2) as before

@@ -1,4 +1,4 @@
--- servers/look: whether the server only reads, on which timeline it writes, and whether a pooler lent us this session before.
+-- servers/look: read: whether the server only reads, on which timeline it writes, and whether a pooler lent us this session before.
 -- Asked before anything is set: functions alone, by their full names.
 with before as materialized (
     select pg_catalog.texteq(coalesce(pg_catalog.current_setting('durable.session', true), ''), 'taken') as is_lent

@@ -1,4 +1,4 @@
--- waits/deliver: give messages in mailboxes to waits that missed them: a sender's transaction may not have seen the wait.
+-- waits/deliver: upkeep: give messages in mailboxes to waits that missed them: a sender's transaction may not have seen the wait.
 with missed as (
     select distinct on (mailbox.execution_id) mailbox.execution_id, mailbox.arrival
     from durable.mailbox

@@ -1,4 +1,4 @@
--- workers/beat: extend the lease of worker $1, late or not, unless it was declared lost, and write its troubles; tells the time.
+-- workers/beat: upkeep: extend the lease of worker $1, late or not, unless it was declared lost, and write its troubles; tells the time.
 -- Its runtime has not answered for $5 seconds, and the code of executions $6 does not return.
 with now as materialized (
     select present.at, set_config('synchronous_commit', 'off', true)

@@ -1,4 +1,4 @@
--- workers/expire: declare workers lost whose lease has run out, also by the reading $1 of the clock; waits for no flush of theirs.
+-- workers/expire: upkeep: declare workers lost whose lease has run out, also by the reading $1 of the clock; waits for no flush of theirs.
 with now as materialized (
     select at from durable.present
 ),
