@@ -1,8 +1,15 @@
-//! What a workflow can say, a page for each: flows, waits, children, sagas, transactions, starts, values, queues, schedules,
-//! telemetry and keeping house.
+//! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
-//! The programs in `examples/` show the same at work:
-//! `cargo run --example trip`, `expense`, `documents`, `agent`, `shipments`, `transfer`, `schedule`, `telemetry`, `order`.
+//! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
+//!   [`schedules`], [`queues`], [`values`].
+//! - Run them: [`production`], [`telemetry`], [`keeping_house`].
+//! - Trust them: [`guarantees`], [`performance`].
+//!
+//! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
+//! `shipments`, `transfer`, `schedule`, `telemetry`, `order`.
+
+#[doc = include_str!("guide/workflows.md")]
+pub mod workflows {}
 
 #[doc = include_str!("guide/flows.md")]
 pub mod flows {}
@@ -22,17 +29,26 @@ pub mod transactions {}
 #[doc = include_str!("guide/starts.md")]
 pub mod starts {}
 
-#[doc = include_str!("guide/values.md")]
-pub mod values {}
+#[doc = include_str!("guide/schedules.md")]
+pub mod schedules {}
 
 #[doc = include_str!("guide/queues.md")]
 pub mod queues {}
 
-#[doc = include_str!("guide/schedules.md")]
-pub mod schedules {}
+#[doc = include_str!("guide/values.md")]
+pub mod values {}
+
+#[doc = include_str!("guide/production.md")]
+pub mod production {}
 
 #[doc = include_str!("guide/telemetry.md")]
 pub mod telemetry {}
 
 #[doc = include_str!("guide/keeping_house.md")]
 pub mod keeping_house {}
+
+#[doc = include_str!("guide/guarantees.md")]
+pub mod guarantees {}
+
+#[doc = include_str!("guide/performance.md")]
+pub mod performance {}

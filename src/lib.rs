@@ -1,8 +1,8 @@
 //! Durable makes async Rust survive crashes.
 //!
-//! Put [`#[workflow]`](workflow) on an `impl` block of async steps. It becomes a state machine whose checkpoints, sleeps,
-//! events and human-input waits live in a Postgres schema, driven by worker pools in your own process. It is a library: no
-//! server, no broker, only Postgres.
+//! Put [`#[workflow]`](workflow) on an `impl` block of async steps. Durable stores the result of each step in a Postgres
+//! schema, together with sleeps, events and questions to people. If the process dies, another worker continues from the last
+//! completed step. Durable is a library: no server, no broker, only Postgres.
 //!
 //! ```no_run
 //! use durable::prelude::*;
@@ -45,14 +45,13 @@
 //! }
 //! ```
 //!
-//! - [`Context`] gives workflow code sleeps, events, inputs, children and the time.
-//! - [`step()`] tells a step's body its attempt, its idempotency key, and whether it was cancelled.
+//! - [`guide`] is the manual: how to write workflows, run them in production, and what Durable guarantees.
+//! - [`Context`] is what `run` works with: sleeps, events, questions to people, children, the time.
+//! - [`step()`] tells a step's body about itself: its attempt, its idempotency key, its cancellation.
+//! - [`Durable`] is the client: start, send, publish, answer, cancel, roll back, list.
 //! - [`calendar`] finds the next business day, weekday or end of day in any time zone.
-//! - [`Durable`] is the client: it starts, lists, pauses, cancels and retries executions, and sends them events and answers.
-//! - [`observer`] lets your code watch executions and refuse a step.
-//! - [`guide`] has a page each for flows, waits and people, children, sagas, transactions, starts, values, queues, schedules,
-//!   telemetry, and keeping house.
-//! - [`migrate`] creates the schema and keeps it up to date.
+//! - [`observer`] notifies your code of what executions do, and lets it refuse a step.
+//! - [`migrate`] creates and updates the schema.
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
