@@ -446,6 +446,12 @@ create view durable.present as
 -- function durable.refuse_messages(held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
 --     returns void, volatile
 
+-- function durable.reopen_waits(execution_ids uuid[], keys text[])
+--     returns void, volatile
+
+-- function durable.resolve_waits(execution_ids uuid[], keys text[], outcome text, at timestamp with time zone, payloads json[] DEFAULT NULL::json[], names text[] DEFAULT NULL::text[], message_ids uuid[] DEFAULT NULL::uuid[], arrivals bigint[] DEFAULT NULL::bigint[], senders text[] DEFAULT NULL::text[])
+--     returns TABLE(execution_id uuid, key text, child_id uuid), volatile
+
 -- function durable.resume(execution_id uuid)
 --     returns text, volatile
 

@@ -44,10 +44,7 @@ begin
         return;
     end if;
     return next;
-    update durable.waits as waiting
-    set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-    where waiting.execution_id = begin_rollback.execution_id
-      and waiting.outcome is null;
+    perform durable.resolve_waits(array[begin_rollback.execution_id], null, 'cancelled', durable.now());
     perform durable.enlist_children(array[begin_rollback.execution_id]);
     if cardinality(children) > 0 then
         if durable.undoable(begin_rollback.execution_id) then

@@ -40,9 +40,7 @@ begin
     select coalesce(array_agg(execution_id), '{}') into called_off
     from member;
 
-    update durable.waits
-    set outcome = 'cancelled', resolved_at = at, resolved_ordinal = nextval('durable.journal_ordinals')
-    where execution_id = any (called_off) and outcome is null;
+    perform durable.resolve_waits(called_off, null, 'cancelled', at);
 
     if compensate then
         perform durable.enlist_children(called_off);

@@ -67,12 +67,10 @@ begin
         using errcode = 'UD404', hint = coalesce('it waits for ' || waiting.keys, 'it waits for nothing now');
     end if;
 
-    update durable.waits
-    set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-    where execution_id = cancel_wait.execution_id
-      and key = (coalesce(waiting.by_key, waiting.by_name)) [1]
-      and outcome is null
-    returning child_id into child;
+    select resolved.child_id into child
+    from durable.resolve_waits(
+        array[cancel_wait.execution_id], (coalesce(waiting.by_key, waiting.by_name)) [1:1], 'cancelled', durable.now()
+    ) as resolved;
     woken_queue := durable.wake_for_message(cancel_wait.execution_id);
     if child is not null then
         select coalesce(array_agg(called_off.id), '{}') into cancelled

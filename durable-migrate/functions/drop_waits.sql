@@ -3,41 +3,44 @@
 create or replace function durable.drop_waits(
     held uuid[], execution_ids uuid[], keys text[], at timestamptz
 ) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-    with unwanted as materialized (
-        select waits.execution_id, waits.key, waits.kind, waits.outcome, waits.name, waits.names, waits.payload,
-            waits.message_id, waits.arrival, waits.answered_by, waits.resolved_at
-        from unnest($2, $3) as dropped (execution_id, key)
+#variable_conflict use_column
+declare
+    taken record;
+begin
+    with received as materialized (
+        select waits.execution_id, waits.key, waits.kind, waits.name, waits.names, waits.payload, waits.message_id, waits.arrival,
+            waits.answered_by, waits.resolved_at
+        from unnest(execution_ids, keys) as dropped (execution_id, key)
         join durable.waits on waits.execution_id = dropped.execution_id and waits.key = dropped.key
-        where waits.execution_id = any ($1)
-          and (waits.outcome is null or waits.outcome = 'received' and waits.kind in ('event', 'input'))
+        where waits.execution_id = any (held) and waits.outcome = 'received' and waits.kind in ('event', 'input')
     ),
     given_back as (
         insert into durable.mailbox (execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
         overriding system value
         select
-            unwanted.execution_id, unwanted.arrival, unwanted.message_id,
+            received.execution_id, received.arrival, received.message_id,
             -- When it came, or as near as is known: it may still be in time for another wait.
-            least($4, unwanted.resolved_at), unwanted.kind,
-            case when unwanted.names is null then unwanted.name else unwanted.payload ->> 'name' end,
-            case when unwanted.names is null then unwanted.payload else unwanted.payload -> 'payload' end,
-            unwanted.answered_by
-        from unwanted
-        where unwanted.outcome = 'received' and unwanted.arrival is not null
+            least(drop_waits.at, received.resolved_at), received.kind,
+            case when received.names is null then received.name else received.payload ->> 'name' end,
+            case when received.names is null then received.payload else received.payload -> 'payload' end,
+            received.answered_by
+        from received
+        where received.arrival is not null
         on conflict do nothing
     )
-    update durable.waits
-    set outcome = 'cancelled',
-        resolved_at = $4,
-        resolved_ordinal = nextval('durable.journal_ordinals'),
-        payload = null,
-        message_id = null,
-        arrival = null,
-        answered_by = null
-    from unwanted
-    where waits.execution_id = any ($1)
-      and waits.execution_id = unwanted.execution_id
-      and waits.key = unwanted.key
+    select array_agg(received.execution_id) as execution_ids, array_agg(received.key) as keys into taken
+    from received;
+    if taken.keys is not null then
+        perform durable.reopen_waits(taken.execution_ids, taken.keys);
+    end if;
+
+    perform durable.resolve_waits(array_agg(waits.execution_id), array_agg(waits.key), 'cancelled', drop_waits.at)
+    from unnest(execution_ids, keys) as dropped (execution_id, key)
+    join durable.waits on waits.execution_id = dropped.execution_id and waits.key = dropped.key
+    where waits.execution_id = any (held) and waits.outcome is null
+    having count(*) > 0;
+end
 $$;

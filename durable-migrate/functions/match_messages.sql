@@ -10,6 +10,7 @@ declare
     message record;
     fits text;
     satisfied uuid[] := '{}';
+    matched bigint;
 begin
     -- A wait for any of several names competes for the messages of each; one whose deadline has passed takes only what came before it.
     select coalesce(array_agg(distinct waiting.execution_id), '{}') into mixed
@@ -114,19 +115,12 @@ begin
               and mailbox.arrival = message.arrival
             returning mailbox.*
         )
-        update durable.waits as waiting
-        set outcome = 'received',
-            payload = case
-                when waiting.names is null then taken.payload
-                else json_build_object('name', taken.name, 'payload', taken.payload)
-            end,
-            message_id = taken.message_id,
-            arrival = taken.arrival,
-            answered_by = taken.sent_by,
-            resolved_at = match_messages.at,
-            resolved_ordinal = nextval('durable.journal_ordinals')
+        select count(*) into matched
         from taken
-        where waiting.execution_id = message.execution_id and waiting.key = fits;
+        cross join lateral durable.resolve_waits(
+            array[taken.execution_id], array[fits], 'received', match_messages.at, array[taken.payload], array[taken.name],
+            array[taken.message_id], array[taken.arrival], array[taken.sent_by]
+        );
     end loop;
 end
 $$;

@@ -106,13 +106,12 @@ begin
         perform durable.match_messages(held, at);
     end if;
 
-    update durable.waits as waiting
-    set outcome = case when waiting.kind = 'sleep' then 'elapsed' else 'timed_out' end,
-        resolved_at = at,
-        resolved_ordinal = nextval('durable.journal_ordinals')
+    perform durable.resolve_waits(array_agg(waiting.execution_id), array_agg(waiting.key), null, at)
+    from durable.waits as waiting
     where waiting.execution_id = any (held)
       and waiting.outcome is null
-      and waiting.due_at <= at;
+      and waiting.due_at <= at
+    having count(*) > 0;
 
     -- Fewer open waits than the execution takes for open: some are over.
     with open as materialized (

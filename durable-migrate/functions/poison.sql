@@ -60,9 +60,7 @@ begin
       and execution.state = 'running'
     returning execution.execution_id, execution.state, execution.queue, null::uuid;
     if found then
-        update durable.waits as waiting
-        set outcome = 'cancelled', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
-        where waiting.execution_id = poison.execution_id and waiting.outcome is null;
+        perform durable.resolve_waits(array[poison.execution_id], null, 'cancelled', durable.now());
     end if;
 end
 $$;

@@ -19,6 +19,7 @@ declare
     -- Each takes an entry in the server's lock table, which has room for some thousands.
     most constant int := 500;
     publication record;
+    given record;
     listeners uuid[];
     locked uuid[];
     resting uuid[];
@@ -101,13 +102,10 @@ begin
     at := durable.now();
     more := more or cardinality(locked) < cardinality(listeners);
 
-    with given as (
-        update durable.waits
-        set outcome = 'received',
-            payload = publish.payload,
-            message_id = publication.message_id,
-            resolved_at = at,
-            resolved_ordinal = nextval('durable.journal_ordinals')
+    select coalesce(array_agg(execution_id), '{}') as execution_ids, coalesce(array_agg(key), '{}') as keys into given
+    from (
+        select execution_id, key
+        from durable.waits
         where execution_id = any (locked)
           and kind = 'topic'
           and name = publish.topic
@@ -116,22 +114,32 @@ begin
           and coalesce(outcome, 'open') = 'open'
           and ordinal < publication.ordinal
           and (due_at is null or due_at > at)
-        returning execution_id
-    ),
-    woken as (
+    ) as listening;
+    given.execution_ids := array(
+        select resolved.execution_id
+        from durable.resolve_waits(
+            given.execution_ids,
+            given.keys,
+            'received',
+            at,
+            array[publish.payload],
+            message_ids => array_fill(publication.message_id, array[cardinality(given.execution_ids)])
+        ) as resolved
+    );
+    with woken as (
         update durable.executions
         set state = 'pending', wake_at = case when paused_at is not null then 'infinity'::timestamptz end
-        where execution_id = any (array(select execution_id from given))
+        where execution_id = any (given.execution_ids)
           and state = 'waiting'
           and error is null
         returning execution_id, queue
     )
     select
-        count(distinct given.execution_id),
+        count(distinct listener.execution_id),
         coalesce(array_agg(distinct woken.queue) filter (where woken.execution_id is not null), '{}'),
-        coalesce(array_agg(distinct given.execution_id) filter (where woken.execution_id is null), '{}')
+        coalesce(array_agg(distinct listener.execution_id) filter (where woken.execution_id is null), '{}')
     into reached, woken_queues, running
-    from given
+    from unnest(given.execution_ids) as listener (execution_id)
     left join woken using (execution_id);
 end
 $$;

@@ -44,9 +44,6 @@ as $$
             where old.nth > 19
           )
     )
-    update durable.waits
-    set outcome = null, resolved_at = null, resolved_ordinal = null, payload = null, message_id = null, arrival = null, answered_by = null
+    select durable.reopen_waits(array_agg(refused.execution_id), array_agg(refused.key))
     from refused
-    where waits.execution_id = refused.execution_id
-      and waits.key = refused.key
 $$;

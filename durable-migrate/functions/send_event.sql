@@ -54,13 +54,14 @@ begin
     end if;
 
     -- The database's time ends a wait, whether or not a worker has looked since.
-    update durable.waits
-    set outcome = 'timed_out', resolved_at = durable.now(), resolved_ordinal = nextval('durable.journal_ordinals')
+    perform durable.resolve_waits(array_agg(waits.execution_id), array_agg(waits.key), null, durable.now())
+    from durable.waits
     where waits.execution_id = send_event.execution_id
       and kind = 'event'
       and (waits.name = send_event.name or send_event.name = any (names))
       and waits.outcome is null
-      and due_at <= durable.now();
+      and due_at <= durable.now()
+    having count(*) > 0;
     if found then
         woken_queue := durable.wake_for_message(send_event.execution_id);
     end if;

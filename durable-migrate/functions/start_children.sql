@@ -3,19 +3,23 @@
 create or replace function durable.start_children(
     held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamptz
 ) returns void
-language sql volatile
+language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
+declare
+    answered record;
+begin
     with asked as materialized (
         select
             wait.execution_id as parent_id,
             wait.key as parent_key,
             (wait.details::json -> 'child' ->> 'id')::uuid as child_id,
             wait.details::json -> 'child' as child
-        from unnest($2, $3, $4, $5) as wait (execution_id, key, kind, details)
+        from unnest(parent_ids, parent_keys, kinds, details) as wait (execution_id, key, kind, details)
         join durable.waits as registered on registered.execution_id = wait.execution_id and registered.key = wait.key
         where wait.kind = 'child'
-          and registered.execution_id = any ($1)
+          and registered.execution_id = any (held)
           -- One that was registered before has its child.
           and registered.child_id is null
           and registered.outcome is null
@@ -37,7 +41,7 @@ as $$
             parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at, trace_context
         )
         select
-            asked.child_id, $6,
+            asked.child_id, start_children.at,
             coalesce(undone.version, (child ->> 'version')::int),
             coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority),
             coalesce(undone.workflow, child ->> 'workflow'),
@@ -51,9 +55,9 @@ as $$
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
             end,
-            durable.rank($6, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
+            durable.rank(start_children.at, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
             coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key),
-            $6 + make_interval(secs => (child ->> 'time_to_live')::float8),
+            start_children.at + make_interval(secs => (child ->> 'time_to_live')::float8),
             child ->> 'trace_context'
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
@@ -62,35 +66,41 @@ as $$
         where undone.execution_id is not null or child ->> 'undoes' is null
         on conflict do nothing
         returning execution_id, parent_bond
+    ),
+    linked as (
+        update durable.waits
+        set child_id = created.execution_id
+        from asked
+        join created on created.execution_id = asked.child_id
+        where waits.execution_id = any (held)
+          and waits.execution_id = asked.parent_id
+          and waits.key = asked.parent_key
     )
-    update durable.waits
-    set child_id = created.execution_id,
-        outcome = case
-            when created.execution_id is null or created.parent_bond <> 'awaited' then 'received'
-        end,
-        resolved_at = case
-            when created.execution_id is null or created.parent_bond <> 'awaited' then $6
-        end,
-        resolved_ordinal = case
-            when created.execution_id is null or created.parent_bond <> 'awaited' then nextval('durable.journal_ordinals')
-        end,
-        payload = case
-            when created.execution_id is null and asked.child ->> 'undoes' is not null then
+    select
+        array_agg(asked.parent_id) as parent_ids,
+        array_agg(asked.parent_key) as parent_keys,
+        array_agg(case
+            when created.execution_id is not null then
+                json_build_object('state', 'started', 'output', created.execution_id)
+            when asked.child ->> 'undoes' is not null then
                 json_build_object('state', 'refused', 'error', json_build_object(
                     'kind', 'not_found',
                     'message', format('execution %s is not there any more: what it did cannot be undone', asked.child ->> 'undoes')
                 ))
-            when created.execution_id is null then
+            else
                 json_build_object('state', 'refused', 'error', json_build_object(
                     'kind', 'conflict',
                     'message', format('another execution of workflow `%s` has the key `%s`', asked.child ->> 'workflow', asked.child ->> 'key')
                 ))
-            when created.parent_bond <> 'awaited' then
-                json_build_object('state', 'started', 'output', created.execution_id)
-        end
+        end) as payloads
+    into answered
     from asked
     left join created on created.execution_id = asked.child_id
-    where waits.execution_id = any ($1)
-      and waits.execution_id = asked.parent_id
-      and waits.key = asked.parent_key
+    where created.execution_id is null or created.parent_bond <> 'awaited';
+    if answered.parent_keys is not null then
+        perform durable.resolve_waits(
+            answered.parent_ids, answered.parent_keys, 'received', start_children.at, answered.payloads
+        );
+    end if;
+end
 $$;

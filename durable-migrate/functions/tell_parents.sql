@@ -41,21 +41,21 @@ begin
             return next;
             continue;
         end if;
-        update durable.waits
-        set outcome = 'received',
-            resolved_at = durable.now(),
-            resolved_ordinal = nextval('durable.journal_ordinals'),
-            payload = json_build_object(
+        perform durable.resolve_waits(
+            array[child.parent_id], array[child.parent_key], 'received', durable.now(),
+            array[json_build_object(
                 'state', child.state,
                 'output', child.output,
                 'error', child.error,
                 'undoable', durable.undoable(child.execution_id)
-            )
-        where execution_id = child.parent_id
-          and key = child.parent_key
+            )]
+        )
+        from durable.waits
+        where waits.execution_id = child.parent_id
+          and waits.key = child.parent_key
           and waits.outcome is null
           -- A child that ended after the deadline came too late, though no worker has looked since.
-          and (due_at is null or due_at > child.finished_at);
+          and (waits.due_at is null or waits.due_at > child.finished_at);
         if found then
             outcome := 'told';
             woken_queue := durable.wake_for_message(child.parent_id);

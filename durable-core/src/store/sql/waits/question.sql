@@ -4,7 +4,8 @@ from durable.waits
 where execution_id = $1
   and kind = 'input'
   and name = $2
-  and outcome is null
+  -- So that the index of open inputs does not fit, in which all open inputs would be read.
+  and coalesce(outcome, 'open') = 'open'
   and (due_at is null or due_at > durable.now())
 order by ordinal
 limit 1
