@@ -35,27 +35,29 @@ create table durable.executions (
     trace_context text,
     input json not null,
 
-    state text not null,
-    -- What the end of its parent does to it, and whether the parent is still to be notified of its own end: `awaited` (to be notified),
-    -- `told` (notified), `started` (not waited for, ends with the parent) or `detached` (goes on).
-    parent_bond text,
-    -- How often it was claimed. Every write of a worker carries it. Raised by claims, and to take the execution from its worker.
-    epoch int not null,
-    -- Claims since it last came to rest. Too many show that it kills its workers.
-    claims smallint not null,
+    -- What a claim writes, and the end of the execution does not, comes before what both write.
     -- The worker that holds it, or held it last. Written by claims.
     worker_id uuid,
     -- Its place in line: the time at which it may begin, minus a minute for each level of priority. Smaller is claimed first.
     rank timestamptz,
+    -- How often it was claimed. Every write of a worker carries it. Raised by claims, and to take the execution from its worker.
+    epoch int not null,
+    -- When it was first claimed, and when the workflow's timeout is over. Written by the first claim.
+    started_at timestamptz,
+    deadline_at timestamptz,
+
+    state text not null,
+    -- What the end of its parent does to it, and whether the parent is still to be notified of its own end: `awaited` (to be notified),
+    -- `told` (notified), `started` (not waited for, ends with the parent) or `detached` (goes on).
+    parent_bond text,
+    -- Claims since it last came to rest. Too many show that it kills its workers.
+    claims smallint not null,
     -- When it goes back into its queue; `infinity` while it is pending and paused; null if it waits for no time.
     wake_at timestamptz,
     -- When it ends if it has not begun; null once it has.
     expires_at timestamptz,
     -- Since when it goes no further, on request. Written by `pause` and `resume`.
     paused_at timestamptz,
-    -- When it was first claimed, and when the workflow's timeout is over. Written by the first claim.
-    started_at timestamptz,
-    deadline_at timestamptz,
     -- The ordinal of its last parking. Waits that ended later are new to it.
     rested_ordinal bigint,
     -- Why it is rolled back; null if it is not. While this is set, a claim runs compensations instead of the workflow.
