@@ -46,7 +46,7 @@ impl Publish<'_> {
         for (what, text) in [("topic", Some(&self.topic)), ("correlation", self.correlation.as_ref()), ("key", Some(&key))] {
             let Some(text) = text else { continue };
             let topic: String = self.topic.escape_debug().take(80).collect();
-            payload::check_indexed(&format!("the {what} of a publication to `{topic}`"), text)?;
+            payload::check_indexed(format_args!("the {what} of a publication to `{topic}`"), text)?;
         }
         Ok(Publication { topic: self.topic, payload: self.payload?, correlation: self.correlation, key })
     }

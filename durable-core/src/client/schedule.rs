@@ -189,11 +189,8 @@ pub(super) fn check(definition: &Definition) -> Result<Timing> {
     if *version < 1 {
         return invalid(format!("schedule `{name}` starts a version that there cannot be; give 1 or more"));
     }
-    if queue.is_empty() {
-        return invalid(format!("the queue of schedule `{name}` needs a name"));
-    }
-    payload::check_indexed(&format!("the queue of schedule `{name}`"), queue)?;
-    payload::check_indexed(&format!("the workflow of schedule `{name}`"), workflow)?;
+    payload::check_indexed(format_args!("the queue of schedule `{name}`"), queue)?;
+    payload::check_indexed(format_args!("the workflow of schedule `{name}`"), workflow)?;
     if [starts_at, ends_at].into_iter().flatten().any(|time| *time > clock::LAST || *time < clock::FIRST) {
         return invalid(format!("schedule `{name}` begins or ends at a time that is not between the years 1 and 9999"));
     }

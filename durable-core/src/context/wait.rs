@@ -449,7 +449,8 @@ impl<T> EventWait<T> {
             self.waiting.refuse("a correlation belongs to a topic: use cx.wait_for_topic(…)");
         }
         let key = key.into();
-        if let Err(error) = payload::check_indexed(&format!("the correlation of the wait for `{}`", self.waiting.name), &key) {
+        if let Err(error) = payload::check_indexed(format_args!("the correlation of the wait for `{}`", self.waiting.name), &key)
+        {
             self.waiting.refuse_with(error);
         }
         self.waiting.details().correlation = Some(key);

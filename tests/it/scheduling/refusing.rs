@@ -19,7 +19,7 @@ async fn a_schedule_that_makes_no_sense_is_refused_and_nothing_is_written() {
         refused(with(rule), "is not a schedule: ").await;
     }
     refused(with("@daily").timezone("Mars/Olympus"), "`Mars/Olympus` is no time zone; give a name").await;
-    refused(with("@daily").queue(""), "needs a name").await;
+    refused(with("@daily").queue(""), "the queue of schedule `tick` has 1 to 1000 bytes").await;
     refused(with("@daily").version(0), "give 1 or more").await;
     refused(with("@daily").max_failures(0), "give at least 1").await;
     refused(with("@daily").jitter(Duration::MAX), "over ten years").await;
