@@ -34,5 +34,8 @@ mod worker;
 
 pub mod client;
 
+#[cfg(test)]
+mod simulation;
+
 #[doc(hidden)]
 pub mod __macro;

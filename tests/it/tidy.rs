@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of durable-core, bottom to top: each uses only itself and those before it.
-const CORE_MODULES: [&str; 21] = [
+const CORE_MODULES: [&str; 22] = [
     "duration",
     "error",
     "panics",
@@ -28,6 +28,7 @@ const CORE_MODULES: [&str; 21] = [
     "worker",
     "upkeep",
     "client",
+    "simulation",
     "__macro",
 ];
 
@@ -36,6 +37,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
     (
         "running",
         &[
+            "spoil",
             "subtree",
             "wakers",
             "polling",
@@ -47,6 +49,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "rest",
             "ledger",
             "lanes",
+            "memory",
             "recording",
             "run",
             "step_handle",
