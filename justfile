@@ -22,6 +22,14 @@ check:
 test filter="":
     cargo test --workspace {{ filter }}
 
+# Simulate executions in memory under this many seeds; a seed that fails is printed with its trace.
+simulate seeds="1000000":
+    DURABLE_SEEDS={{ seeds }} cargo test --release -p durable-core --lib simulation::no_seed -- --nocapture
+
+# Repeat one seed of the simulation, and print its trace.
+replay seed:
+    DURABLE_SEED={{ seed }} cargo test -p durable-core --lib simulation::no_seed -- --nocapture
+
 # Accept what golden tests see now: schema.sql, the macro's expansions, the compiler's messages. Read the difference after.
 bless:
     DURABLE_BLESS=1 cargo test -p durable --test it migrating

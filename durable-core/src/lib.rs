@@ -35,5 +35,8 @@ mod worker;
 
 pub mod client;
 
+#[cfg(test)]
+mod simulation;
+
 #[doc(hidden)]
 pub mod __macro;

@@ -6,12 +6,15 @@ pub(crate) mod hold;
 mod journal;
 pub(crate) mod lanes;
 pub(crate) mod ledger;
+#[cfg(test)]
+pub(crate) mod memory;
 mod outbox;
 mod polling;
 pub(crate) mod recording;
 pub(crate) mod rest;
 pub(crate) mod run;
 pub(crate) mod scope;
+pub(crate) mod spoil;
 pub(crate) mod step_handle;
 pub(crate) mod stretch;
 mod subtree;

@@ -213,8 +213,8 @@ async fn an_invalid_index_and_dead_rows_are_found() {
     database
         .run(
             "alter table durable.publications set (autovacuum_enabled = false);
-             insert into durable.publications
-             select 0, 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 12000) as number;
+             insert into durable.publications (topic, key, published_at, message_id)
+             select 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 12000) as number;
              delete from durable.publications",
         )
         .await;
@@ -229,8 +229,8 @@ async fn dead_rows_are_too_many_where_autovacuum_should_have_come_long_ago() {
     database
         .run(
             "alter table durable.publications set (autovacuum_enabled = false, autovacuum_vacuum_scale_factor = 0.01);
-             insert into durable.publications
-             select 0, 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 100000) as number;
+             insert into durable.publications (topic, key, published_at, message_id)
+             select 'news', number::text, durable.now(), gen_random_uuid() from generate_series(1, 100000) as number;
              delete from durable.publications where key::int <= 12000",
         )
         .await;

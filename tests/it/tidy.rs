@@ -29,6 +29,7 @@ const CORE_MODULES: [&str; 22] = [
     "worker",
     "upkeep",
     "client",
+    "simulation",
     "__macro",
 ];
 
@@ -37,6 +38,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
     (
         "running",
         &[
+            "spoil",
             "subtree",
             "wakers",
             "polling",
@@ -48,6 +50,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "rest",
             "ledger",
             "lanes",
+            "memory",
             "recording",
             "run",
             "step_handle",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{has_below, outside, remove_below};
 use crate::error::Failure;
 use crate::model::{Checkpoint, FailedAttempt, Undoable};
@@ -40,6 +41,9 @@ impl Journal {
 
     /// Takes out the outcome that is recorded under the key.
     pub(super) fn take_recorded(&mut self, key: &str) -> Option<Checkpoint> {
+        if is_spoiled(Spoil::ForgetOutcomes) {
+            return None;
+        }
         self.recorded.remove(key)
     }
 
@@ -49,7 +53,7 @@ impl Journal {
 
     /// Takes out the attempts of a call, the first one first, and says whether a crash may have interrupted the last one.
     pub(super) fn take_attempts(&mut self, key: &str) -> (Vec<FailedAttempt>, bool) {
-        let mut attempts = self.attempts.remove(key).unwrap_or_default();
+        let mut attempts = self.attempts.remove(key).filter(|_| !is_spoiled(Spoil::ForgetAttempts)).unwrap_or_default();
         attempts.sort_by_key(|attempt| attempt.attempt);
         (attempts, self.after_crash)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::spoil::{Spoil, is_spoiled};
 use super::telling::StepEnd;
 use crate::model::Checkpoint;
 use crate::store::saves::Written;
@@ -57,6 +58,9 @@ impl Outbox {
 
     /// Takes out what was left, for the write that ends the claim.
     pub(super) fn take(&mut self) -> Parcel {
+        if is_spoiled(Spoil::SendTwice) {
+            self.unsent.extend(self.unsent.first().cloned());
+        }
         Parcel { checkpoints: std::mem::take(&mut self.unsent), ends: std::mem::take(&mut self.ends) }
     }
 
@@ -64,6 +68,7 @@ impl Outbox {
     pub(super) fn settle(&mut self, number: u64, written: Written) {
         self.in_flight.remove(&number);
         match written {
+            Written::Accepted if is_spoiled(Spoil::ForgetCommits) => {}
             Written::Accepted => {
                 let all = self.in_flight.first_key_value().map_or(self.sent, |(_, before)| *before);
                 self.committed = self.committed.max(all);

@@ -3,6 +3,7 @@
 use std::task::Poll;
 
 use super::hold::Verdict;
+use super::spoil::{Spoil, is_spoiled};
 use crate::error::{Failure, Result};
 use crate::payload::Payload;
 
@@ -60,12 +61,13 @@ pub(super) fn rest(polled: Result<Poll<Result<Payload>>, Box<Failure>>, standing
     if standing.has_stopped && standing.busy == standing.stuck {
         return Poll::Ready(Rest::Ended(Verdict::Released));
     }
-    let goes_on = standing.busy > 0 || standing.has_answered || standing.goes_on;
+    let goes_on = (standing.busy > 0 && !is_spoiled(Spoil::ParkWhileBusy)) || standing.has_answered || standing.goes_on;
     if standing.has_unsent {
         Poll::Ready(Rest::Unwritten)
     } else if standing.waits && !goes_on {
         Poll::Ready(Rest::Waiting)
-    } else if standing.is_unknown && !standing.is_asking {
+    } else if standing.is_unknown && !standing.is_asking && !standing.is_outdated {
+        // An outdated run would be refused at once, and ask again without end while a step of it goes on.
         Poll::Ready(Rest::Unregistered)
     } else {
         Poll::Pending
@@ -113,6 +115,12 @@ mod tests {
         let asking = Standing { waits: true, is_unknown: true, busy: 1, is_asking: true, ..Standing::default() };
         assert_eq!(of(asking), "pending");
         assert_eq!(of(Standing { is_asking: false, ..asking }), "unregistered");
+    }
+
+    #[test]
+    fn a_run_that_must_be_replayed_does_not_ask_while_a_step_of_it_goes_on() {
+        let unknown = Standing { waits: true, is_unknown: true, busy: 1, ..Standing::default() };
+        assert_eq!(of(Standing { is_outdated: true, has_stopped: true, ..unknown }), "pending");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::task::{Poll, Waker};
 
 use chrono::{DateTime, Utc};
 
+use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{below, has_below, outside, remove_below};
 use crate::ids::ExecutionId;
 use crate::model::{NewWait, RecordedWait, RefusedMessage, WaitOutcome};
@@ -164,7 +165,9 @@ impl Waits {
                 }
                 continue;
             };
-            wakers.push(waker.clone());
+            if !is_spoiled(Spoil::ForgetWakers) {
+                wakers.push(waker.clone());
+            }
             self.over.insert(wait.key.clone(), Over { wait, waker, child });
         }
         wakers.extend(std::mem::take(&mut self.backoffs).into_values().map(|(_, waker)| waker));
@@ -178,7 +181,12 @@ impl Waits {
         Question {
             open: self.open(),
             watched: self.watched(),
-            waits: self.unregistered.values().map(|unregistered| unregistered.new.clone()).collect(),
+            waits: self
+                .unregistered
+                .values()
+                .filter(|_| !is_spoiled(Spoil::ForgetWaits))
+                .map(|unregistered| unregistered.new.clone())
+                .collect(),
             dropped: std::mem::take(&mut self.dropped).into_iter().collect(),
             orphaned: std::mem::take(&mut self.orphaned),
             refused: std::mem::take(&mut self.refused),
@@ -194,6 +202,14 @@ impl Waits {
                 self.registered.insert(key, Registered { waker, child: child_of(&new) });
             }
         }
+    }
+
+    /// Takes back a question that was not sent: what it says of waits is still to be said.
+    pub(super) fn withdraw(&mut self, dropped: &[String], orphaned: &[ExecutionId], refused: &[RefusedMessage]) {
+        self.asking = false;
+        self.dropped.extend(dropped.iter().cloned());
+        self.orphaned.extend(orphaned);
+        self.refused.extend(refused.iter().cloned());
     }
 
     pub(super) fn is_asking(&self) -> bool {
@@ -212,7 +228,8 @@ impl Waits {
     /// When to ask the database.
     pub(super) fn next_look(&self) -> Look {
         // While the database is being asked, only a back-off that is sat out in memory may end.
-        let registered = !self.asking && !(self.registered.is_empty() && self.over.is_empty());
+        let has_registered = !self.registered.is_empty() || !self.over.is_empty();
+        let registered = has_registered && !self.asking;
         if registered && self.nudged {
             return Look::Now;
         }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Run;
 use crate::running::hold::Verdict;
+use crate::running::spoil::{Spoil, is_spoiled};
 
 impl Run {
     /// Ends the run from outside.
@@ -80,7 +81,7 @@ impl Run {
 
     /// Waits while the lease may have run out, as when the database is away: no step begins that another worker may be running.
     pub(crate) async fn await_lease(&self) {
-        if *self.ledger.lease().borrow() > Instant::now() {
+        if is_spoiled(Spoil::IgnoreLease) || *self.ledger.lease().borrow() > Instant::now() {
             return;
         }
         let mut lease = self.ledger.lease().clone();

@@ -151,7 +151,9 @@ impl Run {
 
     /// When to ask the database about the waits of a run that goes on.
     pub(crate) fn next_look(&self) -> Look {
-        self.state().waits.next_look()
+        let state = self.state();
+        // A run that must be replayed has nothing to ask: the answer would be refused.
+        if state.outdated { Look::Later { registered: false, due: None } } else { state.waits.next_look() }
     }
 
     fn to_park(&self, stays: bool) -> Park {
@@ -192,7 +194,7 @@ impl Run {
     async fn ask(&self, park: &Park) {
         // What led to a wait, or to its end, is on record before it: a replay comes to the same waits.
         if self.until_sent_is_committed().await == Written::Refused {
-            self.state().waits.answered(None::<std::slice::Iter<'_, NewWait>>);
+            self.state().waits.withdraw(&park.dropped, &park.orphaned, &park.refused);
             return self.lose();
         }
         let outcome = self.ledger.park(park, &|| self.state().settling).await;

@@ -101,6 +101,18 @@ fn a_dropped_wait_is_told_only_if_the_database_may_know_it() {
 }
 
 #[test]
+fn a_question_that_was_withdrawn_forgets_no_dropped_wait() {
+    let mut waits = Waits::default();
+    let _ = poll(&mut waits, "event a");
+    park(&mut waits);
+    waits.drop_wait("event a");
+    let question = waits.ask();
+    assert!(!waits.leaves_open());
+    waits.withdraw(&question.dropped, &question.orphaned, &question.refused);
+    assert!(waits.leaves_open() && !waits.is_asking());
+}
+
+#[test]
 fn an_answer_that_comes_before_the_code_asks_is_kept() {
     let mut waits = Waits::default();
     waits.load(vec![RecordedWait { digest: Some(7), ..recorded("child a", None) }]);

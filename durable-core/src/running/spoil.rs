@@ -1,0 +1,51 @@
+//! Deliberate breaks of the execution in memory: the simulation must find each of them. Outside unit tests there are none.
+
+#[cfg(test)]
+use std::cell::Cell;
+
+/// A break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoil {
+    /// The journal says that nothing is recorded.
+    ForgetOutcomes,
+    /// The journal says that there was no attempt.
+    ForgetAttempts,
+    /// The outbox sends a checkpoint twice.
+    SendTwice,
+    /// The outbox does not note that a write is committed.
+    ForgetCommits,
+    /// A new wait is not registered.
+    ForgetWaits,
+    /// The future of a wait that is over is not woken.
+    ForgetWakers,
+    /// An execution parks although a step of it runs.
+    ParkWhileBusy,
+    /// A step begins although the lease is over.
+    IgnoreLease,
+}
+
+/// Whether the test that runs on this thread breaks this.
+#[cfg(not(test))]
+pub(crate) const fn is_spoiled(_what: Spoil) -> bool {
+    false
+}
+
+/// Whether the test that runs on this thread breaks this.
+#[cfg(test)]
+pub(crate) fn is_spoiled(what: Spoil) -> bool {
+    SPOILED.get() == Some(what)
+}
+
+#[cfg(test)]
+thread_local! {
+    static SPOILED: Cell<Option<Spoil>> = const { Cell::new(None) };
+}
+
+/// Breaks this for as long as `test` runs, on this thread.
+#[cfg(test)]
+pub(crate) fn spoil<T>(what: Spoil, test: impl FnOnce() -> T) -> T {
+    SPOILED.set(Some(what));
+    let tested = test();
+    SPOILED.set(None);
+    tested
+}

@@ -1,0 +1,93 @@
+//! Simulates executions on a ledger in memory: a seed decides what the workflows are and what happens to them, step by step.
+//!
+//! After each action, the guarantees that need no SQL are checked. A seed that violates one is printed with its trace, and
+//! reproduces it exactly: `DURABLE_SEED=7 cargo test -p durable-core --lib simulation -- --nocapture`.
+
+mod program;
+mod world;
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use self::world::World;
+use crate::running::spoil::{Spoil, spoil};
+
+/// How many seeds `cargo test` runs; `DURABLE_SEEDS` says otherwise.
+const SEEDS: u64 = 600;
+
+/// What happened under one seed.
+#[derive(Debug, PartialEq, Eq)]
+struct Report {
+    trace: String,
+    violations: Vec<String>,
+}
+
+fn simulate(seed: u64, unfenced: bool) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else { return Report { trace: String::new(), violations: vec!["no runtime".to_owned()] } };
+    runtime.block_on(async move { World::new(seed, unfenced).run().await })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_seed_violates_a_guarantee() {
+    if let Some(seed) = number("DURABLE_SEED") {
+        let report = simulate(seed, false);
+        println!("{}", report.trace);
+        assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
+        return;
+    }
+    let seeds = number("DURABLE_SEEDS").unwrap_or(SEEDS);
+    let began = Instant::now();
+    for seed in 0..seeds {
+        let report = simulate(seed, false);
+        let mut message = String::new();
+        if !report.violations.is_empty() {
+            let _ = write!(message, "{}\nseed {seed}: {:#?}", report.trace, report.violations);
+        }
+        assert!(message.is_empty(), "{message}");
+    }
+    let took = began.elapsed().max(Duration::from_millis(1));
+    println!("{seeds} seeds in {took:.1?}, {:.0} a second", seeds as f64 / took.as_secs_f64());
+}
+
+#[test]
+fn a_seed_reproduces_to_the_byte() {
+    for seed in 0..20 {
+        assert_eq!(simulate(seed, false), simulate(seed, false), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_break_of_the_execution_in_memory_is_found() {
+    let breaks = [
+        Spoil::ForgetOutcomes,
+        Spoil::ForgetAttempts,
+        Spoil::SendTwice,
+        Spoil::ForgetCommits,
+        Spoil::ForgetWaits,
+        Spoil::ForgetWakers,
+        Spoil::ParkWhileBusy,
+        Spoil::IgnoreLease,
+    ];
+    let mut missed = Vec::new();
+    for what in breaks {
+        let found = (0..SEEDS).find_map(|seed| {
+            let violations = spoil(what, || simulate(seed, false)).violations;
+            Some((seed, violations.into_iter().next()?))
+        });
+        match found {
+            Some((seed, violation)) => println!("{what:?}: seed {seed}: {violation}"),
+            None => missed.push(what),
+        }
+    }
+    assert!(missed.is_empty(), "no seed finds {missed:?}");
+}
+
+#[test]
+fn a_ledger_without_fences_is_found() {
+    assert!((0..SEEDS).any(|seed| !simulate(seed, true).violations.is_empty()));
+}
