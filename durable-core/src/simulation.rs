@@ -13,7 +13,7 @@ use self::world::World;
 use crate::running::spoil::{Spoil, spoil};
 
 /// How many seeds `cargo test` runs; `DURABLE_SEEDS` says otherwise.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 2000;
 
 /// What happened under one seed.
 #[derive(Debug, PartialEq, Eq)]
