@@ -38,6 +38,7 @@ pub mod queues {}
 #[doc = include_str!("guide/values.md")]
 pub mod values {}
 
+#[expect(clippy::needless_doctest_main, reason = "a build script is a program")]
 #[doc = include_str!("guide/production.md")]
 pub mod production {}
 
