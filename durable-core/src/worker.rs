@@ -247,10 +247,11 @@ impl Worker {
 
     /// Claims anew what this worker holds without knowing it, as where the answer to a claim was lost on the way, and runs it.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
-        // Only with no claim in flight can the database be compared with what this process holds, running starts included. A
-        // start may be held up for long, and claims must not wait for it.
+        // Only with no claim in flight can the database be compared with what this process holds. Starts that are under way are
+        // known; the others are not handed to this worker meanwhile, because claims must not wait for a start that is held up.
         let _alone = self.claiming.write().await;
         let (known, have_run) = self.holdings().take_doubts();
+        let asking = Asking { worker: self };
         let held = match executions::held(&self.store, &self.store.pool, self.id(), &known).await {
             Ok(held) => held,
             Err(error) => {
@@ -258,6 +259,7 @@ impl Worker {
                 return Err(error);
             }
         };
+        drop(asking);
         self.stop_unreadable(held.unreadable);
         let with_slots = held.adopted.into_iter().filter_map(|claimed| {
             tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
@@ -273,9 +275,10 @@ impl Worker {
     }
 
     /// Marks an execution that is being created as held by this worker, while the guard lives: until the execution begins here.
-    pub(crate) fn begin_start(self: &Arc<Self>, started: &Claimed) -> Starting {
-        self.holdings().begin_start(started.id);
-        Starting { worker: self.clone(), id: started.id }
+    /// `None` if it must not be held from its start; then it goes through its queue.
+    pub(crate) fn begin_start(self: &Arc<Self>, started: &Claimed) -> Option<Starting> {
+        let begun = self.holdings().begin_start(started.id);
+        begun.then(|| Starting { worker: self.clone(), id: started.id })
     }
 
     /// Held while a claim is in flight.
@@ -317,6 +320,17 @@ pub(crate) struct Starting {
 impl Drop for Starting {
     fn drop(&mut self) {
         self.worker.holdings().end_start(self.id);
+    }
+}
+
+/// While it lives, the database is asked what this worker holds.
+struct Asking<'a> {
+    worker: &'a Worker,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.worker.holdings().end_asking();
     }
 }
 

@@ -253,6 +253,34 @@ async fn a_claim_whose_answer_is_lost_before_the_parking_is_heard_of_is_made_up_
     durable.shutdown().await.unwrap();
 }
 
+/// A run of this worker was taken back, so the worker asks the database what it holds.
+#[tokio::test]
+async fn an_execution_that_is_started_while_the_worker_asks_what_it_holds_begins_once() {
+    let database = support::database().await;
+    let proxy = Proxy::before(&database).await;
+    let (tally, gate) = (Tally::default(), Gate::closed());
+    let errand = Errand { tally: tally.clone(), gate: Some(gate.clone()) };
+    let builder = database.builder().database_url(proxy.url()).max_connections(8).lease(LONG_LEASE);
+    let durable = builder.register(errand).start().await.unwrap();
+    let taken_back = durable.start::<Errand>(()).await.unwrap();
+    gate.until_inside(1).await;
+    let ask = vec!["executions/held".to_owned()];
+    proxy.set(Trap { statements: ask, nth: 1, moment: Moment::Before, fate: Fate::Held });
+    durable.rollback(taken_back.id(), "so that the worker asks").await.unwrap();
+    proxy.caught().await;
+
+    let handle = durable.start::<Errand>(()).await.unwrap();
+    let answered = proxy.answered("executions/held");
+    proxy.release();
+    eventually("asked", async || proxy.answered("executions/held") > answered).await;
+    eventually("begun", async || tally.count("fetch") >= 2).await;
+    gate.let_pass(4);
+    durable.send_event(handle.id(), "more", &40).await.unwrap();
+    assert_eq!(soon("the result", handle.result()).await.unwrap(), 42);
+    assert_eq!(tally.count("fetch"), 2, "once in each execution");
+    durable.shutdown().await.unwrap();
+}
+
 /// It is written again, and refused: the execution has been claimed since.
 #[tokio::test]
 async fn a_parking_whose_answer_is_lost_for_good_lets_the_claim_after_it_begin() {

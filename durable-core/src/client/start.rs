@@ -392,9 +392,10 @@ impl Durable {
                     return None;
                 }
                 let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
-                new.hand_off = Some(id);
                 let claimed = as_claimed(new, id);
-                Some(Handed { starting: worker.begin_start(&claimed), slot, claimed })
+                let starting = worker.begin_start(&claimed)?;
+                new.hand_off = Some(id);
+                Some(Handed { starting, slot, claimed })
             })
             .collect()
     }

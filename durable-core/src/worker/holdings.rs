@@ -23,6 +23,8 @@ pub(super) struct Holdings {
     held: HashMap<ExecutionId, Holding>,
     /// Executions that are being created as held by this worker.
     starting: HashSet<ExecutionId>,
+    /// Whether the database is being asked what else this worker holds.
+    asking: bool,
     parked: Cache,
     /// Where the database may have it that this worker holds more: which of them have run here.
     in_doubt: Option<HashSet<ExecutionId>>,
@@ -53,7 +55,14 @@ pub(super) struct Ready {
 impl Holdings {
     /// None yet; at most so many rest in memory.
     pub(super) fn new(cached: usize) -> Self {
-        Self { held: HashMap::new(), starting: HashSet::new(), parked: Cache::new(cached), in_doubt: None, ask_again: false }
+        Self {
+            held: HashMap::new(),
+            starting: HashSet::new(),
+            asking: false,
+            parked: Cache::new(cached),
+            in_doubt: None,
+            ask_again: false,
+        }
     }
 
     /// Enters a claim. Returns it if it begins now; where it waits for an earlier one, the run that is to be ended for it, if it does
@@ -118,8 +127,11 @@ impl Holdings {
         }
     }
 
-    pub(super) fn begin_start(&mut self, id: ExecutionId) {
-        self.starting.insert(id);
+    /// Notes that an execution is being created as held by this worker. Returns false while the database is asked what this
+    /// worker holds: the answer would have the execution in it, and not be known to be of this start.
+    #[must_use]
+    pub(super) fn begin_start(&mut self, id: ExecutionId) -> bool {
+        !self.asking && self.starting.insert(id)
     }
 
     pub(super) fn end_start(&mut self, id: ExecutionId) {
@@ -148,14 +160,20 @@ impl Holdings {
         self.in_doubt.is_some()
     }
 
-    /// Begins to settle what is in doubt: returns the claims that are known, and what of the rest has run here.
+    /// Begins to settle what is in doubt: returns the claims that are known, and what of the rest has run here. Until
+    /// [`end_asking`](Self::end_asking), no start begins as held.
     pub(super) fn take_doubts(&mut self) -> (Vec<(ExecutionId, Epoch)>, HashSet<ExecutionId>) {
         let known = self.held.values().flat_map(|holding| {
             let next = holding.next.as_ref().map(|next| Hold::by(&next.0));
             [Some(holding.hold), next].into_iter().flatten().map(|hold| (holding.id, hold.epoch))
         });
         let starting = self.starting.iter().map(|id| (*id, Epoch::FIRST));
+        self.asking = true;
         (known.chain(starting).collect(), self.in_doubt.take().unwrap_or_default())
+    }
+
+    pub(super) fn end_asking(&mut self) {
+        self.asking = false;
     }
 
     pub(super) fn len(&self) -> usize {
@@ -230,5 +248,22 @@ impl Holding {
         let next = self.next.as_ref().map(|next| Hold::by(&next.0));
         let is_later = |hold: Hold| hold.worker == claimed.worker && hold.epoch >= claimed.epoch;
         is_later(self.hold) || next.is_some_and(is_later)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_the_database_is_asked_no_start_begins_as_held_and_those_before_are_known() {
+        let mut holdings = Holdings::new(0);
+        let (before, meanwhile) = (ExecutionId::new(), ExecutionId::new());
+        assert!(holdings.begin_start(before));
+        let (known, _) = holdings.take_doubts();
+        assert_eq!(known, [(before, Epoch::FIRST)]);
+        assert!(!holdings.begin_start(meanwhile));
+        holdings.end_asking();
+        assert!(holdings.begin_start(meanwhile));
     }
 }
