@@ -15,8 +15,12 @@ const LOOKS_PER_LEASE: u32 = 3;
 /// Declares silent workers lost, then gives their executions back; each is a statement, and either may be the last before a
 /// crash.
 pub(crate) async fn rescue(worker: Arc<Worker>) {
+    let mut looks = 0_u32;
     loop {
-        if let Err(error) = rescue_once(&worker).await {
+        // Nothing waits for the rows of lost workers to go.
+        let forgets = looks.is_multiple_of(LOOKS_PER_LEASE);
+        looks = looks.wrapping_add(1);
+        if let Err(error) = rescue_once(&worker, forgets).await {
             tracing::debug!(%error, "cannot look for lost workers; trying again soon");
         }
         tokio::select! {
@@ -27,7 +31,7 @@ pub(crate) async fn rescue(worker: Arc<Worker>) {
     }
 }
 
-async fn rescue_once(worker: &Worker) -> Result<(), sqlx::Error> {
+async fn rescue_once(worker: &Worker, forgets: bool) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     // A clock that is set forward ends every lease at once. Live workers then get one lease of time to extend theirs.
     if let Some(now) = worker.clock.settled(worker.options.lease) {
@@ -47,5 +51,5 @@ async fn rescue_once(worker: &Worker) -> Result<(), sqlx::Error> {
             break;
         }
     }
-    store::workers::forget(store, &store.pool).await
+    if forgets { store::workers::forget(store, &store.pool).await } else { Ok(()) }
 }
