@@ -64,8 +64,8 @@ impl Durable {
     }
 
     /// Rolls an execution back, at whatever step it is: its workflow stops, and the compensations of its completed steps run, the
-    /// latest step's first. So do those of the children that it waits for or has started, unless they are detached. The execution
-    /// ends as `compensated`, or as `compensation_failed` if a step could not be undone. Asking twice is not an error.
+    /// latest step's first. Its children are rolled back, too, unless they are detached. The execution ends as `compensated`,
+    /// or as `compensation_failed` if a step could not be undone. Asking twice is not an error.
     ///
     /// # Errors
     /// `Finished` if the execution has ended already, `NotFound` for an unknown execution.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 
-/// The time or the number by which a list of executions is ordered.
+/// The order of a list of executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortBy {

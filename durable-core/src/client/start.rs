@@ -91,8 +91,8 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// The longest time by which a debounced execution is put off in all, counted from its first start; no limit by default. At
-    /// least as long as the period.
+    /// How long a debounced execution may be delayed in total, counted from its first start. It is at least as long as the period;
+    /// by default there is no limit.
     pub fn debounce_at_most(mut self, limit: Duration) -> Self {
         self.options.debounce_at_most = Some(limit);
         self
@@ -332,7 +332,7 @@ impl Durable {
         }
     }
 
-    /// Writes the executions, and begins those that this process has a slot for.
+    /// Writes the executions, and begins each one for which this process has a free slot.
     async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
         // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {

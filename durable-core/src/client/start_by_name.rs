@@ -17,7 +17,7 @@ const QUEUE: &str = "default";
 /// Longest name of a workflow, in characters; as the macro has it.
 const LONGEST_NAME: usize = 100;
 
-/// A workflow of which only the name is known.
+/// A workflow that is known only by its name.
 #[derive(Debug)]
 pub enum ByName {}
 

@@ -127,8 +127,8 @@ impl Holdings {
         }
     }
 
-    /// Notes that an execution is being created as held by this worker. Returns false while the database is asked what this
-    /// worker holds: the answer would have the execution in it, and not be known to be of this start.
+    /// Notes that an execution is being created as held by this worker. Returns false while the worker asks the
+    /// database what it holds: the answer would contain the execution, and the worker would claim it a second time.
     #[must_use]
     pub(super) fn begin_start(&mut self, id: ExecutionId) -> bool {
         !self.asking && self.starting.insert(id)

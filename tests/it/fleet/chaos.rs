@@ -42,7 +42,7 @@ const SPOIL: &str = "
 /// Clears up what the blows left behind.
 const CLEAR_UP: &str = "delete from durable.executions where queue = 'odd'";
 
-/// Limits as for requests of people, for all sessions that begin after this.
+/// Gives short timeouts to every session that begins after this.
 const HURRY: &str = "
     do $do$
     begin
