@@ -276,6 +276,7 @@ create table durable.workers (
     troubles json,
     unresponsive_since timestamp with time zone,
     stuck_executions uuid[] default '{}'::uuid[] not null,
+    constraint workers_lost_key UNIQUE (worker_id, lost_at),
     constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 

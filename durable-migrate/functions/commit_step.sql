@@ -29,7 +29,8 @@ begin
         -- rollback undoes this step, or it was never taken.
         for share
     ),
-    -- After the row, for which this may wait: meanwhile the worker can be declared lost.
+    -- After the row, for which this may wait: meanwhile the worker can be declared lost. If the transaction's snapshot is older than
+    -- that, the lock fails with 40001, because `lost_at` is part of the row's key.
     held as materialized (
         select locked.execution_id
         from locked, durable.workers

@@ -30,7 +30,10 @@ create table durable.workers (
     unresponsive_since timestamptz,
     -- The executions whose code does not return.
     stuck_executions uuid[] not null default '{}',
-    constraint workers_pkey primary key (worker_id)
+    constraint workers_pkey primary key (worker_id),
+    -- It makes `lost_at` a part of the row's key. Whoever sets it then conflicts with a step that commits (`for key share`), also one
+    -- that reads an old snapshot because its transaction is serializable; a heartbeat, which changes no key, does not.
+    constraint workers_lost_key unique (worker_id, lost_at)
 ) with (
     fillfactor = 50,
     -- A few rows that are updated all the time.

@@ -386,26 +386,31 @@ impl Held {
 
 #[tokio::test]
 async fn a_worker_that_was_declared_lost_commits_nothing() {
-    let database = database().await;
-    clock::freeze(&database).await;
-    let held = Held { attempts: Arc::default(), go: Arc::default() };
-    let (attempts, go) = (held.attempts.clone(), held.go.clone());
-    // With a lease this long no heartbeat tells the worker in time: only the commit itself can.
-    let durable = database.builder().lease(Duration::from_secs(600)).register(held).start().await.unwrap();
-    let handle = durable.start::<Held>(()).await.unwrap();
-    eventually("the row was written", async || attempts.load(Ordering::SeqCst) == 1).await;
-    database.run("update durable.workers set lost_at = durable.now()").await;
-    go.notify_one();
-    assert_nothing_left_open(&database).await;
-    assert_eq!(database.count(ENTRIES).await, 0);
-    assert_eq!(database.count(STEPS).await, 0);
+    // Above read committed, the commit reads with the snapshot of the step's first statement, which still shows the worker alive.
+    for isolation in ["read committed", "repeatable read", "serializable"] {
+        let database = database().await;
+        clock::freeze(&database).await;
+        let name: String = database.value("select current_database()::text").await;
+        database.run(&format!("alter database {name} set default_transaction_isolation = '{isolation}'")).await;
+        let held = Held { attempts: Arc::default(), go: Arc::default() };
+        let (attempts, go) = (held.attempts.clone(), held.go.clone());
+        // With a lease this long no heartbeat tells the worker in time: only the commit itself can.
+        let durable = database.builder().lease(Duration::from_secs(600)).register(held).start().await.unwrap();
+        let handle = durable.start::<Held>(()).await.unwrap();
+        eventually("the row was written", async || attempts.load(Ordering::SeqCst) == 1).await;
+        database.run("update durable.workers set lost_at = durable.now()").await;
+        go.notify_one();
+        assert_nothing_left_open(&database).await;
+        assert_eq!(database.count(ENTRIES).await, 0, "{isolation}");
+        assert_eq!(database.count(STEPS).await, 0, "{isolation}");
 
-    let held = Held { attempts, go };
-    let second = database.builder().register(held).start().await.unwrap();
-    let handle = second.handle::<Held>(handle.id());
-    assert_eq!(soon("finished by the second", handle.result()).await.unwrap(), 1);
-    assert_entered(&database, 1, "by the second").await;
-    second.shutdown().await.unwrap();
+        let held = Held { attempts, go };
+        let second = database.builder().register(held).start().await.unwrap();
+        let handle = second.handle::<Held>(handle.id());
+        assert_eq!(soon("finished by the second", handle.result()).await.unwrap(), 1, "{isolation}");
+        assert_entered(&database, 1, "by the second").await;
+        second.shutdown().await.unwrap();
+    }
 }
 
 #[tokio::test]
