@@ -15,6 +15,7 @@ mod marker;
 mod model;
 mod options;
 mod parse;
+mod read;
 mod schedule;
 mod show;
 
@@ -115,7 +116,7 @@ fn expand_workflow(options: TokenStream, item: TokenStream) -> TokenStream {
         Err(refusal) => return fallback::leave_alone(item, &refusal),
     };
     let mut errors = Errors::default();
-    let workflow = model::read(options, block, &mut errors);
+    let workflow = read::workflow(options, block, &mut errors);
     check::all(&workflow, &mut errors);
     lint::replay(&workflow, &mut errors);
     let expansion = match (workflow.run(), errors.into_tokens()) {
