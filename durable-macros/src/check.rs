@@ -1,6 +1,6 @@
 //! The rules of a workflow: one function, one rule, one message.
 //!
-//! What needs types (is this a `Result`, can it be stored?) is left to traits of the runtime.
+//! Traits of the runtime check what needs types: is this a `Result`, can it be stored?
 
 mod compensations;
 mod routes;
@@ -13,7 +13,7 @@ use proc_macro2::Span;
 use syn::visit::Visit;
 use syn::{FnArg, GenericParam, LitStr, ReceiverKind, ReturnType, Type};
 
-/// Names stand in journal keys and in every index over them; nobody reads a longer one anyway.
+/// Names are part of journal keys and of the indexes over them, so they are short.
 const LONGEST_NAME: usize = 100;
 /// How `run` looks; several messages end with it.
 const RUN: &str = "`async fn run(&self, cx: &Context, input: …) -> Result<…>`";
@@ -187,7 +187,7 @@ pub(crate) fn can_be_input(ty: &Type) -> bool {
     !lifetimes::has_elided(ty) && !has_impl_trait(ty)
 }
 
-/// Whether the type can be read back from the database, as far as its looks tell.
+/// Whether the type can be read back from the database, as far as its tokens tell.
 pub(crate) fn can_be_output(ty: &Type) -> bool {
     !lifetimes::has_borrow(ty) && !has_impl_trait(ty)
 }
@@ -260,7 +260,7 @@ fn step_has_its_transaction(step: &Step, errors: &mut Errors) {
 }
 
 fn step_borrows_nothing_mutably(step: &Step, errors: &mut Errors) {
-    // Transactions are another rule's.
+    // Another rule checks transactions.
     for parameter in step.method.parameters().filter(|parameter| !model::is_transaction(&parameter.ty)) {
         let mut mutable = MutableReferences::default();
         mutable.visit_type(&parameter.ty);
@@ -307,7 +307,7 @@ fn step_leaves_our_lifetimes_alone(step: &Step, errors: &mut Errors) {
     }
 }
 
-/// Whether `impl Trait` stands somewhere in the type.
+/// Whether the type contains `impl Trait`.
 fn has_impl_trait(ty: &Type) -> bool {
     struct Search(bool);
     impl Visit<'_> for Search {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Every unit with its length in milliseconds, largest first, which is also the order they are written in.
 const UNITS: [(&str, u64); 6] = [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A century: beyond any real deadline, and added to a date it still fits every database timestamp.
+/// A century: longer than any real deadline; a date plus a century still fits a database timestamp.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// What the messages show as a correct duration.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use std::fmt::Display;
 
-/// The mistakes found so far. It must be read with [`Errors::into_tokens`]: a mistake nobody reads would let a wrong workflow compile.
+/// The mistakes found so far. It must be read with [`Errors::into_tokens`]: a mistake that is not read would let a wrong workflow compile.
 #[derive(Default)]
 pub(crate) struct Errors {
     found: Vec<syn::Error>,
@@ -12,12 +12,12 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// Records a mistake which the given tokens made.
+    /// Records a mistake at the given tokens.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Records a mistake which already knows its place.
+    /// Records a mistake that has its place already.
     pub(crate) fn push(&mut self, error: syn::Error) {
         self.found.push(error);
     }

@@ -1,4 +1,4 @@
-//! Writes the code of a correct workflow: names, literals and calls into `__macro`; what happens at run time is decided there.
+//! Writes the code of a correct workflow: names, literals and calls into `__macro`, which decides what happens at run time.
 
 mod compensations;
 mod routes;
@@ -15,7 +15,7 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut as _;
 use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Meta, Pat, Receiver, ReceiverKind, ReturnType, Type, parse_quote};
 
-/// The user's impl block with its steps made durable, and the description the engine reads.
+/// The user's impl block with durable steps, and the description that the engine reads.
 pub(crate) fn workflow(workflow: &Workflow, run: &Method) -> TokenStream {
     let members = workflow.members.iter().map(|member| match member {
         Member::Step(step) => durable_step(workflow, step),
@@ -156,7 +156,7 @@ impl Parameter {
 fn plain_name(place: usize, pattern: &Pat) -> Ident {
     match pattern {
         Pat::Ident(pattern) if pattern.subpat.is_none() => pattern.ident.clone(),
-        // The pattern is taken apart in the body; until then the value needs a name nobody else can use.
+        // The body destructures the pattern. Until then the value needs a name that the user cannot have used.
         _ => format_ident!("argument_{place}", span = Span::mixed_site()),
     }
 }
@@ -173,7 +173,7 @@ fn named_receiver(receiver: &Receiver, names: &mut Names) -> FnArg {
     FnArg::Receiver(receiver)
 }
 
-/// The user's generics, the lifetimes that were named, and the promise that all of them outlive the future.
+/// The user's generics, the named lifetimes, and the bound that all of them outlive the future.
 fn front_generics(written: &Generics, names: &Names) -> (Generics, Option<syn::WhereClause>) {
     let mut generics = written.clone();
     let future_life = lifetimes::of_step();
@@ -199,7 +199,7 @@ fn front_generics(written: &Generics, names: &Names) -> (Generics, Option<syn::W
     (generics, conditions)
 }
 
-/// The statement that sums up the arguments, so that a replay with other arguments is noticed.
+/// The statement that computes the digest of the arguments, by which a replay with other arguments is noticed.
 fn digest(durable: &syn::Path, parameters: &[Parameter]) -> TokenStream {
     let digest = digest_variable();
     if parameters.is_empty() {
@@ -214,12 +214,12 @@ fn digest(durable: &syn::Path, parameters: &[Parameter]) -> TokenStream {
     }
 }
 
-/// A name which no argument of the user's can mean, whatever it is called.
+/// A name that no argument of the user can have.
 fn digest_variable() -> Ident {
     Ident::new("digest", Span::mixed_site())
 }
 
-/// The call that hands the step to the engine.
+/// The call that passes the step to the engine.
 fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
     let signature = &step.method.signature;
     let (spec_name, digest) = (step.spec_name(), digest_variable());
@@ -245,7 +245,7 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
     quote!(#function(&Self::#spec_name, #digest, #body))
 }
 
-/// The future of one call of the body; one in a transaction gives it back with the result, to be committed or not.
+/// The future of one call of the body. A transactional step returns the transaction with the result; the engine commits it or not.
 fn call(step: &Step, parameters: &[Parameter]) -> TokenStream {
     let signature = &step.method.signature;
     let body_name = step.body_name();
@@ -258,7 +258,7 @@ fn call(step: &Step, parameters: &[Parameter]) -> TokenStream {
         return quote_spanned!(place=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
     };
     let (transaction, result) = (transaction_variable(), Ident::new("result", Span::mixed_site()));
-    // Another type than ours is reported where it was written.
+    // A type that is not `Transaction` is reported where it was written.
     let place_of_type = parameter.ty.span();
     let lent = Ident::new("transaction", Span::mixed_site().located_at(place_of_type));
     let lent = quote_spanned!(place_of_type=> &mut #lent);
@@ -271,7 +271,7 @@ fn call(step: &Step, parameters: &[Parameter]) -> TokenStream {
     }
 }
 
-/// A name which no argument of the user's can mean, as `digest` is.
+/// A name that no argument of the user can have, like `digest`.
 fn transaction_variable() -> Ident {
     Ident::new("transaction", Span::mixed_site())
 }
@@ -299,7 +299,7 @@ fn body(step: &Step) -> TokenStream {
     }
 }
 
-/// What the method that callers see keeps of an attribute: conditions, documentation and lint levels.
+/// The attributes that the method for callers keeps: conditions, documentation and lint levels.
 fn on_front(attribute: &Attribute) -> Option<TokenStream> {
     let meta = &attribute.meta;
     if let Meta::List(list) = meta
@@ -313,7 +313,7 @@ fn on_front(attribute: &Attribute) -> Option<TokenStream> {
     (lint_level || belongs_to_front(meta)).then(|| attribute.to_token_stream())
 }
 
-/// Whether an attribute speaks to callers and readers only.
+/// Whether an attribute is only for callers and readers.
 fn belongs_to_front(meta: &Meta) -> bool {
     match meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => {
@@ -370,14 +370,14 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     }
 }
 
-/// The constant and the method that limit executions with the same key; without a key, those of the trait do.
+/// The constant and the method that limit executions with the same key. Without a key, the trait's defaults stay.
 fn concurrency(workflow: &Workflow) -> (Option<TokenStream>, Option<TokenStream>) {
     let limit = workflow.concurrency.limit.map(|limit| {
         let limit = option(Some(Literal::u32_unsuffixed(limit).to_token_stream()));
         quote!(const LIMIT: ::core::option::Option<u32> = #limit;)
     });
     let concurrency_key = workflow.concurrency.key.as_ref().map(|key| {
-        // A closure over another type than the input is reported where it was written.
+        // A closure that does not take the input is reported where it was written.
         let durable = placed(&workflow.durable, key.span());
         let call = quote_spanned!(key.span()=> #durable::__macro::concurrency_key(input, #key));
         quote! {
@@ -389,12 +389,12 @@ fn concurrency(workflow: &Workflow) -> (Option<TokenStream>, Option<TokenStream>
     (limit, concurrency_key)
 }
 
-/// The type that clients hand in.
+/// The type of the input that clients give.
 pub(crate) fn input_type(run: &Method) -> TokenStream {
     run.input().map_or_else(|| quote!(()), |input| input.to_token_stream())
 }
 
-/// The associated type that clients get back. A `run` without a `Result` is reported at the type it returns.
+/// The associated type of the result that clients get. A `run` that returns no `Result` is reported at its return type.
 pub(crate) fn output_type(durable: &syn::Path, run: &Method) -> TokenStream {
     let output = output(&run.signature.output);
     let durable = placed(durable, output.span());
@@ -403,7 +403,7 @@ pub(crate) fn output_type(durable: &syn::Path, run: &Method) -> TokenStream {
 
 /// The method that runs an execution.
 ///
-/// Whatever depends on the output has the place of the type that `run` returns, because the compiler reports a type that is no
+/// All tokens that depend on the output have the span of the return type of `run`, because the compiler reports a type that is not a
 /// `Result` once per place. A future that cannot move between threads is reported at the name of `run`.
 fn execute(durable: &syn::Path, run: &Method) -> TokenStream {
     let output = output(&run.signature.output);
@@ -425,7 +425,7 @@ fn execute(durable: &syn::Path, run: &Method) -> TokenStream {
     }
 }
 
-/// The path of our crate, as if it stood where the user wrote something: a path whose parts stand in two places is reported at neither.
+/// The path of our crate with the span of the user's tokens: the compiler reports a path with two spans at neither of them.
 fn placed(durable: &syn::Path, place: Span) -> TokenStream {
     let tokens = durable.to_token_stream().into_iter().map(|mut tree| {
         tree.set_span(place);
@@ -434,7 +434,7 @@ fn placed(durable: &syn::Path, place: Span) -> TokenStream {
     tokens.collect()
 }
 
-/// The `cfg`s among the attributes: whatever stands for the item exists under the same conditions.
+/// The `cfg`s among the attributes: what replaces the item exists under the same conditions.
 pub(crate) fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
 }

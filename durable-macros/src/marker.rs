@@ -27,11 +27,11 @@ pub(crate) fn of(attribute: &Attribute, durable: &Path) -> Option<Marker> {
     (path.segments.len() == 1 || ours).then_some(marker)
 }
 
-/// The option of a marker whose method has been taken care of.
+/// The option of a marker whose method was expanded already.
 const CONSUMED: &str = "__consumed";
 
 /// Tokens that use the markers once more, as they were written: otherwise the compiler would call their imports unused, and would
-/// accept them from whoever imported nothing.
+/// accept them without an import.
 pub(crate) fn mention(paths: &[Path]) -> TokenStream {
     let consumed = Ident::new(CONSUMED, Span::call_site());
     quote! {
@@ -48,7 +48,7 @@ pub(crate) fn expand(name: &str, options: &TokenStream, item: TokenStream) -> To
 }
 
 fn misplaced(name: &str, item: TokenStream) -> TokenStream {
-    // Inside a workflow a marker is left in place when its method's signature could not be read: then that is the mistake.
+    // Inside a workflow a marker stays in place only if its method's signature could not be read: then the signature is the mistake.
     let unreadable = syn::parse2::<Method>(item.clone()).err().filter(|_| starts_like_a_method(&item));
     let misplaced = || {
         syn::Error::new(Span::call_site(), format!("`#[{name}]` belongs on a method inside an impl block marked `#[workflow]`"))

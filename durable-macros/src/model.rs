@@ -25,7 +25,7 @@ pub(crate) struct Workflow {
     /// The impl block without its items.
     pub(crate) head: ItemImpl,
     pub(crate) members: Vec<Member>,
-    /// The paths that the markers were written as, each once.
+    /// The paths under which the markers were written, each once.
     pub(crate) marker_paths: Vec<Path>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Concurrency {
     /// The closure that makes the key from the input.
     pub(crate) key: Option<TokenStream>,
     pub(crate) limit: Option<u32>,
-    /// The names of the two options, where they were written, well or not.
+    /// The names of the two options at their places, even if their values have mistakes.
     pub(crate) key_name: Option<Ident>,
     pub(crate) limit_name: Option<Ident>,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Step {
     pub(crate) timeout: Option<Duration>,
     /// The method that undoes it.
     pub(crate) compensate: Option<Ident>,
-    /// The option that has it undone after a failure too, if it is set.
+    /// The option that asks for the compensation after a failure, too, if it is set.
     pub(crate) undo_on_failure: Option<Ident>,
     /// Whether its SQL is committed together with its outcome.
     pub(crate) transaction: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Retry {
     pub(crate) base: Duration,
     pub(crate) max: Duration,
     pub(crate) jitter: f64,
-    /// Where to point when `base` and `max` contradict each other.
+    /// The place of the error if `base` and `max` contradict each other.
     pub(crate) base_or_max: Span,
 }
 
@@ -121,7 +121,7 @@ impl Workflow {
         })
     }
 
-    /// What undoes the step: more than one only where they exclude each other by `cfg`.
+    /// The compensations of the step. More than one only if they exclude each other by `cfg`.
     pub(crate) fn compensations_of<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a Compensation> {
         self.compensations().filter(|compensation| step.compensate.as_ref() == Some(compensation.method.name()))
     }
@@ -133,7 +133,7 @@ impl Workflow {
 }
 
 impl Member {
-    /// The method's name, if it is one.
+    /// The name of the method, if the member is a method.
     pub(crate) fn name(&self) -> Option<&Ident> {
         match self {
             Self::Run(method) | Self::Reserved(method) | Self::Plain(method) => Some(method.name()),
@@ -183,7 +183,7 @@ fn is_context(ty: &Type) -> bool {
         if reference.mutability.is_none() && last_word(&reference.elem).is_some_and(|word| word == "Context"))
 }
 
-/// Whether the type is `&mut Transaction`, by its looks.
+/// Whether the type reads `&mut Transaction`.
 pub(crate) fn is_transaction(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference)
         if reference.mutability.is_some() && last_word(&reference.elem).is_some_and(|word| word == "Transaction"))
@@ -219,30 +219,30 @@ impl Step {
         format_ident!("__STEP_{name}", span = Span::call_site())
     }
 
-    /// The method that runs the step where it is called, for one that runs in another queue: `__here_charge`.
+    /// The method that runs a routed step where it is called: `__here_charge`.
     pub(crate) fn here_name(&self) -> Ident {
         format_ident!("__here_{}", self.method.name().unraw(), span = Span::call_site())
     }
 
-    /// The constant that says where such a step runs: `__ROUTE_CHARGE`.
+    /// The constant that says where a routed step runs: `__ROUTE_CHARGE`.
     pub(crate) fn route_name(&self) -> Ident {
         let name = self.method.name().unraw().to_string().to_uppercase();
         format_ident!("__ROUTE_{name}", span = Span::call_site())
     }
 
-    /// The function that runs it there, with the arguments that were sent: `__routed_charge`.
+    /// The function that runs a routed step with the arguments that were sent: `__routed_charge`.
     pub(crate) fn routed_name(&self) -> Ident {
         format_ident!("__routed_{}", self.method.name().unraw(), span = Span::call_site())
     }
 
-    /// The function that hands the compensation what this step recorded: `__undo_charge`.
+    /// The function that passes the recorded output of this step to the compensation: `__undo_charge`.
     pub(crate) fn undo_name(&self) -> Ident {
         format_ident!("__undo_{}", self.method.name().unraw(), span = Span::call_site())
     }
 }
 
 impl Compensation {
-    /// The parameter behind `cx`: what the step has put out.
+    /// The parameter after `cx`: the output of the step.
     pub(crate) fn argument(&self) -> Option<&syn::PatType> {
         self.method.parameters().nth(usize::from(self.method.context().is_some()))
     }

@@ -10,7 +10,7 @@ use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Ident, Lit, LitStr, Token};
 
-/// What may be written, and where; the messages read from it.
+/// The legal options of an attribute. Messages name them.
 pub(crate) struct Legal {
     /// Who takes the options: "a step", "a workflow", "`retry`".
     pub(crate) taker: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Written {
     pub(crate) value: Value,
 }
 
-/// What stands behind an option's name.
+/// What follows an option's name.
 pub(crate) enum Value {
     Nothing,
     Assigned(TokenStream),
@@ -52,12 +52,12 @@ impl Options {
         Self { found }
     }
 
-    /// Whether the option was written, well or not.
+    /// Whether the option was written, even with a mistake.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.name_of(name).is_some()
     }
 
-    /// The option's name where it was written, well or not.
+    /// The option's name at its place, even if its value has a mistake.
     pub(crate) fn name_of(&self, name: &str) -> Option<Ident> {
         self.found.iter().map(|option| &option.name).find(|written| *written == name).cloned()
     }
@@ -223,12 +223,12 @@ fn unknown(legal: &Legal, name: &Ident) -> String {
     format!("unknown option `{name}`: {} takes {list}{}", legal.taker, did_you_mean(&name.to_string(), legal.names))
 }
 
-/// The end of a message about a name that is not among the legal ones: the one that was meant, if that can be told.
+/// The end of a message about an unknown name: the legal name that was probably meant, if there is one.
 pub(crate) fn did_you_mean(written: &str, legal: &[&str]) -> String {
     closest(written, legal).map_or(String::new(), |legal| format!("; did you mean `{legal}`?"))
 }
 
-/// The legal name that `written` most likely stands for: at most half of its letters may differ.
+/// The legal name nearest to `written`: at most half of its letters may differ.
 fn closest<'name>(written: &str, legal: &[&'name str]) -> Option<&'name str> {
     let distances = legal.iter().map(|name| (edits_between(written, name), *name));
     let (edits, name) = distances.min_by_key(|(edits, _)| *edits)?;

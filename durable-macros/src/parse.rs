@@ -62,7 +62,7 @@ impl ToTokens for Method {
     }
 }
 
-/// Splits an inherent impl block into its pieces; anything else is refused with where to put the attribute instead.
+/// Splits an inherent impl block into its parts. For anything else the error says where the attribute belongs.
 pub(crate) fn block(item: TokenStream) -> syn::Result<Block> {
     let mut head: Vec<TokenTree> = item.into_iter().collect();
     let Some(TokenTree::Group(braces)) = head.pop_if(|last| is_braces(last)) else {

@@ -45,15 +45,15 @@ const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff
 const HIGHEST_VERSION: u32 = i32::MAX.cast_unsigned();
 /// The database counts in 32 bits, and no fleet runs more at once.
 const HIGHEST_LIMIT: u32 = i32::MAX.cast_unsigned();
-/// Two more tries outlive a hiccup; whoever wants to wait out an outage says so.
+/// Two more attempts are enough for a short fault. For a long outage, the user sets more.
 const MAX_ATTEMPTS: u32 = 3;
-/// Beyond this it is no retry but a loop, and the attempt counter stays far from its own limit.
+/// More attempts than this would be a loop, not a retry. The attempt counter stays far below its own limit.
 const MOST_ATTEMPTS: u32 = 1_000_000;
-/// Long enough for a connection to be made anew.
+/// Long enough for a new connection to be made.
 const BASE: Duration = Duration::from_secs(1);
-/// Long enough to spare a service which is down, short enough that its return is noticed the same day.
+/// Long enough to spare a service that is down, and short enough to notice its return on the same day.
 const MAX: Duration = Duration::from_secs(3_600);
-/// Spreads executions that failed together without making the delay hard to foresee.
+/// Spreads executions that failed together, and keeps the delay predictable.
 const JITTER: f64 = 0.25;
 
 /// Reads the options of the workflow and of each marked method, and sorts the methods by their markers.
@@ -130,12 +130,12 @@ fn snake_case(camel_case: &str) -> String {
 fn member(durable: &Path, item: Item, errors: &mut Errors) -> Member {
     match item {
         Item::Method(method) => method_member(durable, *method, errors),
-        // Nobody but the macro calls `run`, so leaving it out costs no second error.
+        // Only the macro calls `run`, so leaving it out causes no second error.
         Item::Unreadable { name, error, .. } if name == "run" => {
             errors.push(error);
             Member::UnreadableRun
         }
-        // A marker stays where it is: should the compiler accept what we could not read, the marker reports it.
+        // The marker stays in place: if the compiler accepts what this macro could not read, the marker reports it.
         Item::Unreadable { name, tokens, .. } => Member::Unreadable { name, tokens },
         Item::Other(tokens) => Member::Untouched(tokens),
     }
@@ -192,7 +192,7 @@ fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
         // A mistake in `compensate` is reported already, and once is enough.
         undo_on_failure: undo_on_failure.filter(|_| compensate.is_some() || !names_compensation),
         compensate,
-        // Also where the option has a mistake, which is reported already.
+        // Also if the option has a mistake, which is reported already.
         transaction: transaction && !not_in_one,
         method,
     }

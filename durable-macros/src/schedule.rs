@@ -10,9 +10,9 @@ use std::time::Duration;
 use syn::parse::{Parse, ParseStream};
 use syn::{LitStr, Token};
 
-/// What may be said of a schedule, besides when it is due.
+/// The options of a schedule, besides its rule.
 const DETAILS: [&str; 5] = ["timezone", "missed", "overlap", "jitter", "max_failures"];
-/// When a workflow starts by itself.
+/// The schedule on which a workflow starts.
 pub(crate) struct Schedule {
     pub(crate) rule: LitStr,
     pub(crate) timezone: Option<LitStr>,
@@ -30,7 +30,7 @@ pub(crate) enum Missed {
     Window(Duration),
 }
 
-/// Reads the schedule, if one is written; what is said of a schedule that there is not is reported.
+/// Reads the schedule, if there is one. Options of a schedule without a schedule are reported.
 pub(crate) fn read(options: &mut Options, errors: &mut Errors) -> Option<Schedule> {
     if !options.has("schedule") {
         for detail in DETAILS.iter().filter_map(|name| options.name(name)) {

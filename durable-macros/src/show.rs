@@ -1,9 +1,9 @@
-//! Shows an expansion to whoever asks for it by the name of the type.
+//! Shows an expansion if the environment asks for it by the name of the type.
 
 use crate::model::Workflow;
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-/// Set to the name of a type, it prints what its `#[workflow]` expands to while the crate is built.
+/// If this variable is the name of a type, the build prints the expansion of its `#[workflow]`.
 const VARIABLE: &str = "DURABLE_MACRO_DEBUG";
 
 /// Prints the expansion on standard error if the variable names this workflow's type.

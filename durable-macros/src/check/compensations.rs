@@ -1,6 +1,6 @@
 //! The rules of compensations, and of the steps that name them.
 //!
-//! Whether a compensation's argument is its step's output is a question of types, and left to a trait of the runtime.
+//! A trait of the runtime checks whether a compensation's argument is its step's output, because this needs types.
 
 use super::{
     fits_into_a_key, has_impl_trait, is_async, is_plain, parameters_are_unconditional, retry_delays_can_grow, returns_something,
@@ -13,7 +13,7 @@ use crate::options;
 use syn::visit::Visit;
 use syn::{GenericParam, Ident, ReturnType, Type};
 
-/// How messages call it.
+/// The compensation's name in messages.
 const WHO: &str = "a compensation";
 
 /// Applies every rule.

@@ -1,6 +1,6 @@
 //! The rules of steps that run in another queue: their arguments travel there as JSON.
 //!
-//! Whether an argument can be written and read is a question of types, and left to a trait of the runtime.
+//! A trait of the runtime checks whether an argument can be written and read, because this needs types.
 
 use super::{has_impl_trait, queue_has_a_name};
 use crate::errors::Errors;

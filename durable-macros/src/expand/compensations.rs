@@ -1,4 +1,4 @@
-//! Writes what the engine knows of compensations: one description each, and for each step how to hand over its output.
+//! Writes what the engine knows about compensations: a description of each, and for each step how its output is passed on.
 
 use super::{conditions, duration, option, output, owned, placed, retry_literal};
 use crate::model::{Compensation, Step, Workflow};
@@ -61,12 +61,12 @@ fn undo(durable: &syn::Path, step: &Step, compensation: &Compensation) -> TokenS
     }
 }
 
-/// The pattern of a parameter, which the compiler wants to be used or nameless.
+/// The pattern of a parameter. The compiler warns about a name that is not used.
 fn name_if_used(name: &str, used: bool) -> TokenStream {
     if used { Ident::new(name, Span::call_site()).to_token_stream() } else { quote!(_) }
 }
 
-/// The expression that reads what the compensation takes; another type than the step's output is reported at that type.
+/// The expression that reads the compensation's argument. A type that is not the step's output is reported where it was written.
 fn read(durable: &syn::Path, step: &Step, written: &Type) -> TokenStream {
     let (borrow, owned) = match written {
         Type::Reference(reference) => (Some(reference.and_token), owned(&reference.elem)),
@@ -85,7 +85,7 @@ fn read(durable: &syn::Path, step: &Step, written: &Type) -> TokenStream {
     quote_spanned!(written.span()=> #borrow <#owned as #durable::__macro::#reader<#step_output>>::#function(&recorded)?)
 }
 
-/// The associated constant that says which step is undone by what.
+/// The associated constant that says which compensation undoes which step.
 pub(super) fn list(workflow: &Workflow) -> TokenStream {
     let durable = &workflow.durable;
     let entries = workflow.steps().flat_map(|step| {

@@ -1,4 +1,4 @@
-//! Writes what the engine knows of steps that run in another queue: how a call is sent there, and how it is run where it arrives.
+//! Writes what the engine knows about steps with a queue of their own: how a call is sent there, and how the worker there runs it.
 
 use super::{Parameter, conditions, output, owned, placed, plain_name};
 use crate::model::{Step, Workflow};
@@ -8,7 +8,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Ident, LitStr, Pat, Type};
 
-/// The body of the method that callers see: the call is sent off, or runs in place outside an execution.
+/// The body of the method that callers see: inside an execution it sends the call; outside, it runs the step in place.
 pub(super) fn send(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
     let (route_name, here_name) = (step.route_name(), step.here_name());
     let receiver = step.method.signature.receiver().map(|receiver| receiver.self_token);
@@ -85,7 +85,7 @@ fn run(durable: &syn::Path, step: &Step) -> TokenStream {
     }
 }
 
-/// The type as which an argument is read on arrival.
+/// The type as which the receiving worker reads an argument.
 fn sent_as(written: &Type) -> TokenStream {
     match written {
         Type::Reference(reference) => owned(&reference.elem),
@@ -93,7 +93,7 @@ fn sent_as(written: &Type) -> TokenStream {
     }
 }
 
-/// The associated constant that lists the routes; without any, the trait's does.
+/// The associated constant that lists the routes. If there are none, the trait's default stays.
 pub(super) fn list(workflow: &Workflow) -> Option<TokenStream> {
     let durable = &workflow.durable;
     let routed: Vec<&Step> = workflow.steps().filter(|step| step.queue.is_some()).collect();
@@ -104,7 +104,7 @@ pub(super) fn list(workflow: &Workflow) -> Option<TokenStream> {
     (!routed.is_empty()).then(|| quote!(const ROUTES: &'static [#durable::__macro::Route<Self>] = &[#(#entries),*];))
 }
 
-/// What the arguments are called on their way: as the parameters, or by their places where those are patterns.
+/// The names of the arguments in the message: those of the parameters, or their positions if a parameter is a pattern.
 fn names(step: &Step) -> impl Iterator<Item = String> {
     step.arguments().enumerate().map(|(place, parameter)| match &*parameter.pat {
         Pat::Ident(pattern) => pattern.ident.unraw().to_string(),

@@ -1,4 +1,4 @@
-//! Writes what the engine knows of a workflow's schedule.
+//! Writes what the engine knows about a workflow's schedule.
 
 use super::{duration, option};
 use crate::model::Workflow;
