@@ -387,6 +387,9 @@ create view durable.present as
 -- function durable.fire_schedules(names text[], revisions integer[], were_due_ats timestamp with time zone[], next_due_ats timestamp with time zone[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[])
 --     returns TABLE(schedule text, due_at timestamp with time zone, outcome text, execution_id uuid, queue text, awaited_by uuid), volatile
 
+-- function durable.forget_starts(settings durable.queues, at timestamp with time zone)
+--     returns void, volatile
+
 -- function durable.forget_workers()
 --     returns void, volatile, security definer
 
@@ -443,6 +446,9 @@ create view durable.present as
 
 -- function durable.rank(begins_at timestamp with time zone, priority smallint)
 --     returns timestamp with time zone, stable
+
+-- function durable.redate_starts(queue text, counted_at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.refuse_messages(held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamp with time zone)
 --     returns void, volatile

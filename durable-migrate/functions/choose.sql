@@ -105,27 +105,7 @@ begin
         return;
     end if;
     if settings.rate is not null or settings.key_rate is not null then
-        -- What began later than now did so before the clock was set back: it counts as if it began now, and not until then.
-        with redated_starts as (
-            delete from durable.queue_starts as begun
-            where begun.queue = choose.queue and begun.key = '' and begun.started_at > counted_at
-            returning begun.key, begun.starts
-        ),
-        redated_starts_of_keys as (
-            delete from durable.queue_starts as begun
-            where begun.queue = choose.queue and begun.key <> '' and begun.started_at > counted_at
-            returning begun.key, begun.starts
-        )
-        insert into durable.queue_starts as begun (queue, key, started_at, starts)
-        select choose.queue, redated.key, counted_at, sum(redated.starts)
-        from (
-            select key, starts from redated_starts
-            union all
-            select key, starts from redated_starts_of_keys
-        ) as redated
-        group by redated.key
-        on conflict on constraint queue_starts_pkey do update
-        set starts = begun.starts + excluded.starts;
+        perform durable.redate_starts(choose.queue, counted_at);
     end if;
     if settings.rate is not null then
         select settings.rate - coalesce(sum(begun.starts), 0), min(begun.started_at) into starts_left, oldest_start
@@ -279,14 +259,7 @@ begin
         case when starts_left - choice.starts <= 0 then coalesce(oldest_start, at) + settings.rate_period end
     );
     if choice.starts > 0 then
-        delete from durable.queue_starts as begun
-        where begun.queue = choose.queue
-          and begun.key = ''
-          and begun.started_at <= at - settings.rate_period;
-        delete from durable.queue_starts as begun
-        where begun.queue = choose.queue
-          and begun.key <> ''
-          and begun.started_at <= at - settings.key_rate_period;
+        perform durable.forget_starts(settings, at);
     end if;
 end
 $$;
