@@ -23,6 +23,8 @@ async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
         let prepare = format!("prepare \"{name}\" as\n{text}");
         connection.execute(raw_sql(AssertSqlSafe(prepare))).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+    // The names of types are on record without quotes.
+    connection.execute("set quote_all_identifiers = off").await.unwrap();
     let prepared = sqlx::query(
         "select name, array_to_string(parameter_types, ', ') as types from pg_prepared_statements where from_sql order by name",
     )

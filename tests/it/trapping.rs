@@ -79,12 +79,13 @@ async fn trapped() -> (Database, PgConnectOptions) {
     }
     let sql = sources();
     let plant = PLANT.replace("$names", &array(&called(&sql))).replace("$operators", &array(&operators(&sql)));
-    let options = PgConnectOptions::clone(&database.pool().connect_options()).password("secret-of-the-stranger");
+    let options: PgConnectOptions = database.url.parse().unwrap();
+    let options = options.password("secret-of-the-stranger");
     let mut connection = PgConnection::connect_with(&options.username(&stranger)).await.unwrap();
     connection.execute(sqlx::raw_sql(AssertSqlSafe(plant))).await.unwrap();
     connection.close().await.unwrap();
     let database = Database::at(database.url);
-    let options = PgConnectOptions::clone(&database.pool().connect_options());
+    let options: PgConnectOptions = database.url.parse().unwrap();
     (database, options.username(&role).password("secret-of-the-role"))
 }
 
