@@ -7,7 +7,7 @@ use durable::prelude::*;
 use crate::leasing::Hold;
 use crate::support::bodies::{Gate, Tally};
 use crate::support::process::{Folder, Process};
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, Database, clock, eventually, soon};
 
 /// Seconds by which the clock is set back: a few, as by a time server, and a year, as by mistake.
@@ -105,13 +105,13 @@ impl Listener {
     }
 }
 
-/// Sleeps a moment beside a step that waits at a gate.
+/// Sleeps for ten minutes beside a step that waits at a gate.
 struct Doze(World);
 
 #[workflow]
 impl Doze {
     async fn run(&self, cx: &Context, _: ()) -> Result<()> {
-        durable::try_join!(cx.sleep(Duration::from_millis(300)), self.stand()).await?;
+        durable::try_join!(cx.sleep(Duration::from_secs(600)), self.stand()).await?;
         Ok(())
     }
 
@@ -305,14 +305,16 @@ async fn a_process_that_thinks_a_wait_is_over_when_it_is_not_reads_the_clock_ins
     let proxy = Proxy::before(&database).await;
     let world = World::new();
     let builder = Durable::builder().database_url(proxy.url()).max_connections(4).poll_interval(Duration::from_secs(60));
-    let worker = builder.lease(Duration::from_secs(6)).register(Doze(world.clone())).start().await.unwrap();
-    let handle = worker.start::<Doze>(()).await.unwrap();
-    eventually("it sleeps", async || open_waits(&database).await == 1 && world.gate.inside() == 1).await;
+    let worker = builder.lease(Duration::from_secs(15)).register(Doze(world.clone())).start().await.unwrap();
+    // No heartbeat tells the process that the clock was set back.
+    proxy.set(Trap { statements: vec!["workers/beat".to_owned()], nth: 1, moment: Moment::Before, fate: Fate::Held });
     clock::step(&database, -3600).await;
-
-    eventually("it asks", async || proxy.answered("executions/park") >= 2).await;
-    let beats = proxy.answered("workers/beat");
-    eventually("a heartbeat", async || proxy.answered("workers/beat") > beats).await;
+    let handle = worker.start::<Doze>(()).await.unwrap();
+    let reads_the_clock = async || open_waits(&database).await == 1 && proxy.answered("clock/read") > 0;
+    eventually("it reads the clock", reads_the_clock).await;
+    proxy.caught().await;
+    proxy.release();
+    eventually("a heartbeat", async || proxy.answered("workers/beat") > 0).await;
     let asked = proxy.answered("executions/park");
     assert!(asked <= 10, "asked {asked} times about a sleep that is not over");
     clock::step(&database, 3600).await;
