@@ -44,7 +44,9 @@ use crate::supervision::Health;
 
 pub(crate) use address::Address;
 pub(crate) use lane::{Batch, Lane, MOST_BYTES};
-pub(crate) use outage::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience, Pauses, is_held_up, is_outage};
+pub(crate) use outage::{
+    FIND_HOLDER, FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience, Pauses, is_held_up, is_outage,
+};
 use server::History;
 pub(crate) use session::Session;
 use settings::Settings;

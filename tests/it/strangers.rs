@@ -451,7 +451,7 @@ async fn everything_goes_on_after_a_lock_on_a_whole_table() {
 #[tokio::test]
 async fn a_caller_who_is_held_up_is_told_by_what() {
     let database = support::database().await;
-    let client = database.builder().operation_timeout(Duration::from_secs(1)).start().await.unwrap();
+    let client = database.builder().operation_timeout(Duration::from_secs(2)).start().await.unwrap();
     let other = client.start_by_name("errand", &0).await.unwrap();
     let mut stranger = PgConnection::connect(&database.url).await.unwrap();
     let held = format!("begin; select durable.start('errand', '0', key => 'K'); select durable.pause('{other}')");

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,7 @@ use crate::payload::{self, Payload};
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::signals::Slot;
 use crate::store::starts::{Creation, NewExecution, StartOutcome, Started};
-use crate::store::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience};
+use crate::store::{FIND_HOLDER, FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Patience};
 use crate::telemetry::TraceContext;
 use crate::worker::Starting;
 
@@ -308,19 +309,13 @@ impl Durable {
             return Err(Error::of_kind(ErrorKind::Payload, format!("{problem}; start fewer in one call")));
         }
         // In a task of its own: an execution handed to this process must begin here, even if the caller stops waiting.
-        let carried = tokio::spawn(self.clone().carry_out(new));
-        let late = |limit| {
-            Error::of_kind(
-                ErrorKind::Unavailable,
-                format!(
-                    "cannot start executions: no answer from the database in {limit:?}; they start when it is back, so start them \
-                     again only under a key"
-                ),
-            )
-        };
+        let obstacle = Arc::new(OnceLock::new());
+        let carried = tokio::spawn(self.clone().carry_out(new, obstacle.clone()));
         let started = match self.engine.patience {
             Patience::Endless => carried.await,
-            Patience::AtMost(limit) => tokio::time::timeout(limit, carried).await.map_err(|_| late(limit))?,
+            Patience::AtMost(limit) => {
+                tokio::time::timeout(limit, carried).await.map_err(|_| not_answered(limit, obstacle.get()))?
+            }
         };
         started?
     }
@@ -333,10 +328,10 @@ impl Durable {
     }
 
     /// Writes the executions, and begins each one for which this process has a free slot.
-    async fn carry_out(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+    async fn carry_out(self, mut new: Vec<NewExecution>, obstacle: Arc<OnceLock<String>>) -> Result<Vec<Started>> {
         // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
         if new.iter().any(|new| new.debounce_key.is_some()) {
-            return self.carry_out_aside(new).await;
+            return self.carry_out_aside(new, &obstacle).await;
         }
         let handed = self.hand_off(&mut new);
         let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
@@ -346,7 +341,7 @@ impl Durable {
                 // A slot is only taken for an execution that can begin now.
                 drop(handed);
                 new.iter_mut().for_each(|new| new.hand_off = None);
-                return self.carry_out_aside(new).await;
+                return self.carry_out_aside(new, &obstacle).await;
             }
         };
         for ((started, queue), handed) in started.iter().zip(&queues).zip(handed) {
@@ -355,8 +350,9 @@ impl Durable {
         Ok(started)
     }
 
-    /// Writes executions whose rows or keys another transaction may have locked; tries again while it holds them up.
-    async fn carry_out_aside(self, mut new: Vec<NewExecution>) -> Result<Vec<Started>> {
+    /// Writes executions whose rows or keys another transaction may have locked; tries again while it holds them up, and says in
+    /// `obstacle` what it holds.
+    async fn carry_out_aside(self, mut new: Vec<NewExecution>, obstacle: &OnceLock<String>) -> Result<Vec<Started>> {
         let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
         let began = Instant::now();
         let mut pause = FIRST_PAUSE_WHEN_HELD_UP;
@@ -366,11 +362,12 @@ impl Durable {
                 Creation::Done(started) => break started,
                 Creation::HeldUp(new) => new,
             };
+            let held = obstacle.get_or_init(|| held(&new));
             // The caller still waits, and gets the reason.
             if let Patience::AtMost(limit) = self.engine.patience
                 && began.elapsed() + 2 * pause + LONGEST_PAUSE_WHEN_HELD_UP > limit
             {
-                return Err(held_up(&new));
+                return Err(held_up(held));
             }
             // Other starts with the same keys are held up, too.
             diverted.get_or_insert_with(|| self.engine.starts.divert(&new));
@@ -440,18 +437,30 @@ struct Handed {
     claimed: Claimed,
 }
 
-/// Names what holds up a start: usually a start with the same key in an open transaction.
-fn held_up(new: &[NewExecution]) -> Error {
+/// What another transaction holds when it holds up these starts: usually a key, because it has started an execution with it.
+fn held(new: &[NewExecution]) -> String {
     let keys: Vec<String> =
         new.iter().flat_map(NewExecution::keys).map(|(_, kind, key)| format!("the {kind} `{key}`")).take(3).collect();
-    let held = if keys.is_empty() { "a lock that it needs".to_owned() } else { keys.join(", ") };
-    Error::of_kind(
-        ErrorKind::Unavailable,
-        format!(
-            "cannot start executions: another transaction holds {held}; end it, or start them again later. Look for it with \
-             `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`"
+    if keys.is_empty() { "a lock that it needs".to_owned() } else { keys.join(", ") }
+}
+
+fn held_up(held: &str) -> Error {
+    let problem = format!("cannot start executions: another transaction holds {held}");
+    Error::of_kind(ErrorKind::Unavailable, format!("{problem}; {FIND_HOLDER}, end it, or start them again later"))
+}
+
+/// The error of a caller that waited for `limit`, while the start may still take effect.
+fn not_answered(limit: Duration, obstacle: Option<&String>) -> Error {
+    let problem = match obstacle {
+        None => {
+            format!("no answer from the database in {limit:?}; they start when it is back, so start them again only under a key")
+        }
+        Some(held) => format!(
+            "another transaction holds {held}; after {limit:?} the last attempt may still start them, so start them again only under \
+             a key; {FIND_HOLDER}"
         ),
-    )
+    };
+    Error::of_kind(ErrorKind::Unavailable, format!("cannot start executions: {problem}"))
 }
 
 /// The execution as a claim would return it: it is created as claimed by this worker.

@@ -148,7 +148,8 @@ fn is_outage_code(code: &str) -> bool {
 }
 
 /// How to find the transaction that holds a lock.
-const FIND_HOLDER: &str = "look for an open transaction with `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`";
+pub(crate) const FIND_HOLDER: &str =
+    "look for it with `select pid, state, query from pg_stat_activity where xact_start is not null order by xact_start`";
 
 /// The error as users see it.
 pub(crate) fn user_error(what: &str, error: &sqlx::Error) -> Error {
