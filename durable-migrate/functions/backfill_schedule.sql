@@ -1,8 +1,8 @@
--- backfill_schedule: fire a schedule for due times of the past that it has not fired for; says for how many it did.
--- Due times are computed by the caller, for the revision that it read.
+-- backfill_schedule: fire a schedule for those past due times at which it has not fired, and return how many there were.
+-- The caller computes the due times for the revision that it read.
 create or replace function durable.backfill_schedule(schedule text, revision int, due_ats timestamptz[]) returns int
 language plpgsql volatile
--- Planned anew each time: rare, and a batch of many looks nothing like the one that a connection happened to see first.
+-- Planned at every call: calls are rare, and the plan for a large batch differs from the plan for a small one.
 set plan_cache_mode = force_custom_plan
 set enable_nestloop = on
 set enable_sort = on

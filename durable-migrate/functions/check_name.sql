@@ -1,5 +1,5 @@
--- check_name: refuse a name or a key that the Rust client refuses: empty, over 1000 bytes, or with control characters. The
--- caller handles null. `payload.rs` has the same rule.
+-- check_name: refuse a name or a key that the Rust client refuses: one that is empty, is longer than 1000 bytes, or has control
+-- characters. The caller handles null. `payload.rs` has the same rule.
 create or replace function durable.check_name(what text, name text) returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp

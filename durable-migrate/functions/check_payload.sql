@@ -1,12 +1,12 @@
--- check_payload: refuse what Rust could not store and read back: over 4 MiB, with \u0000 or half of a surrogate pair, with a number
--- beyond a double, nested over 126 levels. The Rust client has the same rule in `payload/inspect.rs`.
+-- check_payload: refuse a payload that Rust could not store and read back: one over 4 MiB, with \u0000 or half of a surrogate pair, with a
+-- number beyond a double, or with more than 126 levels. The Rust client has the same rule in `payload/inspect.rs`.
 create or replace function durable.check_payload(what text, payload text) returns void
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
 as $$
 declare
-    -- From here on a number is nearer to infinity than to the largest double: 2^1024 - 2^970.
+    -- A number of this size or more is nearer to infinity than to the largest double: 2^1024 - 2^970.
     beyond_doubles constant numeric := 2::numeric ^ 1024 - 2::numeric ^ 970;
     parsed jsonb;
 begin
@@ -14,7 +14,7 @@ begin
         raise exception '% is % bytes, over the limit of 4194304', what, octet_length(payload)
         using errcode = 'UD413', hint = 'store the data elsewhere and pass a reference to it';
     end if;
-    -- Nearly every payload ends here: it has no escapes, no large exponent or very long number, and few brackets.
+    -- Nearly every payload passes here: it has no escapes, no large exponent, no very long number, and few brackets.
     if strpos(payload, '\u') = 0
         and payload !~ '[0-9][eE]\+?[0-9]{2}|[0-9]{200}'
         and octet_length(payload) - octet_length(replace(replace(payload, '[', ''), '{', '')) <= 126

@@ -1,5 +1,6 @@
--- choose: the executions that a claim may take from a queue that has limits, or executions with concurrency keys.
--- Keys take turns, and those without a key take turns with them. Locks the queue: what another claim took is committed, and counted.
+-- choose: choose the executions that a claim may take from a queue with limits or with concurrency keys.
+-- Keys take turns, and executions without a key take turns with the keys. This locks the queue's row, so that executions that another
+-- claim has taken are committed and counted.
 create or replace function durable.choose(
     queue text,
     room int,
@@ -26,7 +27,7 @@ declare
     choice record;
 begin
     chosen := '{}';
-    -- A queue that is paused, or has nothing, is left in peace.
+    -- Lock nothing for a queue that is paused or empty.
     if exists (
         select from durable.queues as paused
         where paused.queue = choose.queue and paused.paused_at is not null
@@ -55,7 +56,7 @@ begin
     where configured.queue = choose.queue
     for no key update;
     if not found then
-        -- Nobody configured it, but keys need a place for their turns.
+        -- The queue was never configured, but its keys need a row that holds whose turn it is.
         insert into durable.queues (queue, updated_at) values (choose.queue, durable.now())
         on conflict do nothing;
         select * into settings
@@ -67,7 +68,7 @@ begin
         return;
     end if;
     if has_keys then
-        -- A key is counted over all queues.
+        -- The executions of a key are counted over all queues.
         perform pg_advisory_xact_lock(hashtextextended('durable.concurrency_keys', 0));
     end if;
 
@@ -75,7 +76,7 @@ begin
     select present.at into counted_at from durable.present;
     limited := settings.concurrency is not null;
     if limited then
-        -- Executions of a worker without a row count, too.
+        -- Executions of a worker that has no row count, too.
         with recursive holder as (
             (
                 select running.worker_id
@@ -127,7 +128,7 @@ begin
     into turns
     from durable.keys_in_turn(settings, counted_at, choose.room, starts_left, workflows, labels, key_limits) as turn
     where has_keys;
-    -- Not before the counting: what begins does so after the ends that made room for it.
+    -- Read after the counting: an execution begins after the ends that made room for it.
     select present.at into at from durable.present;
 
     with keyed as materialized (
@@ -152,7 +153,7 @@ begin
                   and pending.epoch < 2147483647
                   and (pending.expires_at > at) is not false
                 order by (pending.epoch = 0), pending.rank, pending.execution_id
-                -- As many of each key; what is left is for the next claim.
+                -- Take equally many of each key. The next claim takes the rest.
                 limit least(key.may_run, ceil(choose.room::numeric / cardinality(turns.places)))
                 for no key update skip locked
             ) as locked
@@ -177,7 +178,7 @@ begin
             for no key update skip locked
         ) as locked
         union all
-        -- The rate holds back only what has not begun.
+        -- The rate holds back only executions that have not begun.
         select locked.execution_id, locked.epoch, row_number() over () as nth
         from (
             select pending.execution_id, pending.epoch
@@ -241,7 +242,7 @@ begin
         turns.last_workflow := turns.workflows[array_position(turns.places, choice.last_place)];
         turns.last_key := turns.keys[array_position(turns.places, choice.last_place)];
     elsif choice.from_keys then
-        -- The others had this turn, and the keys have the next.
+        -- Executions without a key had this turn. The keys have the next one.
         turns.last_workflow := settings.turn_workflow;
         turns.last_key := settings.turn_key;
     end if;

@@ -1,4 +1,4 @@
--- cut_off: whether a step of an execution has begun and has no outcome, so that it may have to be undone all the same.
+-- cut_off: whether a step of an execution began and has no outcome. Such a step may have to be undone.
 create or replace function durable.cut_off(execution_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
--- delete_queue: forget the limits of a queue that has nothing in it. Looks through all executions, so it may take its time.
+-- delete_queue: delete the limits of an empty queue. This reads all executions, so it may take long.
 create or replace function durable.delete_queue(queue text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

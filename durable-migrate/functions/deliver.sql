@@ -1,6 +1,6 @@
--- deliver: resolve the oldest open wait for that kind and name whose deadline has not passed, or put the message into the mailbox.
--- Under lock_mailbox.
--- A wait for any of several events is given the name too. A message that was in the mailbox before keeps its arrival.
+-- deliver: resolve the oldest open wait of this kind and name whose deadline has not passed, or put the message into the mailbox.
+-- The caller holds lock_mailbox.
+-- A wait for any of several events also gets the name. A message that comes back to the mailbox keeps its time of arrival.
 create or replace function durable.deliver(
     execution_id uuid, kind text, name text, payload json, message_id uuid,
     sent_by text default null, arrival bigint default null
@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- A wait that is dropped gives its message back to this place.
+    -- A wait that is dropped returns its message to this place.
     place bigint := coalesce(deliver.arrival, nextval('durable.mailbox_arrival_seq'));
 begin
     update durable.waits

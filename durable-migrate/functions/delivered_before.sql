@@ -1,4 +1,4 @@
--- delivered_before: whether this message was accepted already, so that a sender may repeat itself after a lost answer.
+-- delivered_before: whether this message was accepted before. A sender that lost the answer may send the message again.
 create or replace function durable.delivered_before(execution_id uuid, message_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp

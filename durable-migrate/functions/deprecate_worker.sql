@@ -1,4 +1,4 @@
--- deprecate_worker: have a worker claim nothing more; what it runs goes on to its end or its next wait.
+-- deprecate_worker: stop a worker from claiming. Its running executions continue to their end or their next wait.
 create or replace function durable.deprecate_worker(worker_id uuid) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

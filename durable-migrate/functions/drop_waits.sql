@@ -1,5 +1,5 @@
--- drop_waits: end waits that nobody wants any more. A message that one of them has taken goes back to its place in the mailbox.
--- Under lock_mailbox of the executions in `held`.
+-- drop_waits: end waits that the workflow has dropped. A message that such a wait has taken returns to its place in the mailbox.
+-- The caller holds lock_mailbox of the executions in `held`.
 create or replace function durable.drop_waits(
     held uuid[], execution_ids uuid[], keys text[], at timestamptz
 ) returns void
@@ -22,7 +22,7 @@ begin
         overriding system value
         select
             received.execution_id, received.arrival, received.message_id,
-            -- When it came, or as near as is known: it may still be in time for another wait.
+            -- The time of its arrival, as exactly as it is known: the message may still be in time for another wait.
             least(drop_waits.at, received.resolved_at), received.kind,
             case when received.names is null then received.name else received.payload ->> 'name' end,
             case when received.names is null then received.payload else received.payload -> 'payload' end,

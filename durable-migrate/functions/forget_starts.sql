@@ -1,4 +1,4 @@
--- forget_starts: delete the starts from a queue's log that no rate counts any more.
+-- forget_starts: delete those starts from a queue's log that are too old to count for a rate.
 create or replace function durable.forget_starts(settings durable.queues, at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

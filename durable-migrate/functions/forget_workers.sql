@@ -1,5 +1,5 @@
--- forget_workers: delete the rows of lost workers that hold nothing any more.
--- With the rights of the schema's owner: the role that runs workflows may not delete workers otherwise.
+-- forget_workers: delete the rows of lost workers that hold no execution.
+-- It runs with the rights of the schema's owner, because the role that runs workflows may not delete workers.
 create or replace function durable.forget_workers() returns void
 language plpgsql volatile
 security definer
@@ -12,13 +12,13 @@ begin
         select worker.worker_id
         from durable.workers as worker
         where worker.lost_at is not null
-        -- A row that a write in flight has locked is left for the next time.
+        -- Skip a row that a write in flight has locked. The next call deletes it.
         for update skip locked
     );
     if cardinality(lost) = 0 then
         return;
     end if;
-    -- A later statement: it sees what was committed before the rows were locked.
+    -- A second statement, because it sees what was committed before the rows were locked.
     delete from durable.workers as worker
     where worker.worker_id = any (lost)
       and (

@@ -1,5 +1,5 @@
--- judge_fires: count the ends of executions that schedules started: failures in a row, which a success ends; too many disable it.
--- For schedules whose rows are locked.
+-- judge_fires: count the failures in a row of the executions that schedules started. A success sets the count to zero, and too many
+-- failures disable the schedule. The caller has locked the schedules' rows.
 create or replace function durable.judge_fires(schedules text[], at timestamptz) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
@@ -15,7 +15,7 @@ as $$
         where execution_id = any (array(select execution_id from fire))
     ),
     ended as materialized (
-        -- One whose execution is no longer kept has ended, too.
+        -- If the execution was deleted, it had ended.
         select
             fire.schedule, fire.due_at, execution.error,
             execution.state = 'completed' as completed,
@@ -42,7 +42,7 @@ as $$
         select
             ended.schedule,
             bool_or(completed) as completed,
-            -- In the order of due times, which no clock that is set back changes.
+            -- In the order of due times, which stays the same if the clock is set back.
             count(*) filter (where failed and ended.due_at > coalesce(success.due_at, '-infinity')) as failed,
             (array_agg(error order by ended.due_at desc) filter (where failed))[1] as error
         from ended

@@ -1,5 +1,5 @@
--- keys_in_turn: the concurrency keys of a queue's pending executions, once round, beginning behind the one that had the last turn.
--- Up to a thousand, or until `room` of them may run something. None of a key's executions may be claimed where it `may_run` 0 of them.
+-- keys_in_turn: each concurrency key of a queue's pending executions once, beginning after the key that had the last turn.
+-- It returns up to a thousand keys, or fewer if `room` of them may run an execution. Of a key with `may_run` 0, no execution may be claimed.
 create or replace function durable.keys_in_turn(
     settings durable.queues,
     at timestamptz,
@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- As many may stand blocked before one that is not; a claim that looks at so many takes some milliseconds.
+    -- The most blocked keys before one that is not blocked. A claim that reads this many takes some milliseconds.
     most_visits constant int := 1000;
     stretch record;
     visits int := 0;

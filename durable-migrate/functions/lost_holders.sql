@@ -1,10 +1,10 @@
--- lost_holders: the ids of lost workers under which executions run: a worker is lost if it was declared so, or has no row.
--- Reads one index entry for each worker that lives and for each id that it returns, however many executions run.
+-- lost_holders: the ids of lost workers that still hold running executions. A worker is lost if it was declared lost, or has no row.
+-- The function reads one index entry for each live worker and for each id that it returns, however many executions run.
 create or replace function durable.lost_holders() returns setof uuid
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-    -- Between the ids of two workers that live, in the order of the index, stand only executions of lost workers.
+    -- In the order of the index, only executions of lost workers are between the ids of two live workers.
     with recursive gap as materialized (
         select worker_id as above, lead(worker_id) over (order by worker_id) as below
         from (

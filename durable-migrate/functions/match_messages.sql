@@ -1,5 +1,5 @@
--- match_messages: resolve open waits with messages that came before them: the oldest message goes to the oldest wait that it
--- fits. Under lock_mailbox of the executions in `held`.
+-- match_messages: resolve open waits with messages that came before the waits. The oldest message goes to the oldest wait that it
+-- fits. The caller holds lock_mailbox of the executions in `held`.
 create or replace function durable.match_messages(held uuid[], at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -12,14 +12,15 @@ declare
     satisfied uuid[] := '{}';
     matched bigint;
 begin
-    -- A wait for any of several names competes for the messages of each; one whose deadline has passed takes only what came before it.
+    -- A wait for any of several names competes for the messages of each name. A wait whose deadline has passed takes only messages that
+        -- came before the deadline.
     select coalesce(array_agg(distinct waiting.execution_id), '{}') into mixed
     from durable.waits as waiting
     where waiting.execution_id = any (held)
       and waiting.outcome is null
       and (waiting.names is not null or waiting.due_at <= match_messages.at);
 
-    -- Elsewhere the nth oldest message of a name is for the nth oldest wait of that name.
+    -- Otherwise the nth oldest message of a name goes to the nth oldest wait for that name.
     with open as materialized (
         select
             waiting.execution_id, waiting.kind, waiting.name, waiting.key,

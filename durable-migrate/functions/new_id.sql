@@ -1,4 +1,4 @@
--- new_id: the id of a new execution in home 0: a UUIDv7, which sorts by the time it was made (RFC 9562, section 5.7).
+-- new_id: the id of a new execution in home 0: a UUIDv7, which sorts by the time of its creation (RFC 9562, section 5.7).
 -- The last twelve bits, three hexadecimal digits, are the home, as in `ids.rs`.
 create or replace function durable.new_id() returns uuid
 language sql volatile

@@ -1,4 +1,4 @@
--- now: the time by the clock that a test can turn. Statements read the view `present`, which costs them no call.
+-- now: the time by the clock that tests can turn. Statements read the view `present` instead, which needs no call.
 create or replace function durable.now() returns timestamptz
 language sql volatile
 begin atomic

@@ -1,5 +1,5 @@
--- pause: have an execution go no further until it is resumed: nobody claims it, and one that runs stops at its next durable call.
--- What it waits for goes on to be received, and its time goes on to run. Says since when; pausing twice is no error.
+-- pause: stop an execution until it is resumed. No worker claims it, and if it runs, it stops at its next durable call.
+-- Its waits still receive messages, and its deadline still counts. Returns since when it is paused; pausing twice is not an error.
 create or replace function durable.pause(execution_id uuid) returns timestamptz
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ declare
 begin
     update durable.executions
     set paused_at = coalesce(paused_at, durable.now()),
-        -- Whoever puts a paused execution back into its queue does the same: no claim need know of pauses.
+        -- Every function that puts a paused execution back into its queue sets the same time, so a claim need not know about pauses.
         wake_at = case when state = 'pending' then coalesce(wake_at, 'infinity') else wake_at end
     where execution_id = pause.execution_id and finished_at is null
     returning paused_at into target;

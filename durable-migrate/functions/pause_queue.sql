@@ -1,4 +1,4 @@
--- pause_queue: have nothing more claimed from a queue; what runs goes on. Pausing it twice changes nothing.
+-- pause_queue: stop all claims from a queue. Running executions continue. Pausing a queue twice changes nothing.
 create or replace function durable.pause_queue(queue text) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

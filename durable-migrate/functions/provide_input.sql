@@ -1,6 +1,6 @@
--- provide_input: answer the open input of that name; kept for later if none was asked yet. `delivered`, `repeated`, or `kept`:
--- then no open input has that name, and `open_names` has the names of the open inputs. A short answer gets a first look here.
--- The worker judges it fully, and puts the question back if it does not fit: see `durable.refusals`.
+-- provide_input: answer the open input of this name, or keep the answer until the input is asked for. The outcome is `delivered`,
+-- `repeated`, or `kept`: then no open input has this name, and `open_names` has the names of the open inputs. A short answer is checked
+-- here in part. The worker checks it in full, and asks again if it does not fit: see `durable.refusals`.
 create or replace function durable.provide_input(
     execution_id uuid,
     name text,
@@ -25,7 +25,7 @@ begin
     end if;
     perform durable.check_name('the name of an input', provide_input.name);
     value := coalesce(provide_input.value, 'null');
-    -- A message without an id could not be refused: see refuse_messages.
+    -- Only a message with an id can be refused later: see refuse_messages.
     message_id := coalesce(provide_input.message_id, gen_random_uuid());
     perform durable.check_payload(format('input `%s`', provide_input.name), provide_input.value::text);
     if octet_length(provide_input.answered_by) > 1000 then
@@ -55,7 +55,7 @@ begin
         using errcode = 'UD410';
     end if;
 
-    -- Of several open ones the oldest, to which the answer will be delivered.
+    -- If several inputs of the name are open, the answer goes to the oldest.
     select schema, waits.outcome as decided, due_at <= durable.now() as overdue, due_at into asked
     from durable.waits
     where execution_id = provide_input.execution_id and kind = 'input' and waits.name = provide_input.name
@@ -81,7 +81,7 @@ begin
         begin
             mismatch := durable.schema_mismatch(asked.schema::jsonb, provide_input.value::jsonb, 'value', 2);
         exception when data_exception then
-            -- What jsonb cannot hold is for the worker to judge.
+            -- The worker checks what jsonb cannot hold.
             mismatch := null;
         end;
     end if;

@@ -1,6 +1,6 @@
--- publish: give a payload to every execution that waits on the topic with this correlation; nobody gets it twice under a key.
--- Takes up to 500 executions a call; while `more` is true, call it again with the same key and payload.
--- A wait with a correlation gets only what is published with the same one, a wait without only what is published without.
+-- publish: give a payload to every execution that waits on the topic with this correlation, and to no execution twice under one key.
+-- A call reaches up to 500 executions. While `more` is true, call it again with the same key and payload.
+-- A wait with a correlation gets only payloads with the same correlation; a wait without one gets only payloads without one.
 create or replace function durable.publish(
     topic text,
     payload json default 'null',
@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- Each takes an entry in the server's lock table, which has room for some thousands.
+    -- Each execution takes an entry in the server's lock table, which has room for some thousands.
     most constant int := 500;
     publication record;
     given record;
@@ -34,7 +34,7 @@ begin
     payload := coalesce(publish.payload, 'null');
     perform durable.check_payload(format('the publication to `%s`', publish.topic), publish.payload::text);
 
-    -- Whoever publishes it again goes on with this one: it is for those who waited when it was first published.
+    -- A repeated call continues this publication, which is for the executions that waited when it was first published.
     key := coalesce(publish.key, gen_random_uuid()::text);
     loop
         insert into durable.publications (topic, key, published_at, message_id)
@@ -43,7 +43,7 @@ begin
         select ordinal, message_id into publication
         from durable.publications
         where topic = publish.topic and key = publish.key;
-        -- One that is pruned between the two is as good as none.
+        -- A publication that is pruned between the two statements counts as none.
         exit when found;
     end loop;
 
@@ -81,7 +81,7 @@ begin
     select coalesce(array_agg(listener.id), '{}') into locked
     from unnest(listeners) as listener (id)
     where durable.try_lock_mailbox(listener.id);
-    -- Only rows of executions that wait are locked: a claim would pass over one that is pending until its next poll.
+    -- Lock only the rows of waiting executions: a claim would skip a locked pending row until its next poll.
     resting := array(
         select execution_id
         from durable.executions
@@ -93,7 +93,7 @@ begin
         from durable.executions
         where execution_id = any (locked) and (state <> 'waiting' or execution_id = any (resting))
     );
-    -- Waits for one mailbox only while it holds no other, so that a caller who keeps one blocks nobody else.
+    -- Wait for a mailbox only while holding no other, so that a transaction that holds one mailbox delays no other execution.
     if locked = '{}' and listeners <> '{}' then
         perform durable.lock_mailbox(listeners [1]);
         perform from durable.executions where execution_id = listeners [1] for no key update;
@@ -110,7 +110,7 @@ begin
           and kind = 'topic'
           and name = publish.topic
           and correlation is not distinct from publish.correlation
-          -- So that the index of topics does not fit, in which all who wait on this one would be read.
+          -- This keeps the planner from the index of topics, in which it would read every wait on this topic.
           and coalesce(outcome, 'open') = 'open'
           and ordinal < publication.ordinal
           and (due_at is null or due_at > at)

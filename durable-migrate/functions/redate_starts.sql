@@ -1,5 +1,5 @@
--- redate_starts: have the starts that a queue's log dates later than now count as starts of now.
--- They were logged before the clock was set back, and would otherwise hold a rate back until the clock is there again.
+-- redate_starts: set those starts in a queue's log that are later than now to now.
+-- They were logged before the clock was set back. Otherwise they would hold a rate back until the clock has reached them again.
 create or replace function durable.redate_starts(queue text, counted_at timestamptz) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

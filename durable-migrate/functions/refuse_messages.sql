@@ -1,5 +1,5 @@
--- refuse_messages: open waits again whose messages the workflow cannot use, and record why. A deadline stays as it was.
--- Under lock_mailbox of the executions in `held`. Keeps the newest 20 refusals of an execution.
+-- refuse_messages: reopen the waits whose messages the workflow cannot read, and record why. Deadlines do not change.
+-- The caller holds lock_mailbox of the executions in `held`. The newest 20 refusals of an execution are kept.
 create or replace function durable.refuse_messages(
     held uuid[], execution_ids uuid[], keys text[], message_ids uuid[], reasons text[], at timestamptz
 ) returns void
@@ -14,7 +14,7 @@ as $$
         where waits.execution_id = any ($1)
           and waits.outcome = 'received'
           and waits.kind in ('event', 'input', 'topic')
-          -- The wait may have been opened already, and have received another.
+          -- The wait may have been reopened before, and may have received another message.
           and waits.message_id = given.message_id
     ),
     recorded as (
@@ -40,7 +40,7 @@ as $$
                 from durable.refusals
                 where refusals.execution_id = any (array(select refused.execution_id from refused))
             ) as old
-            -- Beside the one that is recorded now.
+            -- The refusal that is recorded now is one more.
             where old.nth > 19
           )
     )

@@ -1,5 +1,5 @@
--- reopen_waits: open waits again that have received a message, as if it had not come. Their deadlines stay as they were.
--- Under lock_mailbox of the executions.
+-- reopen_waits: reopen waits that have received a message, as if the message had not come. Deadlines do not change.
+-- The caller holds lock_mailbox of the executions.
 create or replace function durable.reopen_waits(execution_ids uuid[], keys text[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp

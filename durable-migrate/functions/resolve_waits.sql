@@ -1,13 +1,13 @@
--- resolve_waits: end open waits, and say which of them it ended: a wait has one winner. Under lock_mailbox of the executions.
--- Four statements on the path of every worker and event end waits themselves, because a call would cost more than what it does:
--- `executions/save`, `executions/wake`, `deliver` and `match_messages`. Nothing else does. Without `keys`, all open waits end.
--- The outcome is `received` or `cancelled`; null says that the time is over: `elapsed` for a sleep, `timed_out` for every other wait.
+-- resolve_waits: end open waits, and return those that this call has ended. The caller holds lock_mailbox of the executions.
+-- Four statements that every execution needs end waits themselves, because a call would cost more than the update:
+-- `executions/save`, `executions/wake`, `deliver` and `match_messages`. Nothing else ends waits. Without `keys`, all open waits end.
+-- The outcome is `received` or `cancelled`. Null means that the time is over: `elapsed` for a sleep, `timed_out` for every other wait.
 create or replace function durable.resolve_waits(
     execution_ids uuid[],
     keys text[],
     outcome text,
     at timestamptz,
-    -- The messages that are received: payload (one for each wait, or one for all of them), name, id, place in the mailbox, sender.
+    -- The received messages: payload (one for each wait, or one for all waits), name, id, place in the mailbox, sender.
     payloads json[] default null,
     names text[] default null,
     message_ids uuid[] default null,
@@ -29,14 +29,14 @@ begin
         returning waiting.execution_id, waiting.key, waiting.child_id;
         return;
     end if;
-    -- One by one: mostly there is one, for which taking the arrays apart would cost more than the update.
+    -- One by one: usually there is one wait, for which unnesting the arrays would cost more than the update.
     for i in 1 .. cardinality(keys) loop
         update durable.waits as waiting
         set outcome = coalesce(resolve_waits.outcome, case waiting.kind when 'sleep' then 'elapsed' else 'timed_out' end),
             resolved_at = resolve_waits.at,
             resolved_ordinal = nextval('durable.journal_ordinals'),
             payload = case
-                -- A wait for any of several events is given the name, too.
+                -- A wait for any of several events also gets the name.
                 when waiting.names is not null and resolve_waits.names is not null then
                     json_build_object('name', resolve_waits.names [i], 'payload', payloads [i])
                 else payloads [least(i, cardinality(payloads))]

@@ -1,4 +1,4 @@
--- resume_queue: have a paused queue claimed from again. One that is not paused stays as it is.
+-- resume_queue: allow claims from a paused queue again. A queue that is not paused does not change.
 create or replace function durable.resume_queue(queue text) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
--- schema_mismatch: a first look at an answer: the reason why it cannot fit its schema, with its place; null if it may fit.
--- Looks two levels deep at types, allowed values, bounds and missing fields. The worker judges the rest, and every answer over
+-- schema_mismatch: check an answer in part: the reason why it does not fit its schema, with the place; null if it may fit.
+-- It checks types, allowed values, bounds and missing fields, two levels deep. The worker checks the rest, and every answer over
 -- 16 KiB.
 create or replace function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels int) returns text
 language plpgsql immutable
@@ -12,7 +12,7 @@ declare
     mismatch text;
     member record;
 begin
-    -- What stands elsewhere in the schema is not followed.
+    -- References into other parts of the schema are not followed.
     if jsonb_typeof(schema) is distinct from 'object' or schema ? '$ref' then
         return null;
     end if;

@@ -1,5 +1,5 @@
--- send_event: give an event to the wait of that name, or keep it in the mailbox until one begins; once per message id.
--- `delivered`, `repeated`, or `kept`: then no open wait has that name, and `open_names` has the names of the open events.
+-- send_event: give an event to the wait for this name, or keep it in the mailbox until a wait begins; once for each message id.
+-- The outcome is `delivered`, `repeated`, or `kept`: then no open wait has this name, and `open_names` has the names of the open events.
 create or replace function durable.send_event(
     execution_id uuid,
     name text,
@@ -21,7 +21,7 @@ begin
     end if;
     perform durable.check_name('the name of an event', send_event.name);
     payload := coalesce(send_event.payload, 'null');
-    -- A message without an id could not be refused: see refuse_messages.
+    -- Only a message with an id can be refused later: see refuse_messages.
     message_id := coalesce(send_event.message_id, gen_random_uuid());
     perform durable.check_payload(format('event `%s`', send_event.name), send_event.payload::text);
     perform durable.lock_mailbox(send_event.execution_id);
@@ -53,7 +53,7 @@ begin
         return;
     end if;
 
-    -- The database's time ends a wait, whether or not a worker has looked since.
+    -- The database's clock ends a wait, even if no worker has noticed yet.
     perform durable.resolve_waits(array_agg(waits.execution_id), array_agg(waits.key), null, durable.now())
     from durable.waits
     where waits.execution_id = send_event.execution_id

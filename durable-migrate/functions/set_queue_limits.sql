@@ -1,5 +1,5 @@
--- set_queue_limits: say how much of a queue may run at once, and be begun in a period, over all workers; null for no limit.
--- All limits are set; those that are left out are lifted. Writes nothing where they are so already.
+-- set_queue_limits: set how many executions of a queue may run at once, and how many may begin in a period, over all workers.
+-- Null means no limit, also for a limit that is left out. It writes nothing if the limits do not change.
 create or replace function durable.set_queue_limits(
     queue text,
     concurrency int default null,

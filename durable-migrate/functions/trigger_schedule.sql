@@ -1,8 +1,8 @@
--- trigger_schedule: start an execution of a schedule now, whether it is due or disabled; with another input where one is given.
--- When it is due next stays as it is.
+-- trigger_schedule: start an execution of a schedule now, even if the schedule is not due or is disabled. The caller may give another
+-- input. The next due time does not change.
 create or replace function durable.trigger_schedule(schedule text, input json default null) returns uuid
 language plpgsql volatile
--- Planned anew each time: rare, and a batch of many looks nothing like the one that a connection happened to see first.
+-- Planned at every call: calls are rare, and the plan for a large batch differs from the plan for a small one.
 set plan_cache_mode = force_custom_plan
 set enable_nestloop = on
 set enable_sort = on
@@ -27,7 +27,7 @@ begin
     if input is not null then
         perform durable.check_payload('the input', input::text);
     end if;
-    -- Under a clock that is stopped, or due this very microsecond.
+    -- Two triggers at the same time: a test stopped the clock, or the schedule is due in this very microsecond.
     while exists (
         select
         from durable.schedule_fires as fired

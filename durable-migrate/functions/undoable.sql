@@ -1,4 +1,4 @@
--- undoable: whether an execution did anything that can be undone, itself or in a child it waited for.
+-- undoable: whether the execution, or a child that it waited for, did anything that can be undone.
 create or replace function durable.undoable(execution_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp

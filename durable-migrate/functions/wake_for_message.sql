@@ -1,5 +1,5 @@
--- wake_for_message: put a waiting execution back into its queue, and say which queue; one that was stopped stays so.
--- Under lock_mailbox.
+-- wake_for_message: put a waiting execution back into its queue, and return the queue. An execution that was stopped stays stopped.
+-- The caller holds lock_mailbox.
 create or replace function durable.wake_for_message(execution_id uuid) returns text
 language sql volatile
 set search_path = pg_catalog, pg_temp
