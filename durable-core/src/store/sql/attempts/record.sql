@@ -1,4 +1,4 @@
--- attempts/record: write attempts, under way or failed, of executions that worker $1 holds; says whose were accepted.
+-- attempts/record: record attempts, under way or failed, of executions that worker $1 holds; return the executions it holds.
 with fence as materialized (
     select worker_id
     from durable.workers

@@ -1,8 +1,8 @@
--- checkpoints/find: read: the outcome of step $2 of execution $1, and whether transaction $3, which may have written it, is still under way.
+-- checkpoints/find: read: the outcome of step $2 of execution $1, and whether transaction $3, which may have written it, still runs.
 select
     checkpoints.output::text as output,
     checkpoints.error::text as error,
-    -- After a failover the number may be one that this server has not come to yet.
+    -- After a failover, this server may not have reached that transaction number yet.
     coalesce(
         case when $3::text::xid8 < pg_snapshot_xmax(pg_current_snapshot()) then pg_xact_status($3::text::xid8) end = 'in progress',
         false

@@ -1,4 +1,4 @@
--- doctor/find_bloated_tables: tables of schema $1 with over $2 dead rows, and over three times what autovacuum lets pass, by their settings.
+-- doctor/find_bloated_tables: tables of schema $1 with over $2 dead rows, and over three times the number at which autovacuum should start.
 select format('%I.%I', schemaname, relname) as name, n_dead_tup as dead, n_live_tup as live
 from pg_stat_user_tables
 join (

@@ -1,4 +1,4 @@
--- doctor/find_invalid_indexes: indexes of schema $1 that Postgres does not use, as building them was cut off.
+-- doctor/find_invalid_indexes: indexes of schema $1 that Postgres does not use, because their creation was interrupted.
 select format('%I.%I', namespace.nspname, relation.relname) as name
 from pg_index
 join pg_class as relation on relation.oid = pg_index.indexrelid

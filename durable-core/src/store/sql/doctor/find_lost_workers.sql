@@ -1,4 +1,4 @@
--- doctor/find_lost_workers: workers that are lost, or whose lease is over, and that hold executions nonetheless; some have no row.
+-- doctor/find_lost_workers: workers that are lost, or whose lease is over, and that still hold executions; some have no row.
 select lost.worker_id, workers.host, workers.process_id, held.executions
 from (
     select durable.lost_holders() as worker_id

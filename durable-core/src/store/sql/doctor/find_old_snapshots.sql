@@ -1,4 +1,4 @@
--- doctor/find_old_snapshots: transactions of this database that have been open for over $1 seconds, which vacuum cannot pass.
+-- doctor/find_old_snapshots: transactions of this database that have been open for over $1 seconds, and so hold back vacuum.
 select
     pid,
     coalesce(usename::text, '') as role,

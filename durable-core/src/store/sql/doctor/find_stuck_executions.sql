@@ -1,4 +1,4 @@
--- doctor/find_stuck_executions: up to $1 executions that do not go on by themselves, or kill their workers; sleepers are none.
+-- doctor/find_stuck_executions: up to $1 executions that need help to continue, or that kill their workers; sleeping executions are not among them.
 select execution_id, workflow, claims, error::text as error,
     case
         when error is not null then 'stopped'

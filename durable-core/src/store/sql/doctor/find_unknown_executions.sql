@@ -1,4 +1,4 @@
--- doctor/find_unknown_executions: executions to claim that no worker on their queue knows, in up to $1 kinds, and what workers know instead.
+-- doctor/find_unknown_executions: pending executions whose workflow no worker on their queue knows, up to $1 kinds, and what the workers know instead.
 with queued as materialized (
     select
         queue, workflow, version, workflow || '@' || version as label, rollback is not null as undone,
@@ -38,7 +38,7 @@ select
         order by served.queue
     ) as queues
 from queued
--- Where nobody claims at all, it is the queue that lacks a worker; and one that does not say what it knows may know them.
+-- If no worker claims from the queue, find_unserved_queues reports it. A worker that does not list its workflows may know them.
 where exists (select from claiming where queued.queue = any (claiming.queues))
   and not exists (
     select

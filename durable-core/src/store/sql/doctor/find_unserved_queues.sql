@@ -1,4 +1,4 @@
--- doctor/find_unserved_queues: queues with executions to claim that no live worker claims from; one that is deprecated claims nothing.
+-- doctor/find_unserved_queues: queues with pending executions and without a live worker that claims; a deprecated worker does not claim.
 with queued as materialized (
     select queue, count(*) as executions, min(created_at) as since
     from durable.executions

@@ -1,4 +1,4 @@
--- doctor/measure: how full queues are, what waits for people or for code, and what vacuum has before it in schema $1; one row a gauge.
+-- doctor/measure: how full queues are, what waits for people or for code, and how much vacuum has to do in schema $1; one row for each gauge.
 with ready as materialized (
     select
         queue,

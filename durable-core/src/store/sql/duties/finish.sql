@@ -1,6 +1,6 @@
--- duties/finish: upkeep: say that duty $1 was done to its end, as it was taken at $2.
+-- duties/finish: upkeep: record that duty $1, which was taken at $2, is done.
 update durable.duties
 set done_at = $2
 where duty = $1
-  -- Another may have taken it later, and ended sooner; and what was done while the clock ran ahead was not done yet.
+  -- Another worker may have taken the duty later and finished it earlier. A duty done while the clock ran ahead does not count as done.
   and (done_at is null or done_at < $2 or done_at > taken_at)

@@ -1,4 +1,4 @@
--- duties/take: upkeep: have worker $2 do those of the duties $1 that are due, and nobody else for $3 seconds; one row for each of them.
+-- duties/take: upkeep: give those of the duties $1 that are due to worker $2 alone, for $3 seconds; one row for each.
 with now as materialized (
     select at from durable.present
 ),
@@ -7,10 +7,10 @@ due as materialized (
     from durable.duties
     where duty = any ($1) and (
         due_at <= (select at from now)
-        -- The clock ran ahead when it was taken, and by more than two who ask at once differ.
+        -- The clock ran ahead when the duty was taken, by more than the clocks of two workers differ.
         or taken_at > (select at from now) + interval '1 minute'
       )
-    -- What another takes at this moment is due no more.
+    -- A duty that another worker takes at this moment is no longer due.
     for no key update skip locked
 ),
 taken as (
@@ -26,7 +26,7 @@ first as (
     from now
     cross join unnest($1) as asked (duty)
     where asked.duty <> all (array(select duty from durable.duties where duty = any ($1)))
-    -- In one order, so that two who begin do not wait for each other.
+    -- In one order, so that two workers that start do not wait for each other.
     order by asked.duty
     on conflict do nothing
     returning duty

@@ -1,2 +1,2 @@
--- executions/pause: have execution $1 go no further until it is resumed; says since when.
+-- executions/pause: stop execution $1 until it is resumed; return since when it is paused.
 select durable.pause($1) as paused_at

@@ -1,4 +1,4 @@
--- executions/rescue: upkeep: give up to $1 executions of lost workers back to their queues.
+-- executions/rescue: upkeep: return up to $1 executions of lost workers to their queues.
 update durable.executions
 set state = 'pending',
     wake_at = case when paused_at is not null then 'infinity'::timestamptz end,

@@ -1,2 +1,2 @@
--- executions/resume: put the stopped execution $1 back into its queue; says which.
+-- executions/resume: put the paused or stopped execution $1 back into its queue; return the queue.
 select durable.resume($1) as queue

@@ -1,4 +1,4 @@
--- executions/stray: read: those of $2 that worker $1 believes to hold at epochs $3 and does not (cancelled ones, for the most part), and those that are paused.
+-- executions/stray: read: those of executions $2 that worker $1 does not hold at epochs $3, mostly because they were cancelled, and those that are paused.
 select held.execution_id, mine.execution_id is not null as paused
 from unnest($2::uuid[], $3::int4[]) as held (execution_id, epoch)
 left join durable.executions as mine

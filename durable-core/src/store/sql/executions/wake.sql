@@ -1,6 +1,6 @@
--- executions/wake: put up to $1 executions whose time has come back into their queues, resolving the waits that are over; says when the next is due.
+-- executions/wake: put up to $1 executions whose time has come back into their queues, resolving the waits that are over; return when the next is due.
 with now as materialized (
-    -- A lost wake-up would only be repeated: the time has still come after a crash.
+    -- A wake-up that a crash loses is repeated, because the time is still over.
     select present.at, set_config('synchronous_commit', 'off', true)
     from durable.present
 ),
@@ -10,7 +10,7 @@ due as materialized (
     where wake_at <= (select at from now)
     order by wake_at
     limit $1
-    -- Those that another transaction holds take no place among the others.
+    -- Rows that another transaction has locked do not count towards the limit.
     for no key update skip locked
 ),
 locked as materialized (
@@ -32,7 +32,7 @@ woken as (
     update durable.executions
     set state = 'pending',
         wake_at = case when paused_at is not null then 'infinity'::timestamptz end,
-        -- One that has none would be refused by its CHECK, and everything else that is due with it.
+        -- A CHECK would refuse a row without this, and with it the whole statement.
         rank = coalesce(rank, now.at)
     from now
     where execution_id = any (array(select execution_id from locked))

@@ -1,4 +1,4 @@
--- publications/prune: upkeep: forget up to $2 publications that are over $1 seconds old; says how many.
+-- publications/prune: upkeep: delete up to $2 publications that are over $1 seconds old; return how many.
 with old as materialized (
     select topic, key
     from durable.publications, durable.present

@@ -1,2 +1,2 @@
--- queues/delete: forget the settings of queue $1, which has nothing in it.
+-- queues/delete: delete the settings of the empty queue $1.
 select durable.delete_queue($1)

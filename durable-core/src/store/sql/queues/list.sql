@@ -1,4 +1,4 @@
--- queues/list: every queue that has settings, a worker or executions to claim, or only $1: its limits and what is in it.
+-- queues/list: every queue with settings, a worker or pending executions, or only queue $1: its limits and its contents.
 with recursive holder as (
     (
         select worker_id

@@ -1,2 +1,2 @@
--- queues/pause: have nothing more claimed from queue $1.
+-- queues/pause: stop claims from queue $1.
 select durable.pause_queue($1)

@@ -1,2 +1,2 @@
--- queues/resume: have queue $1 claimed from again.
+-- queues/resume: allow claims from queue $1 again.
 select durable.resume_queue($1)

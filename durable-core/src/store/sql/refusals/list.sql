@@ -1,4 +1,4 @@
--- refusals/list: the messages that waits of execution $1 could not use, the oldest first.
+-- refusals/list: the messages that execution $1 could not read, oldest first.
 select key, kind, name, reason, payload::text as payload, sent_by, refused_at
 from durable.refusals
 where execution_id = $1

@@ -1,4 +1,4 @@
--- schedules/delete: delete schedule $1. What it fired stays on record, what stands in line is left out.
+-- schedules/delete: delete schedule $1. The record of its due times stays; starts that wait in line are left out.
 with deleted as (
     delete from durable.schedules
     where schedule = $1

@@ -1,4 +1,4 @@
--- schedules/due: read: up to $1 schedules that are due, and as many with something in line that can start; says the time, and when the next is due.
+-- schedules/due: read: up to $1 schedules that are due, and as many with something in line that can start; return the time, and when the next is due.
 with now as materialized (
     select at
     from durable.present

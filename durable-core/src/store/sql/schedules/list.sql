@@ -1,4 +1,4 @@
--- schedules/list: schedules that pass every filter that is not null, by name, after the name $3.
+-- schedules/list: the schedules that every filter that is not null allows, by name, after the name $3.
 select
     schedule, workflow, version, queue, priority, input::text as input, concurrency_key, extract(epoch from time_to_live)::float8 as time_to_live, rule, timezone, starts_at, ends_at,
     extract(epoch from jitter)::float8 as jitter, missed, extract(epoch from missed_window)::float8 as missed_window,

@@ -1,4 +1,4 @@
--- waits/deliver: upkeep: give messages in mailboxes to waits that missed them: a sender's transaction may not have seen the wait.
+-- waits/deliver: upkeep: give messages in mailboxes to waits that missed them, because the sender's transaction did not see the wait.
 with missed as (
     select distinct on (mailbox.execution_id) mailbox.execution_id, mailbox.arrival
     from durable.mailbox
@@ -18,7 +18,7 @@ with missed as (
 locked as materialized (
     select * from missed where durable.try_lock_mailbox(execution_id)
 ),
--- Those whose rows another transaction holds are for the next look.
+-- The next run takes rows that another transaction has locked.
 free as materialized (
     select execution_id
     from durable.executions

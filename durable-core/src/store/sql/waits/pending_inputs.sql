@@ -1,4 +1,4 @@
--- waits/pending_inputs: up to $3 inputs that nobody has given yet, those with the nearest deadline first; filters may be null.
+-- waits/pending_inputs: up to $3 inputs that are still open, nearest deadline first; filters may be null.
 -- Only those after the deadline $4, the execution $5 and the key $6.
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
@@ -24,7 +24,7 @@ where waits.kind = 'input'
   and ($1::text is null or execution.workflow = $1)
   and ($2::timestamptz is null or waits.due_at < $2)
   and execution.state in ('pending', 'running', 'waiting')
-  -- The database's time ends a wait, whether or not a worker has looked since.
+  -- The database's clock ends a wait, even if no worker has noticed yet.
   and (waits.due_at is null or waits.due_at > durable.now())
   and (execution.deadline_at is null or execution.rollback is not null or execution.deadline_at > durable.now())
   and (

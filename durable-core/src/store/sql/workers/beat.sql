@@ -1,5 +1,5 @@
--- workers/beat: upkeep: extend the lease of worker $1, late or not, unless it was declared lost, and write its troubles; tells the time.
--- Its runtime has not answered for $5 seconds, and the code of executions $6 does not return.
+-- workers/beat: upkeep: extend the lease of worker $1, even if it is over, unless the worker was declared lost; write its troubles; return the time.
+-- $5 is the number of seconds for which its runtime has not answered; the code of executions $6 does not return.
 with now as materialized (
     select present.at, set_config('synchronous_commit', 'off', true)
     from durable.present

@@ -1,2 +1,2 @@
--- workers/deprecate: have worker $1 claim nothing more.
+-- workers/deprecate: stop worker $1 from claiming.
 select durable.deprecate_worker($1)

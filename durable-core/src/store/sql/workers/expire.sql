@@ -1,4 +1,4 @@
--- workers/expire: upkeep: declare workers lost whose lease has run out, also by the reading $1 of the clock; waits for no flush of theirs.
+-- workers/expire: upkeep: declare workers lost whose lease is over, also by the reading $1 of the clock; skip a worker with a write in flight.
 with now as materialized (
     select at from durable.present
 ),
@@ -9,8 +9,8 @@ expired as (
     where lease_until < (select least(at, $1) from now) and lost_at is null
     for update skip locked
 ),
--- No lease ends later than a lease from now, unless the clock was set back: then it is cut, and a worker that is dead is replaced
--- a lease later, and not when the clock has come to where it was.
+-- A lease ends at most one lease from now, unless the clock was set back. Then it is cut, so that a dead worker is replaced after one
+-- lease, and not when the clock has reached the old time again.
 too_long as (
     select worker_id
     from durable.workers

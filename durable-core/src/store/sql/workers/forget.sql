@@ -1,2 +1,2 @@
--- workers/forget: upkeep: delete the rows of lost workers that hold nothing any more.
+-- workers/forget: upkeep: delete the rows of lost workers that hold no execution.
 select durable.forget_workers()

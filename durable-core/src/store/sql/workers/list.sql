@@ -1,4 +1,4 @@
--- workers/list: the workers, youngest first; those that were lost stand here until somebody has taken over what they held.
+-- workers/list: the workers, youngest first; a lost worker is listed until its executions are taken over.
 select
     worker_id,
     host,

@@ -1,9 +1,9 @@
--- workers/retire: end the life of worker $1 once no write of it is in flight; what it still holds is rescued.
+-- workers/retire: end the life of worker $1 once no write of it is in flight; its executions are then rescued.
 with retired as materialized (
     select worker_id
     from durable.workers
     where worker_id = $1 and lost_at is null
-    -- As where a worker is declared lost: no claim that is in flight may bring it executions afterwards.
+    -- As when a worker is declared lost: no claim in flight may give it executions afterwards.
     for update
 )
 update durable.workers
