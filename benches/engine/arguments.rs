@@ -13,7 +13,7 @@ pub(crate) enum Workload {
     W3,
     /// From an event to the result, and how late a sleep ends.
     W4,
-    /// Many sleepers at rest.
+    /// Many parked sleepers.
     W5,
     /// Starts, one by one and in batches.
     Enqueue,
@@ -81,7 +81,7 @@ pub(crate) struct Scale {
     pub(crate) naps: usize,
     /// Executions put to rest.
     pub(crate) sleepers: usize,
-    /// How long they are watched at rest.
+    /// How long the parked sleepers are observed.
     pub(crate) rest_seconds: u64,
     /// Starts of each concurrent caller.
     pub(crate) starts_per_caller: usize,

@@ -7,7 +7,7 @@ use durable::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, raw_sql};
 use durable::{Error, Result};
 use durable_postgres::{Cluster, ClusterOptions, Lifetime};
 
-/// No checkpoint within a run: the page images after one would count for whoever runs next.
+/// No checkpoint during a run: its page images would count for the next workload.
 const SETTINGS: [(&str, &str); 4] =
     [("shared_buffers", "1GB"), ("max_wal_size", "16GB"), ("checkpoint_timeout", "1h"), ("max_connections", "100")];
 
@@ -22,11 +22,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server, counting statements where it can.
+    /// Starts the server, and counts statements if it can.
     pub(crate) fn start() -> Result<Self> {
         let counting = start(SETTINGS.iter().chain(&COUNTING));
         let counts_statements = counting.is_ok();
-        // The library comes in a package of its own, which a server need not have.
+        // The library has a package of its own, which may not be installed.
         let cluster = counting.or_else(|_| start(SETTINGS.iter()))?;
         Ok(Self { cluster, counts_statements, databases: Cell::new(0) })
     }

@@ -8,14 +8,14 @@ use durable::sqlx::{Connection, Executor, PgConnection, Row, query};
 use crate::cluster::Server;
 use crate::processes;
 
-/// Where statements are counted. The third is the number of transactions begun so far that wrote something.
+/// Used if statements are counted. The third value is the number of transactions so far that wrote something.
 const READ: &str = "select
     (select coalesce(sum(calls), 0) from pg_stat_statements(false)
      where dbid = (select oid from pg_database where datname = current_database()))::float8,
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8,
     pg_snapshot_xmax(pg_current_snapshot())::text::float8";
 
-/// Where they are not: each operation of the engine is one statement and one transaction.
+/// Used otherwise: each operation of the engine is one statement and one transaction.
 const READ_WITHOUT_COUNTS: &str = "select
     pg_snapshot_xmax(pg_current_snapshot())::text::float8,
     pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8,
@@ -24,7 +24,7 @@ const READ_WITHOUT_COUNTS: &str = "select
 /// A connection whose statements are the bench's own, and not counted.
 pub(crate) async fn uncounted(url: &str) -> Result<PgConnection> {
     let mut connection = PgConnection::connect(url).await?;
-    // Where statements are not counted at all, this sets a name without a meaning.
+    // If statements are not counted, this setting has no effect.
     connection.execute("set pg_stat_statements.track = 'none'").await?;
     Ok(connection)
 }

@@ -1,4 +1,4 @@
-//! What processes have used so far, from `/proc`, in nanoseconds where the usual clock ticks would be too coarse.
+//! What processes have used so far, from `/proc`, in nanoseconds if the usual clock ticks would be too coarse.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Of the times in `/proc/<pid>/stat`; the same on every Linux that we know.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor time of this process, by those of its threads that live.
+/// Processor time of this process: the sum of its live threads.
 pub(crate) fn own_cpu() -> io::Result<Duration> {
     cpu_of("self")
 }
@@ -19,7 +19,7 @@ pub(crate) fn server_cpu(postmaster: u32) -> io::Result<Duration> {
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else { continue };
-        // One that ends meanwhile is counted by the server's first process.
+        // The server's first process counts a process that ends meanwhile.
         if Stat::read(pid).is_ok_and(|stat| stat.parent == postmaster) {
             cpu += cpu_of(pid).unwrap_or_default();
         }

@@ -8,7 +8,7 @@ use durable::{Durable, Result};
 
 use crate::workflows::OneStep;
 
-/// Tells the program that it is a worker, and of which database. Not an argument: the url holds a password.
+/// The variable that makes the program a worker of this database. It is not an argument, because the URL holds a password.
 const ROLE: &str = "DURABLE_BENCH_WORKER";
 
 /// The database to work on, if this process is a worker.
@@ -16,14 +16,14 @@ pub(crate) fn database_url() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-/// Works until whoever started this process closes its input, or ends.
+/// Works until the parent process closes this process's input, or ends.
 pub(crate) async fn serve(url: &str) -> Result<()> {
     let durable = Durable::builder().database_url(url).register(OneStep::default()).start().await?;
     tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await??;
     durable.shutdown().await
 }
 
-/// A running worker process, told to end when dropped.
+/// A running worker process. It ends when this is dropped.
 pub(crate) struct WorkerProcess {
     child: Child,
 }
@@ -37,7 +37,7 @@ impl WorkerProcess {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        // Waiting closes its input, which is the sign to end.
+        // Waiting closes its input, and so ends it.
         let _ = self.child.wait();
     }
 }

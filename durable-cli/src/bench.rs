@@ -1,4 +1,4 @@
-//! `durable bench`: how many executions a second this database records, and how long one takes, from where the program runs.
+//! `durable bench`: measures how many executions a second this database records, and how long one takes, from this machine.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     concurrency: u16,
 }
 
-/// One step, which does nothing that takes time.
+/// One step, which does nothing.
 struct Probe;
 
 #[workflow(name = "durable_bench", queue = "durable_bench")]
@@ -72,7 +72,7 @@ struct Measured {
     alone: Alone,
 }
 
-/// How long an execution takes that has nobody beside it, from its start to its result.
+/// How long a lone execution takes, from its start to its result.
 #[derive(Debug, Serialize)]
 struct Alone {
     p50_ms: f64,
@@ -86,7 +86,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     let (ends, ended) = watch::channel(0);
     let builder = connection.builder()?.max_connections(10).queue(NAME, options.concurrency.into()).observe(Ends(ends));
     let durable = builder.register(Probe).start().await.map_err(Failure::of_connecting)?;
-    // One that was stopped may have left something behind.
+    // An earlier run that was interrupted may have left executions.
     clear(&durable).await?;
     let measured = measure(&durable, options.executions, ended).await;
     let cleared = clear(&durable).await;
@@ -102,7 +102,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
 }
 
-/// Ends what goes on of the workflow that is measured, and deletes all of it.
+/// Cancels the open executions of the measured workflow, and deletes all of its executions.
 async fn clear(durable: &Durable) -> Result<()> {
     for state in [ExecutionState::Pending, ExecutionState::Running] {
         loop {
@@ -139,7 +139,7 @@ async fn together(durable: &Durable, executions: u32, mut ended: watch::Receiver
         // The engine, which has the sender, outlives this.
         let reached = ended.wait_for(|ended| ended - before >= milestone).await.is_ok();
         if reached && milestone < executions {
-            // Progress is for whoever looks on; where nobody does, nothing is lost.
+            // Progress is only shown. If nothing shows it, nothing is lost.
             writeln!(std::io::stderr(), "{milestone} executions have ended so far").ok();
         }
     }

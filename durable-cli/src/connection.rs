@@ -1,4 +1,4 @@
-//! Where the database is, and a client for it.
+//! Finds the address of the database, and connects a client.
 
 use std::time::Duration;
 

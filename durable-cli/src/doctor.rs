@@ -1,4 +1,4 @@
-//! `durable doctor`: looks for what is wrong, and says how to repair it.
+//! `durable doctor`: finds problems, and says how to repair them.
 
 use durable::Finding;
 

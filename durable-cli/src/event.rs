@@ -11,7 +11,7 @@ use crate::value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Send an event to an execution, which gets it now or when it waits for it
+    /// Send an event to an execution, which gets it now, or as soon as it waits for it
     Send {
         /// The execution
         id: ExecutionId,

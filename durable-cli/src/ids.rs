@@ -5,7 +5,7 @@ use durable::ExecutionId;
 
 use crate::failure::Failure;
 
-/// Stands for standard input.
+/// Means standard input.
 const STDIN: &str = "-";
 
 #[derive(Debug, Args)]

@@ -11,9 +11,9 @@ use crate::value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// List inputs that nobody has given yet, those with the nearest deadline first
+    /// List inputs that wait for an answer, nearest deadline first
     List {
-        /// Only those of this workflow
+        /// Only inputs of this workflow
         #[arg(long, value_name = "NAME")]
         workflow: Option<String>,
         /// Only those with a deadline before this time

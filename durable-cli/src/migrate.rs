@@ -18,7 +18,7 @@ pub(crate) enum Verb {
     Check,
     /// Print the migrations as a script, without asking a database
     Sql {
-        /// The version that the schema has; 0 where it does not exist
+        /// The version of the schema; 0 if it does not exist
         #[arg(long, default_value_t = 0, value_name = "VERSION")]
         from: i32,
         /// The version that it shall have
@@ -27,7 +27,7 @@ pub(crate) enum Verb {
     },
     /// Print what a role needs to run workflows
     Grants {
-        /// The role, which must exist
+        /// The role; it must exist
         #[arg(long)]
         role: String,
     },

@@ -17,10 +17,10 @@ pub(crate) struct Options {
     /// Only executions that ended longer than this ago, as in 12h, 30d
     #[arg(long, value_parser = value::duration, value_name = "DURATION")]
     older_than: Duration,
-    /// Only those of this workflow
+    /// Only executions of this workflow
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
-    /// Only those that ended in these states
+    /// Only executions that ended in these states
     #[arg(long, value_delimiter = ',', value_name = "STATE,…")]
     state: Vec<ExecutionState>,
     /// Say how many would go, and delete nothing
@@ -52,7 +52,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
         return Ok(durable.shutdown().await?);
     }
     let tell = |so_far: durable::Pruned| {
-        // Progress is for whoever looks on; where nobody does, nothing is lost.
+        // Progress is only shown. If nothing shows it, nothing is lost.
         writeln!(std::io::stderr(), "pruned {} executions so far", so_far.executions).ok();
     };
     let pruned = prune.on_batch(tell).await?;

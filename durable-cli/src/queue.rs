@@ -14,7 +14,7 @@ use crate::value::{self, Rate};
 pub(crate) enum Verb {
     /// List the queues that have limits, a worker or something to run, with what is in them
     List,
-    /// Have nothing more claimed from a queue; what runs goes on
+    /// Stop claims from a queue; running executions continue
     Pause(Name),
     /// Have a queue claimed from again
     Resume(Name),
@@ -26,7 +26,7 @@ pub(crate) enum Verb {
         #[arg(long, default_value = "30s", value_parser = value::duration, value_name = "DURATION")]
         timeout: Duration,
     },
-    /// Set the limits of a queue over all workers; those that are left out are lifted
+    /// Set the limits of a queue over all workers; a limit that is left out is removed
     Limits(Limits),
 }
 

@@ -15,7 +15,7 @@ use crate::value;
 pub(crate) enum Verb {
     /// List the schedules by name, with when they fire next
     List {
-        /// Only those of this workflow
+        /// Only schedules of this workflow
         #[arg(long, value_name = "NAME")]
         workflow: Option<String>,
         /// At most this many, 1 to 1000
@@ -79,7 +79,7 @@ pub(crate) enum Verb {
         #[arg(long, value_parser = value::time, value_name = "TIME")]
         to: DateTime<Utc>,
     },
-    /// Delete a schedule; what it started goes on
+    /// Delete a schedule; executions that it started continue
     Delete(Name),
 }
 
@@ -217,7 +217,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Put(put) => put_schedule(put, &durable, screen).await?,
         Verb::Update(update) => update_schedule(update, &durable, screen).await?,
         Verb::Fires { name: Name { name }, limit, before } => {
-            // One that nobody knows has no fires, and is to be told apart from one that has not fired yet.
+            // An unknown schedule has no record, but neither has a schedule that has not fired yet: tell them apart.
             durable.get_schedule(name).await?;
             let mut fires = durable.schedule_fires(name).limit(*limit);
             if let Some(before) = before {

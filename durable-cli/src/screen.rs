@@ -26,10 +26,10 @@ pub(crate) enum Format {
 
 /// Something that lists are made of.
 pub(crate) trait Row: Serialize {
-    /// What stands above the columns.
+    /// The headings of the columns.
     const HEADINGS: &'static [&'static str];
 
-    /// What stands in them.
+    /// The cells.
     fn cells(&self) -> Vec<String>;
 
     /// What `-o ids` prints.
@@ -58,7 +58,7 @@ impl Screen {
         }
     }
 
-    /// Says that a list goes on, on standard error, so that no program takes it for an item.
+    /// Says on standard error that the list continues, so that no program takes the line for an item.
     pub(crate) fn more(&self, option: &str, cursor: Option<impl Display>) {
         if let Some(cursor) = cursor {
             // If standard error is closed, nothing is lost.
@@ -122,7 +122,7 @@ impl Screen {
     }
 }
 
-/// A table without lines, and without a heading where there is none: easy to read, and to cut with other programs.
+/// A table without lines, and without headings if there are none: easy to read, and easy to cut with other programs.
 pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

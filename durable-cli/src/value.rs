@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// Units of durations, with their seconds.
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 604_800)];
 
-/// JSON as it was written, digit for digit: `text`, what is in the file of `@file`, or what `-` reads from standard input.
+/// JSON as it was written, digit for digit: `text`, the contents of the file for `@file`, or standard input for `-`.
 pub(crate) fn json(argument: &str) -> Result<Box<RawValue>, Failure> {
     let text = match argument.strip_prefix('@') {
         Some(file) => {

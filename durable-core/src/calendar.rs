@@ -84,7 +84,7 @@ impl Calendar {
         self.zone
     }
 
-    /// Days that are no business days, whatever day of the week they are; added to those given before.
+    /// Days that are not business days, on any day of the week. Added to the holidays given before.
     ///
     /// ```
     /// use durable::calendar::{self, NaiveDate, at};
@@ -155,7 +155,7 @@ pub(crate) fn day_of(zone: Tz, instant: DateTime<Utc>) -> Option<NaiveDate> {
     Some(local.date())
 }
 
-/// Whether the zone has that day: one that it leaves out would begin on the day after.
+/// Whether the zone has that day: a day that it leaves out would begin on the day after.
 pub(crate) fn exists(zone: Tz, day: NaiveDate) -> bool {
     instants(zone, day, NaiveTime::MIN).any(|start| day_of(zone, start) == Some(day))
 }
@@ -348,7 +348,7 @@ mod tests {
         }
     }
 
-    /// Some times at which the zone changes its clocks, to the day; any days where it never does.
+    /// Some days on which the zone changes its clocks; any days if it never does.
     fn changes(zone: Tz) -> Vec<DateTime<Utc>> {
         let offset = |time: DateTime<Utc>| zone.offset_from_utc_datetime(&time.naive_utc()).fix();
         let days: Vec<_> = (0..20 * 365).map(|day| utc("2007-01-01T00:00:00Z") + TimeDelta::days(day)).collect();

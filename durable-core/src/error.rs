@@ -85,7 +85,7 @@ pub enum RetryAdvice {
     /// As the step's `retry(…)` says.
     #[default]
     AsConfigured,
-    /// Not again, whatever is left of the budget.
+    /// Not again, even if attempts are left.
     Never,
     /// Not before this much time has passed.
     After(Duration),
@@ -122,7 +122,7 @@ pub struct Failure {
     /// The causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// The Rust type of the error, where there is one.
+    /// The Rust type of the error, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
     /// Source file and line, for a panic.

@@ -33,7 +33,7 @@ impl ExecutionId {
         Self::new_in(Home::default())
     }
 
-    /// Makes a new id in a home. Ids that one process makes sort in the order in which it makes them, whatever their homes.
+    /// Makes a new id in a home. Ids of one process sort in the order in which it makes them, also across homes.
     pub fn new_in(home: Home) -> Self {
         Self(home.mark(Uuid::now_v7()))
     }
@@ -112,7 +112,7 @@ impl FromStr for IdPrefix {
     }
 }
 
-/// The id of a worker: one life of a process that runs executions. A process that lost its lease goes on under a new one.
+/// The id of a worker: one life of a process that runs executions. A process that lost its lease continues under a new id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub(crate) Uuid);
@@ -158,12 +158,12 @@ impl Epoch {
     /// The epoch of an execution that is created as already claimed.
     pub(crate) const FIRST: Self = Self(1);
 
-    /// The one that this one follows.
+    /// The epoch before this one.
     pub(crate) fn before(self) -> Self {
         Self(self.0 - 1)
     }
 
-    /// Whether nobody else can have held the execution between that epoch and this one.
+    /// Whether no other claim can have held the execution between that epoch and this one.
     pub(crate) fn follows(self, earlier: Self) -> bool {
         self.0 == earlier.0 + 1
     }

@@ -25,7 +25,7 @@ pub(crate) fn catch_in<F: Future>(future: F) -> impl Future<Output = Result<F::O
     AssertUnwindSafe(future).catch_unwind().map(|caught| caught.map_err(|payload| failure_of(&*payload)))
 }
 
-/// Lets the panic hook note where a panic happened; the hook that was there before still runs.
+/// Lets the panic hook note where a panic happened; the earlier hook still runs.
 pub(crate) fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

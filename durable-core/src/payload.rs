@@ -71,12 +71,12 @@ pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, val
     record(what, value).map(|(payload, _)| payload)
 }
 
-/// Decodes a value, or says which field is wrong, and how.
+/// Decodes a value. The error says which field is wrong, and why.
 pub(crate) fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| refuse(format!("{what} does not decode: {}", located::<T>(text, &error))))
 }
 
-/// Longest text that stands in an index, in bytes: its rows are limited to a third of a page.
+/// Longest text in an index, in bytes: an index row is limited to a third of a page.
 const INDEXED_LIMIT: usize = 1000;
 
 /// Refuses a key, a queue or a correlation that Postgres could not index, or that would break the line it is shown in; `what` names

@@ -1,4 +1,4 @@
-//! Telemetry: what a process tells of its work to those who run it. The guide's page on telemetry says what there is.
+//! Telemetry: what a process reports about its work. The guide's page on telemetry lists everything.
 
 mod metrics;
 #[cfg(feature = "opentelemetry")]

@@ -18,7 +18,7 @@ const CONCURRENCY: usize = 200;
 /// Executions that open connections and prepare statements, before the measured ones.
 const WARM_UP: usize = 5;
 
-/// The entry of the report; an item is a step, with its compensation where it is undone, or a child.
+/// The entry of the report. An item is a step, with its compensation if it is undone, or a child.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     join_of_ten: Cost,

@@ -1,4 +1,4 @@
-//! Limits: a full queue without limits, with a rate that is never reached, with one that is, and with a few at once of each key.
+//! Limits: a full queue without limits, with a rate that is never reached, with a rate that is reached, and with a limit for each key.
 
 use durable::{Durable, QueueLimits, Result, Workflow, prelude::seconds};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::workflows::{OfKeys, OneStep};
 /// Executions under way at once.
 const CONCURRENCY: usize = 500;
 
-/// Begun in a second, where the rate is what limits; they take a few seconds.
+/// Executions a second, if the rate limits them; the run takes a few seconds.
 const RATE: u32 = 400;
 
 /// Seconds for which the rate limits.

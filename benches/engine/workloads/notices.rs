@@ -1,4 +1,4 @@
-//! Notices: executions one after another in many callers, each end told to whoever listens, with notifications and without, in turns.
+//! Notices: many callers run executions one after another, and each end is notified, with NOTIFY and without, in turns.
 
 use durable::sqlx::{Connection, Executor, PgConnection, raw_sql};
 use durable::{Durable, Result};
@@ -17,7 +17,7 @@ const CALLERS: usize = 100;
 /// Executions that open connections and prepare statements, before the measured ones.
 const WARM_UP: usize = 500;
 
-/// Stands before the server's own `pg_notify` and does nothing; everything else that the engine sends is the same.
+/// Shadows the server's `pg_notify` and does nothing. All other statements of the engine are the same.
 const SILENCE: &str = "
     create schema silence;
     create function silence.pg_notify(text, text) returns void language sql volatile as 'select null::void'";
@@ -43,7 +43,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     Ok(Figures { with_notices_rate: with.rate, without_rate: without.rate, ratio: with.rate / without.rate })
 }
 
-/// Executions that one process starts and ends, so that it waits for no notice and no poll; another hears of their ends.
+/// One process starts and ends the executions, so that it waits for no notice and no poll. Another process is notified of their ends.
 async fn turned_over(bench: &Bench, notices: bool) -> Result<Throughput> {
     let url = bench.server.database().await?;
     let mut connection = PgConnection::connect(&url).await?;

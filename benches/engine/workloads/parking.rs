@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 2000;
 /// Sleepers that fill the cache of parked executions and give the allocator its size, before the measured ones.
 const WARM_UP: usize = 2 * CONCURRENCY;
 
-/// After the last one is parked, until the process is at rest.
+/// From the last parking until the process is idle.
 const CALM: Duration = Duration::from_secs(2);
 
 /// The entry of the report.
@@ -73,7 +73,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     Ok(figures)
 }
 
-/// Puts the sleepers to rest; says how that went, and by how many bytes each made this process larger.
+/// Parks the sleepers. Returns the measurements, and by how many bytes each sleeper made this process larger.
 async fn park(bench: &Bench, url: &str, progress: &Progress) -> Result<(Throughput, f64)> {
     let sleepers = bench.scale.sleepers;
     let client = Durable::builder().database_url(url).start().await?;

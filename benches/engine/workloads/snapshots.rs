@@ -27,7 +27,7 @@ const CLAIMS: usize = 50;
 /// Executions pending while claims are measured; each takes some of them.
 const PENDING: usize = 10_000;
 
-/// Autovacuum comes round once a minute, which is longer than a stretch.
+/// Autovacuum starts once a minute, which is longer than a stretch.
 const VACUUM: &str = "vacuum (analyze) durable.executions, durable.checkpoints, durable.workers";
 
 /// The entry of the report.

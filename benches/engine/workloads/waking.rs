@@ -61,7 +61,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     })
 }
 
-/// Milliseconds from the sending of an event until the result is there, for whoever waits for it already.
+/// Milliseconds from the sending of an event until a caller that waits already has the result.
 async fn event_to_result(durable: &Durable) -> Result<f64> {
     let handle = durable.start::<Listener>(0).await?;
     waiting(&handle).await?;
@@ -76,7 +76,7 @@ async fn event_to_result(durable: &Durable) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
-/// Returns when the execution is at rest.
+/// Returns when the execution is parked.
 async fn waiting<W: Workflow>(handle: &ExecutionHandle<W>) -> Result<()> {
     while handle.execution().await?.state != ExecutionState::Waiting {
         tokio::time::sleep(LOOK).await;

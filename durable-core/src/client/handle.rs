@@ -61,7 +61,7 @@ impl<W: Workflow> ExecutionHandle<W> {
         Error::from_failure(Failure { message, ..failure })
     }
 
-    /// Like [`result`](Self::result), but waits at most for `timeout`. The execution goes on.
+    /// Like [`result`](Self::result), but waits at most for `timeout`. The execution continues.
     ///
     /// # Errors
     /// As for [`result`](Self::result); `TimedOut` if the execution has not ended by then.

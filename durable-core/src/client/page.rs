@@ -1,4 +1,4 @@
-//! A page of a list: its items, and where the next page begins.
+//! A page of a list: its items, and the cursor of the next page.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ use crate::model::PendingInput;
 pub struct Page<T, C> {
     /// The items of the page, in the order of the list.
     pub items: Vec<T>,
-    /// Where the next page begins, for `.after(…)`; `None` when this is the last page.
+    /// The cursor of the next page, for `.after(…)`; `None` if this is the last page.
     pub next: Option<C>,
 }
 

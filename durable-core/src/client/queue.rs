@@ -26,7 +26,7 @@ impl Durable {
         self.run("list queues", |pool| queues::list(self.store(), pool, None)).await
     }
 
-    /// The queue with this name, which need not exist yet.
+    /// The queue with this name. It need not exist yet.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -1,6 +1,6 @@
 //! The digest of a step's arguments, for those that can be serialised.
 //!
-//! Which are is found by autoref specialisation: `(&Argument(&x)).add_to(…)` resolves to [`DigestSerialized`] where it applies,
+//! Autoref specialisation finds out which can: `(&Argument(&x)).add_to(…)` resolves to [`DigestSerialized`] where it applies,
 //! and one reference later to [`DigestOpaque`].
 
 use serde::Serialize;
@@ -36,7 +36,7 @@ impl<T: ?Sized> DigestOpaque for &Argument<'_, T> {
     }
 }
 
-/// The digest of a call's arguments, and in a replay their text; `None` outside an execution, where nothing is recorded.
+/// The digest of a call's arguments, and in a replay their text; `None` outside an execution, because nothing is recorded there.
 pub fn digest(write: impl FnOnce(&mut Digest)) -> Option<CalledWith> {
     let scope = ambient::scope()?;
     let mut digest = scope.run.digest();

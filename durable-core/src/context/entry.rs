@@ -1,4 +1,4 @@
-//! How a call of a step begins: in place outside an execution; inside one, in this process or where it was sent before.
+//! How a call of a step begins: in place if there is no execution; otherwise in this process, or in the queue that it was sent to.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ fn no_execution(name: &str) -> Failure {
     Failure::new(ErrorKind::Invalid, message)
 }
 
-/// A call inside an execution, which takes the next key of its scope.
+/// A call inside an execution. It takes the next key of its scope.
 fn journalled<'step, R: StepResult + 'step>(
     scope: Arc<Scope>,
     spec: &'static StepSpec,

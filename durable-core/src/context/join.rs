@@ -18,14 +18,14 @@ pub struct Join<'a, S> {
     fail_fast: bool,
 }
 
-/// A join that gives the result of each branch, whatever became of the others.
+/// A join that gives the result of each branch, even if others failed.
 #[must_use = "a join does nothing until it is awaited"]
 pub struct Settled<'a, S> {
     branches: Started<'a>,
     slots: S,
 }
 
-/// Branches of which the first to end decides, and the others are dropped.
+/// Branches whose first end decides; the others are dropped.
 #[must_use = "a race does nothing until it is awaited"]
 pub struct Race<'a, T> {
     branches: Started<'a>,
@@ -40,7 +40,7 @@ struct Started<'a> {
     decided: bool,
 }
 
-/// Where a branch leaves what it returned.
+/// The place of a branch's result.
 pub struct Slot<T> {
     value: Arc<Mutex<Option<T>>>,
 }
@@ -76,7 +76,7 @@ impl<T: Send, E: Into<Error> + Send> BranchResult for Result<T, E> {
 
 /// The branches of a join as they were written: a tuple of up to twelve futures.
 pub trait Branches<'a> {
-    /// Where their results go.
+    /// The places of their results.
     type Slots: Slots;
 
     /// Their futures, each leaving its result in a slot.
@@ -135,7 +135,7 @@ impl<'a> Started<'a> {
         Self { fork: Fork::new(kind, ""), waiting, set_out: false, decided: false }
     }
 
-    /// Polls the branches until all have ended, or until the first of which `decides` is true.
+    /// Polls the branches until all have ended, or until `decides` is true for one that has ended.
     fn poll(&mut self, cx: &task::Context<'_>, decides: impl Fn(Ended) -> bool) -> Poll<()> {
         if !self.set_out {
             self.set_out();

@@ -114,7 +114,7 @@ where
 pub trait StepResult: Sized + Send {
     /// The value of a step that succeeded.
     type Output: StepOutput;
-    /// The error of one that failed.
+    /// The error, if it failed.
     type Error: StepError;
 
     /// As a plain `Result`.

@@ -15,7 +15,7 @@ pub struct ScheduleSpec<T> {
     pub jitter: Duration,
     /// What becomes of missed due times.
     pub missed: Missed,
-    /// What becomes of due times while an execution goes on.
+    /// What happens to due times while an execution runs.
     pub overlap: Overlap,
     /// After how many failures in a row it is disabled.
     pub max_failures: Option<u32>,
@@ -23,7 +23,7 @@ pub struct ScheduleSpec<T> {
     pub input: fn() -> T,
 }
 
-/// The input of a workflow that the clock starts: nobody is there to give one, so it has a default.
+/// The input of a workflow that the clock starts. No caller gives it, so it has a default.
 #[diagnostic::on_unimplemented(
     message = "a scheduled workflow cannot take `{Self}`: it has no default",
     label = "the clock gives no input",

@@ -39,7 +39,7 @@ pub struct StepSpec {
 /// A call of a step. It takes its journal key when it is made, runs when it is awaited, and is recorded when it has finished.
 #[must_use = "a step does nothing until it is awaited"]
 pub struct Step<'step, R> {
-    /// Where it is journalled; `None` outside an execution.
+    /// Its place in the journal; `None` outside an execution.
     place: Option<(Arc<Scope>, String)>,
     under_way: Option<UnderWay>,
     future: BoxFuture<'step, R>,

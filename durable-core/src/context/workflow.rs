@@ -60,7 +60,7 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     const STEPS: &'static [StepSpec];
 
-    /// Those of its steps that run in other queues.
+    /// Its steps that run in other queues.
     #[doc(hidden)]
     const ROUTES: &'static [Route<Self>] = &[];
 

@@ -24,7 +24,7 @@ pub struct Finding {
 pub enum Severity {
     /// It costs time or room.
     Warning,
-    /// Executions do not go on.
+    /// Executions do not continue.
     Error,
 }
 
@@ -55,7 +55,7 @@ pub enum Subject {
     Workflows,
     /// Executions that a lost worker holds.
     Workers,
-    /// Executions that do not go on by themselves.
+    /// Executions that do not continue by themselves.
     Executions,
     /// Messages that nothing has waited for.
     Mailboxes,

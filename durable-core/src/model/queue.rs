@@ -19,7 +19,7 @@ use crate::payload;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueueLimits {
-    /// How many executions may run at once, 1 or more. One that waits does not run.
+    /// How many executions may run at once, 1 or more. A waiting execution does not run.
     pub concurrency: Option<u32>,
     /// How many executions may begin in a period.
     pub rate: Option<Rate>,
@@ -44,7 +44,7 @@ impl QueueLimits {
         self
     }
 
-    /// Lets so many executions begin in a period. One that goes on after a wait, or on another worker, has begun already.
+    /// How many executions may begin in a period. An execution that continues after a wait, or on another worker, has begun already.
     #[must_use]
     pub fn rate(mut self, executions: u32, period: Duration) -> Self {
         self.rate = Some(Rate { executions, period });
@@ -101,7 +101,7 @@ pub struct Queue {
     pub limits: QueueLimits,
     /// Since when nothing is claimed from it, if it is paused.
     pub paused_at: Option<DateTime<Utc>>,
-    /// Executions that a worker may claim now, or when the limits allow; not those that wait for a time or a message.
+    /// Executions that a worker may claim now, or when the limits allow it; not executions that wait for a time or a message.
     pub pending: u64,
     /// When the oldest of these was started by a client.
     pub oldest_pending_at: Option<DateTime<Utc>>,
@@ -112,7 +112,7 @@ pub struct Queue {
     pub unreadable: Option<String>,
 }
 
-/// The concurrency key, if it is one that can be stored.
+/// The concurrency key, if it can be stored.
 pub(crate) fn checked_concurrency_key(key: String) -> Result<String> {
     payload::check_indexed("a concurrency key", &key)?;
     Ok(key)

@@ -26,9 +26,9 @@ pub struct Schedule {
     pub priority: i16,
     /// Their input, as JSON.
     pub input: Json,
-    /// With which others its executions are counted, where keys are limited.
+    /// The concurrency key of its executions.
     pub concurrency_key: Option<String>,
-    /// How long they may wait to begin before they expire; without end, where there is none.
+    /// How long its executions may wait to begin before they expire; `None` means without end.
     pub time_to_live: Option<Duration>,
     /// When it fires: a cron expression, or an interval such as `every 15m`.
     pub rule: String,
@@ -46,7 +46,7 @@ pub struct Schedule {
     pub missed: Missed,
     /// What becomes of a due time at which an earlier execution has not ended.
     pub overlap: Overlap,
-    /// After how many failures in a row it is disabled; never, where there is no number.
+    /// After how many failures in a row it is disabled; `None` means never.
     pub max_failures: Option<u32>,
     /// Whether the code declares it, in `#[workflow(schedule = "…")]`.
     pub declared: bool,
@@ -56,9 +56,9 @@ pub struct Schedule {
     pub enabled: bool,
     /// Why it does not.
     pub disabled_reason: Option<String>,
-    /// How many of its executions failed since the last one that completed. Counted when it is due.
+    /// How many of its executions have failed since the last completed one. Counted when the schedule is due.
     pub failures: u32,
-    /// Why the last one that failed did.
+    /// The error of the last failed execution.
     pub last_error: Option<Failure>,
     /// When it fires next; `None` when it has ended.
     pub next_due_at: Option<DateTime<Utc>>,
@@ -71,7 +71,7 @@ pub struct Schedule {
     pub unreadable: Option<String>,
 }
 
-/// What becomes of due times at which no worker was there to fire. A due time counts as missed when it is more than ten seconds
+/// What happens to due times at which no worker ran. A due time counts as missed when it is more than ten seconds
 /// past; of those missed, at most the last 1000 are made up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,15 +98,15 @@ pub enum Overlap {
     Skip,
     /// It starts when those before it have ended, at most 1000 of them; beyond these it is left out.
     Queue,
-    /// What still runs is cancelled. What it did is not undone, and one that is being rolled back is left alone.
+    /// The earlier execution is cancelled. Its steps are not undone. An execution that is being rolled back continues.
     Cancel,
 }
 
-/// A time for which a schedule fired. There is one for each name of a schedule and due time, whoever tried to fire.
+/// A time at which a schedule fired. There is one for each schedule name and due time, however many workers tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fire {
-    /// The time: one that the schedule was due at, or when it was triggered.
+    /// The due time, or the time at which the schedule was triggered.
     pub due_at: DateTime<Utc>,
     /// When it fired.
     pub fired_at: DateTime<Utc>,

@@ -9,7 +9,7 @@ use crate::ids::{ExecutionId, WorkerId};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerDetails {
-    /// The worker's id; a process that lost its lease goes on under a new one.
+    /// The worker's id. A process that lost its lease continues under a new id.
     pub id: WorkerId,
     /// Whether it claims executions.
     pub state: WorkerState,
@@ -21,13 +21,13 @@ pub struct WorkerDetails {
     pub version: Option<String>,
     /// The queues it works on, and how full they were at its last heartbeat.
     pub queues: Vec<QueueSlots>,
-    /// What it can run, as in `process_order@1`, sorted; `None` for a worker of an earlier release, which does not say.
+    /// The workflows that it can run, as in `process_order@1`, sorted; `None` for a worker of an earlier release, which does not list them.
     pub workflows: Option<Vec<String>>,
     /// When this life began.
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,
-    /// Since when the runtime of its process has not answered, if that is longer than a lease: no execution goes on there.
+    /// Since when the runtime of its process has not answered, if that is longer than a lease: no execution continues there.
     pub unresponsive_since: Option<DateTime<Utc>>,
     /// Executions whose code has not returned to the runtime for a lease. They can be neither cancelled nor timed out.
     pub stuck_executions: Vec<ExecutionId>,
@@ -37,7 +37,7 @@ pub struct WorkerDetails {
 }
 
 impl WorkerDetails {
-    /// Whether it can run this version of a workflow; `None` where it does not say what it can run.
+    /// Whether it can run this version of a workflow; `None` if it does not list its workflows.
     pub fn knows(&self, workflow: &str, version: u32) -> Option<bool> {
         let label = format!("{workflow}@{version}");
         self.workflows.as_ref().map(|known| known.contains(&label))

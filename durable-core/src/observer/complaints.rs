@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Pause between two warnings about one observer: one that fails at every step must not fill the log.
+/// Pause between two warnings about one observer: an observer that fails at every step must not fill the log.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Something an observer did not do as it should.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Complaint {
-    /// It was not told something: its queue is full.
+    /// It missed a notification, because its queue is full.
     Dropped,
     /// A step began without its consent: it did not answer in time.
     Unanswered,

@@ -37,7 +37,7 @@ impl Json {
         RawValue::from_string(text).map(Self)
     }
 
-    /// The value to be written to the database, where it came from.
+    /// The value to write to the database; it came from there.
     pub(crate) fn to_payload(&self) -> Payload {
         Payload(self.as_str().into())
     }

@@ -41,7 +41,7 @@ impl Question {
     }
 }
 
-/// What is wrong, after the place in `root` where it is.
+/// The mistake, after its place in `root`.
 fn described(error: &ValidationError<'_>, name: &str, root: &Value) -> String {
     let error = closest(error);
     let (mut place, mut at) = (name.to_owned(), Some(root));

@@ -41,7 +41,7 @@ pub(crate) struct Timing {
 pub(crate) struct Firing {
     /// The due times to fire, in order.
     pub(crate) due: Vec<DateTime<Utc>>,
-    /// When it is due next; never, for one that has ended.
+    /// When it is due next; `None` if it has ended.
     pub(crate) next: Option<DateTime<Utc>>,
 }
 
@@ -118,7 +118,7 @@ impl Timing {
     }
 }
 
-/// When the execution of a due time starts: up to `jitter` later, by chance, and whoever fires comes to the same time.
+/// When the execution of a due time starts: up to `jitter` later. The delay is random, but equal for every worker that computes it.
 pub(crate) fn start_at(schedule: &str, due: DateTime<Utc>, jitter: Duration) -> DateTime<Utc> {
     if jitter.is_zero() {
         return due;

@@ -42,7 +42,7 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
     })
 }
 
-/// The step that this code runs in; outside an execution, as in a unit test, a stand-in for a first attempt.
+/// The step in which this code runs. Outside an execution, as in a unit test, it looks like a first attempt.
 pub fn step() -> StepHandle {
     attempt().unwrap_or_else(StepHandle::outside)
 }

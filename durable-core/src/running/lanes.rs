@@ -1,4 +1,4 @@
-//! The ledger that is Postgres: each kind of write goes through its lane, which writes for many executions at once.
+//! The Postgres ledger: each kind of write goes through its lane, which writes for many executions at once.
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;

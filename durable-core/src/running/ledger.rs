@@ -1,4 +1,4 @@
-//! The port through which an execution in memory talks to the world: where it writes, and what its process knows.
+//! The port between an execution in memory and the world: its writes, and what its process knows.
 
 use std::fmt::Debug;
 use std::sync::Arc;

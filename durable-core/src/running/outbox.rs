@@ -11,7 +11,7 @@ use crate::store::saves::Written;
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     unsent: Vec<Checkpoint>,
-    /// The ends of steps among the unsent checkpoints; they are told once they are committed.
+    /// The ends of steps among the unsent checkpoints. Observers learn of an end once it is committed.
     ends: Vec<StepEnd>,
     left: u64,
     sent: u64,
@@ -35,7 +35,7 @@ impl Outbox {
         self.unsent.push(checkpoint);
     }
 
-    /// Leaves the checkpoint of a step, whose end is told once it is committed.
+    /// Adds the checkpoint of a step. Observers learn of its end once it is committed.
     pub(super) fn leave_step(&mut self, checkpoint: Checkpoint, mut end: StepEnd) {
         end.place = self.unsent.len();
         self.ends.push(end);

@@ -34,7 +34,7 @@ pub(super) struct Standing {
     pub(super) has_stopped: bool,
     /// Futures of the run that work on something.
     pub(super) busy: usize,
-    /// Futures among them that never go on, because a write of theirs did not count.
+    /// Futures among them that never continue, because the database refused their write.
     pub(super) stuck: usize,
     /// The code will be polled again without an answer from the engine.
     pub(super) goes_on: bool,
@@ -42,15 +42,15 @@ pub(super) struct Standing {
     pub(super) has_answered: bool,
     /// Something waits: for an event, a time, a child, or the end of a back-off.
     pub(super) waits: bool,
-    /// The database is to be told something of the waits.
+    /// The waits have changes that the database does not know.
     pub(super) is_unknown: bool,
-    /// The database is being told.
+    /// These changes are being written.
     pub(super) is_asking: bool,
     /// Checkpoints were left and not sent.
     pub(super) has_unsent: bool,
 }
 
-/// Whether the run rests; `Pending` if it goes on when something wakes it.
+/// Whether the run rests; `Pending` if it continues when something wakes it.
 pub(super) fn rest(polled: Result<Poll<Result<Payload>>, Box<Failure>>, standing: Standing) -> Poll<Rest> {
     match polled {
         Ok(Poll::Ready(_)) | Err(_) if standing.is_outdated => return Poll::Ready(Rest::Ended(Verdict::Released)),

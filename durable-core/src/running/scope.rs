@@ -20,7 +20,7 @@ pub(crate) struct Scope {
     around: Option<Arc<Scope>>,
     /// What its keys begin with.
     pub(super) path: String,
-    /// What the code in it may know of itself, where it is an attempt at something.
+    /// What the code in the scope may know about itself, if it is an attempt.
     pub(crate) attempt: Option<StepHandle>,
     calls: Mutex<Calls>,
     abandoned: AtomicBool,

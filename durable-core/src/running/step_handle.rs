@@ -47,12 +47,12 @@ impl StepHandle {
         Self { identity: Some(Arc::new(identity)) }
     }
 
-    /// A stand-in for a first attempt, outside an execution.
+    /// A handle that looks like a first attempt, for use outside an execution.
     pub(super) fn outside() -> Self {
         Self { identity: None }
     }
 
-    /// The execution that called the step, also where another queue's worker runs it; `None` outside one.
+    /// The execution that called the step, even if a worker of another queue runs it; `None` outside an execution.
     pub fn execution_id(&self) -> Option<ExecutionId> {
         self.identity.as_ref().map(|identity| identity.owner.execution_id)
     }
@@ -69,9 +69,9 @@ impl StepHandle {
         self.identity.as_ref().map_or_else(Uuid::new_v4, |identity| identity.owner.namespace.derive(&identity.key))
     }
 
-    /// Where the calling code stands in its trace, to be sent along with a request to another service: the innermost span, which is
+    /// The place of the calling code in its trace, to be sent with a request to another service: the innermost span, which is
     /// that of the attempt or one that the step's body has opened. Without [`Builder::telemetry`](crate::client::Builder::telemetry)
-    /// it is where the starter of the execution stood. `None` where nobody traces, and outside an execution.
+    /// it is the place of the execution's starter. `None` without tracing, and outside an execution.
     ///
     /// ```
     /// # fn request() -> Vec<(&'static str, String)> {

@@ -1,4 +1,4 @@
-//! What is told of steps once it is committed: each end once, and none that was refused.
+//! Reports the ends of steps once they are committed: each end once, and no end that was refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::model::{Checkpoint, Outcome};
 use crate::observer::Observed;
 use crate::telemetry::{AttemptEnd, WorkflowMetrics};
 
-/// The end of a step that observers and metrics have not been told of yet.
+/// The end of a step that was not reported to observers and metrics yet.
 #[derive(Debug)]
 pub(super) struct StepEnd {
     step: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct StepEnd {
     observed: Option<(String, Option<Box<Failure>>)>,
 }
 
-/// The ends of the steps of one write, and where they are told.
+/// The ends of the steps of one write, and where to report them.
 #[derive(Debug)]
 pub(super) struct Untold {
     pub(super) ends: Vec<StepEnd>,

@@ -45,14 +45,14 @@ impl Wakers {
         if self.counted_waker.will_wake(given) { self.plain.clone() } else { given.clone() }
     }
 
-    /// Begins a poll on behalf of `outer`; `false` when nobody rang since the last one.
+    /// Begins a poll for `outer`; `false` if nothing woke the scope since the last poll.
     pub(crate) fn begin_poll(&self, outer: &Waker) -> bool {
         self.bell.is_for(outer);
         self.counted.woken.store(false, Ordering::Relaxed);
         self.bell.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether the scope goes on by itself: its code woke itself while it was polled, or foreign code holds a waker of it.
+    /// Whether the scope continues by itself: its code woke itself while it was polled, or foreign code holds a waker of it.
     pub(crate) fn goes_on(&self) -> bool {
         self.counted.woken.load(Ordering::Relaxed) || self.foreign_alive()
     }

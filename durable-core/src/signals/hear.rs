@@ -11,7 +11,7 @@ use crate::telemetry;
 /// Pause before a lost connection is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Pause before asking again whether notifications arrive, where they did not: a pooler may be replaced while we run.
+/// Pause before testing again whether notifications arrive, if they did not: a pooler may be replaced while this process runs.
 const PAUSE_WHEN_DEAF: Duration = Duration::from_secs(300);
 
 /// Listens until the process shuts down.
@@ -44,7 +44,7 @@ async fn listen(store: &Store, signals: &Signals) -> Result<Deaf, sqlx::Error> {
         return Ok(Deaf);
     }
     telemetry::delivering(true);
-    // What was sent before the connection stood was not heard: look at everything once.
+    // Notices sent before the connection was made did not arrive: look at everything once.
     signals.poke_all();
     signals.results.look.notify_one();
     signals.clock_read.notify_one();

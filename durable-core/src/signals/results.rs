@@ -1,4 +1,4 @@
-//! Who waits for the end of which execution.
+//! The callers of this process that wait for the ends of executions.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -14,9 +14,9 @@ pub(crate) struct Slots {
     pub(crate) queue: String,
     limit: usize,
     used: AtomicUsize,
-    /// Those of them that a claim holds while it asks.
+    /// The slots in use that a claim has reserved while it asks the database.
     reserved: AtomicUsize,
-    /// Nobody claims for them any more.
+    /// No claim uses them any more.
     closed: AtomicBool,
     gauges: SlotGauges,
     poked: Notify,

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// First pause after a statement met a lock of another transaction: about as long as a commit takes.
 pub(crate) const FIRST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(5);
 
-/// Longest pause while a statement is held up, and so how long after the other transaction's end it may go on.
+/// Longest pause while a statement is held up, and so the longest time after the other transaction's end until it continues.
 pub(crate) const LONGEST_PAUSE_WHEN_HELD_UP: Duration = Duration::from_millis(250);
 
 /// Statements that are held up wait for locks on at most this many connections of the process; each try ends with the lock timeout.

@@ -1,8 +1,8 @@
-//! The metrics of a process, through the facade `metrics`: every name, unit and label stands here. The guide's page lists them,
+//! The metrics of a process, through the facade `metrics`: this file has every name, unit and label. The guide's page lists them,
 //! and a test compares the two with what is emitted.
 //!
-//! Counters and histograms are fed after the commit of what they count, once. Whatever is fed often keeps its handle, so that it
-//! costs next to nothing where nobody records.
+//! Counters and histograms are fed after the commit of what they count, once. Frequent metrics keep their handles, so that they
+//! cost almost nothing without a recorder.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -128,7 +128,7 @@ impl WorkflowMetrics {
         }
     }
 
-    /// An execution began, which could have begun so much earlier.
+    /// An execution began, this long after it could have begun.
     pub(crate) fn started(&self, waited: Duration) {
         self.started.increment(1);
         self.schedule_to_start.record(waited);
@@ -194,7 +194,7 @@ fn duration_of(workflow: &str, queue: &str, state: ExecutionState) -> Histogram 
     histogram!(WORKFLOW_DURATION, "workflow" => workflow, "queue" => queue, "outcome" => state.as_str())
 }
 
-/// An execution was cancelled. Of which workflow, those who cancel many are not told.
+/// An execution was cancelled. A cancel of many does not know their workflows.
 pub(crate) fn cancelled(queue: &str) {
     counter!(WORKFLOW_CANCELLED, "queue" => queue.to_owned()).increment(1);
 }
@@ -253,7 +253,7 @@ pub(crate) fn schedule_fired(schedule: &str, outcome: FireOutcome, lag: Duration
     }
 }
 
-/// Where the answers of the database to one kind of statement are timed.
+/// The timer of the database's answers to one kind of statement.
 pub(crate) fn roundtrip(operation: &'static str) -> Histogram {
     histogram!(DB_ROUNDTRIP, "operation" => operation)
 }
@@ -263,7 +263,7 @@ pub(crate) fn delivering(delivering: bool) {
     gauge!(NOTIFY_DELIVERING).set(f64::from(u8::from(delivering)));
 }
 
-/// A gauge of the database, which is the same whoever reads it; the words are those of `doctor/measure.sql`.
+/// A gauge of the database, which has the same value in every process. The words are those of `doctor/measure.sql`.
 pub(crate) fn database_gauge(measure: &str, name: Option<&str>, state: Option<&str>) -> Option<Gauge> {
     let label = || name.unwrap_or_default().to_owned();
     Some(match measure {

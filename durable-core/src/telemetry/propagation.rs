@@ -1,4 +1,4 @@
-//! The seam between the spans of `tracing` and whatever exports them.
+//! The seam between the spans of `tracing` and their exporter.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use tracing::Span;
 
 use super::TraceContext;
 
-/// Lets traces cross the borders of processes: reads where a span stands in its trace, and says what a span continues.
+/// Lets traces cross processes: reads the place of a span in its trace, and sets the parent of a span.
 ///
 /// The feature `opentelemetry` has one, `durable::telemetry::OpenTelemetry`. Whoever exports spans by other means, or through
 /// other versions of OpenTelemetry than that one, writes these three functions; [`Builder::telemetry`] installs them.
 ///
 /// [`Builder::telemetry`]: crate::client::Builder::telemetry
 pub trait Propagation: fmt::Debug + Send + Sync + 'static {
-    /// Where the span stands in its trace; `None` where it is in none, as when nobody records it.
+    /// The place of the span in its trace; `None` if it is in no trace, for example if nothing records it.
     fn context_of(&self, span: &Span) -> Option<TraceContext>;
 
-    /// The span continues `parent`, which may be of another process. Called before anybody has entered the span.
+    /// Makes the span continue `parent`, which may be of another process. Called before the span is entered.
     fn set_parent(&self, span: &Span, parent: &TraceContext);
 
     /// The span has to do with `other`, and is not a part of it. Called before anybody has entered the span.

@@ -1,6 +1,6 @@
 //! The spans of a process: one for each claim of an execution, one in it for each attempt at a step.
 //!
-//! Every name of a span and of a field stands here; the guide's page lists them, and a test compares the two.
+//! This file has every name of a span and of a field. The guide's page lists them, and a test compares the two.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl Spans {
 }
 
 impl AttemptSpan {
-    /// Polls the attempt's code: whatever it logs stands in the span, also where other branches run in between.
+    /// Polls the attempt's code. Everything that it logs belongs to the span, even if other branches run in between.
     pub(crate) fn within<T>(&self, poll: impl FnOnce() -> T) -> T {
         self.span.in_scope(poll)
     }

@@ -19,11 +19,11 @@ pub(crate) struct Tracing {
 pub(crate) struct Trace {
     tracing: Tracing,
     id: ExecutionId,
-    /// The execution that it goes on from, or itself.
+    /// The execution that it continues, or itself.
     namespace: ExecutionId,
-    /// Where its starter stood, or that of the execution that it goes on from.
+    /// The trace context of its starter, or of the starter of the execution that it continues.
     starter: Option<TraceContext>,
-    /// The claim before the current one, where this process had it.
+    /// The claim before the current one, if this process had it.
     last_claim: Mutex<Option<TraceContext>>,
 }
 
@@ -32,7 +32,7 @@ impl Tracing {
         Self { propagation: Some(Arc::new(propagation)) }
     }
 
-    /// Where the calling code stands.
+    /// The trace context of the calling code.
     pub(crate) fn current(&self) -> Option<TraceContext> {
         self.propagation.as_ref()?.context_of(&Span::current())
     }
@@ -43,7 +43,7 @@ impl Tracing {
             tracing: self.clone(),
             id: claimed.id,
             namespace: claimed.namespace,
-            // One that another client has written, and that means nothing here, is as good as none.
+            // A context of another client that is not valid here counts as none.
             starter: claimed.trace_context.as_deref().and_then(|text| text.parse().ok()),
             last_claim: Mutex::default(),
         }
@@ -67,7 +67,7 @@ impl Trace {
         *last_claim = propagation.context_of(claim);
     }
 
-    /// Where the calling code stands; where nobody traces it, where the execution's starter stood.
+    /// The trace context of the calling code; without tracing, that of the execution's starter.
     pub(crate) fn current(&self) -> Option<TraceContext> {
         self.tracing.current().or_else(|| self.starter.clone())
     }

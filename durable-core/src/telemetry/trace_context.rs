@@ -1,4 +1,4 @@
-//! Where a trace stands, as W3C Trace Context writes it: what is stored with an execution and passed on.
+//! A trace context as W3C Trace Context writes it: it is stored with an execution and passed on.
 
 use std::fmt;
 use std::str::FromStr;
@@ -59,7 +59,7 @@ impl TraceContext {
         &self.traceparent
     }
 
-    /// The header `tracestate`, where there is one.
+    /// The header `tracestate`, if there is one.
     pub fn tracestate(&self) -> Option<&str> {
         self.tracestate.as_deref()
     }

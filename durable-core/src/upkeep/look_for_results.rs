@@ -1,4 +1,4 @@
-//! Looks for the results of executions that ended in other processes, for those who wait for them here.
+//! Looks for the results of executions that ended in other processes, for the callers in this process that wait for them.
 
 use std::sync::Arc;
 use std::time::Duration;

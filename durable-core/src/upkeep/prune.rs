@@ -17,8 +17,8 @@ const BATCH: i64 = 1000;
 /// Upper bound on how long a row stays after its retention is over.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
 
-/// How long executions may take to be found by the next turn; those that take longer are found once a day, when everything is
-/// looked through.
+/// How long an execution may have run and still be found by the next turn. Executions that ran longer are found once a day, when all
+/// rows are read.
 const REACH: Duration = Duration::from_secs(60 * 60);
 
 /// One kind of row, and how long it is kept.
@@ -68,8 +68,8 @@ fn kept(worker: &Worker) -> Vec<Kept> {
 async fn prune_workflow(worker: &Worker, workflow: &str, age: Duration, turn: &Turn) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     let old = Old { age, workflow: Some(workflow.to_owned()), states: None };
-    // What is kept for other reasons is not looked through again at every turn. One that failed, or died with its worker, is
-    // none.
+    // Rows that are kept for other reasons are not read again at every turn. A turn that failed, or died with its worker, does
+    // not count.
     let last = turn.last_done.filter(|last| last.num_days_from_ce() == turn.taken_at.num_days_from_ce());
     let mut after = last.map_or(Uuid::nil(), |last| prune::first_id(last, age.saturating_add(REACH)).as_uuid());
     let before = prune::first_id(turn.taken_at, age);

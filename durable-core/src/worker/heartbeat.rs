@@ -35,7 +35,7 @@ struct Pulse {
     clock: Arc<Clock>,
     lease: Duration,
     life: watch::Receiver<WorkerId>,
-    /// Until when the lease holds, for those who must not begin anything after.
+    /// The end of the lease, after which this process begins nothing.
     until: watch::Sender<Instant>,
     /// The life that was declared lost.
     lost: watch::Sender<Option<WorkerId>>,

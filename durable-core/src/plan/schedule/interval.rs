@@ -8,7 +8,7 @@ pub(super) fn due_after(interval: Interval, since: DateTime<Utc>, instant: DateT
     if instant < since {
         return Some(since);
     }
-    // In microseconds, which is what the database keeps.
+    // In microseconds, the unit of the database.
     let period = i64::try_from(interval.seconds()).ok()?.checked_mul(1_000_000)?;
     let periods = (instant - since).num_microseconds()? / period + 1;
     since.checked_add_signed(TimeDelta::microseconds(periods.checked_mul(period)?))

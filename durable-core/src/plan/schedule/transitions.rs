@@ -114,7 +114,7 @@ fn around_every_transition_schedules_are_due_as_clocks_on_the_wall_say() {
             }
         }
     }
-    // Two a year, but for Samoa, which gave them up in 2021.
+    // Two a year, except in Samoa, which abolished them in 2021.
     assert!(count > 240, "found only {count} transitions");
 }
 

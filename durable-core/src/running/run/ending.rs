@@ -32,7 +32,7 @@ impl Run {
         self.cancelled.send_replace(true);
     }
 
-    /// Whether nobody has told it to stop.
+    /// Whether it was not asked to stop.
     pub(crate) fn may_go_on(&self) -> bool {
         self.state().verdict.is_none() && !self.draining.load(Ordering::Relaxed)
     }

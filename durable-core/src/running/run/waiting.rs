@@ -1,4 +1,4 @@
-//! How a run waits: what its futures wait for, what the database is told and asked, and what it answers.
+//! How a run waits: which waits its futures have, what it writes to the database and asks it, and what the answers change.
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -32,7 +32,7 @@ impl Run {
         self.state().waits.replay(key)
     }
 
-    /// Forgets a wait whose future was dropped; the database is told with the next parking.
+    /// Removes a wait whose future was dropped. The next parking writes this to the database.
     pub(crate) fn drop_wait(&self, key: &str) {
         self.state().waits.drop_wait(key);
     }
@@ -68,12 +68,12 @@ impl Run {
         self.state().waits.refuse(scope, RefusedMessage { key: over.key.clone(), message_id: over.message_id, reason });
     }
 
-    /// Notes that code in that scope received a message: until it goes on, the message may be unused.
+    /// Notes that code in that scope received a message. Until the code makes its next durable call, the message may be unused.
     pub(crate) fn give_message(&self, scope: &str, key: &str) {
         self.state().waits.give_message(scope, key);
     }
 
-    /// Notes that code in that scope goes on to another durable call: what was given to it, around it or below it was used.
+    /// Notes that code in that scope makes another durable call: all messages given to it, around it or below it were used.
     pub(crate) fn use_messages(&self, scope: &str) {
         self.state().waits.use_messages(scope);
     }
@@ -117,7 +117,7 @@ impl Run {
         outcome
     }
 
-    /// Asks the database, while the run goes on, what became of its waits; registers those that it does not know.
+    /// Asks the database about the run's waits while the run continues, and registers new ones.
     pub(crate) fn ask_soon(self: &Arc<Self>) {
         if self.state().waits.is_asking() {
             return;

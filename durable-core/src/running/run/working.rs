@@ -9,7 +9,7 @@ use super::Run;
 #[derive(Debug, Default)]
 pub(super) struct Work {
     futures: usize,
-    /// Writes that are not answered; they go on without the futures that began them.
+    /// Writes without an answer yet. They continue without the futures that began them.
     unanswered: usize,
     /// Futures among them that stopped because a write did not count.
     pub(super) stuck: usize,
@@ -33,7 +33,7 @@ pub(super) struct Unanswered {
     run: Arc<Run>,
 }
 
-/// While this guard lives, a future of the run counts as busy and does not go on.
+/// While this guard lives, a future of the run counts as busy, but makes no progress.
 pub(super) struct Stuck<'run>(&'run Run);
 
 impl Run {
