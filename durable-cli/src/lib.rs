@@ -28,6 +28,7 @@ mod connection;
 mod dev;
 mod doctor;
 mod event;
+mod execution;
 mod failure;
 mod ids;
 mod input;
@@ -35,7 +36,6 @@ mod migrate;
 mod plain;
 mod prune;
 mod queue;
-mod run;
 mod schedule;
 mod screen;
 mod story;
@@ -79,7 +79,7 @@ struct Arguments {
 enum Group {
     /// Executions: start, list, look at, cancel, repair
     #[command(subcommand)]
-    Run(run::Verb),
+    Run(execution::Verb),
     /// What executions ask people
     #[command(subcommand)]
     Input(input::Verb),
@@ -127,7 +127,7 @@ pub fn main() -> ExitCode {
 
 async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     match group {
-        Group::Run(verb) => run::carry_out(verb, connection, screen).await,
+        Group::Run(verb) => execution::carry_out(verb, connection, screen).await,
         Group::Input(verb) => input::carry_out(verb, connection, screen).await,
         Group::Event(verb) => event::carry_out(verb, connection, screen).await,
         Group::Schedule(verb) => schedule::carry_out(verb, connection, screen).await,
