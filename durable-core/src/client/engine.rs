@@ -39,7 +39,7 @@ pub(super) struct EngineOptions {
     pub(super) queues: Vec<(String, usize)>,
     pub(super) limits: Vec<(String, QueueLimits)>,
     pub(super) registry: Registry,
-    pub(super) observers: observer::Registered,
+    pub(super) observers: observer::RegisteredObservers,
     pub(super) tracing: Tracing,
     pub(super) measure_every: Option<Duration>,
     pub(super) max_connections: u32,

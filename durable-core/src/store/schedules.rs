@@ -19,7 +19,7 @@ use crate::plan::schedule::Timing;
 
 /// What makes a schedule what it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Definition {
+pub(crate) struct ScheduleDefinition {
     pub(crate) name: String,
     pub(crate) workflow: String,
     pub(crate) version: i32,
@@ -55,7 +55,7 @@ pub(crate) struct DueSchedule {
 
 /// What a look at the schedules found.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct DueSchedules {
     pub(crate) now: DateTime<Utc>,
     pub(crate) due: Vec<DueSchedule>,
     /// When the next one is due.
@@ -108,7 +108,7 @@ pub(crate) struct ScheduleFilter {
 }
 
 /// The schedules to fire now, at most `limit`.
-pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Look, sqlx::Error> {
+pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<DueSchedules, sqlx::Error> {
     let rows = store.query(Statement::DueSchedules).bind(limit).fetch_all(executor).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let (now, next_at) = (time(first, "now")?, time_if(first, "next_at")?);
@@ -121,7 +121,7 @@ pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64
             }
         }
     }
-    Ok(Look { now, due, next_at })
+    Ok(DueSchedules { now, due, next_at })
 }
 
 fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
@@ -184,7 +184,7 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
 pub(crate) async fn put(
     store: &Store,
     executor: impl PgExecutor<'_>,
-    definition: &Definition,
+    definition: &ScheduleDefinition,
     enabled: bool,
     next_due_at: Option<DateTime<Utc>>,
     revision: Option<i32>,
