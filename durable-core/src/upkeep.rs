@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::worker::Worker;
 
 macro_rules! duties {
-    ($($duty:ident,)*) => { &[$((stringify!($duty), |worker| Box::pin($duty::$duty(worker)))),*] };
+    ($($duty:ident),* $(,)?) => { &[$((stringify!($duty), |worker| Box::pin($duty::$duty(worker)))),*] };
 }
 
 mod cancel_orphans;
@@ -34,4 +34,4 @@ pub(crate) type Duty = fn(Arc<Worker>) -> Pin<Box<dyn Future<Output = ()> + Send
 
 /// The duties of every worker, each with the name of its task. A duty is the function that is named like its module.
 pub(crate) const DUTIES: &[(&str, Duty)] =
-    duties![expire, fire_schedules, rescue, cancel_orphans, prune, reconcile, deliver, follow_clock, look_for_work,];
+    duties![expire, fire_schedules, rescue, cancel_orphans, prune, reconcile, deliver, follow_clock, look_for_work];
