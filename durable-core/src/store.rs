@@ -48,7 +48,7 @@ pub(crate) use outage::{FIRST_PAUSE_WHEN_HELD_UP, LONGEST_PAUSE_WHEN_HELD_UP, Pa
 use server::History;
 pub(crate) use session::Session;
 use settings::Settings;
-pub(crate) use statements::{Statement, Statements};
+pub(crate) use statements::{Statement, Statements, statement};
 
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
