@@ -12,11 +12,9 @@ order *arguments:
 example name:
     cargo run --example {{ name }}
 
-# What the compiler, clippy and rustfmt say.
+# What rustfmt, the compiler, clippy and rustdoc say.
 check:
-    cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    .ci/run format lint docs
 
 # Every test, or those whose names contain the filter.
 test filter="":
@@ -40,10 +38,10 @@ bless:
 bench *workloads:
     cargo bench --bench engine -- {{ workloads }}
 
-# Licences, advisories and banned crates (needs cargo-deny).
+# Licences, banned crates, sources, and advisories from the network (needs cargo-deny; `.ci/run deny` does not).
 deny:
-    cargo deny check
+    cargo deny --workspace check
 
-# What continuous integration runs.
-ci:
-    .ci/run
+# What continuous integration runs, or some of its parts: `just ci features deny`.
+ci *parts:
+    .ci/run {{ parts }}

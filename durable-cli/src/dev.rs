@@ -48,7 +48,7 @@ fn announce(url: &str, connection: &Connection, screen: &mut Screen) -> Result<(
             "Postgres is ready, and its schema `{schema}` is up to date. For development only.\n\n  \
              export DATABASE_URL={url}\n\n\
              Your application connects with `Durable::builder().database_url(&std::env::var(\"DATABASE_URL\")?)`,\n\
-             this program in another shell with the same variable: `durable run list`.\n\
+             this program in another shell with the same variable: `durable execution list`.\n\
              Ctrl-C ends it.",
             schema = connection.schema
         )),

@@ -104,7 +104,7 @@ impl From<migrate::Error> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        // The reader has seen enough, as in `durable run list | head`.
+        // The reader has seen enough, as in `durable execution list | head`.
         let code = if error.kind() == Io::BrokenPipe { Code::Unread } else { Code::Failed };
         Self { code, message: format!("cannot talk to the system: {error}") }
     }

@@ -4,9 +4,9 @@
 //!
 //! ```sh
 //! durable dev                                             # a private Postgres, migrated, until Ctrl-C
-//! durable run start process_order --input '{"id": 42}' --queue orders
-//! durable run list --state failed -o ids | durable run retry -
-//! durable run get 01989f2c-7b12-7000-8000-00000000002a
+//! durable execution start process_order --input '{"id": 42}' --queue orders
+//! durable execution list --state failed -o ids | durable execution retry -
+//! durable execution get 01989f2c-7b12-7000-8000-00000000002a
 //! durable input give 01989f2c-7b12-7000-8000-00000000002a approval true --by ada@example.com
 //! durable doctor
 //! ```
@@ -17,7 +17,7 @@
 //! | exit code | |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `run tail`: it did not complete |
+//! | 1 | refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `execution tail`: it did not complete |
 //! | 2 | wrong usage: an option, an id, a value that makes no sense; nothing was done |
 //! | 3 | the database cannot be reached, or refuses the connection |
 //! | 4 | there is no such execution, step, wait |
@@ -28,6 +28,7 @@ mod connection;
 mod dev;
 mod doctor;
 mod event;
+mod execution;
 mod failure;
 mod ids;
 mod input;
@@ -35,7 +36,6 @@ mod migrate;
 mod plain;
 mod prune;
 mod queue;
-mod run;
 mod schedule;
 mod screen;
 mod story;
@@ -54,7 +54,7 @@ use screen::{Format, Screen};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `run tail`: it did not complete
+  1  refused or failed; `migrate check`: not up to date; `doctor`: something is wrong; `execution tail`: it did not complete
   2  wrong usage: an option, an id, a value that makes no sense; nothing was done
   3  the database cannot be reached, or refuses the connection
   4  there is no such execution, step, wait
@@ -79,7 +79,7 @@ struct Arguments {
 enum Group {
     /// Executions: start, list, look at, cancel, repair
     #[command(subcommand)]
-    Run(run::Verb),
+    Execution(execution::Verb),
     /// What executions ask people
     #[command(subcommand)]
     Input(input::Verb),
@@ -127,7 +127,7 @@ pub fn main() -> ExitCode {
 
 async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut Screen) -> Result<(), Failure> {
     match group {
-        Group::Run(verb) => run::carry_out(verb, connection, screen).await,
+        Group::Execution(verb) => execution::carry_out(verb, connection, screen).await,
         Group::Input(verb) => input::carry_out(verb, connection, screen).await,
         Group::Event(verb) => event::carry_out(verb, connection, screen).await,
         Group::Schedule(verb) => schedule::carry_out(verb, connection, screen).await,

@@ -143,7 +143,7 @@ impl Consent {
 
 /// Observers that were registered, and are not running yet.
 #[derive(Default)]
-pub(crate) struct Registered {
+pub(crate) struct RegisteredObservers {
     each: Vec<(&'static str, Arc<dyn Observer>)>,
 }
 
@@ -157,16 +157,16 @@ pub(crate) struct Observers {
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
     /// `None` without observers.
-    told: Option<Arc<Told>>,
+    told: Option<Arc<Watched>>,
 }
 
 #[derive(Debug)]
-struct Told {
+struct Watched {
     observers: Observers,
     execution: ObservedExecution,
 }
 
-impl Registered {
+impl RegisteredObservers {
     pub(crate) fn add<O: Observer>(&mut self, observer: O) {
         self.each.push((std::any::type_name::<O>(), Arc::new(observer)));
     }
@@ -179,7 +179,7 @@ impl Registered {
     }
 }
 
-impl fmt::Debug for Registered {
+impl fmt::Debug for RegisteredObservers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.each.iter().map(|(name, _)| name)).finish()
     }
@@ -197,7 +197,7 @@ impl Observers {
             return Observed { told: None };
         }
         let execution = ObservedExecution { id, workflow: workflow.to_owned(), version };
-        Observed { told: Some(Arc::new(Told { observers: self.clone(), execution })) }
+        Observed { told: Some(Arc::new(Watched { observers: self.clone(), execution })) }
     }
 
     pub(crate) fn fired(&self, fire: &ScheduleFired) {
@@ -330,7 +330,7 @@ mod tests {
 
     fn watched(refusing: &[&'static str]) -> (Observed, Arc<Mutex<Vec<String>>>) {
         let asked = Arc::default();
-        let mut registered = Registered::default();
+        let mut registered = RegisteredObservers::default();
         refusing.iter().for_each(|refuses| registered.add(Gatekeeper { refuses, asked: Arc::clone(&asked) }));
         (registered.start().unwrap().of(ExecutionId::new(), "order", 2), asked)
     }

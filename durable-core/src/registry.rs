@@ -20,7 +20,7 @@ use crate::running::hold::Owner;
 use crate::running::scope::Scope;
 use crate::running::stretch::Body;
 use crate::store::executions::KnownWorkflows;
-use crate::store::schedules::Definition;
+use crate::store::schedules::ScheduleDefinition;
 
 /// The workflows that a process can run.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(crate) struct Registered {
     limit: Option<u32>,
     /// How long its executions are kept after their end.
     retention: Option<Duration>,
-    schedule: Option<Definition>,
+    schedule: Option<ScheduleDefinition>,
     /// Whether it runs a step for other executions.
     is_step: bool,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
@@ -97,7 +97,7 @@ impl Registry {
     }
 
     /// The schedules that workflows declare, each in their latest version.
-    pub(crate) fn schedules(&self) -> impl Iterator<Item = &Definition> {
+    pub(crate) fn schedules(&self) -> impl Iterator<Item = &ScheduleDefinition> {
         self.latest().filter_map(|(_, registered)| registered.schedule.as_ref())
     }
 
@@ -171,9 +171,9 @@ impl std::fmt::Debug for Registered {
 }
 
 /// The schedule of a workflow, under the workflow's name.
-fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<Definition> {
+fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDefinition> {
     let input = (schedule.input)();
-    Ok(Definition {
+    Ok(ScheduleDefinition {
         name: W::NAME.to_owned(),
         workflow: W::NAME.to_owned(),
         version: W::VERSION.cast_signed(),

@@ -50,7 +50,7 @@ pub(crate) use outage::{
 use server::History;
 pub(crate) use session::Session;
 use settings::Settings;
-pub(crate) use statements::{Statement, Statements};
+pub(crate) use statements::{Statement, Statements, statement};
 
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);

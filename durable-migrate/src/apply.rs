@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, raw_sql};
 
 use crate::database::{PRIMARY, Place, Remedy, quote};
-use crate::{Database, Error, FunctionsState, Migration, SchemaName, Status, VERSION, functions, ledger, script, status};
+use crate::{Database, Error, FunctionsState, History, Migration, SchemaName, Status, ledger, script, status};
 
 /// What a call of [`migrate`] did.
 #[derive(Debug, Clone)]
@@ -32,11 +32,21 @@ pub struct Report {
 /// When the database cannot be reached, the role may not create what is needed, or a statement fails; when the schema is
 /// newer and no longer serves this program, or was made by migrations of another text. In each case nothing was changed.
 pub async fn migrate(database: impl Into<Database>, schema: &SchemaName) -> Result<Report, Error> {
-    let (mut connection, place) = database.into().connect().await?;
-    let outcome = Run { connection: &mut connection, place: &place, schema }.bring_up_to_date().await;
-    // Says goodbye, which after an error also undoes the transaction; that one has been decided by now.
-    connection.close().await.ok();
-    outcome
+    History::OF_THIS_PROGRAM.migrate(database, schema).await
+}
+
+impl History {
+    /// Brings a schema up to date with this history: see [`migrate`](migrate()).
+    ///
+    /// # Errors
+    /// See [`migrate`](migrate()).
+    pub async fn migrate(&self, database: impl Into<Database>, schema: &SchemaName) -> Result<Report, Error> {
+        let (mut connection, place) = database.into().connect().await?;
+        let outcome = Run { connection: &mut connection, place: &place, schema, history: *self }.bring_up_to_date().await;
+        // Says goodbye, which after an error also undoes the transaction; that one has been decided by now.
+        connection.close().await.ok();
+        outcome
+    }
 }
 
 /// One transaction under way.
@@ -44,12 +54,13 @@ struct Run<'a> {
     connection: &'a mut PgConnection,
     place: &'a Place,
     schema: &'a SchemaName,
+    history: History,
 }
 
 impl Run<'_> {
     async fn bring_up_to_date(mut self) -> Result<Report, Error> {
         self.begin().await?;
-        let status = status::read(self.connection, self.place, self.schema).await?;
+        let status = status::read(self.connection, self.place, self.schema, self.history).await?;
         if status.is_ahead() {
             self.send("commit", "commit".to_owned(), &[]).await?;
             return Ok(self.report(&status, false));
@@ -72,7 +83,8 @@ impl Run<'_> {
     }
 
     fn report(&self, before: &Status, functions_replaced: bool) -> Report {
-        let version = before.database_version.map_or(VERSION, |found| found.max(VERSION));
+        let known = self.history.version();
+        let version = before.database_version.map_or(known, |found| found.max(known));
         Report { schema: self.schema.clone(), version, applied: before.pending.clone(), functions_replaced }
     }
 
@@ -103,10 +115,10 @@ impl Run<'_> {
     }
 
     async fn replace_functions(&mut self) -> Result<(), Error> {
-        for function in functions() {
+        for function in self.history.functions {
             self.change(format!("create the function {}", function.name), function.sql).await?;
         }
-        self.change("record the functions", &ledger::record_functions()).await
+        self.change("record the functions", &ledger::record_functions(self.history)).await
     }
 
     /// Sends what is written for the schema `durable` and needs the rights of the schema's owner.

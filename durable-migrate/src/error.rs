@@ -1,6 +1,6 @@
 //! The one error of this crate; each message fits after "failed to" and says what to do next.
 
-use crate::{SchemaName, VERSION};
+use crate::SchemaName;
 
 /// Why a schema could not be named, reached, migrated or accepted.
 ///
@@ -52,7 +52,7 @@ pub enum Error {
 
     /// There are no such versions to write a script for.
     #[error(
-        "write a script from version {from} to version {to}: this program knows the versions 0 to {VERSION}; choose two \
+        "write a script from version {from} to version {to}: this program knows the versions 0 to {newest}; choose two \
          of them, the smaller one first"
     )]
     InvalidRange {
@@ -60,6 +60,8 @@ pub enum Error {
         from: i32,
         /// The version to arrive at.
         to: i32,
+        /// The newest version that this program knows.
+        newest: i32,
     },
 
     /// No connection to the database came about.
@@ -89,24 +91,28 @@ pub enum Error {
     },
 
     /// The schema is older than this program needs, or does not exist.
-    #[error("use {}; run `{}`", behind(schema, *found), command(schema))]
+    #[error("use {}; run `{}`", behind(schema, *found, *needed), command(schema))]
     Behind {
         /// The schema.
         schema: SchemaName,
         /// Its version, if it has one.
         found: Option<i32>,
+        /// The version that this program needs.
+        needed: i32,
     },
 
     /// The schema is newer than this program knows.
     #[error(
         "use the schema `{schema}`: it is at version {found}, from which something was taken that this program needs or may need, as it \
-         knows no version above {VERSION}; upgrade `durable` in this program"
+         knows no version above {known}; upgrade `durable` in this program"
     )]
     Ahead {
         /// The schema.
         schema: SchemaName,
         /// Its version.
         found: i32,
+        /// The newest version that this program knows.
+        known: i32,
     },
 
     /// The schema was made by migrations from before the first release.
@@ -167,11 +173,11 @@ impl Error {
 pub(crate) const BEFORE_BASELINE: &str =
     "it was made by migrations from before the first release, which this program cannot continue";
 
-fn behind(schema: &SchemaName, found: Option<i32>) -> String {
+fn behind(schema: &SchemaName, found: Option<i32>, needed: i32) -> String {
     match found {
         None => format!("the schema `{schema}`: it has not been created in this database"),
         Some(found) => {
-            format!("the schema `{schema}`: it is at version {found} and this program needs version {VERSION}")
+            format!("the schema `{schema}`: it is at version {found} and this program needs version {needed}")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every migration and function that this program brings, in the order in which they are applied.
+//! Every migration and function that a program brings, in the order in which they are applied.
 
 use std::fmt;
 
@@ -6,90 +6,90 @@ use sha2::{Digest, Sha256};
 
 /// The migrations, oldest first. Add a file to `migrations/` and a line here; a test compares the two.
 static MIGRATIONS: &[Migration] = &[
-    migration(1, "create_ordinals", Kind::Expand, include_str!("../migrations/0001_create_ordinals.sql")),
-    migration(2, "create_clock", Kind::Expand, include_str!("../migrations/0002_create_clock.sql")),
-    migration(3, "create_workers", Kind::Expand, include_str!("../migrations/0003_create_workers.sql")),
-    migration(4, "create_executions", Kind::Expand, include_str!("../migrations/0004_create_executions.sql")),
-    migration(5, "create_checkpoints", Kind::Expand, include_str!("../migrations/0005_create_checkpoints.sql")),
-    migration(6, "create_attempts", Kind::Expand, include_str!("../migrations/0006_create_attempts.sql")),
-    migration(7, "create_waits", Kind::Expand, include_str!("../migrations/0007_create_waits.sql")),
-    migration(8, "create_mailbox", Kind::Expand, include_str!("../migrations/0008_create_mailbox.sql")),
-    migration(9, "create_refusals", Kind::Expand, include_str!("../migrations/0009_create_refusals.sql")),
-    migration(10, "create_publications", Kind::Expand, include_str!("../migrations/0010_create_publications.sql")),
-    migration(11, "create_queues", Kind::Expand, include_str!("../migrations/0011_create_queues.sql")),
-    migration(12, "create_queue_starts", Kind::Expand, include_str!("../migrations/0012_create_queue_starts.sql")),
-    migration(13, "create_schedules", Kind::Expand, include_str!("../migrations/0013_create_schedules.sql")),
-    migration(14, "create_schedule_fires", Kind::Expand, include_str!("../migrations/0014_create_schedule_fires.sql")),
-    migration(15, "create_duties", Kind::Expand, include_str!("../migrations/0015_create_duties.sql")),
-    migration(16, "seed_statistics", Kind::Expand, include_str!("../migrations/0016_seed_statistics.sql")),
+    Migration::new(1, "create_ordinals", Kind::Expand, include_str!("../migrations/0001_create_ordinals.sql")),
+    Migration::new(2, "create_clock", Kind::Expand, include_str!("../migrations/0002_create_clock.sql")),
+    Migration::new(3, "create_workers", Kind::Expand, include_str!("../migrations/0003_create_workers.sql")),
+    Migration::new(4, "create_executions", Kind::Expand, include_str!("../migrations/0004_create_executions.sql")),
+    Migration::new(5, "create_checkpoints", Kind::Expand, include_str!("../migrations/0005_create_checkpoints.sql")),
+    Migration::new(6, "create_attempts", Kind::Expand, include_str!("../migrations/0006_create_attempts.sql")),
+    Migration::new(7, "create_waits", Kind::Expand, include_str!("../migrations/0007_create_waits.sql")),
+    Migration::new(8, "create_mailbox", Kind::Expand, include_str!("../migrations/0008_create_mailbox.sql")),
+    Migration::new(9, "create_refusals", Kind::Expand, include_str!("../migrations/0009_create_refusals.sql")),
+    Migration::new(10, "create_publications", Kind::Expand, include_str!("../migrations/0010_create_publications.sql")),
+    Migration::new(11, "create_queues", Kind::Expand, include_str!("../migrations/0011_create_queues.sql")),
+    Migration::new(12, "create_queue_starts", Kind::Expand, include_str!("../migrations/0012_create_queue_starts.sql")),
+    Migration::new(13, "create_schedules", Kind::Expand, include_str!("../migrations/0013_create_schedules.sql")),
+    Migration::new(14, "create_schedule_fires", Kind::Expand, include_str!("../migrations/0014_create_schedule_fires.sql")),
+    Migration::new(15, "create_duties", Kind::Expand, include_str!("../migrations/0015_create_duties.sql")),
+    Migration::new(16, "seed_statistics", Kind::Expand, include_str!("../migrations/0016_seed_statistics.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
 static FUNCTIONS: &[Function] = &[
-    function("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
-    function("begin_rollback", include_str!("../functions/begin_rollback.sql")),
-    function("beside", include_str!("../functions/beside.sql")),
-    function("call_off", include_str!("../functions/call_off.sql")),
-    function("cancel", include_str!("../functions/cancel.sql")),
-    function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
-    function("check_name", include_str!("../functions/check_name.sql")),
-    function("check_payload", include_str!("../functions/check_payload.sql")),
-    function("choose", include_str!("../functions/choose.sql")),
-    function("cut_off", include_str!("../functions/cut_off.sql")),
-    function("claim", include_str!("../functions/claim.sql")),
-    function("commit_step", include_str!("../functions/commit_step.sql")),
-    function("debounce", include_str!("../functions/debounce.sql")),
-    function("delete_queue", include_str!("../functions/delete_queue.sql")),
-    function("deliver", include_str!("../functions/deliver.sql")),
-    function("delivered_before", include_str!("../functions/delivered_before.sql")),
-    function("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
-    function("drop_waits", include_str!("../functions/drop_waits.sql")),
-    function("failure", include_str!("../functions/failure.sql")),
-    function("fire_schedules", include_str!("../functions/fire_schedules.sql")),
-    function("forget_starts", include_str!("../functions/forget_starts.sql")),
-    function("forget_workers", include_str!("../functions/forget_workers.sql")),
-    function("give_up", include_str!("../functions/give_up.sql")),
-    function("judge_fires", include_str!("../functions/judge_fires.sql")),
-    function("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
-    function("lock_families", include_str!("../functions/lock_families.sql")),
-    function("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
-    function("lost_holders", include_str!("../functions/lost_holders.sql")),
-    function("new_id", include_str!("../functions/new_id.sql")),
-    function("fork", include_str!("../functions/fork.sql")),
-    function("now", include_str!("../functions/now.sql")),
-    function("open_names", include_str!("../functions/open_names.sql")),
-    function("match_messages", include_str!("../functions/match_messages.sql")),
-    function("park", include_str!("../functions/park.sql")),
-    function("pause_queue", include_str!("../functions/pause_queue.sql")),
-    function("poison", include_str!("../functions/poison.sql")),
-    function("pause", include_str!("../functions/pause.sql")),
-    function("provide_input", include_str!("../functions/provide_input.sql")),
-    function("publish", include_str!("../functions/publish.sql")),
-    function("rank", include_str!("../functions/rank.sql")),
-    function("reopen_waits", include_str!("../functions/reopen_waits.sql")),
-    function("redate_starts", include_str!("../functions/redate_starts.sql")),
-    function("refuse_messages", include_str!("../functions/refuse_messages.sql")),
-    function("resolve_waits", include_str!("../functions/resolve_waits.sql")),
-    function("resume", include_str!("../functions/resume.sql")),
-    function("resume_queue", include_str!("../functions/resume_queue.sql")),
-    function("retry", include_str!("../functions/retry.sql")),
-    function("rollback", include_str!("../functions/rollback.sql")),
-    function("schema_mismatch", include_str!("../functions/schema_mismatch.sql")),
-    function("send_event", include_str!("../functions/send_event.sql")),
-    function("set_queue_limits", include_str!("../functions/set_queue_limits.sql")),
-    function("start", include_str!("../functions/start.sql")),
-    function("start_children", include_str!("../functions/start_children.sql")),
-    function("start_fires", include_str!("../functions/start_fires.sql")),
-    function("start_many", include_str!("../functions/start_many.sql")),
-    function("take_over", include_str!("../functions/take_over.sql")),
-    function("tell_parents", include_str!("../functions/tell_parents.sql")),
-    function("same_input", include_str!("../functions/same_input.sql")),
-    function("to_repeat", include_str!("../functions/to_repeat.sql")),
-    function("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
-    function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
-    function("undoable", include_str!("../functions/undoable.sql")),
-    function("enlist_children", include_str!("../functions/enlist_children.sql")),
-    function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
+    Function::new("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
+    Function::new("begin_rollback", include_str!("../functions/begin_rollback.sql")),
+    Function::new("beside", include_str!("../functions/beside.sql")),
+    Function::new("call_off", include_str!("../functions/call_off.sql")),
+    Function::new("cancel", include_str!("../functions/cancel.sql")),
+    Function::new("cancel_wait", include_str!("../functions/cancel_wait.sql")),
+    Function::new("check_name", include_str!("../functions/check_name.sql")),
+    Function::new("check_payload", include_str!("../functions/check_payload.sql")),
+    Function::new("choose", include_str!("../functions/choose.sql")),
+    Function::new("cut_off", include_str!("../functions/cut_off.sql")),
+    Function::new("claim", include_str!("../functions/claim.sql")),
+    Function::new("commit_step", include_str!("../functions/commit_step.sql")),
+    Function::new("debounce", include_str!("../functions/debounce.sql")),
+    Function::new("delete_queue", include_str!("../functions/delete_queue.sql")),
+    Function::new("deliver", include_str!("../functions/deliver.sql")),
+    Function::new("delivered_before", include_str!("../functions/delivered_before.sql")),
+    Function::new("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
+    Function::new("drop_waits", include_str!("../functions/drop_waits.sql")),
+    Function::new("failure", include_str!("../functions/failure.sql")),
+    Function::new("fire_schedules", include_str!("../functions/fire_schedules.sql")),
+    Function::new("forget_starts", include_str!("../functions/forget_starts.sql")),
+    Function::new("forget_workers", include_str!("../functions/forget_workers.sql")),
+    Function::new("give_up", include_str!("../functions/give_up.sql")),
+    Function::new("judge_fires", include_str!("../functions/judge_fires.sql")),
+    Function::new("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
+    Function::new("lock_families", include_str!("../functions/lock_families.sql")),
+    Function::new("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
+    Function::new("lost_holders", include_str!("../functions/lost_holders.sql")),
+    Function::new("new_id", include_str!("../functions/new_id.sql")),
+    Function::new("fork", include_str!("../functions/fork.sql")),
+    Function::new("now", include_str!("../functions/now.sql")),
+    Function::new("open_names", include_str!("../functions/open_names.sql")),
+    Function::new("match_messages", include_str!("../functions/match_messages.sql")),
+    Function::new("park", include_str!("../functions/park.sql")),
+    Function::new("pause_queue", include_str!("../functions/pause_queue.sql")),
+    Function::new("poison", include_str!("../functions/poison.sql")),
+    Function::new("pause", include_str!("../functions/pause.sql")),
+    Function::new("provide_input", include_str!("../functions/provide_input.sql")),
+    Function::new("publish", include_str!("../functions/publish.sql")),
+    Function::new("rank", include_str!("../functions/rank.sql")),
+    Function::new("reopen_waits", include_str!("../functions/reopen_waits.sql")),
+    Function::new("redate_starts", include_str!("../functions/redate_starts.sql")),
+    Function::new("refuse_messages", include_str!("../functions/refuse_messages.sql")),
+    Function::new("resolve_waits", include_str!("../functions/resolve_waits.sql")),
+    Function::new("resume", include_str!("../functions/resume.sql")),
+    Function::new("resume_queue", include_str!("../functions/resume_queue.sql")),
+    Function::new("retry", include_str!("../functions/retry.sql")),
+    Function::new("rollback", include_str!("../functions/rollback.sql")),
+    Function::new("schema_mismatch", include_str!("../functions/schema_mismatch.sql")),
+    Function::new("send_event", include_str!("../functions/send_event.sql")),
+    Function::new("set_queue_limits", include_str!("../functions/set_queue_limits.sql")),
+    Function::new("start", include_str!("../functions/start.sql")),
+    Function::new("start_children", include_str!("../functions/start_children.sql")),
+    Function::new("start_fires", include_str!("../functions/start_fires.sql")),
+    Function::new("start_many", include_str!("../functions/start_many.sql")),
+    Function::new("take_over", include_str!("../functions/take_over.sql")),
+    Function::new("tell_parents", include_str!("../functions/tell_parents.sql")),
+    Function::new("same_input", include_str!("../functions/same_input.sql")),
+    Function::new("to_repeat", include_str!("../functions/to_repeat.sql")),
+    Function::new("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
+    Function::new("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
+    Function::new("undoable", include_str!("../functions/undoable.sql")),
+    Function::new("enlist_children", include_str!("../functions/enlist_children.sql")),
+    Function::new("wake_for_message", include_str!("../functions/wake_for_message.sql")),
 ];
 
 /// The version of the schema that this program needs: the number of its newest migration.
@@ -105,6 +105,46 @@ pub fn migrations() -> &'static [Migration] {
 #[must_use]
 pub fn functions() -> &'static [Function] {
     FUNCTIONS
+}
+
+/// What one release of a program brings to its schema: every migration so far, and the functions as this release has them.
+///
+/// [`History::OF_THIS_PROGRAM`] is the history of durable; [`migrate`](crate::migrate()), [`check`](crate::check()) and the other
+/// functions of this crate call its methods of the same name. Any other history is made up, to test what these methods do with it.
+#[derive(Clone, Copy)]
+pub struct History {
+    pub(crate) migrations: &'static [Migration],
+    pub(crate) functions: &'static [Function],
+    /// The version of the program, as in `0.10.1`.
+    pub(crate) release: &'static str,
+}
+
+impl History {
+    /// The migrations and functions of this program.
+    pub const OF_THIS_PROGRAM: Self = Self::new(MIGRATIONS, FUNCTIONS, env!("CARGO_PKG_VERSION"));
+
+    /// A history of these migrations, whose versions count up from 1, and these functions, in the order in which they are created.
+    /// The release, as in `0.10.1`, decides which functions are newer if two programs have the same migrations.
+    #[must_use]
+    pub const fn new(migrations: &'static [Migration], functions: &'static [Function], release: &'static str) -> Self {
+        Self { migrations, functions, release }
+    }
+
+    /// The version of the schema that this history arrives at: the number of its newest migration.
+    #[must_use]
+    pub fn version(&self) -> i32 {
+        self.migrations.last().map_or(0, |newest| newest.version)
+    }
+
+    /// The migration with this number.
+    pub(crate) fn find(&self, version: i32) -> Option<&'static Migration> {
+        self.migrations.iter().find(|migration| migration.version == version)
+    }
+
+    /// What the ledger records of the text of all functions, to notice when they have to be created again.
+    pub(crate) fn function_digest(&self) -> String {
+        digest(self.functions.iter().map(|function| function.sql))
+    }
 }
 
 /// One released change of the schema. It is never edited; what should change next is the next migration.
@@ -145,6 +185,12 @@ pub struct Function {
 }
 
 impl Migration {
+    /// A migration of this number and name; the text is written for the schema `durable`.
+    #[must_use]
+    pub const fn new(version: i32, name: &'static str, kind: Kind, sql: &'static str) -> Self {
+        Self { version, name, kind, sql }
+    }
+
     /// The name of its file, as in `0002_create_executions.sql`.
     #[must_use]
     pub fn file(&self) -> String {
@@ -155,6 +201,21 @@ impl Migration {
     #[must_use]
     pub fn checksum(&self) -> String {
         digest([self.sql])
+    }
+}
+
+impl Function {
+    /// A function of this name; the text creates or replaces it, and is written for the schema `durable`.
+    #[must_use]
+    pub const fn new(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql }
+    }
+}
+
+/// Without the texts, which are long.
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").field("version", &self.version()).field("release", &self.release).finish_non_exhaustive()
     }
 }
 
@@ -174,11 +235,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the ledger records of the text of all functions, to notice when they have to be created again.
-pub(crate) fn function_digest() -> String {
-    digest(FUNCTIONS.iter().map(|function| function.sql))
-}
-
 /// The SHA-256 of the texts, in hexadecimal.
 fn digest(texts: impl IntoIterator<Item = &'static str>) -> String {
     let mut hasher = Sha256::new();
@@ -187,14 +243,6 @@ fn digest(texts: impl IntoIterator<Item = &'static str>) -> String {
         hasher.update(text.replace("\r\n", "\n"));
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-const fn migration(version: i32, name: &'static str, kind: Kind, sql: &'static str) -> Migration {
-    Migration { version, name, kind, sql }
-}
-
-const fn function(name: &'static str, sql: &'static str) -> Function {
-    Function { name, sql }
 }
 
 #[cfg(test)]
@@ -247,6 +295,16 @@ mod tests {
         for migration in migrations().iter().filter(|migration| migration.kind == Kind::Expand && migration.name != SEEDS) {
             let found = takes_away(migration.sql);
             assert_eq!(found, None, "{migration} is `expand`, and takes something from programs that run");
+        }
+    }
+
+    /// A new schema gets all migrations first and then the functions, so it never had a function that was dropped.
+    #[test]
+    fn a_migration_drops_a_function_only_if_it_exists() {
+        for migration in migrations() {
+            let sql = migration.sql.to_lowercase();
+            let drops = sql.match_indices("drop function ").map(|(at, word)| &sql[at + word.len()..]);
+            assert!(drops.into_iter().all(|rest| rest.starts_with("if exists ")), "{migration} fails on a new schema");
         }
     }
 

@@ -8,14 +8,10 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, Row, raw_sql};
 
-use crate::history::function_digest;
-use crate::{FunctionsState, Migration, SchemaName, SchemaVersion};
+use crate::{FunctionsState, History, Migration, SchemaName, SchemaVersion};
 
 /// Creates the two tables of the ledger.
 pub(crate) const CREATE: &str = include_str!("../ledger/create.sql");
-
-/// The release whose functions these are.
-const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// What the ledger of a schema says.
 #[derive(Debug, Clone)]
@@ -40,8 +36,12 @@ pub(crate) struct Found {
     pub(crate) first_name: Option<String>,
 }
 
-/// What the ledger says; `None` where the schema was never migrated.
-pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<Ledger>, sqlx::Error> {
+/// What the ledger says to a program with this history; `None` if the schema was never migrated.
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+    history: History,
+) -> Result<Option<Ledger>, sqlx::Error> {
     if !exists(connection, schema).await? {
         return Ok(None);
     }
@@ -51,7 +51,7 @@ pub(crate) async fn read(connection: &mut PgConnection, schema: &SchemaName) -> 
         migrations: migrations.iter().map(entry).collect::<Result<_, _>>()?,
         functions: match functions.first() {
             None => FunctionsState::Missing,
-            Some(row) => functions_state(row.try_get("digest")?, row.try_get("release")?),
+            Some(row) => functions_state(history, row.try_get("digest")?, row.try_get("release")?),
         },
     }))
 }
@@ -104,18 +104,18 @@ pub(crate) fn record_migration(migration: &Migration) -> String {
 }
 
 /// The statement that records the functions, written for the schema `durable`.
-pub(crate) fn record_functions() -> String {
+pub(crate) fn record_functions(history: History) -> String {
+    let (digest, release) = (history.function_digest(), history.release);
     format!(
-        "insert into durable.function_digest (digest, release)\nvalues ('{}', '{RELEASE}')\non conflict (singleton)\n\
-         do update set digest = excluded.digest, release = excluded.release, applied_at = excluded.applied_at;\n",
-        function_digest()
+        "insert into durable.function_digest (digest, release)\nvalues ('{digest}', '{release}')\non conflict (singleton)\n\
+         do update set digest = excluded.digest, release = excluded.release, applied_at = excluded.applied_at;\n"
     )
 }
 
-fn functions_state(digest: String, release: String) -> FunctionsState {
-    if digest == function_digest() {
+fn functions_state(history: History, digest: String, release: String) -> FunctionsState {
+    if digest == history.function_digest() {
         FunctionsState::Current
-    } else if compare_releases(&release, RELEASE) == Ordering::Greater {
+    } else if compare_releases(&release, history.release) == Ordering::Greater {
         FunctionsState::Newer { release }
     } else {
         FunctionsState::Differ { release }
@@ -142,11 +142,12 @@ mod tests {
 
     #[test]
     fn functions_of_a_newer_release_are_told_from_those_of_an_older_one() {
-        assert_eq!(functions_state(function_digest(), "9.0.0".to_owned()), FunctionsState::Current);
+        let ours = History::OF_THIS_PROGRAM;
+        assert_eq!(functions_state(ours, ours.function_digest(), "9.0.0".to_owned()), FunctionsState::Current);
         let newer = FunctionsState::Newer { release: "9.0.0".to_owned() };
-        assert_eq!(functions_state("another".to_owned(), "9.0.0".to_owned()), newer);
-        let older = FunctionsState::Differ { release: RELEASE.to_owned() };
-        assert_eq!(functions_state("another".to_owned(), RELEASE.to_owned()), older);
+        assert_eq!(functions_state(ours, "another".to_owned(), "9.0.0".to_owned()), newer);
+        let older = FunctionsState::Differ { release: ours.release.to_owned() };
+        assert_eq!(functions_state(ours, "another".to_owned(), ours.release.to_owned()), older);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::database::quote;
 use crate::ledger::{CREATE, record_functions, record_migration};
-use crate::{Error, SchemaName, VERSION, functions, migrations};
+use crate::{Error, History, SchemaName};
 
 /// Postgres cuts longer names off, which would grant to another role.
 const MAX_ROLE_BYTES: usize = 63;
@@ -39,31 +39,42 @@ pub(crate) fn take_turn(schema: &SchemaName) -> String {
 /// # Errors
 /// When this program does not know the versions, or `from` is above `to`.
 pub fn sql(from: i32, to: i32, schema: &SchemaName) -> Result<String, Error> {
-    if from < 0 || from > to || to > VERSION {
-        return Err(Error::InvalidRange { from, to });
-    }
-    let mut script = format!(
-        "-- durable: the schema `{schema}` from version {from} to version {to}.\n\
-         -- One transaction. For a tool that opens one itself, take out `begin` and, at the end, `commit`.\n{BEGIN}{}\n",
-        take_turn(schema)
-    );
-    if from == 0 {
-        script += &format!("create schema if not exists {schema};\n\n{}\n", schema.qualify(CREATE));
-    } else {
-        script += &schema.qualify(&refuse_other_versions_than(from));
-    }
-    for migration in migrations().iter().filter(|migration| from < migration.version && migration.version <= to) {
-        script += &schema.qualify(&format!("{}\n{}\n", migration.sql, record_migration(migration)));
-    }
-    // The functions are written for the newest tables; on older ones they could not be created.
-    if to == VERSION {
-        for function in functions() {
-            script += &schema.qualify(&format!("{}\n", function.sql));
+    History::OF_THIS_PROGRAM.sql(from, to, schema)
+}
+
+impl History {
+    /// The script that takes a schema from one version to another: see [`sql`](sql()).
+    ///
+    /// # Errors
+    /// See [`sql`](sql()).
+    pub fn sql(&self, from: i32, to: i32, schema: &SchemaName) -> Result<String, Error> {
+        let newest = self.version();
+        if from < 0 || from > to || to > newest {
+            return Err(Error::InvalidRange { from, to, newest });
         }
-        script += &schema.qualify(&format!("{}\n", record_functions()));
+        let mut script = format!(
+            "-- durable: the schema `{schema}` from version {from} to version {to}.\n\
+         -- One transaction. For a tool that opens one itself, take out `begin` and, at the end, `commit`.\n{BEGIN}{}\n",
+            take_turn(schema)
+        );
+        if from == 0 {
+            script += &format!("create schema if not exists {schema};\n\n{}\n", schema.qualify(CREATE));
+        } else {
+            script += &schema.qualify(&refuse_other_versions_than(from));
+        }
+        for migration in self.migrations.iter().filter(|migration| from < migration.version && migration.version <= to) {
+            script += &schema.qualify(&format!("{}\n{}\n", migration.sql, record_migration(migration)));
+        }
+        // The functions are written for the newest tables; on older ones they could not be created.
+        if to == newest {
+            for function in self.functions {
+                script += &schema.qualify(&format!("{}\n", function.sql));
+            }
+            script += &schema.qualify(&format!("{}\n", record_functions(*self)));
+        }
+        script += "commit;\n";
+        Ok(script)
     }
-    script += "commit;\n";
-    Ok(script)
 }
 
 fn refuse_other_versions_than(from: i32) -> String {
@@ -118,6 +129,7 @@ commit;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{VERSION, functions, migrations};
 
     fn durable() -> SchemaName {
         SchemaName::default()

@@ -9,7 +9,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 use crate::database::{Place, Remedy};
 use crate::error::BEFORE_BASELINE;
 use crate::ledger::{self, Ledger};
-use crate::{Database, Error, Migration, SchemaName, VERSION, migrations};
+use crate::{Database, Error, History, Migration, SchemaName};
 
 /// What a schema has, beside what this program brings.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Status {
     pub pending: Vec<&'static Migration>,
     /// The functions in the schema, beside those of this program.
     pub functions: FunctionsState,
+    /// What this program brings.
+    history: History,
 }
 
 /// A migration that was applied to a schema.
@@ -78,10 +80,7 @@ pub struct SchemaVersion {
 /// # Errors
 /// When the database cannot be reached or the ledger cannot be read.
 pub async fn status(database: impl Into<Database>, schema: &SchemaName) -> Result<Status, Error> {
-    let (mut connection, place) = database.into().connect().await?;
-    let read = read(&mut connection, &place, schema).await;
-    connection.close().await.ok();
-    read
+    History::OF_THIS_PROGRAM.status(database, schema).await
 }
 
 /// Is the schema exactly what this program brings?
@@ -90,7 +89,7 @@ pub async fn status(database: impl Into<Database>, schema: &SchemaName) -> Resul
 /// When it is behind, ahead, edited or without the functions of this program; the message says what to run. Also when
 /// the database cannot be reached or the ledger cannot be read.
 pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result<(), Error> {
-    status(database, schema).await?.accept()
+    History::OF_THIS_PROGRAM.check(database, schema).await
 }
 
 /// How far a schema was migrated, for a worker that starts; `None` where it never was. [`accept_version`] judges it.
@@ -98,18 +97,7 @@ pub async fn check(database: impl Into<Database>, schema: &SchemaName) -> Result
 /// # Errors
 /// When the ledger cannot be read, the database has another encoding than UTF-8, or the schema is from before the first release.
 pub async fn version(connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, Error> {
-    accept_encoding(connection, &Place::Unknown).await?;
-    let found = ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))?;
-    let Some(found) = found else { return Ok(None) };
-    accept_first(schema, found.first_name.as_deref())?;
-    Ok(Some(found.version))
-}
-
-/// Is the first migration the one that this program begins with? The histories of before the first release begin with another, and no
-/// migration leads from there to here.
-fn accept_first(schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
-    let is_ours = |name: &str| migrations().first().is_some_and(|first| first.name == name);
-    if name.is_none_or(is_ours) { Ok(()) } else { Err(Error::BeforeBaseline { schema: schema.clone() }) }
+    History::OF_THIS_PROGRAM.found(connection, schema).await
 }
 
 /// Can this program work with a schema that was migrated so far? With a newer one it can as long as all that is new was added to
@@ -118,18 +106,72 @@ fn accept_first(schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
 /// # Errors
 /// When it is older than the version this program needs, or a newer migration took something away; the message says what to run.
 pub fn accept_version(found: Option<SchemaVersion>, schema: &SchemaName) -> Result<(), Error> {
-    match found {
-        Some(found) if found.serves_from > VERSION => Err(Error::Ahead { schema: schema.clone(), found: found.version }),
-        Some(found) if found.version >= VERSION => Ok(()),
-        found => Err(Error::Behind { schema: schema.clone(), found: found.map(|found| found.version) }),
+    History::OF_THIS_PROGRAM.accept_version(found, schema)
+}
+
+impl History {
+    /// Compares a schema with this history: see [`status`](status()).
+    ///
+    /// # Errors
+    /// See [`status`](status()).
+    pub async fn status(&self, database: impl Into<Database>, schema: &SchemaName) -> Result<Status, Error> {
+        let (mut connection, place) = database.into().connect().await?;
+        let read = read(&mut connection, &place, schema, *self).await;
+        connection.close().await.ok();
+        read
+    }
+
+    /// Is the schema exactly what this history brings? See [`check`](check()).
+    ///
+    /// # Errors
+    /// See [`check`](check()).
+    pub async fn check(&self, database: impl Into<Database>, schema: &SchemaName) -> Result<(), Error> {
+        self.status(database, schema).await?.accept()
+    }
+
+    /// How far a schema was migrated: see [`version`](version()).
+    ///
+    /// # Errors
+    /// See [`version`](version()).
+    pub async fn found(&self, connection: &mut PgConnection, schema: &SchemaName) -> Result<Option<SchemaVersion>, Error> {
+        accept_encoding(connection, &Place::Unknown).await?;
+        let found = ledger::version(connection, schema).await.map_err(|error| unreadable(&Place::Unknown, schema, &error))?;
+        let Some(found) = found else { return Ok(None) };
+        self.accept_first(schema, found.first_name.as_deref())?;
+        Ok(Some(found.version))
+    }
+
+    /// Can a program with this history work with a schema that was migrated so far? See [`accept_version`](accept_version()).
+    ///
+    /// # Errors
+    /// See [`accept_version`](accept_version()).
+    pub fn accept_version(&self, found: Option<SchemaVersion>, schema: &SchemaName) -> Result<(), Error> {
+        let (schema, known) = (schema.clone(), self.version());
+        match found {
+            Some(found) if found.serves_from > known => Err(Error::Ahead { schema, found: found.version, known }),
+            Some(found) if found.version >= known => Ok(()),
+            found => Err(Error::Behind { schema, found: found.map(|found| found.version), needed: known }),
+        }
+    }
+
+    /// Is the first migration the one that this history begins with? The histories of before the first release begin with another,
+    /// and no migration leads from there to here.
+    fn accept_first(&self, schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
+        let is_ours = |name: &str| self.migrations.first().is_some_and(|first| first.name == name);
+        if name.is_none_or(is_ours) { Ok(()) } else { Err(Error::BeforeBaseline { schema: schema.clone() }) }
     }
 }
 
 /// Reads the ledger over a connection that is already there.
-pub(crate) async fn read(connection: &mut PgConnection, place: &Place, schema: &SchemaName) -> Result<Status, Error> {
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    place: &Place,
+    schema: &SchemaName,
+    history: History,
+) -> Result<Status, Error> {
     accept_encoding(connection, place).await?;
-    let ledger = ledger::read(connection, schema).await.map_err(|error| unreadable(place, schema, &error))?;
-    Ok(Status::compare(schema, ledger))
+    let ledger = ledger::read(connection, schema, history).await.map_err(|error| unreadable(place, schema, &error))?;
+    Ok(Status::compare(schema, ledger, history))
 }
 
 /// A database in LATIN1 would refuse some text only after the step has run, and a database in SQL_ASCII accepts bytes that
@@ -148,25 +190,26 @@ fn unreadable(place: &Place, schema: &SchemaName, error: &sqlx::Error) -> Error 
 }
 
 impl Status {
-    fn compare(schema: &SchemaName, ledger: Option<Ledger>) -> Self {
+    fn compare(schema: &SchemaName, ledger: Option<Ledger>, history: History) -> Self {
         let mut status = Self {
             schema: schema.clone(),
             database_version: None,
             serves_from: 0,
-            known_version: VERSION,
+            known_version: history.version(),
             applied: Vec::new(),
             pending: Vec::new(),
             functions: FunctionsState::Missing,
+            history,
         };
         if let Some(ledger) = ledger {
             status.database_version = Some(ledger.migrations.last().map_or(0, |newest| newest.version));
             let altering = ledger.migrations.iter().rfind(|migration| !migration.only_adds);
             status.serves_from = altering.map_or(0, |migration| migration.version);
             status.functions = ledger.functions;
-            status.applied = ledger.migrations.into_iter().map(Applied::from).collect();
+            status.applied = ledger.migrations.into_iter().map(|entry| Applied::compare(entry, history)).collect();
         }
         let newest = status.database_version.unwrap_or(0);
-        status.pending = migrations().iter().filter(|migration| migration.version > newest).collect();
+        status.pending = history.migrations.iter().filter(|migration| migration.version > newest).collect();
         status
     }
 
@@ -191,7 +234,7 @@ impl Status {
     /// When it is older than this program needs, or a newer migration took something away; the message says what to run.
     pub fn accept_version(&self) -> Result<(), Error> {
         let found = self.database_version.map(|version| SchemaVersion { version, serves_from: self.serves_from });
-        accept_version(found, &self.schema)
+        self.history.accept_version(found, &self.schema)
     }
 
     /// Is the schema newer than this program, and serves it all the same?
@@ -202,9 +245,9 @@ impl Status {
     /// Is what was applied the beginning of what this program brings?
     pub(crate) fn accept_history(&self) -> Result<(), Error> {
         let first = self.applied.first().filter(|applied| applied.version == 1);
-        accept_first(&self.schema, first.map(|applied| applied.name.as_str()))?;
+        self.history.accept_first(&self.schema, first.map(|applied| applied.name.as_str()))?;
         if let Some(found) = self.database_version.filter(|found| *found > self.known_version) {
-            return Err(Error::Ahead { schema: self.schema.clone(), found });
+            return Err(Error::Ahead { schema: self.schema.clone(), found, known: self.known_version });
         }
         for (expected, applied) in (1..).zip(&self.applied) {
             if applied.version != expected {
@@ -215,7 +258,7 @@ impl Status {
                 return Err(Error::Edited {
                     schema: self.schema.clone(),
                     version: applied.version,
-                    file: known(applied.version).map_or_else(|| applied.name.clone(), Migration::file),
+                    file: self.history.find(applied.version).map_or_else(|| applied.name.clone(), Migration::file),
                 });
             }
         }
@@ -223,14 +266,10 @@ impl Status {
     }
 }
 
-fn known(version: i32) -> Option<&'static Migration> {
-    migrations().iter().find(|migration| migration.version == version)
-}
-
-impl From<ledger::Entry> for Applied {
-    fn from(entry: ledger::Entry) -> Self {
+impl Applied {
+    fn compare(entry: ledger::Entry, history: History) -> Self {
         Self {
-            unchanged: known(entry.version).map(|migration| migration.checksum() == entry.checksum),
+            unchanged: history.find(entry.version).map(|migration| migration.checksum() == entry.checksum),
             version: entry.version,
             name: entry.name,
             applied_at: entry.applied_at,
@@ -275,6 +314,9 @@ impl fmt::Display for FunctionsState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{VERSION, migrations};
+
+    const OURS: History = History::OF_THIS_PROGRAM;
 
     /// The status of a schema to which the first migrations were applied, as this program has them.
     fn migrated_to(version: i32) -> Status {
@@ -283,6 +325,7 @@ mod tests {
         Status::compare(
             &SchemaName::default(),
             Some(Ledger { migrations: entries.collect(), functions: FunctionsState::Current }),
+            OURS,
         )
     }
 
@@ -300,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_schema_that_does_not_exist_is_behind() {
-        let status = Status::compare(&"billing".parse().unwrap(), None);
+        let status = Status::compare(&"billing".parse().unwrap(), None, OURS);
         assert_eq!(status.pending.len(), migrations().len());
         status.accept_history().unwrap();
         let message = status.accept().unwrap_err().to_string();
@@ -322,7 +365,7 @@ mod tests {
     #[test]
     fn a_schema_of_a_newer_version_is_ahead() {
         let mut status = migrated_to(VERSION);
-        status.applied.push(entry(VERSION + 1, "from_tomorrow", "?").into());
+        status.applied.push(Applied::compare(entry(VERSION + 1, "from_tomorrow", "?"), OURS));
         status.database_version = Some(VERSION + 1);
         assert!(matches!(status.accept_history(), Err(Error::Ahead { found, .. }) if found == VERSION + 1));
         assert!(matches!(status.accept(), Err(Error::Ahead { .. })));
@@ -335,7 +378,7 @@ mod tests {
         for newest in [1, VERSION, 44] {
             let entries = (1..=newest).map(|version| entry(version, if version == 1 { "create_clock" } else { "later" }, "?"));
             let ledger = Ledger { migrations: entries.collect(), functions: FunctionsState::Current };
-            let status = Status::compare(&SchemaName::default(), Some(ledger));
+            let status = Status::compare(&SchemaName::default(), Some(ledger), OURS);
             for refusal in [status.accept_history(), status.accept()] {
                 let message = refusal.unwrap_err().to_string();
                 for part in ["before the first release", "`drop schema durable cascade`", "run `durable-migrate migrate`"] {

@@ -1,7 +1,11 @@
 //! What the compiler tells a user: each file in `tests/ui` makes one mistake and is named after it.
 //!
-//! `TRYBUILD=overwrite` accepts the messages as they are. Compilers word things differently, so the messages are those of the
-//! toolchain that the workspace names.
+//! `TRYBUILD=overwrite` accepts the messages as they are. Each release of the compiler words some messages differently, so the
+//! recorded messages are those of the release that `rust-version` in the workspace's manifest names.
+
+use std::process::Command;
+
+use crate::support::programs::skipped;
 
 // Part of this binary too, so that clippy sees an expansion under the strictest lints; the compiler alone does not run clippy.
 #[path = "../ui/pass/strict_lints.rs"]
@@ -9,6 +13,11 @@ mod strict_lints;
 
 #[test]
 fn each_mistake_is_explained_at_its_place() {
+    const RECORDED_WITH: &str = env!("CARGO_PKG_RUST_VERSION");
+    if !version_of_the_compiler().starts_with(&format!("rustc {RECORDED_WITH}.")) {
+        let cure = format!("cargo +{RECORDED_WITH} test -p durable --test it compile_errors");
+        return skipped(&format!("rustc {RECORDED_WITH}"), &cure);
+    }
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }
 
@@ -20,4 +29,10 @@ fn correct_workflows_compile_and_run() {
 #[test]
 fn an_expansion_is_quiet_under_strict_lints() {
     strict_lints::main();
+}
+
+/// What the compiler says of itself, as in `rustc 1.95.0 (59807616e 2026-04-14)`.
+fn version_of_the_compiler() -> String {
+    let output = Command::new("rustc").arg("--version").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }

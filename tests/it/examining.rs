@@ -100,7 +100,7 @@ async fn executions_that_no_worker_on_their_queue_knows_are_found_with_what_is_k
     for (workflow, version, queue, known, give_up) in [
         ("rests", 2, "default", "knows it: they know version 1", "--workflow rests --version 2 --queue default --state pending"),
         ("rests", 1, "rare", "knows it: those on queue `default` do", "--workflow rests --version 1 --queue rare"),
-        ("stranger", 1, "rare", "knows it: they know version 3", "then `durable run retry --version 3 …` with those that fit"),
+        ("stranger", 1, "rare", "knows it: they know version 3", "then `durable execution retry --version 3 …` with those"),
         ("rests@1", 1, "default", "knows it, nor another version of it", "--workflow rests@1 --version 1"),
         ("order::it's", 1, "default", "knows it, nor another version of it", r"--workflow 'order::it'\''s' --version 1"),
     ] {
@@ -165,12 +165,12 @@ async fn stopped_stranded_and_deadly_executions_are_found_with_what_to_do() {
         (
             r#"update durable.executions set state = 'waiting', error = '{"kind": "diverged", "message": "the journal has more"}'"#,
             format!("{about} was stopped: the journal has more"),
-            format!("`durable run resume {id}`"),
+            format!("`durable execution resume {id}`"),
         ),
         (
             "update durable.executions set state = 'waiting', error = null",
             format!("{about} waits for nothing"),
-            "run retry".to_owned(),
+            "execution retry".to_owned(),
         ),
     ] {
         database.run(sql).await;
@@ -180,7 +180,8 @@ async fn stopped_stranded_and_deadly_executions_are_found_with_what_to_do() {
     database
         .run("update durable.executions set state = 'pending', claims = 5, paused_at = durable.now(), wake_at = 'infinity'")
         .await;
-    the_finding(&database, Subject::Executions, Severity::Error, "was claimed 5 times without coming to rest", "run pause").await;
+    let problem = "was claimed 5 times without coming to rest";
+    the_finding(&database, Subject::Executions, Severity::Error, problem, "execution pause").await;
     worker.shutdown().await.unwrap();
 }
 

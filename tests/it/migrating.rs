@@ -1,5 +1,7 @@
 //! Migrating: a schema comes up to date whole or not at all, once, and whoever may not is told what to do.
 
+mod made_up;
+
 use std::pin::pin;
 use std::task::Poll;
 

@@ -57,7 +57,7 @@ pub(crate) async fn work(url: &str) {
 
 #[tokio::test]
 async fn timers_leases_and_schedules_are_the_same_on_machines_whose_clocks_are_an_hour_off() {
-    let Some(library) = libfaketime() else { return skipped("libfaketime", "faketime") };
+    let Some(library) = libfaketime() else { return skipped("libfaketime", "apt-get install faketime") };
     let database = support::database().await;
     let folder = Folder::new();
     let library = library.to_str().unwrap();

@@ -1,6 +1,4 @@
-//! House rules that no linter knows.
-//!
-//! STYLE puts them into `tests/tidy.rs`; here they are part of the one integration binary, which links once.
+//! House rules that no linter knows. They are part of the one integration binary, which links once.
 
 use std::collections::BTreeMap;
 use std::fs;

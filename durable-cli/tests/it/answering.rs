@@ -30,7 +30,7 @@ async fn what_a_workflow_asks_is_listed_and_answered() {
 #[tokio::test]
 async fn events_and_publications_say_whom_they_reached() {
     let database = support::database().await;
-    let id = database.durable(&["run", "start", "journey", "-o", "ids"]).await.done();
+    let id = database.durable(&["execution", "start", "journey", "-o", "ids"]).await.done();
     let sent =
         database.durable(&["event", "send", id.trim(), "weather", r#"{"rain": true}"#, "--early", "-o", "json"]).await.json();
     assert_eq!(sent, json!({ "id": id.trim(), "done": "kept for", "open": [] }));
@@ -57,7 +57,7 @@ async fn a_message_under_a_name_that_nothing_waits_for_is_kept_and_said_to_be() 
     assert!(complaint.contains("does not wait for event `wether` (it waits for: none now)"), "{complaint}");
     let kept = database.durable(&["event", "send", &id, "weather", "1", "--early"]).await.done();
     assert_eq!(kept, format!("kept for {id}\n"));
-    let shown = database.durable(&["run", "get", &id]).await.done();
+    let shown = database.durable(&["execution", "get", &id]).await.done();
     for name in ["NOT WAITED FOR", "palce", "wether", "weather"] {
         assert!(shown.contains(name), "{shown}");
     }

@@ -9,28 +9,32 @@ async fn help_tells_the_exit_codes() {
     {
         assert!(help.contains(code), "{code}: {help}");
     }
-    let logs = support::durable(&["run", "logs", "--help"], "").await.done();
+    let logs = support::durable(&["execution", "logs", "--help"], "").await.done();
     assert!(logs.contains("What steps log is not recorded"), "{logs}");
 }
 
 #[tokio::test]
 async fn a_wrong_command_line_is_wrong_usage() {
-    for arguments in
-        [&["run"][..], &["run", "fly"], &["run", "get"], &["run", "list", "-o", "xml"], &["--schema", "A B", "run", "list"]]
-    {
+    for arguments in [
+        &["execution"][..],
+        &["execution", "fly"],
+        &["execution", "get"],
+        &["execution", "list", "-o", "xml"],
+        &["--schema", "A B", "execution", "list"],
+    ] {
         let complaint = support::durable(arguments, "").await.refused(2);
         assert!(!complaint.is_empty(), "{arguments:?}");
     }
-    let complaint = support::durable(&["run", "list"], "").await.refused(2);
+    let complaint = support::durable(&["execution", "list"], "").await.refused(2);
     assert_eq!(complaint, "durable: no database is given; pass --database-url or set DATABASE_URL\n");
-    let complaint = support::durable(&["run", "list", "--database-url", "mysql://localhost"], "").await.refused(2);
+    let complaint = support::durable(&["execution", "list", "--database-url", "mysql://localhost"], "").await.refused(2);
     assert!(complaint.contains("it starts with `mysql://`, not with `postgres://`; write it as postgres://"), "{complaint}");
 }
 
 #[tokio::test]
 async fn a_database_that_is_not_there_or_lets_nobody_in_is_told_apart_from_a_failure() {
     // Nothing listens on port 1.
-    for command in [&["run", "list"][..], &["migrate", "status"], &["migrate", "up"]] {
+    for command in [&["execution", "list"][..], &["migrate", "status"], &["migrate", "up"]] {
         let url = ["--database-url", "postgres://ada:secret@127.0.0.1:1/shop"];
         let complaint = support::durable(&[&url, command].concat(), "").await.refused(3);
         assert!(!complaint.contains("secret"), "{complaint}");
@@ -38,13 +42,13 @@ async fn a_database_that_is_not_there_or_lets_nobody_in_is_told_apart_from_a_fai
     let database = support::empty_database().await;
     let (start, end) = database.url.split_once("://durable:").unwrap();
     let url = format!("{start}://durable:wrong{}", &end[end.find('@').unwrap()..]);
-    let complaint = support::durable(&["run", "list", "--database-url", &url], "").await.refused(3);
+    let complaint = support::durable(&["execution", "list", "--database-url", &url], "").await.refused(3);
     assert!(complaint.contains("password authentication failed"), "{complaint}");
 }
 
 #[tokio::test]
 async fn a_schema_that_is_not_there_is_refused_with_the_command_to_run() {
     let database = support::empty_database().await;
-    let complaint = database.durable(&["run", "list"]).await.refused(1);
+    let complaint = database.durable(&["execution", "list"]).await.refused(1);
     assert!(complaint.contains("it has not been created in this database; run `durable-migrate migrate`"), "{complaint}");
 }

@@ -20,13 +20,13 @@ async fn keys_and_names_with_control_characters_stay_in_their_rows() {
     let id = client.start_by_name("journey", "Ada").key("odd").await.unwrap().to_string();
     // Neither the client nor a verb accepts such a key or name; rows that hold one are shown all the same.
     database.run(&format!("update durable.executions set key = '{ODD}'")).await;
-    let table = database.durable(&["run", "list"]).await.done();
+    let table = database.durable(&["execution", "list"]).await.done();
     assert_eq!((table.lines().count(), table.contains(SHOWN), disturbs(&table)), (2, true, false), "{table}");
-    let whole = database.durable(&["run", "get", &id]).await.done();
+    let whole = database.durable(&["execution", "get", &id]).await.done();
     assert_eq!((whole.contains(SHOWN), disturbs(&whole)), (true, false), "{whole}");
-    assert_eq!(database.durable(&["run", "list", "-o", "json"]).await.json()[0]["key"], json!(ODD));
+    assert_eq!(database.durable(&["execution", "list", "-o", "json"]).await.json()[0]["key"], json!(ODD));
     client.cancel(id.parse().unwrap(), ODD).await.unwrap();
-    for command in [&["run", "list"][..], &["run", "get", &id], &["run", "logs", &id]] {
+    for command in [&["execution", "list"][..], &["execution", "get", &id], &["execution", "logs", &id]] {
         let shown = database.durable(command).await.done();
         assert!(!disturbs(&shown), "{command:?}: {shown}");
     }

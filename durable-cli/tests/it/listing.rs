@@ -7,7 +7,7 @@ use crate::support::{self, Database};
 /// Three executions: one that failed, one that waits, one that is paused in a queue of its own.
 async fn three(database: &Database) -> [String; 3] {
     let start = async |arguments: &[&str]| {
-        let arguments = [&["run", "start", "journey", "-o", "ids"], arguments].concat();
+        let arguments = [&["execution", "start", "journey", "-o", "ids"], arguments].concat();
         database.durable(&arguments).await.done().trim().to_owned()
     };
     let failed = start(&["--input", "\"nobody\"", "--key", "first"]).await;
@@ -19,7 +19,7 @@ async fn three(database: &Database) -> [String; 3] {
     .await;
     worker.shutdown().await.unwrap();
     let paused = start(&["--queue", "rare"]).await;
-    database.durable(&["run", "pause", &paused]).await.done();
+    database.durable(&["execution", "pause", &paused]).await.done();
     [failed, waiting, paused]
 }
 
@@ -50,32 +50,33 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
         (vec!["--sort", "priority"], vec![paused, waiting, failed]),
         (vec!["--sort", "finished", "--limit", "1"], vec![failed]),
     ] {
-        let printed = database.durable(&[&["run", "list", "-o", "ids"], filters.as_slice()].concat()).await.done();
+        let printed = database.durable(&[&["execution", "list", "-o", "ids"], filters.as_slice()].concat()).await.done();
         assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{filters:?}");
     }
-    let page = database.durable(&["run", "list", "--limit", "2", "-o", "ids"]).await;
+    let page = database.durable(&["execution", "list", "--limit", "2", "-o", "ids"]).await;
     assert_eq!(page.err, format!("there are more: --after={waiting}\n"));
-    let page = database.durable(&["run", "list", "--limit", "1", "--state", "failed,waiting", "--total", "-o", "ids"]).await;
+    let page =
+        database.durable(&["execution", "list", "--limit", "1", "--state", "failed,waiting", "--total", "-o", "ids"]).await;
     assert_eq!(page.err, format!("there are more: --after={waiting}\n2 in all\n"));
-    let page = database.durable(&["run", "list", "--sort", "priority", "--limit", "2", "-o", "ids"]).await;
+    let page = database.durable(&["execution", "list", "--sort", "priority", "--limit", "2", "-o", "ids"]).await;
     let cursor = page.err.trim().strip_prefix("there are more: --after=").unwrap();
-    let rest = database.durable(&["run", "list", "--sort", "priority", "--after", cursor, "-o", "ids"]).await.done();
+    let rest = database.durable(&["execution", "list", "--sort", "priority", "--after", cursor, "-o", "ids"]).await.done();
     assert_eq!(rest.trim(), failed);
 }
 
 #[tokio::test]
 async fn a_list_is_a_table_for_people_and_json_for_programs() {
     let database = support::database().await;
-    assert_eq!(database.durable(&["run", "list"]).await.done(), "none\n");
-    assert_eq!(database.durable(&["run", "list", "-o", "json"]).await.json(), json!([]));
-    assert_eq!(database.durable(&["run", "list", "-o", "ids"]).await.done(), "");
+    assert_eq!(database.durable(&["execution", "list"]).await.done(), "none\n");
+    assert_eq!(database.durable(&["execution", "list", "-o", "json"]).await.json(), json!([]));
+    assert_eq!(database.durable(&["execution", "list", "-o", "ids"]).await.done(), "");
     let [failed, _, paused] = &three(&database).await;
-    let table = database.durable(&["run", "list"]).await.done();
+    let table = database.durable(&["execution", "list"]).await.done();
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("ID ") && lines[0].ends_with("ERROR"), "{table}");
     assert!(lines[1].starts_with(paused.as_str()) && lines[1].contains("pending (paused)"), "{table}");
     assert!(lines[3].starts_with(failed.as_str()) && lines[3].ends_with("nobody travels"), "{table}");
-    let list = database.durable(&["run", "list", "-o", "json"]).await.json();
+    let list = database.durable(&["execution", "list", "-o", "json"]).await.json();
     let states: Vec<&Value> = list.as_array().unwrap().iter().map(|execution| &execution["state"]).collect();
     assert_eq!(states, ["pending", "waiting", "failed"]);
     assert_eq!(list[2]["error"]["message"], "nobody travels");
@@ -94,7 +95,7 @@ async fn a_filter_that_makes_no_sense_is_wrong_usage() {
         (["--after", "order-42:priority"], "`order-42:priority` is no cursor"),
         (["--limit", "0"], "a limit of 0 is not between 1 and 1000"),
     ] {
-        let complaint = database.durable(&["run", "list", filter[0], filter[1]]).await.refused(2);
+        let complaint = database.durable(&["execution", "list", filter[0], filter[1]]).await.refused(2);
         assert!(complaint.contains(message), "{filter:?}: {complaint}");
     }
 }
@@ -131,7 +132,7 @@ async fn queues_are_limited_paused_drained_and_listed() {
     let limits = ["queue", "limits", "mails", "--concurrency", "20", "--rate", "100/1m"];
     assert_eq!(database.durable(&limits).await.done(), "limited mails\n");
     assert_eq!(database.durable(&["queue", "pause", "mails"]).await.done(), "paused mails\n");
-    database.durable(&["run", "start", "journey", "--queue", "mails"]).await.done();
+    database.durable(&["execution", "start", "journey", "--queue", "mails"]).await.done();
     let list = database.durable(&["queue", "list", "-o", "json"]).await.json();
     assert_eq!(
         (&list[0]["name"], &list[0]["pending"], &list[0]["limits"]["concurrency"]),

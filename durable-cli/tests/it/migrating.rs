@@ -38,10 +38,10 @@ async fn dev_has_a_migrated_database_until_it_is_told_to_end() {
     let line = support::soon("it says where", lines.next_line()).await.unwrap().unwrap();
     let announced: Value = serde_json::from_str(&line).unwrap();
     let database = Database::at(announced["database_url"].as_str().unwrap().to_owned());
-    database.durable(&["run", "start", "journey"]).await.done();
+    database.durable(&["execution", "start", "journey"]).await.done();
     let told = Command::new("kill").args(["-INT", &dev.id().unwrap().to_string()]).status().await.unwrap();
     assert!(told.success());
     let ended = support::soon("it ends", dev.wait()).await.unwrap();
     assert!(ended.success(), "{ended}");
-    database.durable(&["run", "list"]).await.refused(3);
+    database.durable(&["execution", "list"]).await.refused(3);
 }

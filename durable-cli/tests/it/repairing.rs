@@ -9,12 +9,12 @@ use serde_json::json;
 use crate::support::{self, Database, Journey};
 
 async fn start(database: &Database, options: &[&str]) -> String {
-    let start = [&["run", "start", "journey", "--input", "\"Ada\"", "-o", "ids"], options].concat();
+    let start = [&["execution", "start", "journey", "--input", "\"Ada\"", "-o", "ids"], options].concat();
     database.durable(&start).await.done().trim().to_owned()
 }
 
 async fn state(database: &Database, id: &str) -> String {
-    let shown = database.durable(&["run", "get", id, "-o", "json"]).await.json();
+    let shown = database.durable(&["execution", "get", id, "-o", "json"]).await.json();
     shown["execution"]["state"].as_str().unwrap().to_owned()
 }
 
@@ -24,7 +24,7 @@ async fn ids_come_from_a_pipe_and_one_that_fails_keeps_no_other_from_being_done(
     let (one, two) = (start(&database, &[]).await, start(&database, &[]).await);
     let nobody = uuid::Uuid::now_v7();
     let list = format!("{one}\n\n{nobody}\n  {two}\n");
-    let cancelled = database.durable_reading(&["run", "cancel", "-", "--reason", "tidying"], &list).await;
+    let cancelled = database.durable_reading(&["execution", "cancel", "-", "--reason", "tidying"], &list).await;
     assert_eq!((cancelled.code, cancelled.out), (4, format!("cancelled {one}\ncancelled {two}\n")));
     assert!(
         cancelled.err.contains(&nobody.to_string()) && cancelled.err.ends_with("durable: 1 of 3 failed\n"),
@@ -35,7 +35,7 @@ async fn ids_come_from_a_pipe_and_one_that_fails_keeps_no_other_from_being_done(
     assert_eq!(database.value::<String>(reasons).await, "tidying,tidying");
 
     let three = start(&database, &[]).await;
-    let complaint = database.durable_reading(&["run", "cancel", "-"], &format!("{three}\nrubbish\n")).await.refused(2);
+    let complaint = database.durable_reading(&["execution", "cancel", "-"], &format!("{three}\nrubbish\n")).await.refused(2);
     assert!(complaint.contains("`rubbish` is no execution id"), "{complaint}");
     assert_eq!(state(&database, &three).await, "pending", "nothing is done where one id is none");
 }
@@ -44,13 +44,16 @@ async fn ids_come_from_a_pipe_and_one_that_fails_keeps_no_other_from_being_done(
 async fn a_pause_holds_until_it_is_resumed() {
     let database = support::database().await;
     let id = start(&database, &[]).await;
-    assert_eq!(database.durable(&["run", "pause", &id]).await.done(), format!("paused {id}\n"));
-    assert_eq!(database.durable(&["run", "list", "--paused", "-o", "ids"]).await.done(), format!("{id}\n"));
-    assert_eq!(database.durable(&["run", "resume", &id, "-o", "json"]).await.json(), json!({ "id": id, "done": "resumed" }));
-    let complaint = database.durable(&["run", "resume", &id]).await.refused(1);
+    assert_eq!(database.durable(&["execution", "pause", &id]).await.done(), format!("paused {id}\n"));
+    assert_eq!(database.durable(&["execution", "list", "--paused", "-o", "ids"]).await.done(), format!("{id}\n"));
+    assert_eq!(
+        database.durable(&["execution", "resume", &id, "-o", "json"]).await.json(),
+        json!({ "id": id, "done": "resumed" })
+    );
+    let complaint = database.durable(&["execution", "resume", &id]).await.refused(1);
     assert!(complaint.contains("neither paused nor stopped"), "{complaint}");
-    database.durable(&["run", "cancel", &id]).await.done();
-    let complaint = database.durable(&["run", "pause", &id]).await.refused(1);
+    database.durable(&["execution", "cancel", &id]).await.done();
+    let complaint = database.durable(&["execution", "pause", &id]).await.refused(1);
     assert!(complaint.contains("pause came too late"), "{complaint}");
 }
 
@@ -60,8 +63,8 @@ async fn what_was_done_is_undone_by_rolling_back_and_by_cancelling_with_compensa
     let worker = database.worker().await;
     let (one, two) = (start(&database, &[]).await, start(&database, &[]).await);
     support::eventually("both ask", async || worker.pending_inputs().await.unwrap().len() == 2).await;
-    database.durable(&["run", "rollback", &one, "--reason", "returned"]).await.done();
-    database.durable(&["run", "cancel", "--compensate", &two]).await.done();
+    database.durable(&["execution", "rollback", &one, "--reason", "returned"]).await.done();
+    database.durable(&["execution", "cancel", "--compensate", &two]).await.done();
     support::eventually("both are undone", async || {
         state(&database, &one).await == "compensated" && state(&database, &two).await == "compensated"
     })
@@ -77,21 +80,21 @@ async fn a_retry_and_a_fork_go_on_in_new_executions() {
     let worker = builder.register(Journey::helped_by(&helped)).start().await.unwrap();
     let id = start(&database, &[]).await;
     support::eventually("it asks", async || worker.pending_inputs().await.unwrap().len() == 1).await;
-    database.durable(&["run", "cancel", &id]).await.done();
-    let retried = database.durable(&["run", "retry", &id, "-o", "json"]).await.json();
+    database.durable(&["execution", "cancel", &id]).await.done();
+    let retried = database.durable(&["execution", "retry", &id, "-o", "json"]).await.json();
     assert_eq!((&retried["done"], &retried["forked_from"]), (&json!("retried"), &json!(id)));
     let new = retried["id"].as_str().unwrap();
     support::eventually("it asks again", async || worker.pending_inputs().await.unwrap().len() == 1).await;
     database.durable(&["input", "give", new, "place", "\"the moon\""]).await.done();
     support::eventually("it completes", async || state(&database, new).await == "completed").await;
 
-    let forked = database.durable(&["run", "fork", new, "--from-step", "step walk", "-o", "ids"]).await.done();
+    let forked = database.durable(&["execution", "fork", new, "--from-step", "step walk", "-o", "ids"]).await.done();
     support::eventually("the fork completes", async || state(&database, forked.trim()).await == "completed").await;
-    let shown = database.durable(&["run", "get", forked.trim(), "-o", "json"]).await.json();
+    let shown = database.durable(&["execution", "get", forked.trim(), "-o", "json"]).await.json();
     assert_eq!((&shown["execution"]["forked_from"], &shown["execution"]["output"]), (&json!(new), &json!("in the moon")));
-    let complaint = database.durable(&["run", "fork", new, "--from-step", "step fly"]).await.refused(4);
+    let complaint = database.durable(&["execution", "fork", new, "--from-step", "step fly"]).await.refused(4);
     assert!(complaint.contains("has no step or wait `step fly`; it has step pack, input place, step walk"), "{complaint}");
-    let complaint = database.durable(&["run", "retry", new]).await.refused(1);
+    let complaint = database.durable(&["execution", "retry", new]).await.refused(1);
     assert!(complaint.contains("has completed: there is nothing to retry"), "{complaint}");
     helped.store(false, Ordering::SeqCst);
     worker.shutdown().await.unwrap();
@@ -104,11 +107,11 @@ async fn two_schemas_in_one_database_share_nothing() {
     database.durable(&[&["migrate", "up"][..], &billing].concat()).await.done();
     let here = start(&database, &[]).await;
     let there = start(&database, &billing).await;
-    let list = async |options: &[&str]| database.durable(&[&["run", "list", "-o", "ids"], options].concat()).await.done();
+    let list = async |options: &[&str]| database.durable(&[&["execution", "list", "-o", "ids"], options].concat()).await.done();
     assert_eq!((list(&[]).await, list(&billing).await), (format!("{here}\n"), format!("{there}\n")));
     for verb in ["pause", "cancel", "retry"] {
-        database.durable(&["run", verb, &there]).await.refused(4);
-        database.durable(&["run", verb, &there, "--schema", "billing"]).await.done();
+        database.durable(&["execution", verb, &there]).await.refused(4);
+        database.durable(&["execution", verb, &there, "--schema", "billing"]).await.done();
     }
     assert_eq!(state(&database, &here).await, "pending");
 }

@@ -31,7 +31,7 @@ async fn a_schedule_is_put_listed_triggered_switched_and_deleted() {
     assert_eq!(database.durable(&["schedule", "fires", "daily"]).await.done(), "none\n");
 
     let id = database.durable(&["schedule", "trigger", "daily", "--input", "\"Bea\"", "-o", "ids"]).await.done();
-    let execution = database.durable(&["run", "get", id.trim(), "-o", "json"]).await.json();
+    let execution = database.durable(&["execution", "get", id.trim(), "-o", "json"]).await.json();
     assert_eq!((&execution["execution"]["input"], &execution["execution"]["queue"]), (&json!("Bea"), &json!("slow")));
     assert_eq!(database.durable(&["schedule", "fires", "daily", "-o", "ids"]).await.done(), id);
 

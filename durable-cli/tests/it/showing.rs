@@ -17,12 +17,12 @@ async fn waiting(database: &Database) -> (Durable, String) {
 async fn what_waits_is_shown_with_the_reason() {
     let database = support::database().await;
     let (worker, id) = waiting(&database).await;
-    let text = database.durable(&["run", "get", &id]).await.done();
+    let text = database.durable(&["execution", "get", &id]).await.done();
     for line in ["state      waiting", "input      \"Ada\"", "DOES NOT GO ON BECAUSE", "- input `place` must be given: Where to?"]
     {
         assert!(text.contains(line), "{line}: {text}");
     }
-    let shown = database.durable(&["run", "get", &id, "-o", "json"]).await.json();
+    let shown = database.durable(&["execution", "get", &id, "-o", "json"]).await.json();
     assert_eq!(shown["execution"]["id"], id.as_str());
     assert_eq!(shown["steps"][0]["output"], "Ada's bag");
     assert_eq!(shown["waits"][0]["kind"], "input");
@@ -35,11 +35,11 @@ async fn what_waits_is_shown_with_the_reason() {
 async fn each_unmet_condition_is_named() {
     let database = support::database().await;
     let start = async |arguments: &[&str]| {
-        let arguments = [&["run", "start", "elsewhere", "-o", "ids"], arguments].concat();
+        let arguments = [&["execution", "start", "elsewhere", "-o", "ids"], arguments].concat();
         database.durable(&arguments).await.done().trim().to_owned()
     };
     let unmet = async |id: &str| {
-        let shown = database.durable(&["run", "get", id, "-o", "json"]).await.json();
+        let shown = database.durable(&["execution", "get", id, "-o", "json"]).await.json();
         shown["unmet_conditions"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let queued = start(&["--queue", "rare"]).await;
@@ -51,13 +51,13 @@ async fn each_unmet_condition_is_named() {
         ]
     );
     let later = start(&["--delay", "1h"]).await;
-    database.durable(&["run", "pause", &later]).await.done();
+    database.durable(&["execution", "pause", &later]).await.done();
     let conditions = unmet(&later).await;
     assert!(
         conditions[0].starts_with("it is paused since ") && conditions[1].starts_with("it is to start at "),
         "{conditions:?}"
     );
-    database.durable(&["run", "cancel", &later]).await.done();
+    database.durable(&["execution", "cancel", &later]).await.done();
     assert_eq!(unmet(&later).await, [""; 0], "what has ended waits for nothing");
 }
 
@@ -67,19 +67,19 @@ async fn steps_are_shown_with_every_attempt_and_its_error() {
     let (worker, id) = waiting(&database).await;
     database.durable(&["input", "give", &id, "place", "\"the moon\""]).await.done();
     worker.handle::<support::Journey>(id.parse().unwrap()).result_within(PATIENCE).await.unwrap_err();
-    let steps = database.durable(&["run", "steps", &id, "-o", "json"]).await.json();
+    let steps = database.durable(&["execution", "steps", &id, "-o", "json"]).await.json();
     let told: Vec<_> = steps.as_array().unwrap().iter().map(|row| (&row["step"], &row["number"], &row["outcome"])).collect();
     assert_eq!(
         told.iter().map(|(step, number, outcome)| json!([step, number, outcome])).collect::<Vec<_>>(),
         [json!(["step pack", 1, "completed"]), json!(["step walk", 1, "failed"]), json!(["step walk", 2, "failed"])]
     );
     assert_eq!(steps[2]["error"]["message"], "too far to walk");
-    let table = database.durable(&["run", "steps", &id]).await.done();
+    let table = database.durable(&["execution", "steps", &id]).await.done();
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(table.contains("too far to walk") && table.contains("\"Ada's bag\""), "{table}");
-    assert_eq!(database.durable(&["run", "steps", &id, "-o", "ids"]).await.done(), "step pack\nstep walk\nstep walk\n");
+    assert_eq!(database.durable(&["execution", "steps", &id, "-o", "ids"]).await.done(), "step pack\nstep walk\nstep walk\n");
 
-    let whole = database.durable(&["run", "get", &id]).await.done();
+    let whole = database.durable(&["execution", "get", &id]).await.done();
     assert!(whole.contains("state            compensated") && whole.contains("undo step pack"), "{whole}");
     worker.shutdown().await.unwrap();
 }
@@ -96,7 +96,7 @@ async fn the_story_is_told_in_the_order_of_time_and_followed_to_the_end() {
         .await;
         database.durable(&["input", "give", &id, "place", "\"Oslo\"", "--by", "Bea"]).await.done();
     };
-    let follow = ["run", "tail", id.as_str(), "--interval", "1s"];
+    let follow = ["execution", "tail", id.as_str(), "--interval", "1s"];
     let (followed, ()) = tokio::join!(database.durable(&follow), answer);
     let followed = followed.done();
     let told: Vec<&str> = followed.lines().map(|line| line.split_once("  ").unwrap().1).collect();
@@ -114,8 +114,8 @@ async fn the_story_is_told_in_the_order_of_time_and_followed_to_the_end() {
             "completed: \"in Oslo\"",
         ]
     );
-    assert_eq!(database.durable(&["run", "logs", &id]).await.done(), followed);
-    let entries = database.durable(&["run", "logs", &id, "-o", "json"]).await.done();
+    assert_eq!(database.durable(&["execution", "logs", &id]).await.done(), followed);
+    let entries = database.durable(&["execution", "logs", &id, "-o", "json"]).await.done();
     let last: serde_json::Value = serde_json::from_str(entries.lines().last().unwrap()).unwrap();
     assert_eq!((&last["execution_id"], &last["news"]), (&json!(id), &json!("completed: \"in Oslo\"")));
     worker.shutdown().await.unwrap();
@@ -124,10 +124,10 @@ async fn the_story_is_told_in_the_order_of_time_and_followed_to_the_end() {
 #[tokio::test]
 async fn following_what_does_not_complete_fails() {
     let database = support::database().await;
-    let start = ["run", "start", "journey", "--input", "\"nobody\"", "-o", "ids"];
+    let start = ["execution", "start", "journey", "--input", "\"nobody\"", "-o", "ids"];
     let id = database.durable(&start).await.done();
     let worker = database.worker().await;
-    let followed = database.durable(&["run", "tail", id.trim()]).await;
+    let followed = database.durable(&["execution", "tail", id.trim()]).await;
     assert_eq!((followed.code, followed.err), (1, format!("durable: execution {} is failed\n", id.trim())));
     assert!(followed.out.ends_with("failed: nobody travels\n"), "{}", followed.out);
     worker.shutdown().await.unwrap();
@@ -138,11 +138,11 @@ async fn an_id_that_is_none_is_wrong_usage_and_one_that_nobody_has_is_not_found(
     let database = support::database().await;
     let nobody = uuid::Uuid::now_v7().to_string();
     for verb in ["get", "steps", "logs", "tail", "cancel", "rollback", "retry", "pause", "resume"] {
-        let complaint = database.durable(&["run", verb, "order-42"]).await.refused(2);
+        let complaint = database.durable(&["execution", verb, "order-42"]).await.refused(2);
         assert!(complaint.contains("`order-42` is no execution id"), "{verb}: {complaint}");
-        let complaint = database.durable(&["run", verb, &nobody]).await.refused(4);
+        let complaint = database.durable(&["execution", verb, &nobody]).await.refused(4);
         assert!(complaint.contains(&nobody), "{verb}: {complaint}");
     }
-    let complaint = database.durable(&["run", "fork", &nobody, "--from-step", "step walk"]).await.refused(4);
+    let complaint = database.durable(&["execution", "fork", &nobody, "--from-step", "step walk"]).await.refused(4);
     assert!(complaint.contains("there is no execution"), "{complaint}");
 }

@@ -9,7 +9,7 @@ use crate::support::{self, PATIENCE};
 async fn a_started_execution_runs_where_its_code_is() {
     let database = support::database().await;
     let worker = database.worker().await;
-    let start = ["run", "start", "journey", "--input", "\"nobody\"", "-o", "ids"];
+    let start = ["execution", "start", "journey", "--input", "\"nobody\"", "-o", "ids"];
     let id: ExecutionId = database.durable(&start).await.done().trim().parse().unwrap();
     let error = worker.handle::<support::Journey>(id).result_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.to_string(), "nobody travels");
@@ -20,7 +20,7 @@ async fn a_started_execution_runs_where_its_code_is() {
 async fn every_option_of_a_start_arrives() {
     let database = support::database().await;
     let start = [
-        "run",
+        "execution",
         "start",
         "journey",
         "--input",
@@ -46,7 +46,7 @@ async fn every_option_of_a_start_arrives() {
     let again = database.durable(&start).await.json();
     assert_eq!((&started["done"], &started["id"]), (&json!("started"), &again["id"]), "one execution for one key");
     let id = started["id"].as_str().unwrap();
-    let execution = &database.durable(&["run", "get", id, "-o", "json"]).await.json()["execution"];
+    let execution = &database.durable(&["execution", "get", id, "-o", "json"]).await.json()["execution"];
     for (field, value) in [
         ("workflow", json!("journey")),
         ("version", json!(2)),
@@ -63,7 +63,7 @@ async fn every_option_of_a_start_arrives() {
     assert_eq!(database.value::<String>(delay).await, "01:30:00");
     let time_to_live = "select (expires_at - wake_at)::text from durable.executions";
     assert_eq!(database.value::<String>(time_to_live).await, "1 day");
-    let other = ["run", "start", "journey", "--input", "\"Bea\"", "--key", "ada"];
+    let other = ["execution", "start", "journey", "--input", "\"Bea\"", "--key", "ada"];
     let complaint = database.durable(&other).await.refused(1);
     assert!(complaint.contains("has the key `ada` with another input"), "{complaint}");
 }
@@ -76,7 +76,7 @@ async fn an_input_comes_digit_for_digit_from_the_argument_a_file_or_standard_inp
     std::fs::write(&file, exact).unwrap();
     let from_file = format!("@{}", file.display());
     for (input, read) in [(exact, ""), (from_file.as_str(), ""), ("-", exact)] {
-        database.durable_reading(&["run", "start", "journey", "--input", input], read).await.done();
+        database.durable_reading(&["execution", "start", "journey", "--input", input], read).await.done();
     }
     std::fs::remove_file(&file).unwrap();
     let inputs = "select string_agg(distinct input::text, '|') from durable.executions";
@@ -96,10 +96,11 @@ async fn a_start_that_makes_no_sense_is_refused_and_writes_nothing() {
         (vec!["--delay", "soon"], 2, "`soon` is no duration; write 90s, 1h30m or 30d"),
         (vec!["--priority", "high"], 2, "invalid value 'high'"),
     ] {
-        let complaint = database.durable(&[&["run", "start", "journey"], arguments.as_slice()].concat()).await.refused(code);
+        let complaint =
+            database.durable(&[&["execution", "start", "journey"], arguments.as_slice()].concat()).await.refused(code);
         assert!(complaint.contains(message), "{arguments:?}: {complaint}");
     }
-    let complaint = database.durable(&["run", "start", ""]).await.refused(2);
+    let complaint = database.durable(&["execution", "start", ""]).await.refused(2);
     assert!(complaint.contains("a workflow is named with"), "{complaint}");
     assert_eq!(database.value::<i64>("select count(*) from durable.executions").await, 0);
 }

@@ -7,8 +7,8 @@ use crate::support::{self, Database};
 /// Cancelled executions, which ended two days ago.
 async fn old(database: &Database, executions: usize) {
     for _ in 0..executions {
-        let id = database.durable(&["run", "start", "journey", "-o", "ids"]).await.done();
-        database.durable(&["run", "cancel", id.trim()]).await.done();
+        let id = database.durable(&["execution", "start", "journey", "-o", "ids"]).await.done();
+        database.durable(&["execution", "cancel", id.trim()]).await.done();
     }
     database.run("update durable.clock set ahead_by = interval '2 days'").await;
 }
@@ -39,7 +39,7 @@ async fn a_dry_run_counts_and_deletes_none_and_pruning_tells_how_far_it_is() {
 #[tokio::test]
 async fn what_has_not_ended_cannot_be_pruned() {
     let database = support::database().await;
-    database.durable(&["run", "start", "journey"]).await.done();
+    database.durable(&["execution", "start", "journey"]).await.done();
     for (arguments, message) in [
         (
             &["--older-than", "0s", "--state", "running"][..],
@@ -69,11 +69,11 @@ async fn pruning_one_schema_leaves_the_other_alone() {
 #[tokio::test]
 async fn the_doctor_finds_nothing_wrong_with_what_sleeps_and_says_how_to_repair_the_rest() {
     let database = support::database().await;
-    database.durable(&["run", "start", "journey", "--delay", "1d"]).await.done();
+    database.durable(&["execution", "start", "journey", "--delay", "1d"]).await.done();
     assert_eq!(database.durable(&["doctor"]).await.done(), "all is well\n");
     assert_eq!(database.durable(&["doctor", "-o", "json"]).await.json(), json!([]));
 
-    database.durable(&["run", "start", "journey", "--queue", "rare"]).await.done();
+    database.durable(&["execution", "start", "journey", "--queue", "rare"]).await.done();
     let found = database.durable(&["doctor"]).await;
     assert_eq!((found.code, found.err.as_str()), (1, "durable: 1 finding\n"));
     assert!(found.out.starts_with("error (queues): 1 executions are in queue `rare`"), "{}", found.out);
@@ -87,19 +87,19 @@ async fn the_doctor_finds_nothing_wrong_with_what_sleeps_and_says_how_to_repair_
 async fn the_doctor_says_how_to_give_up_what_no_worker_knows() {
     let database = support::database().await;
     let worker = database.worker().await;
-    let start = ["run", "start", "journey", "--version", "2", "-o", "ids"];
+    let start = ["execution", "start", "journey", "--version", "2", "-o", "ids"];
     let id = database.durable(&start).await.done();
-    let get = database.durable(&["run", "get", id.trim()]).await.done();
+    let get = database.durable(&["execution", "get", id.trim()]).await.done();
     assert!(get.contains("- no live worker on queue `default` knows it: start one that does"), "{get}");
     let found = database.durable(&["doctor"]).await;
-    let list = "run list --workflow journey --version 2 --queue default --state pending --limit 1000 -o ids";
-    assert!(found.out.contains(&format!("`durable {list} | durable run cancel -`")), "{}", found.out);
+    let list = "execution list --workflow journey --version 2 --queue default --state pending --limit 1000 -o ids";
+    assert!(found.out.contains(&format!("`durable {list} | durable execution cancel -`")), "{}", found.out);
     let ids = database.durable(&list.split(' ').collect::<Vec<_>>()).await.done();
     assert_eq!(ids, id);
-    database.durable_reading(&["run", "cancel", "-"], &ids).await.done();
-    let retried = database.durable(&["run", "retry", "--version", "1", id.trim(), "-o", "ids"]).await.done();
+    database.durable_reading(&["execution", "cancel", "-"], &ids).await.done();
+    let retried = database.durable(&["execution", "retry", "--version", "1", id.trim(), "-o", "ids"]).await.done();
     assert_eq!(database.durable(&["doctor"]).await.done(), "all is well\n");
-    let get = database.durable(&["run", "get", retried.trim(), "-o", "json"]).await.json();
+    let get = database.durable(&["execution", "get", retried.trim(), "-o", "json"]).await.json();
     assert_eq!(get["execution"]["version"], 1);
     worker.shutdown().await.unwrap();
 }

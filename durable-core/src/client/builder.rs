@@ -66,7 +66,7 @@ pub struct Builder {
     /// Each workflow's name, and the queues that its runs and its steps are claimed from.
     workflow_queues: Vec<(&'static str, Vec<&'static str>)>,
     registry: Registry,
-    observers: observer::Registered,
+    observers: observer::RegisteredObservers,
     tracing: Tracing,
     measure_every: Option<Duration>,
     refused: Option<Error>,
@@ -106,7 +106,7 @@ impl Default for Builder {
             limits: Vec::new(),
             workflow_queues: Vec::new(),
             registry: Registry::default(),
-            observers: observer::Registered::default(),
+            observers: observer::RegisteredObservers::default(),
             tracing: Tracing::default(),
             measure_every: None,
             refused: None,

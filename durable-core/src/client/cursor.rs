@@ -35,12 +35,12 @@ pub enum SortOrder {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cursor {
     pub(super) id: ExecutionId,
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Position>,
 }
 
 /// The place of an execution in a list that is ordered.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) sort: SortBy,
     pub(super) order: SortOrder,
     pub(super) value: f64,
@@ -92,7 +92,7 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.id.fmt(f)?;
         match self.place {
-            Some(Place { sort, order, value }) => write!(f, ":{}:{}:{value}", sort.as_str(), order.as_str()),
+            Some(Position { sort, order, value }) => write!(f, ":{}:{}:{value}", sort.as_str(), order.as_str()),
             None => Ok(()),
         }
     }
@@ -109,7 +109,7 @@ impl FromStr for Cursor {
         let orders = [SortOrder::Ascending, SortOrder::Descending];
         let order = orders.into_iter().find(|known| known.as_str() == order).ok_or_else(unknown)?;
         let value = value.parse().map_err(|_| unknown())?;
-        Ok(Self { id: id.parse()?, place: Some(Place { sort: sort.parse()?, order, value }) })
+        Ok(Self { id: id.parse()?, place: Some(Position { sort: sort.parse()?, order, value }) })
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
     fn a_cursor_reads_back_as_it_was_written() {
         for value in [-3.0, 0.1 + 0.2, 1_795_276_800.123_457, f64::INFINITY] {
             for (sort, order) in [(SortBy::Priority, SortOrder::Descending), (SortBy::Created, SortOrder::Ascending)] {
-                let cursor = Cursor { id: ExecutionId::new(), place: Some(Place { sort, order, value }) };
+                let cursor = Cursor { id: ExecutionId::new(), place: Some(Position { sort, order, value }) };
                 assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
             }
         }

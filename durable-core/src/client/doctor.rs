@@ -241,7 +241,7 @@ fn overdue_timers(Overdue { executions, since }: &Overdue) -> Finding {
 
 fn odd_execution(Odd { id, workflow, problem }: &Odd) -> Finding {
     let problem = format!("execution {id} of workflow `{workflow}` holds what no program writes: {problem}");
-    error(Subject::Rows, problem, format!("repair the row by SQL, or `durable run cancel {id}`"))
+    error(Subject::Rows, problem, format!("repair the row by SQL, or `durable execution cancel {id}`"))
 }
 
 fn old_snapshot(snapshot: &OldSnapshot) -> Finding {
@@ -272,7 +272,7 @@ fn unheard_messages(Unheard { id, workflow, messages, names, open }: &Unheard) -
     warning(
         Subject::Mailboxes,
         problem,
-        format!("look at them with `durable run get {id}`; send one again if its name is mistyped"),
+        format!("look at them with `durable execution get {id}`; send one again if its name is mistyped"),
     )
 }
 
@@ -303,9 +303,9 @@ fn unknown_executions(unknown: &Unknown) -> Finding {
     }
     let (in_workflow, in_queue) = (shell_word(workflow), shell_word(queue));
     let give_up = format!(
-        "durable run list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable run cancel -"
+        "durable execution list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable execution cancel -"
     );
-    let go_on = versions.last().map(|known| format!(", then `durable run retry --version {known} …` with those that fit"));
+    let go_on = versions.last().map(|known| format!(", then `durable execution retry --version {known} …` with those that fit"));
     let repair = format!("{start}; or give them up with `{give_up}`{}", go_on.unwrap_or_default());
     error(Subject::Workflows, problem, repair)
 }
@@ -314,14 +314,14 @@ fn stuck_execution(Stuck { id, workflow, how }: &Stuck) -> Finding {
     let (problem, repair) = match how {
         How::Stopped(why) => (
             format!("was stopped: {}", why.message),
-            format!("deploy code that fits its journal, then `durable run resume {id}`"),
+            format!("deploy code that fits its journal, then `durable execution resume {id}`"),
         ),
         How::WaitsForNothing => {
-            ("waits for nothing".to_owned(), format!("`durable run cancel {id}`, then `durable run retry {id}`"))
+            ("waits for nothing".to_owned(), format!("`durable execution cancel {id}`, then `durable execution retry {id}`"))
         }
         How::KillsWorkers { claims } => (
             format!("was claimed {claims} times without coming to rest: it seems to kill its workers"),
-            format!("`durable run pause {id}`, and look at what its last step does: `durable run get {id}`"),
+            format!("`durable execution pause {id}`, and look at what its last step does: `durable execution get {id}`"),
         ),
     };
     error(Subject::Executions, format!("execution {id} of workflow `{workflow}` {problem}"), repair)

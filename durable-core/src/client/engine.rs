@@ -39,7 +39,7 @@ pub(super) struct EngineOptions {
     pub(super) queues: Vec<(String, usize)>,
     pub(super) limits: Vec<(String, QueueLimits)>,
     pub(super) registry: Registry,
-    pub(super) observers: observer::Registered,
+    pub(super) observers: observer::RegisteredObservers,
     pub(super) tracing: Tracing,
     pub(super) measure_every: Option<Duration>,
     pub(super) max_connections: u32,
@@ -197,15 +197,9 @@ impl Tasks {
         duties.start_with("look_after_children", family_news, |worker, mut news| async move {
             worker.look_after_children(&mut news).await;
         });
-        duties.start("expire", upkeep::expire);
-        duties.start("fire_schedules", upkeep::fire_schedules);
-        duties.start("rescue", upkeep::rescue);
-        duties.start("cancel_orphans", upkeep::cancel_orphans);
-        duties.start("prune", upkeep::prune);
-        duties.start("reconcile", upkeep::reconcile);
-        duties.start("deliver", upkeep::deliver);
-        duties.start("follow_clock", upkeep::follow_clock);
-        duties.start("look_for_work", upkeep::look_for_work);
+        for &(name, duty) in upkeep::DUTIES {
+            duties.start(name, duty);
+        }
 
         let mut claims = WorkerTasks { worker, tasks: &mut self.claims };
         for slots in worker.signals.queues().cloned() {

@@ -36,7 +36,7 @@ impl<'durable> IntoFuture for Fork<'durable> {
             let unknown = |version| Error::of_kind(ErrorKind::Invalid, format!("no workflow has a version {version}"));
             let version = version.map(|version| i32::try_from(version).map_err(|_| unknown(version))).transpose()?;
             // Chosen here, so that a call whose answer was lost begins nothing twice.
-            let new = ExecutionId::new();
+            let new = ExecutionId::new_in(origin.home());
             let store = durable.store();
             let forked = match &from_key {
                 Some(key) => {

@@ -5,7 +5,7 @@ use std::future::IntoFuture;
 use chrono::{DateTime, Utc};
 
 use super::Durable;
-use super::cursor::{Cursor, Place, SortBy, SortOrder};
+use super::cursor::{Cursor, Position, SortBy, SortOrder};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, IdPrefix};
@@ -159,7 +159,7 @@ impl ExecutionList<'_> {
     }
 
     /// One execution more than asked, which tells whether there is another page.
-    async fn fetch(&self) -> Result<Vec<(Execution, Option<Place>)>> {
+    async fn fetch(&self) -> Result<Vec<(Execution, Option<Position>)>> {
         let (durable, store) = (self.durable, self.durable.store());
         let after = self.after.and_then(|after| after.place);
         if self.after.is_some() && after.map(|place| (place.sort, place.order)) != self.order {
@@ -173,7 +173,7 @@ impl ExecutionList<'_> {
         let by = (sort.as_str(), order == SortOrder::Descending);
         let after = after.map(|place| place.value);
         let sorted = durable.run("list executions", |pool| look::list_sorted(store, pool, &self.filter, by, after)).await?;
-        Ok(sorted.into_iter().map(|(execution, value)| (execution, Some(Place { sort, order, value }))).collect())
+        Ok(sorted.into_iter().map(|(execution, value)| (execution, Some(Position { sort, order, value }))).collect())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::registry::Registry;
-use crate::store::schedules::{self, Definition};
+use crate::store::schedules::{self, ScheduleDefinition};
 use crate::store::{self, Patience, Store};
 
 /// Longest name of a schedule, in bytes: it is indexed, and an index row is limited to a third of a page.
@@ -34,7 +34,7 @@ pub struct PutSchedule<'durable> {
     durable: &'durable Durable,
     name: String,
     /// The defaults of a new schedule; `None` to change a schedule that exists.
-    new: Option<Result<Definition>>,
+    new: Option<Result<ScheduleDefinition>>,
     disabled: bool,
     changes: Changes,
 }
@@ -140,7 +140,7 @@ impl PutSchedule<'_> {
 
 impl Changes {
     /// The definition with these options, checked.
-    fn apply(&self, mut definition: Definition) -> Result<(Definition, Timing)> {
+    fn apply(&self, mut definition: ScheduleDefinition) -> Result<(ScheduleDefinition, Timing)> {
         if let Some(rule) = &self.rule {
             definition.rule.clone_from(rule);
         }
@@ -177,8 +177,8 @@ impl Changes {
 }
 
 /// The due times of a schedule; fails if an option makes no sense.
-pub(super) fn check(definition: &Definition) -> Result<Timing> {
-    let Definition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
+pub(super) fn check(definition: &ScheduleDefinition) -> Result<Timing> {
+    let ScheduleDefinition { name, workflow, version, queue, rule, timezone, starts_at, ends_at, .. } = definition;
     let invalid = |message: String| Err(Error::of_kind(ErrorKind::Invalid, message));
     if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
         return invalid(format!("the name of a schedule has 1 to {LONGEST_NAME} bytes and no control characters"));
@@ -327,7 +327,7 @@ impl Durable {
         concurrency_key: Option<String>,
     ) -> PutSchedule<'_> {
         let new = input.and_then(|input| {
-            Ok(Definition {
+            Ok(ScheduleDefinition {
                 name: name.clone(),
                 workflow: workflow.to_owned(),
                 version: version.cast_signed(),
@@ -350,7 +350,7 @@ impl Durable {
         PutSchedule { durable: self, name, new: Some(new), disabled: false, changes: Changes::default() }
     }
 
-    async fn make_schedule(&self, new: Definition, enabled: bool, changes: &Changes) -> Result<()> {
+    async fn make_schedule(&self, new: ScheduleDefinition, enabled: bool, changes: &Changes) -> Result<()> {
         let (definition, timing) = changes.apply(new)?;
         let store = self.store();
         let next = timing.due_after(self.now().await?);
@@ -381,8 +381,8 @@ impl Durable {
     }
 }
 
-fn definition_of(schedule: Schedule) -> Definition {
-    Definition {
+fn definition_of(schedule: Schedule) -> ScheduleDefinition {
+    ScheduleDefinition {
         version: schedule.version.cast_signed(),
         queue: schedule.queue,
         priority: schedule.priority,

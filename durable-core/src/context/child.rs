@@ -100,7 +100,7 @@ impl<W: Workflow> ChildCall<W> {
         let input = self.input?;
         let start = self.options.check(format_args!("child `{}`", W::NAME), defaults)?;
         let child = NewChild {
-            id: ExecutionId::new(),
+            id: new_child_id(self.waiting.scope()),
             workflow: W::NAME.to_owned(),
             version: W::VERSION,
             queue: start.queue,
@@ -151,6 +151,11 @@ impl<W: Workflow> ChildCall<W> {
             }
         }
     }
+}
+
+/// A new id for a child: it lives in the home of its parent.
+pub(super) fn new_child_id(scope: &Scope) -> ExecutionId {
+    ExecutionId::new_in(scope.run.id.home())
 }
 
 pub(super) fn trace_context(scope: &Scope) -> Option<String> {
@@ -326,7 +331,7 @@ impl<W: Workflow> IntoFuture for StartChild<W> {
 pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChild) -> Result<()> {
     let mut waiting = Waiting::under_key(scope, WaitKind::Child, key);
     waiting.details().child = Some(NewChild {
-        id: ExecutionId::new(),
+        id: new_child_id(scope),
         // These are the child's own.
         workflow: String::new(),
         version: 1,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::call::Calls;
-use super::child::{Place, trace_context};
+use super::child::{Place, new_child_id, trace_context};
 use super::door::Context;
 use super::result::{StepError, StepResult};
 use super::route::{self, Route, Sent};
@@ -106,7 +106,7 @@ impl Routed {
         let details = self.waiting.details();
         details.digest = Some(digest.cast_signed());
         details.child = Some(NewChild {
-            id: ExecutionId::new(),
+            id: new_child_id(scope),
             workflow: route.workflow.to_owned(),
             version: W::VERSION,
             queue: route.queue.to_owned(),

@@ -209,7 +209,7 @@ pub(super) enum News {
 
 /// What became of the observer's answer, if it was asked for any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Reception {
     Heard,
     /// It refused what cannot be refused, or what has begun already.
     RefusedInVain,
@@ -217,7 +217,7 @@ pub(super) enum Answer {
 
 impl News {
     /// Calls the observer.
-    pub(super) fn tell(self, observer: &dyn Observer) -> Answer {
+    pub(super) fn tell(self, observer: &dyn Observer) -> Reception {
         match self {
             Self::Started(execution) => observer.on_start(&execution),
             Self::StepBegins(step, reply) => {
@@ -227,7 +227,7 @@ impl News {
                     None => Some(consent),
                 };
                 if let Some(Consent::Refuse(_)) = unheard {
-                    return Answer::RefusedInVain;
+                    return Reception::RefusedInVain;
                 }
             }
             Self::StepEnded(step) => observer.after_step(&step),
@@ -239,7 +239,7 @@ impl News {
             Self::Fired(fire) => observer.on_fire(&fire),
             Self::Answered(answer) => observer.on_answer(&answer),
         }
-        Answer::Heard
+        Reception::Heard
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::complaints::{Complaint, Complaints};
-use super::news::{Answer, News, StepBegins};
+use super::news::{News, Reception, StepBegins};
 use super::{Consent, Observer};
 
 /// How much an observer may hold up.
@@ -122,8 +122,8 @@ impl Progress {
     fn tell_all(&self, observer: &dyn Observer, news: &Receiver<News>) {
         while let Ok(news) = news.recv() {
             match panic::catch_unwind(AssertUnwindSafe(|| news.tell(observer))) {
-                Ok(Answer::Heard) => {}
-                Ok(Answer::RefusedInVain) => self.complaints.note(Complaint::RefusedInVain),
+                Ok(Reception::Heard) => {}
+                Ok(Reception::RefusedInVain) => self.complaints.note(Complaint::RefusedInVain),
                 Err(_) => self.complaints.note(Complaint::Panicked),
             }
             self.one_less();

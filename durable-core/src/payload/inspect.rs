@@ -43,7 +43,7 @@ impl Digest {
     /// Adds an argument.
     pub(crate) fn add_argument<T: Serialize + ?Sized>(&mut self, argument: &T) {
         self.add(digest(argument));
-        self.add_text(|| beginning(argument));
+        self.add_text(|| shown_as_json(argument));
     }
 
     /// Adds an argument that has no digest.
@@ -80,8 +80,8 @@ impl Digest {
     }
 }
 
-/// The beginning of a value as JSON.
-fn beginning<T: Serialize + ?Sized>(value: &T) -> String {
+/// A value as JSON, as far as a report shows it.
+fn shown_as_json<T: Serialize + ?Sized>(value: &T) -> String {
     let mut text = Beginning::default();
     // It fails when there is more than is shown, and never writes the rest.
     let whole = serde_json::to_writer(&mut text, value).is_ok();

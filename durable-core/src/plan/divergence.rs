@@ -64,8 +64,8 @@ pub(crate) fn unreadable(key: &str, problem: &str) -> String {
 /// kept, so the report has the recorded outcome, which often tells the calls apart.
 pub(crate) fn other_arguments(key: &str, recorded: u64, outcome: Option<&Outcome>, called: &CalledWith) -> String {
     let came_to = match outcome {
-        Some(Outcome::Output(output)) => format!(", output {}", beginning(output.as_str())),
-        Some(Outcome::Error(failure)) => format!(", error {}", beginning(&failure.to_string())),
+        Some(Outcome::Output(output)) => format!(", output {}", shortened(output.as_str())),
+        Some(Outcome::Error(failure)) => format!(", error {}", shortened(&failure.to_string())),
         None => String::new(),
     };
     let with = called.text.as_ref().map_or_else(String::new, |text| format!(": ({text})"));
@@ -77,13 +77,13 @@ pub(crate) fn other_arguments(key: &str, recorded: u64, outcome: Option<&Outcome
     )
 }
 
-fn beginning(text: &str) -> &str {
+fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(200)]
 }
 
 /// The report for a step whose recorded outcome, its `output` or its `error`, is not of the type it returns now.
 pub(crate) fn other_type(key: &str, outcome: &str, recorded: &str, error: &Error) -> String {
-    let shown = beginning(recorded);
+    let shown = shortened(recorded);
     format!(
         "step `{key}` returns another type than the one recorded\n  recorded: {key}, {outcome} {shown}\n  expected: {key}, {error}\n\
          let the type read what was recorded (`#[serde(default)]` for a new field), or deploy the code that wrote it"

@@ -17,7 +17,7 @@ use crate::clock::{Clock, Reading};
 use crate::context::Context;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, WaitOutcome};
-use crate::observer::{Observed, Registered};
+use crate::observer::{Observed, RegisteredObservers};
 use crate::payload::{self, Payload};
 use crate::plan::divergence;
 use crate::running::hold::{Hold, Owner, Verdict as End};
@@ -114,7 +114,7 @@ impl World {
             programs.insert(id, Arc::new(program::random(&mut random, 4, 2)));
         }
         let reading = Reading { database: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), taken: Instant::now(), frozen: false };
-        let observed = match Registered::default().start() {
+        let observed = match RegisteredObservers::default().start() {
             Ok(observers) => observers.of(ExecutionId::from(Uuid::nil()), "simulated", 1),
             Err(error) => unreachable!("no observer is registered: {error}"),
         };

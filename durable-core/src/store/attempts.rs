@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::saves::Written;
-use super::{Batch, Statement, Store, subject};
+use super::{Batch, Store, statement, subject};
 use crate::ids::{Epoch, WorkerId};
 use crate::model::FailedAttempt;
 
@@ -51,7 +51,7 @@ impl Batch for Attempts {
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
         let current = latest_of_each(items);
         let rows = store
-            .query(Statement::RecordAttempts)
+            .query(statement!("attempts/record"))
             .bind(worker.0)
             .bind(current.iter().map(|item| item.attempt.execution_id.as_uuid()).collect::<Vec<_>>())
             .bind(current.iter().map(|item| item.epoch.0).collect::<Vec<_>>())

@@ -5,12 +5,12 @@ use sqlx::{PgExecutor, Row};
 use tokio::time::Instant;
 
 use super::read::time;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::clock::Reading;
 
 pub(crate) async fn read(store: &Store, executor: impl PgExecutor<'_>) -> Result<Reading, sqlx::Error> {
     let asked = Instant::now();
-    let row = store.query(Statement::ReadClock).fetch_one(executor).await?;
+    let row = store.query(statement!("clock/read")).fetch_one(executor).await?;
     reading(&row, asked)
 }
 

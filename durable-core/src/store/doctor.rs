@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::notify::Listener;
 use super::read::{time, time_if};
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
 use crate::supervision::Report;
@@ -115,12 +115,12 @@ pub(crate) struct Odd {
 }
 
 pub(crate) async fn invalid_indexes(store: &Store, pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
-    let rows = store.query(Statement::FindInvalidIndexes).bind(store.schema.as_str()).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_invalid_indexes")).bind(store.schema.as_str()).fetch_all(pool).await?;
     rows.iter().map(|row| row.try_get("name")).collect()
 }
 
 pub(crate) async fn bloated_tables(store: &Store, pool: &PgPool, more_than: i64) -> Result<Vec<Bloated>, sqlx::Error> {
-    let query = store.query(Statement::FindBloatedTables).bind(store.schema.as_str()).bind(more_than);
+    let query = store.query(statement!("doctor/find_bloated_tables")).bind(store.schema.as_str()).bind(more_than);
     let rows = query.fetch_all(pool).await?;
     rows.iter()
         .map(|row| Ok(Bloated { table: row.try_get("name")?, dead: row.try_get("dead")?, live: row.try_get("live")? }))
@@ -128,7 +128,7 @@ pub(crate) async fn bloated_tables(store: &Store, pool: &PgPool, more_than: i64)
 }
 
 pub(crate) async fn old_snapshots(store: &Store, pool: &PgPool, seconds: f64) -> Result<Vec<OldSnapshot>, sqlx::Error> {
-    let rows = store.query(Statement::FindOldSnapshots).bind(seconds).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_old_snapshots")).bind(seconds).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(OldSnapshot {
@@ -155,7 +155,7 @@ pub(crate) struct Measured {
 
 /// The gauges of the database.
 pub(crate) async fn measure(store: &Store, pool: &PgPool) -> Result<Vec<Measured>, sqlx::Error> {
-    let rows = store.query(Statement::MeasureDatabase).bind(store.schema.as_str()).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/measure")).bind(store.schema.as_str()).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let (measure, name) = (row.try_get("measure")?, row.try_get("name")?);
@@ -167,7 +167,7 @@ pub(crate) async fn measure(store: &Store, pool: &PgPool) -> Result<Vec<Measured
 }
 
 pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<Unserved>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnservedQueues).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_unserved_queues")).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unserved { queue: row.try_get("queue")?, executions: row.try_get("executions")?, since: time(row, "since")? })
@@ -176,7 +176,7 @@ pub(crate) async fn unserved_queues(store: &Store, pool: &PgPool) -> Result<Vec<
 }
 
 pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Unknown>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnknownExecutions).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_unknown_executions")).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unknown {
@@ -194,7 +194,7 @@ pub(crate) async fn unknown_executions(store: &Store, pool: &PgPool, limit: i64)
 }
 
 pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<LostWorker>, sqlx::Error> {
-    let rows = store.query(Statement::FindLostWorkers).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_lost_workers")).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let process_id: Option<i32> = row.try_get("process_id")?;
@@ -208,7 +208,7 @@ pub(crate) async fn lost_workers(store: &Store, pool: &PgPool) -> Result<Vec<Los
 }
 
 pub(crate) async fn stuck_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Stuck>, sqlx::Error> {
-    let rows = store.query(Statement::FindStuckExecutions).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_stuck_executions")).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let how = match row.try_get("how")? {
@@ -226,7 +226,7 @@ pub(crate) async fn unheard_messages(
     pool: &PgPool,
     (seconds, limit): (f64, i64),
 ) -> Result<Vec<Unheard>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnheardMessages).bind(seconds).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_unheard_messages")).bind(seconds).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unheard {
@@ -242,14 +242,14 @@ pub(crate) async fn unheard_messages(
 
 /// The timers that were due over `seconds` ago; `None` if there are none.
 pub(crate) async fn overdue_timers(store: &Store, pool: &PgPool, seconds: f64) -> Result<Option<Overdue>, sqlx::Error> {
-    let row = store.query(Statement::FindOverdueTimers).bind(seconds).fetch_one(pool).await?;
+    let row = store.query(statement!("doctor/find_overdue_timers")).bind(seconds).fetch_one(pool).await?;
     let executions = row.try_get("executions")?;
     Ok(time_if(&row, "since")?.map(|since| Overdue { executions, since }))
 }
 
 /// The troubles of live workers.
 pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Troubled>, sqlx::Error> {
-    let rows = store.query(Statement::FindTroubles).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_troubles")).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Troubled {
@@ -265,7 +265,7 @@ pub(crate) async fn troubles(store: &Store, pool: &PgPool) -> Result<Vec<Trouble
 
 /// Up to `limit` executions that have not ended and hold values that no program writes.
 pub(crate) async fn odd_executions(store: &Store, pool: &PgPool, limit: i64) -> Result<Vec<Odd>, sqlx::Error> {
-    let rows = store.query(Statement::FindUnreadableExecutions).bind(limit).fetch_all(pool).await?;
+    let rows = store.query(statement!("doctor/find_unreadable_executions")).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Odd {
@@ -279,7 +279,7 @@ pub(crate) async fn odd_executions(store: &Store, pool: &PgPool, limit: i64) -> 
 
 /// The server's own clock, and whether a test has turned that of executions.
 pub(crate) async fn clock(store: &Store, pool: &PgPool) -> Result<(DateTime<Utc>, bool), sqlx::Error> {
-    let row = store.query(Statement::ReadServerClock).fetch_one(pool).await?;
+    let row = store.query(statement!("doctor/read_clock")).fetch_one(pool).await?;
     Ok((time(&row, "at")?, row.try_get("turned")?))
 }
 

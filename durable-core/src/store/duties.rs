@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Row};
 
 use super::read::{time, time_if};
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::ids::WorkerId;
 
 /// A duty that is a worker's until its period is over.
@@ -27,7 +27,7 @@ pub(crate) async fn take(
     worker: WorkerId,
     period: Duration,
 ) -> Result<Vec<Turn>, sqlx::Error> {
-    let query = store.query(Statement::TakeDuties).bind(duties).bind(worker.0).bind(period.as_secs_f64());
+    let query = store.query(statement!("duties/take")).bind(duties).bind(worker.0).bind(period.as_secs_f64());
     let rows = query.fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(Turn { duty: row.try_get("duty")?, taken_at: time(row, "taken_at")?, last_done: time_if(row, "done_at")? }))
@@ -36,13 +36,13 @@ pub(crate) async fn take(
 
 /// Keeps others from a turn that takes longer than its period.
 pub(crate) async fn hold(store: &Store, executor: impl PgExecutor<'_>, turn: &Turn, period: Duration) -> Result<(), sqlx::Error> {
-    let query = store.query(Statement::HoldDuty).bind(&turn.duty).bind(turn.taken_at);
+    let query = store.query(statement!("duties/hold")).bind(&turn.duty).bind(turn.taken_at);
     query.bind(period.as_secs_f64()).execute(executor).await?;
     Ok(())
 }
 
 /// Says that a turn was done to its end: the next need not make up for it.
 pub(crate) async fn finish(store: &Store, executor: impl PgExecutor<'_>, turn: &Turn) -> Result<(), sqlx::Error> {
-    store.query(Statement::FinishDuty).bind(&turn.duty).bind(turn.taken_at).execute(executor).await?;
+    store.query(statement!("duties/finish")).bind(&turn.duty).bind(turn.taken_at).execute(executor).await?;
     Ok(())
 }

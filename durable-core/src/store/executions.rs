@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::read::time_if;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, ExecutionState};
@@ -64,7 +64,7 @@ pub(crate) async fn claim(
     known: &KnownWorkflows,
 ) -> Result<Claim, sqlx::Error> {
     let rows = store
-        .query(Statement::ClaimExecutions)
+        .query(statement!("executions/claim"))
         .bind(worker.0)
         .bind(queue)
         .bind(room)
@@ -109,7 +109,7 @@ pub(crate) async fn held(
     known: &[(ExecutionId, Epoch)],
 ) -> Result<Held, sqlx::Error> {
     let rows = store
-        .query(Statement::HeldExecutions)
+        .query(statement!("executions/held"))
         .bind(worker.0)
         .bind(known.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
         .bind(known.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
@@ -179,7 +179,7 @@ pub(crate) async fn stray(
     believed: &[(ExecutionId, Epoch)],
 ) -> Result<Strays, sqlx::Error> {
     let rows = store
-        .query(Statement::StrayExecutions)
+        .query(statement!("executions/stray"))
         .bind(worker.0)
         .bind(believed.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
         .bind(believed.iter().map(|(_, epoch)| epoch.0).collect::<Vec<_>>())
@@ -212,7 +212,7 @@ pub(crate) async fn poison(
     failure: &Failure,
 ) -> Result<Option<Poisoned>, sqlx::Error> {
     let rows = store
-        .query(Statement::PoisonedExecution)
+        .query(statement!("executions/poison"))
         .bind(worker.0)
         .bind(execution.0.as_uuid())
         .bind(execution.1.0)
@@ -237,7 +237,7 @@ pub(crate) async fn begin_rollback(
     cause: &Failure,
 ) -> Result<Option<Vec<CalledOff>>, sqlx::Error> {
     let rows = store
-        .query(Statement::BeginRollback)
+        .query(statement!("executions/begin_rollback"))
         .bind(worker.0)
         .bind(id.as_uuid())
         .bind(epoch.0)
@@ -261,7 +261,7 @@ pub(crate) struct Rescued {
 
 /// Gives up to `limit` executions of lost workers back to their queues.
 pub(crate) async fn rescue(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Rescued>, sqlx::Error> {
-    let rows = store.query(Statement::RescueExecutions).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/rescue")).bind(limit).fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(Rescued { id: row.try_get::<Uuid, _>(0)?.into(), queue: row.try_get(1)?, from: WorkerId(row.try_get(2)?) }))
         .collect()
@@ -279,7 +279,7 @@ pub(crate) struct Woken {
 
 /// Puts up to `limit` executions whose time has come into their queues.
 pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i64) -> Result<Woken, sqlx::Error> {
-    let rows = store.query(Statement::WakeExecutions).bind(limit).fetch_all(connection).await?;
+    let rows = store.query(statement!("executions/wake")).bind(limit).fetch_all(connection).await?;
     let mut woken = Woken::default();
     for row in &rows {
         match row.try_get::<Option<String>, _>(0)? {
@@ -304,7 +304,7 @@ pub(crate) struct Unannounced {
 
 /// Looks for pending executions in these queues, and for parents that were not told.
 pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
-    let row = store.query(Statement::LookForWork).bind(queues).fetch_one(executor).await?;
+    let row = store.query(statement!("executions/look")).bind(queues).fetch_one(executor).await?;
     Ok(Unannounced { queued: row.try_get("queued")?, has_untold: row.try_get("has_untold")? })
 }
 
@@ -315,7 +315,7 @@ pub(crate) async fn finished(
     ids: &[ExecutionId],
 ) -> Result<Vec<Finished>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::FinishedExecutions).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/finished")).bind(ids).fetch_all(executor).await?;
     rows.iter()
         .map(|row| {
             Ok(Finished {

@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
 use crate::model::ExecutionState;
@@ -38,7 +38,7 @@ pub(crate) async fn cancel(
     reason: &str,
     done: Done,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
-    let query = store.query(Statement::CancelExecution).bind(id.as_uuid()).bind(reason).bind(done == Done::Undone);
+    let query = store.query(statement!("executions/cancel")).bind(id.as_uuid()).bind(reason).bind(done == Done::Undone);
     read_all(&query.fetch_all(executor).await?)
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn roll_back(
     id: ExecutionId,
     reason: &str,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
-    read_all(&store.query(Statement::RollBackExecution).bind(id.as_uuid()).bind(reason).fetch_all(executor).await?)
+    read_all(&store.query(statement!("executions/rollback")).bind(id.as_uuid()).bind(reason).fetch_all(executor).await?)
 }
 
 /// Which of the children were cancelled, and which are busy.
@@ -68,7 +68,7 @@ pub(crate) async fn cancel_children(
     reason: &str,
 ) -> Result<CancelledChildren, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::CancelChildren).bind(ids).bind(reason).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/cancel_children")).bind(ids).bind(reason).fetch_all(executor).await?;
     let mut cancelled = CancelledChildren::default();
     for row in &rows {
         match row.try_get("state")? {
@@ -85,12 +85,12 @@ pub(crate) async fn cancel_orphans(
     executor: impl PgExecutor<'_>,
     limit: i64,
 ) -> Result<Vec<CalledOff>, sqlx::Error> {
-    read_all(&store.query(Statement::CancelOrphans).bind(limit).fetch_all(executor).await?)
+    read_all(&store.query(statement!("executions/cancel_orphans")).bind(limit).fetch_all(executor).await?)
 }
 
 /// Ends up to `limit` executions that have not begun in time.
 pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<CalledOff>, sqlx::Error> {
-    read_all(&store.query(Statement::ExpireExecutions).bind(limit).fetch_all(executor).await?)
+    read_all(&store.query(statement!("executions/expire")).bind(limit).fetch_all(executor).await?)
 }
 
 /// What an execution that was called off was, and how it ended.
@@ -106,7 +106,7 @@ pub(crate) struct End {
 /// The ends of those of `ids` that ended without an output.
 pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Vec<End>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::EndsOfExecutions).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/ends")).bind(ids).fetch_all(executor).await?;
     let mut ends = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(error) = row.try_get::<Option<&str>, _>("error")? else { continue };

@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::ids::ExecutionId;
 
 /// An execution that begins with the journal of another.
@@ -22,7 +22,7 @@ pub(crate) async fn retry(
     version: Option<i32>,
     new: ExecutionId,
 ) -> Result<Forked, sqlx::Error> {
-    let query = store.query(Statement::RetryExecution).bind(id.as_uuid()).bind(version).bind(new.as_uuid());
+    let query = store.query(statement!("executions/retry")).bind(id.as_uuid()).bind(version).bind(new.as_uuid());
     read(&query.fetch_one(executor).await?)
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn fork(
     version: Option<i32>,
     new: ExecutionId,
 ) -> Result<Forked, sqlx::Error> {
-    let query = store.query(Statement::ForkExecution).bind(id.as_uuid()).bind(from_key).bind(version).bind(new.as_uuid());
+    let query = store.query(statement!("executions/fork")).bind(id.as_uuid()).bind(from_key).bind(version).bind(new.as_uuid());
     read(&query.fetch_one(executor).await?)
 }
 

@@ -9,7 +9,7 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::read::time_if;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, RecordedWait};
@@ -21,7 +21,7 @@ pub(crate) type Journals = HashMap<ExecutionId, Result<JournalRecords, String>>;
 /// The recorded steps, attempts and waits of each execution.
 pub(crate) async fn load(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Journals, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::LoadJournals).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(statement!("checkpoints/load")).bind(ids).fetch_all(executor).await?;
     let mut journals = Journals::new();
     for row in &rows {
         let execution_id = ExecutionId::from(row.try_get::<Uuid, _>("execution_id")?);

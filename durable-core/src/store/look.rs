@@ -10,7 +10,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::read::Lenient;
-use super::{Statement, Store};
+use super::{Statement, Store, statement};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
     Bond, Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
@@ -41,7 +41,7 @@ pub(crate) async fn execution(
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
 ) -> Result<Option<Execution>, sqlx::Error> {
-    let row = store.query(Statement::GetExecution).bind(id.as_uuid()).fetch_optional(executor).await?;
+    let row = store.query(statement!("executions/get")).bind(id.as_uuid()).fetch_optional(executor).await?;
     row.as_ref().map(read_execution).transpose()
 }
 
@@ -49,26 +49,26 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
     let about = |statement, id: ExecutionId| store.query(statement).bind(id.as_uuid()).fetch_all(pool);
     let mut unreadable = Vec::new();
-    let journal = steps::read(&about(Statement::GetSteps, id).await?, &mut unreadable);
+    let journal = steps::read(&about(statement!("checkpoints/get"), id).await?, &mut unreadable);
     let undone = match execution.undoes {
-        Some(other) => Some(steps::read(&about(Statement::GetSteps, other).await?, &mut unreadable)),
+        Some(other) => Some(steps::read(&about(statement!("checkpoints/get"), other).await?, &mut unreadable)),
         None => None,
     };
-    let waits: Vec<Read<Wait>> = about(Statement::GetWaits, id).await?.iter().map(read_wait).collect();
+    let waits: Vec<Read<Wait>> = about(statement!("waits/get"), id).await?.iter().map(read_wait).collect();
     let waits = waits.into_iter().map(|(wait, note)| {
         unreadable.extend(note.map(|note| format!("wait `{}`: {note}", wait.key)));
         wait
     });
     let waits = waits.collect();
-    let children = about(Statement::GetChildren, id).await?.iter().map(read_child).collect::<Result<Vec<_>, _>>()?;
+    let children = about(statement!("executions/children"), id).await?.iter().map(read_child).collect::<Result<Vec<_>, _>>()?;
     let children = children.into_iter().map(|(child, note)| {
         unreadable.extend(note.map(|note| format!("child {}: {note}", child.id)));
         child
     });
     let children = children.collect();
-    let mailbox = store.query(Statement::ListMailbox).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
+    let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
-    let refusals = about(Statement::ListRefusals, id).await?;
+    let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
     Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals, unreadable }))
@@ -76,7 +76,7 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
 
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
     // The children of one parent are found by an index of their own.
-    let statement = if filter.parent.is_some() { Statement::ListChildren } else { Statement::ListExecutions };
+    let statement = if filter.parent.is_some() { statement!("executions/list_children") } else { statement!("executions/list") };
     let mut query = filtered(store, statement, filter);
     if let Some(parent) = filter.parent {
         query = query.bind(parent.as_uuid());
@@ -92,7 +92,7 @@ pub(crate) async fn list_sorted(
     (sort, descending): (&str, bool),
     after: Option<f64>,
 ) -> Result<Vec<(Execution, f64)>, sqlx::Error> {
-    let query = filtered(store, Statement::ListSortedExecutions, filter)
+    let query = filtered(store, statement!("executions/list_sorted"), filter)
         .bind(sort.to_owned())
         .bind(descending)
         .bind(filter.parent.map(ExecutionId::as_uuid))
@@ -103,7 +103,7 @@ pub(crate) async fn list_sorted(
 /// How many executions there are in each state that any of them has.
 pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
     let query = store
-        .query(Statement::CountExecutions)
+        .query(statement!("executions/count"))
         .bind(&filter.states)
         .bind(&filter.workflow)
         .bind(&filter.queue)
@@ -154,7 +154,7 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
         None => (None, None, None),
     };
     let query = store
-        .query(Statement::PendingInputs)
+        .query(statement!("waits/pending_inputs"))
         .bind(&filter.workflow)
         .bind(filter.due_before)
         .bind(filter.limit)

@@ -4,7 +4,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::ids::ExecutionId;
 use crate::model::Delivery;
 use crate::payload::Payload;
@@ -51,7 +51,7 @@ pub(crate) struct Sent {
 
 pub(crate) async fn send_event(store: &Store, executor: impl PgExecutor<'_>, message: &Message) -> Result<Sent, sqlx::Error> {
     let row = store
-        .query(Statement::SendEvent)
+        .query(statement!("waits/send_event"))
         .bind(message.execution_id.as_uuid())
         .bind(&message.name)
         .bind(message.payload.as_str())
@@ -68,7 +68,7 @@ pub(crate) async fn provide_input(
     answered_by: Option<&str>,
 ) -> Result<Sent, sqlx::Error> {
     let row = store
-        .query(Statement::ProvideInput)
+        .query(statement!("waits/provide_input"))
         .bind(message.execution_id.as_uuid())
         .bind(&message.name)
         .bind(message.payload.as_str())
@@ -85,7 +85,7 @@ pub(crate) async fn deliver_stragglers(
     executor: impl PgExecutor<'_>,
     limit: i64,
 ) -> Result<Vec<Effect>, sqlx::Error> {
-    let rows = store.query(Statement::DeliverStragglers).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(statement!("waits/deliver")).bind(limit).fetch_all(executor).await?;
     rows.iter().map(|row| effect(row, row.try_get::<Uuid, _>("execution_id")?.into())).collect()
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn find_question(
     execution_id: ExecutionId,
     name: &str,
 ) -> Result<Option<String>, sqlx::Error> {
-    let query = store.query(Statement::FindQuestion).bind(execution_id.as_uuid()).bind(name);
+    let query = store.query(statement!("waits/question")).bind(execution_id.as_uuid()).bind(name);
     let row = query.fetch_optional(executor).await?;
     Ok(row.map(|row| row.try_get("schema")).transpose()?.flatten())
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
 use super::settings::{self, Settings};
-use super::{LOCK_TIMEOUT, Statement, Store};
+use super::{LOCK_TIMEOUT, Store, statement};
 use crate::ids::ExecutionId;
 
 /// Longest message in bytes; Postgres refuses 8000 (documentation of NOTIFY).
@@ -91,7 +91,7 @@ fn ids(text: &str) -> Option<Vec<ExecutionId>> {
 pub(crate) async fn send(store: &Store, executor: impl PgExecutor<'_>, notices: &[Notice]) -> Result<(), sqlx::Error> {
     let messages: Vec<String> =
         notices.iter().flat_map(Notice::messages).filter(|message| message.len() <= LONGEST_MESSAGE).collect();
-    store.query(Statement::NotifyOthers).bind(store.schema.as_str()).bind(messages).execute(executor).await?;
+    store.query(statement!("notifications/send")).bind(store.schema.as_str()).bind(messages).execute(executor).await?;
     Ok(())
 }
 

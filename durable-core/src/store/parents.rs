@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::messages::Effect;
-use super::{Batch, Statement, Store, subject};
+use super::{Batch, Store, statement, subject};
 use crate::ids::ExecutionId;
 
 /// What became of the news that a child has ended.
@@ -58,7 +58,7 @@ pub(crate) async fn tell(
     children: &[ExecutionId],
 ) -> Result<HashMap<ExecutionId, Told>, sqlx::Error> {
     let ids: Vec<Uuid> = children.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(Statement::TellParents).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/tell_parents")).bind(ids).fetch_all(executor).await?;
     rows.iter()
         .map(|row| {
             let told = match row.try_get("outcome")? {
@@ -73,6 +73,6 @@ pub(crate) async fn tell(
 
 /// Up to `limit` executions that have ended and whose parents were not told.
 pub(crate) async fn untold(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<ExecutionId>, sqlx::Error> {
-    let rows = store.query(Statement::UntoldExecutions).bind(limit).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/untold")).bind(limit).fetch_all(executor).await?;
     rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
 }

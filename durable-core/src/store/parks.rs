@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::read::time_if;
-use super::{Batch, Lane, MOST_BYTES, Statement, Store, subject};
+use super::{Batch, Lane, MOST_BYTES, Store, statement, subject};
 use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Due, NewWait, RecordedWait, RefusedMessage, WaitDetails};
@@ -177,7 +177,7 @@ impl Batch for Parks {
         let watched: Vec<(Uuid, &str)> =
             items.iter().flat_map(|item| item.watched.iter().map(|key| (item.id.as_uuid(), key.as_str()))).collect();
         let rows = store
-            .query(Statement::ParkExecutions)
+            .query(statement!("executions/park"))
             .bind(worker.0)
             .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())

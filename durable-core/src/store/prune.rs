@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Statement, Store, statement};
 use crate::ids::ExecutionId;
 
 /// How far the clocks may be apart that made ids and that record when executions end.
@@ -51,7 +51,7 @@ pub(crate) async fn executions(
     (after, before): (Uuid, ExecutionId),
     limit: i64,
 ) -> Result<Gone, sqlx::Error> {
-    let row = bound(store, Statement::PruneExecutions, old, after, before).bind(limit).fetch_one(executor).await?;
+    let row = bound(store, statement!("executions/prune"), old, after, before).bind(limit).fetch_one(executor).await?;
     Ok(Gone {
         executions: row.try_get::<i64, _>("gone")?.unsigned_abs(),
         last: row.try_get::<Option<Uuid>, _>("last")?.map(ExecutionId::from),
@@ -65,7 +65,7 @@ pub(crate) async fn count(
     old: &Old,
     before: ExecutionId,
 ) -> Result<u64, sqlx::Error> {
-    let row = bound(store, Statement::CountPrunableExecutions, old, Uuid::nil(), before).fetch_one(executor).await?;
+    let row = bound(store, statement!("executions/count_prunable"), old, Uuid::nil(), before).fetch_one(executor).await?;
     Ok(row.try_get::<i64, _>("prunable")?.unsigned_abs())
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn fires(
     age: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let query = store.query(Statement::PruneScheduleFires).bind(workflow).bind(age.as_secs_f64()).bind(limit);
+    let query = store.query(statement!("schedule_fires/prune")).bind(workflow).bind(age.as_secs_f64()).bind(limit);
     Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }
 
@@ -99,6 +99,6 @@ pub(crate) async fn publications(
     age: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let query = store.query(Statement::PrunePublications).bind(age.as_secs_f64()).bind(limit);
+    let query = store.query(statement!("publications/prune")).bind(age.as_secs_f64()).bind(limit);
     Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }

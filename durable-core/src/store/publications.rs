@@ -3,7 +3,7 @@
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
 
@@ -36,7 +36,7 @@ pub(crate) async fn publish(
     publication: &Publication,
 ) -> Result<Reached, sqlx::Error> {
     let row = store
-        .query(Statement::PublishToTopic)
+        .query(statement!("publications/publish"))
         .bind(&publication.topic)
         .bind(publication.payload.as_str())
         .bind(&publication.correlation)

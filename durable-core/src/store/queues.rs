@@ -4,12 +4,12 @@ use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
 
 use super::read::Lenient;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::model::{Queue, QueueLimits, Rate};
 
 /// Every queue, or the one with this name.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>, name: Option<&str>) -> Result<Vec<Queue>, sqlx::Error> {
-    let rows = store.query(Statement::ListQueues).bind(name).fetch_all(executor).await?;
+    let rows = store.query(statement!("queues/list")).bind(name).fetch_all(executor).await?;
     Ok(rows.iter().map(read_queue).collect())
 }
 
@@ -23,7 +23,7 @@ pub(crate) async fn set_limits(
     let number = |rate: Rate| rate.executions.cast_signed();
     let period = |rate: Rate| rate.period.as_secs_f64();
     store
-        .query(Statement::SetQueueLimits)
+        .query(statement!("queues/set_limits"))
         .bind(queue)
         .bind(limits.concurrency.map(u32::cast_signed))
         .bind(limits.rate.map(number))
@@ -37,17 +37,17 @@ pub(crate) async fn set_limits(
 
 /// Has nothing more claimed from a queue.
 pub(crate) async fn pause(store: &Store, executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
-    store.query(Statement::PauseQueue).bind(queue).execute(executor).await.map(drop)
+    store.query(statement!("queues/pause")).bind(queue).execute(executor).await.map(drop)
 }
 
 /// Has a queue claimed from again.
 pub(crate) async fn resume(store: &Store, executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
-    store.query(Statement::ResumeQueue).bind(queue).execute(executor).await.map(drop)
+    store.query(statement!("queues/resume")).bind(queue).execute(executor).await.map(drop)
 }
 
 /// Forgets the settings of a queue that has nothing in it.
 pub(crate) async fn delete(store: &Store, executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
-    store.query(Statement::DeleteQueue).bind(queue).execute(executor).await.map(drop)
+    store.query(statement!("queues/delete")).bind(queue).execute(executor).await.map(drop)
 }
 
 fn read_queue(row: &PgRow) -> Queue {

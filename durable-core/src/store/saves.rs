@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::read::time;
-use super::{Batch, MOST_BYTES, Statement, Store, subject};
+use super::{Batch, MOST_BYTES, Store, statement, subject};
 use crate::clock::Latest;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, ExecutionState, Outcome};
@@ -153,7 +153,7 @@ impl Batch for Saves {
             items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
         let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
         let rows = store
-            .query(Statement::SaveExecutions)
+            .query(statement!("executions/save"))
             .bind(worker.0)
             .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
             .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
@@ -189,7 +189,7 @@ impl Batch for Saves {
 async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next: &NextState) -> Result<Written, sqlx::Error> {
     let step = save.checkpoints.first();
     let moved = store
-        .query(Statement::FinishExecution)
+        .query(statement!("executions/finish"))
         .bind(save.worker.0)
         .bind(save.id.as_uuid())
         .bind(save.epoch.0)

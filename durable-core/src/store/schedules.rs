@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::families::CalledOff;
 use super::read::{Lenient, time, time_if};
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::clock;
 use crate::ids::ExecutionId;
 use crate::model::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
@@ -19,7 +19,7 @@ use crate::plan::schedule::Timing;
 
 /// What makes a schedule what it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Definition {
+pub(crate) struct ScheduleDefinition {
     pub(crate) name: String,
     pub(crate) workflow: String,
     pub(crate) version: i32,
@@ -55,7 +55,7 @@ pub(crate) struct DueSchedule {
 
 /// What a look at the schedules found.
 #[derive(Debug)]
-pub(crate) struct Look {
+pub(crate) struct DueSchedules {
     pub(crate) now: DateTime<Utc>,
     pub(crate) due: Vec<DueSchedule>,
     /// When the next one is due.
@@ -108,8 +108,8 @@ pub(crate) struct ScheduleFilter {
 }
 
 /// The schedules to fire now, at most `limit`.
-pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Look, sqlx::Error> {
-    let rows = store.query(Statement::DueSchedules).bind(limit).fetch_all(executor).await?;
+pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<DueSchedules, sqlx::Error> {
+    let rows = store.query(statement!("schedules/due")).bind(limit).fetch_all(executor).await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let (now, next_at) = (time(first, "now")?, time_if(first, "next_at")?);
     let mut due = Vec::with_capacity(rows.len());
@@ -121,7 +121,7 @@ pub(crate) async fn due(store: &Store, executor: impl PgExecutor<'_>, limit: i64
             }
         }
     }
-    Ok(Look { now, due, next_at })
+    Ok(DueSchedules { now, due, next_at })
 }
 
 fn due_schedule(row: &PgRow, name: String) -> Result<DueSchedule, sqlx::Error> {
@@ -148,7 +148,7 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
     let due = shots.iter().flat_map(|shot| shot.due.iter().map(move |(due, start)| (shot.name.as_str(), *due, *start)));
     let due: Vec<_> = due.collect();
     let rows = store
-        .query(Statement::FireSchedules)
+        .query(statement!("schedules/fire"))
         .bind(shots.iter().map(|shot| shot.name.as_str()).collect::<Vec<_>>())
         .bind(shots.iter().map(|shot| shot.revision).collect::<Vec<_>>())
         .bind(shots.iter().map(|shot| shot.was_due_at).collect::<Vec<_>>())
@@ -184,7 +184,7 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
 pub(crate) async fn put(
     store: &Store,
     executor: impl PgExecutor<'_>,
-    definition: &Definition,
+    definition: &ScheduleDefinition,
     enabled: bool,
     next_due_at: Option<DateTime<Utc>>,
     revision: Option<i32>,
@@ -202,7 +202,7 @@ pub(crate) async fn put(
         Overlap::Cancel => "cancel",
     };
     let written = store
-        .query(Statement::PutSchedule)
+        .query(statement!("schedules/put"))
         .bind(&definition.name)
         .bind(&definition.workflow)
         .bind(definition.version)
@@ -230,7 +230,7 @@ pub(crate) async fn put(
 }
 
 pub(crate) async fn get(store: &Store, executor: impl PgExecutor<'_>, name: &str) -> Result<Option<Schedule>, sqlx::Error> {
-    let row = store.query(Statement::GetSchedule).bind(name).fetch_optional(executor).await?;
+    let row = store.query(statement!("schedules/get")).bind(name).fetch_optional(executor).await?;
     Ok(row.as_ref().map(read))
 }
 
@@ -239,8 +239,12 @@ pub(crate) async fn list(
     executor: impl PgExecutor<'_>,
     filter: &ScheduleFilter,
 ) -> Result<Vec<Schedule>, sqlx::Error> {
-    let query =
-        store.query(Statement::ListSchedules).bind(&filter.workflow).bind(filter.enabled).bind(&filter.after).bind(filter.limit);
+    let query = store
+        .query(statement!("schedules/list"))
+        .bind(&filter.workflow)
+        .bind(filter.enabled)
+        .bind(&filter.after)
+        .bind(filter.limit);
     Ok(query.fetch_all(executor).await?.iter().map(read).collect())
 }
 
@@ -252,19 +256,19 @@ pub(crate) async fn enable(
     revision: i32,
     next_due_at: Option<DateTime<Utc>>,
 ) -> Result<bool, sqlx::Error> {
-    let query = store.query(Statement::EnableSchedule).bind(name).bind(revision).bind(next_due_at);
+    let query = store.query(statement!("schedules/enable")).bind(name).bind(revision).bind(next_due_at);
     Ok(query.fetch_optional(executor).await?.is_some())
 }
 
 /// Keeps a schedule from firing; says whether there is one.
 pub(crate) async fn disable(store: &Store, executor: impl PgExecutor<'_>, name: &str, reason: &str) -> Result<bool, sqlx::Error> {
-    let query = store.query(Statement::DisableSchedule).bind(name).bind(reason);
+    let query = store.query(statement!("schedules/disable")).bind(name).bind(reason);
     Ok(query.fetch_optional(executor).await?.is_some())
 }
 
 /// Deletes a schedule; says whether there was one.
 pub(crate) async fn delete(store: &Store, executor: impl PgExecutor<'_>, name: &str) -> Result<bool, sqlx::Error> {
-    Ok(store.query(Statement::DeleteSchedule).bind(name).fetch_optional(executor).await?.is_some())
+    Ok(store.query(statement!("schedules/delete")).bind(name).fetch_optional(executor).await?.is_some())
 }
 
 /// Starts an execution of a schedule now.
@@ -274,7 +278,7 @@ pub(crate) async fn trigger(
     name: &str,
     input: Option<&Payload>,
 ) -> Result<Triggered, sqlx::Error> {
-    let query = store.query(Statement::TriggerSchedule).bind(name).bind(input.map(Payload::as_str));
+    let query = store.query(statement!("schedules/trigger")).bind(name).bind(input.map(Payload::as_str));
     let row = query.fetch_one(executor).await?;
     Ok(Triggered { execution: row.try_get::<Uuid, _>("execution_id")?.into(), queue: row.try_get("queue")? })
 }
@@ -287,7 +291,7 @@ pub(crate) async fn backfill(
     revision: i32,
     due: &[DateTime<Utc>],
 ) -> Result<Filled, sqlx::Error> {
-    let query = store.query(Statement::BackfillSchedule).bind(name).bind(revision).bind(due);
+    let query = store.query(statement!("schedules/backfill")).bind(name).bind(revision).bind(due);
     let row = query.fetch_one(executor).await?;
     Ok(Filled { count: row.try_get::<i32, _>("count")?.unsigned_abs(), queue: row.try_get("queue")? })
 }
@@ -300,7 +304,7 @@ pub(crate) async fn fires(
     before: Option<DateTime<Utc>>,
     limit: i64,
 ) -> Result<Vec<Fire>, sqlx::Error> {
-    let query = store.query(Statement::ListScheduleFires).bind(name).bind(before).bind(limit);
+    let query = store.query(statement!("schedule_fires/list")).bind(name).bind(before).bind(limit);
     Ok(query.fetch_all(executor).await?.iter().map(read_fire).collect())
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::outage::{self, Patience};
-use super::{ACQUIRE_TIMEOUT, Statement, Statements, Store};
+use super::{ACQUIRE_TIMEOUT, Statements, Store, statement};
 use crate::error::Result;
 use crate::ids::WorkerId;
 
@@ -100,7 +100,7 @@ fn mistaken(error: sqlx::Error) -> sqlx::Error {
 }
 
 async fn process(store: &Store, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    raw_sql(store.statements.text(Statement::ReadServerProcess)).fetch_one(connection).await?.try_get("process_id")
+    raw_sql(store.statements.text(statement!("servers/read_process"))).fetch_one(connection).await?.try_get("process_id")
 }
 
 /// What a server says that keeps its log in a storage of its own, without timelines: there nothing is lost that was committed.
@@ -116,7 +116,7 @@ pub(super) struct Look {
 
 impl Look {
     async fn over(connection: &mut PgConnection, statements: &Statements) -> Result<Self, sqlx::Error> {
-        let row = match raw_sql(statements.text(Statement::LookAtServer)).fetch_one(connection).await {
+        let row = match raw_sql(statements.text(statement!("servers/look"))).fetch_one(connection).await {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_SUPPORTED) => return Ok(Self::default()),
             row => row?,
         };
@@ -190,7 +190,7 @@ impl History {
             }
             for life in others {
                 tracing::warn!(worker_id = %life, "another server leads now, which may lack what was written last: this worker starts anew");
-                let retire = sqlx::query(statements.text(Statement::RetireWorker)).bind(life.0);
+                let retire = sqlx::query(statements.text(statement!("workers/retire"))).bind(life.0);
                 retire.execute(&mut *connection).await?;
                 retired.push(life);
             }

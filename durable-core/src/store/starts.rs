@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
-use super::{Batch, Statement, Store, subject};
+use super::{Batch, Store, statement, subject};
 use crate::ids::{ExecutionId, WorkerId};
 use crate::payload::Payload;
 use crate::telemetry::TraceContext;
@@ -121,7 +121,7 @@ pub(crate) async fn create(
 ) -> Result<Vec<Started>, sqlx::Error> {
     let worker = all.iter().find_map(|new| new.hand_off);
     let rows = store
-        .query(Statement::StartExecutions)
+        .query(statement!("executions/start"))
         .bind(all.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.workflow.as_str()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.version).collect::<Vec<_>>())

@@ -1,174 +1,123 @@
-//! The list of every statement the engine sends, and its text in the schema of this instance.
+//! The statements of the engine: each is a file below `store/sql`, and is named by its path where it is sent.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use durable_migrate::SchemaName;
 use sqlx::AssertSqlSafe;
 
-macro_rules! statements {
-    ($($variant:ident = $path:literal,)*) => {
-        /// A statement of the engine, named after its file in `store/sql`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Statement { $($variant),* }
+/// A statement of the engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statement {
+    /// Its file below `store/sql`, as in `executions/claim`.
+    pub(crate) path: &'static str,
+    /// Its text for the schema `durable`.
+    pub(crate) text: &'static str,
+}
 
-        /// Every statement: its variant, its file below `store/sql`, and its text for the schema `durable`.
-        pub(crate) const STATEMENTS: &[(Statement, &str, &str)] =
-            &[$((Statement::$variant, $path, include_str!(concat!("sql/", $path, ".sql")))),*];
+/// The statement in a file below `store/sql`: `statement!("executions/claim")`.
+macro_rules! statement {
+    ($path:literal) => {
+        $crate::store::Statement {
+            path: $path,
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/", $path, ".sql")),
+        }
     };
 }
+pub(crate) use statement;
 
-statements! {
-    RecordAttempts = "attempts/record",
-    CommitStep = "checkpoints/commit",
-    FindStep = "checkpoints/find",
-    GetSteps = "checkpoints/get",
-    LoadJournals = "checkpoints/load",
-    ReadClock = "clock/read",
-    FindBloatedTables = "doctor/find_bloated_tables",
-    FindInvalidIndexes = "doctor/find_invalid_indexes",
-    FindLostWorkers = "doctor/find_lost_workers",
-    FindOldSnapshots = "doctor/find_old_snapshots",
-    FindOverdueTimers = "doctor/find_overdue_timers",
-    FindStuckExecutions = "doctor/find_stuck_executions",
-    FindTroubles = "doctor/find_troubles",
-    FindUnheardMessages = "doctor/find_unheard_messages",
-    FindUnknownExecutions = "doctor/find_unknown_executions",
-    FindUnreadableExecutions = "doctor/find_unreadable_executions",
-    FindUnservedQueues = "doctor/find_unserved_queues",
-    MeasureDatabase = "doctor/measure",
-    ReadServerClock = "doctor/read_clock",
-    FinishDuty = "duties/finish",
-    HoldDuty = "duties/hold",
-    TakeDuties = "duties/take",
-    BeginRollback = "executions/begin_rollback",
-    CancelExecution = "executions/cancel",
-    CancelChildren = "executions/cancel_children",
-    CancelOrphans = "executions/cancel_orphans",
-    GetChildren = "executions/children",
-    ClaimExecutions = "executions/claim",
-    CountExecutions = "executions/count",
-    CountPrunableExecutions = "executions/count_prunable",
-    EndsOfExecutions = "executions/ends",
-    ExpireExecutions = "executions/expire",
-    LookForWork = "executions/look",
-    FinishExecution = "executions/finish",
-    FinishedExecutions = "executions/finished",
-    ForkExecution = "executions/fork",
-    GetExecution = "executions/get",
-    HeldExecutions = "executions/held",
-    ListExecutions = "executions/list",
-    ListSortedExecutions = "executions/list_sorted",
-    ListChildren = "executions/list_children",
-    ParkExecutions = "executions/park",
-    PauseExecution = "executions/pause",
-    PoisonedExecution = "executions/poison",
-    PruneExecutions = "executions/prune",
-    RescueExecutions = "executions/rescue",
-    ResumeExecution = "executions/resume",
-    RetryExecution = "executions/retry",
-    RollBackExecution = "executions/rollback",
-    SaveExecutions = "executions/save",
-    StartExecutions = "executions/start",
-    StrayExecutions = "executions/stray",
-    TellParents = "executions/tell_parents",
-    UntoldExecutions = "executions/untold",
-    WakeExecutions = "executions/wake",
-    ListMailbox = "mailbox/list",
-    NotifyOthers = "notifications/send",
-    PrunePublications = "publications/prune",
-    PublishToTopic = "publications/publish",
-    DeleteQueue = "queues/delete",
-    ListQueues = "queues/list",
-    PauseQueue = "queues/pause",
-    ResumeQueue = "queues/resume",
-    SetQueueLimits = "queues/set_limits",
-    ListRefusals = "refusals/list",
-    PruneScheduleFires = "schedule_fires/prune",
-    ListScheduleFires = "schedule_fires/list",
-    BackfillSchedule = "schedules/backfill",
-    DeleteSchedule = "schedules/delete",
-    DisableSchedule = "schedules/disable",
-    DueSchedules = "schedules/due",
-    EnableSchedule = "schedules/enable",
-    FireSchedules = "schedules/fire",
-    GetSchedule = "schedules/get",
-    ListSchedules = "schedules/list",
-    PutSchedule = "schedules/put",
-    TriggerSchedule = "schedules/trigger",
-    LookAtServer = "servers/look",
-    ReadServerProcess = "servers/read_process",
-    CancelWait = "waits/cancel",
-    DeliverStragglers = "waits/deliver",
-    GetWaits = "waits/get",
-    PendingInputs = "waits/pending_inputs",
-    ProvideInput = "waits/provide_input",
-    FindQuestion = "waits/question",
-    SendEvent = "waits/send_event",
-    BeatWorker = "workers/beat",
-    DeprecateWorker = "workers/deprecate",
-    ExpireWorkers = "workers/expire",
-    ForgetWorkers = "workers/forget",
-    ListWorkers = "workers/list",
-    RegisterWorker = "workers/register",
-    RetireWorker = "workers/retire",
-}
-
-/// The text of every statement in one schema.
+/// The texts of the statements in one schema.
 #[derive(Debug, Clone)]
 pub(crate) struct Statements {
-    texts: Arc<[Arc<str>]>,
+    schema: SchemaName,
+    /// Those that were sent already, by path.
+    texts: Arc<RwLock<HashMap<&'static str, Arc<str>>>>,
 }
 
 impl Statements {
     pub(crate) fn in_schema(schema: &SchemaName) -> Self {
-        Self { texts: STATEMENTS.iter().map(|(_, _, text)| schema.qualify(text).into()).collect() }
+        Self { schema: schema.clone(), texts: Arc::default() }
     }
 
     /// The statement's text; safe to send, as a schema name is a checked identifier and everything else is bound.
     pub(crate) fn text(&self, statement: Statement) -> AssertSqlSafe<Arc<str>> {
-        AssertSqlSafe(self.texts[statement as usize].clone())
+        let known = self.texts.read().unwrap_or_else(PoisonError::into_inner).get(statement.path).cloned();
+        AssertSqlSafe(known.unwrap_or_else(|| {
+            let text: Arc<str> = self.schema.qualify(statement.text).into();
+            self.texts.write().unwrap_or_else(PoisonError::into_inner).insert(statement.path, text.clone());
+            text
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::path::Path;
 
     use super::*;
 
-    #[test]
-    fn every_statement_has_one_file_and_every_file_one_statement() {
+    /// Every file below `store/sql`, as in `executions/claim`, with its text.
+    fn files() -> Vec<(String, String)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql");
-        let mut on_disk = BTreeSet::new();
+        let mut files = Vec::new();
         for table in std::fs::read_dir(&folder).unwrap() {
-            let table = table.unwrap();
-            for file in std::fs::read_dir(table.path()).unwrap() {
+            for file in std::fs::read_dir(table.unwrap().path()).unwrap() {
                 let file = file.unwrap().path();
-                on_disk.insert(format!(
-                    "{}/{}",
-                    table.file_name().to_str().unwrap(),
-                    file.file_stem().unwrap().to_str().unwrap()
-                ));
+                let path = file.strip_prefix(&folder).unwrap().with_extension("");
+                files.push((path.to_str().unwrap().replace('\\', "/"), std::fs::read_to_string(&file).unwrap()));
             }
         }
-        let listed: BTreeSet<String> = STATEMENTS.iter().map(|(_, path, _)| (*path).to_owned()).collect();
-        assert_eq!(on_disk, listed);
+        assert!(files.len() > 80, "found only {}", files.len());
+        files
+    }
+
+    /// The text of every file of `store` that sends statements, which this one does not.
+    fn sources() -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+        let mut folders = vec![folder.clone()];
+        let mut sources = std::fs::read_to_string(folder.with_extension("rs")).unwrap();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("statements.rs") {
+                    sources += &std::fs::read_to_string(path).unwrap();
+                }
+            }
+        }
+        sources
+    }
+
+    #[test]
+    fn every_file_is_sent_by_a_function_of_the_store() {
+        let sources = sources();
+        for (path, _) in files() {
+            assert!(sources.contains(&format!("statement!(\"{path}\")")), "nothing sends {path}");
+        }
     }
 
     #[test]
     fn the_first_line_of_every_statement_names_it() {
-        for (_, path, text) in STATEMENTS {
+        for (path, text) in files() {
             assert!(text.starts_with(&format!("-- {path}: ")), "{path}");
         }
     }
 
     #[test]
     fn a_statement_that_is_marked_as_read_writes_nothing() {
-        let marked = STATEMENTS.iter().filter(|(_, path, text)| text.starts_with(&format!("-- {path}: read: ")));
-        for (_, path, text) in marked {
+        for (path, text) in files().iter().filter(|(path, text)| text.starts_with(&format!("-- {path}: read: "))) {
             let written = ["insert into ", "update durable.", "delete from "].iter().find(|verb| text.contains(**verb));
             assert_eq!(written, None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_the_one_of_its_schema_each_time_it_is_sent() {
+        let billing = Statements::in_schema(&"billing".parse().unwrap());
+        for _ in 0..2 {
+            let AssertSqlSafe(text) = billing.text(statement!("executions/claim"));
+            assert!(text.contains("billing.") && !text.contains("durable."), "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Row};
 
 use super::outage::{self, Patience};
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Checkpoint, Outcome};
@@ -97,7 +97,7 @@ impl Transactions {
         let Outcome::Output(output) = &checkpoint.outcome else { return Ok(Checkpointed::Lost) };
         let row = self
             .store
-            .query(Statement::CommitStep)
+            .query(statement!("checkpoints/commit"))
             .bind(worker.0)
             .bind(id.as_uuid())
             .bind(epoch.0)
@@ -145,7 +145,7 @@ impl Transactions {
     async fn find(&self, commit: &Commit, transaction_id: Option<&str>) -> Result<(Option<Outcome>, bool)> {
         let store = &self.store;
         super::run("find out whether a step was committed", Patience::Endless, || async move {
-            let query = store.query(Statement::FindStep).bind(commit.id.as_uuid()).bind(&commit.checkpoint.key);
+            let query = store.query(statement!("checkpoints/find")).bind(commit.id.as_uuid()).bind(&commit.checkpoint.key);
             let row = query.bind(transaction_id).fetch_one(&store.pool).await?;
             let error = row.try_get::<Option<&str>, _>("error")?.map(super::journal::failure);
             let output = row.try_get::<Option<&str>, _>("output")?.map(|output| Payload(output.into()));

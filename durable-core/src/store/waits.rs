@@ -4,7 +4,7 @@ use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::messages::Effect;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::ids::ExecutionId;
 
 /// What cancelling a wait did.
@@ -22,7 +22,7 @@ pub(crate) async fn cancel(
     id: ExecutionId,
     wait: &str,
 ) -> Result<CancelledWait, sqlx::Error> {
-    let row = store.query(Statement::CancelWait).bind(id.as_uuid()).bind(wait).fetch_one(executor).await?;
+    let row = store.query(statement!("waits/cancel")).bind(id.as_uuid()).bind(wait).fetch_one(executor).await?;
     Ok(CancelledWait {
         effect: Effect::on(id, row.try_get("woken_queue")?),
         children: row.try_get::<Vec<Uuid>, _>("cancelled")?.into_iter().map(ExecutionId::from).collect(),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::read::Lenient;
-use super::{Statement, Store};
+use super::{Store, statement};
 use crate::clock::Reading;
 use crate::ids::{ExecutionId, WorkerId};
 use crate::model::{QueueSlots, WorkerDetails, WorkerState};
@@ -49,7 +49,7 @@ pub(crate) async fn register(store: &Store, executor: impl PgExecutor<'_>, worke
     let queues: Vec<&str> = worker.slots.iter().map(|slots| slots.queue.as_str()).collect();
     let limits: Vec<i32> = worker.slots.iter().map(|slots| slots.slots.cast_signed()).collect();
     store
-        .query(Statement::RegisterWorker)
+        .query(statement!("workers/register"))
         .bind(worker.id.0)
         .bind(worker.host)
         .bind(std::process::id().cast_signed())
@@ -75,7 +75,7 @@ pub(crate) async fn beat(
 ) -> Result<Beat, sqlx::Error> {
     let asked = Instant::now();
     let query = store
-        .query(Statement::BeatWorker)
+        .query(statement!("workers/beat"))
         .bind(worker.0)
         .bind(lease.as_secs_f64())
         .bind(in_use(slots))
@@ -96,7 +96,7 @@ pub(crate) async fn expire(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<LostWorker>, sqlx::Error> {
-    let rows = store.query(Statement::ExpireWorkers).bind(now).fetch_all(executor).await?;
+    let rows = store.query(statement!("workers/expire")).bind(now).fetch_all(executor).await?;
     rows.iter()
         .map(|row| Ok(LostWorker { id: WorkerId(row.try_get(0)?), host: row.try_get(1)?, process_id: row.try_get(2)? }))
         .collect()
@@ -104,25 +104,25 @@ pub(crate) async fn expire(
 
 /// Removes lost workers that hold nothing any more.
 pub(crate) async fn forget(store: &Store, executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    store.query(Statement::ForgetWorkers).execute(executor).await?;
+    store.query(statement!("workers/forget")).execute(executor).await?;
     Ok(())
 }
 
 /// Ends a worker's life in order.
 pub(crate) async fn retire(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
-    store.query(Statement::RetireWorker).bind(worker.0).execute(executor).await?;
+    store.query(statement!("workers/retire")).bind(worker.0).execute(executor).await?;
     Ok(())
 }
 
 /// Has a worker claim nothing more.
 pub(crate) async fn deprecate(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
-    store.query(Statement::DeprecateWorker).bind(worker.0).execute(executor).await?;
+    store.query(statement!("workers/deprecate")).bind(worker.0).execute(executor).await?;
     Ok(())
 }
 
 /// Every worker that is known, youngest first.
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>) -> Result<Vec<WorkerDetails>, sqlx::Error> {
-    let rows = store.query(Statement::ListWorkers).fetch_all(executor).await?;
+    let rows = store.query(statement!("workers/list")).fetch_all(executor).await?;
     Ok(rows.iter().map(read_worker).collect())
 }
 

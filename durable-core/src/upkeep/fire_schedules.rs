@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::panics;
 use crate::plan::schedule::{Timing, start_at};
 use crate::store;
-use crate::store::schedules::{self, DueSchedule, Fired, Look, Shot};
+use crate::store::schedules::{self, DueSchedule, DueSchedules, Fired, Shot};
 use crate::telemetry;
 use crate::worker::Worker;
 
@@ -25,7 +25,7 @@ const MOST_DUE_TIMES: usize = 2_000;
 const PAUSE_WHEN_EARLY: Duration = Duration::from_millis(1);
 
 /// What is left to do after a look.
-enum Left {
+enum Remaining {
     /// More is due already.
     More,
     /// Nothing before this time, as far as is known.
@@ -39,8 +39,8 @@ pub(crate) async fn fire_schedules(worker: Arc<Worker>) {
     loop {
         let mut next_at = None;
         match fire_due(&worker, &mut unreadable).await {
-            Ok(Left::More) => continue,
-            Ok(Left::Until(next)) => {
+            Ok(Remaining::More) => continue,
+            Ok(Remaining::Until(next)) => {
                 if next.is_some() && next == thought_due {
                     // This process's clock runs ahead of the database's: read it again rather than ask in a circle.
                     worker.clock.doubt();
@@ -65,9 +65,9 @@ pub(crate) async fn fire_schedules(worker: Arc<Worker>) {
     }
 }
 
-async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<Left, sqlx::Error> {
+async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<Remaining, sqlx::Error> {
     let store = &worker.store;
-    let Look { now, due, next_at } = schedules::due(store, &store.pool, BATCH).await?;
+    let DueSchedules { now, due, next_at } = schedules::due(store, &store.pool, BATCH).await?;
     let full = i64::try_from(due.len()).is_ok_and(|count| count >= BATCH);
     let mut shots = Vec::with_capacity(due.len());
     for schedule in due {
@@ -90,7 +90,7 @@ async fn fire_due(worker: &Worker, unreadable: &mut HashSet<String>) -> Result<L
     for shots in in_batches(shots) {
         fired |= fire(worker, &shots, now).await?;
     }
-    Ok(if full && fired { Left::More } else { Left::Until(next_at) })
+    Ok(if full && fired { Remaining::More } else { Remaining::Until(next_at) })
 }
 
 /// What to do about a schedule now.

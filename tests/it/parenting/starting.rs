@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable::prelude::*;
-use durable::{Bond, join};
+use durable::{Bond, Home, join};
 use futures_util::StreamExt;
 
 use crate::support::crash::{every_write, leases_run_out};
@@ -204,4 +204,23 @@ async fn children_and_parents_find_each_other_in_every_list() {
     assert!(durable.list_executions().parent(started).await.unwrap().executions.is_empty());
     assert!(details.execution.parent.is_none());
     durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn children_and_forks_live_in_the_home_of_the_execution_they_come_from() {
+    let database = support::database().await;
+    let home = Home::try_from(7).unwrap();
+    let parent = ExecutionId::new_in(home);
+    database
+        .run(&format!("select durable.start('start', 'null'); update durable.executions set execution_id = '{parent}'"))
+        .await;
+
+    let worker = database.builder().register(Start).register(Count::default()).start().await.unwrap();
+    soon("ended", worker.handle::<Start>(parent).result()).await.unwrap();
+    worker.fork(parent, "step note").await.unwrap();
+
+    let ids: Vec<uuid::Uuid> = database.values("select execution_id from durable.executions").await;
+    let homes: Vec<Home> = ids.into_iter().map(|id| ExecutionId::from(id).home()).collect();
+    assert_eq!(homes, [home; 5], "the parent, three children and a fork");
+    worker.shutdown().await.unwrap();
 }

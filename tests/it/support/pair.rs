@@ -33,7 +33,7 @@ impl Pair {
     pub(crate) async fn new(replication: Replication) -> Option<Self> {
         let primary = start("primary", &MODEST).await;
         if !primary.binaries().directory().join("pg_basebackup").is_file() {
-            skipped("pg_basebackup", "postgresql");
+            skipped("pg_basebackup", "apt-get install postgresql");
             return None;
         }
         migrate(&primary.url(), &SchemaName::default()).await.unwrap();

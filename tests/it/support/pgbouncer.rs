@@ -24,7 +24,7 @@ impl PgBouncer {
     /// A pooler with these settings, one a line; `None`, and a line that says so, where the program is missing.
     pub(crate) async fn before(database: &Database, settings: &str) -> Option<Self> {
         let Some(program) = program("pgbouncer") else {
-            skipped("pgbouncer", "pgbouncer");
+            skipped("pgbouncer", "apt-get install pgbouncer");
             return None;
         };
         let folder = Folder::new();

@@ -17,9 +17,9 @@ pub(crate) fn libfaketime() -> Option<PathBuf> {
 }
 
 /// Says that a test was skipped, past the harness, which keeps to itself what a test that passes has printed.
-pub(crate) fn skipped(what: &str, package: &str) {
+pub(crate) fn skipped(what: &str, cure: &str) {
     use std::io::Write;
-    let line = format!("skipped: no {what} on this machine (apt-get install {package})\n");
+    let line = format!("skipped: no {what} on this machine ({cure})\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 

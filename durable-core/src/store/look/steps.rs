@@ -12,21 +12,21 @@ use crate::store::read::Lenient;
 
 /// A step, or a compensation, as it stands in a journal.
 #[derive(Debug)]
-pub(super) struct Recorded {
+pub(super) struct RecordedStep {
     step: Step,
     /// Its place among the steps that can be undone.
     undo_order: Option<i32>,
 }
 
 /// The rows of attempts by step, in the order in which the steps first appear. Unreadable columns are noted in `unreadable`.
-pub(super) fn read(rows: &[PgRow], unreadable: &mut Vec<String>) -> Vec<Recorded> {
-    let mut journal: Vec<Recorded> = Vec::new();
+pub(super) fn read(rows: &[PgRow], unreadable: &mut Vec<String>) -> Vec<RecordedStep> {
+    let mut journal: Vec<RecordedStep> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for row in rows {
         let columns = Lenient::new(row);
         let key: String = columns.get("key");
         let place = *places.entry(key.clone()).or_insert_with(|| {
-            journal.push(Recorded { step: Step { key, output: None, error: None, attempts: Vec::new() }, undo_order: None });
+            journal.push(RecordedStep { step: Step { key, output: None, error: None, attempts: Vec::new() }, undo_order: None });
             journal.len() - 1
         });
         read_attempt(&columns, &mut journal[place]);
@@ -38,8 +38,8 @@ pub(super) fn read(rows: &[PgRow], unreadable: &mut Vec<String>) -> Vec<Recorded
     journal
 }
 
-fn read_attempt(columns: &Lenient<'_>, recorded: &mut Recorded) {
-    let Recorded { step, undo_order } = recorded;
+fn read_attempt(columns: &Lenient<'_>, recorded: &mut RecordedStep) {
+    let RecordedStep { step, undo_order } = recorded;
     let error = columns.failure("error");
     let finished_at = columns.time_if("finished_at");
     let outcome = match (&error, finished_at) {
@@ -62,14 +62,14 @@ fn read_attempt(columns: &Lenient<'_>, recorded: &mut Recorded) {
 
 /// Takes a journal apart: its steps, those called while undoing included, and the compensations of the steps of `undone`, its own
 /// where that is `None`. Compensations come in the order in which they ran: that of the steps, backwards.
-pub(super) fn apart(journal: Vec<Recorded>, undone: Option<&[Recorded]>) -> (Vec<Step>, Vec<Compensation>) {
+pub(super) fn apart(journal: Vec<RecordedStep>, undone: Option<&[RecordedStep]>) -> (Vec<Step>, Vec<Compensation>) {
     let undone: HashMap<String, (Option<Json>, Option<i32>)> = undone
         .unwrap_or(&journal)
         .iter()
         .map(|recorded| (recorded.step.key.clone(), (recorded.step.output.clone(), recorded.undo_order)))
         .collect();
     let (mut steps, mut compensations) = (Vec::new(), Vec::new());
-    for Recorded { step, .. } in journal {
+    for RecordedStep { step, .. } in journal {
         match step.key.strip_prefix(UNDO).and_then(|key| undone.get_key_value(key)) {
             Some((key, (input, order))) => {
                 let Step { output, error, attempts, .. } = step;

@@ -1,4 +1,4 @@
-//! `durable run get` and `durable run steps`.
+//! `durable execution get` and `durable execution steps`.
 
 use std::fmt::Write;
 
@@ -204,7 +204,7 @@ fn refusal_cells(refusal: &Refusal) -> Vec<String> {
     vec![key.clone(), name.clone(), time(*refused_at), sent_by.clone().unwrap_or_default(), payload, short(reason)]
 }
 
-/// One attempt of a step, for `run steps`.
+/// One attempt of a step, for `execution steps`.
 #[derive(Serialize)]
 struct StepAttempt<'details> {
     step: &'details str,
@@ -222,7 +222,7 @@ impl Row for StepAttempt<'_> {
         with_output(rows, &self.output.cloned()).swap_remove(0)
     }
 
-    /// What `run fork --from-step` takes.
+    /// What `execution fork --from-step` takes.
     fn id(&self) -> String {
         self.step.to_owned()
     }

@@ -1,4 +1,4 @@
-//! `durable run list`.
+//! `durable execution list`.
 
 use std::io::Write;
 

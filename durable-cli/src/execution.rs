@@ -1,4 +1,4 @@
-//! `durable run …`: executions.
+//! `durable execution …`: executions.
 
 mod get;
 mod list;
@@ -56,7 +56,7 @@ pub(crate) struct Retry {
 pub(crate) struct Fork {
     /// The execution
     id: ExecutionId,
-    /// The journal key to begin from, such as `step charge#2` or `event paid`; `run steps` and `run get` show them
+    /// The journal key to begin from, such as `step charge#2` or `event paid`; `execution steps` and `execution get` show them
     #[arg(long, value_name = "KEY")]
     from_step: String,
     /// The version of the workflow that goes on; the same by default

@@ -1,4 +1,4 @@
-//! `durable run start`.
+//! `durable execution start`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `durable run tail` and `durable run logs`: what was recorded of an execution, in the order of time.
+//! `durable execution tail` and `durable execution logs`: what was recorded of an execution, in the order of time.
 
 use std::collections::HashSet;
 use std::time::Duration;
