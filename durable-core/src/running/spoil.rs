@@ -22,6 +22,18 @@ pub(crate) enum Spoil {
     ParkWhileBusy,
     /// A step begins although the lease is over.
     IgnoreLease,
+    /// The database is not told of waits that were dropped: what they have received does not go back to the mailbox.
+    ForgetDrops,
+    /// A message that a losing branch has received and has not gone on from does not go back to the mailbox.
+    KeepUnused,
+    /// The journal says that no compensation is recorded.
+    ForgetUndone,
+    /// A rollback undoes the first step first.
+    UndoInOrder,
+    /// A completed step is not enlisted for a rollback.
+    ForgetToEnlist,
+    /// A claim that arrives while an earlier one is active is dropped when that one ends.
+    ForgetNextClaim,
 }
 
 /// Whether the test that runs on this thread breaks this.
