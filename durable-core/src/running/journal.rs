@@ -41,7 +41,8 @@ impl Journal {
 
     /// Takes out the outcome that is recorded under the key.
     pub(super) fn take_recorded(&mut self, key: &str) -> Option<Checkpoint> {
-        if is_spoiled(Spoil::ForgetOutcomes) {
+        let forgets_undone = is_spoiled(Spoil::ForgetUndone) && key.starts_with(journal_key::UNDO);
+        if is_spoiled(Spoil::ForgetOutcomes) || forgets_undone {
             return None;
         }
         self.recorded.remove(key)
@@ -81,7 +82,7 @@ impl Journal {
 
     /// Gives a step its place behind all others that a rollback undoes; `None` during a rollback, whose own calls are not undone.
     pub(super) fn enlist(&mut self, checkpoint: &Checkpoint) -> Option<i32> {
-        if self.rollback.is_some() {
+        if self.rollback.is_some() || is_spoiled(Spoil::ForgetToEnlist) {
             return None;
         }
         let order = self.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
@@ -96,7 +97,11 @@ impl Journal {
 
     /// What a rollback undoes, last completed first.
     pub(super) fn undoable(&self) -> Vec<Undoable> {
-        self.undoable.values().rev().cloned().collect()
+        let mut last_first: Vec<Undoable> = self.undoable.values().rev().cloned().collect();
+        if is_spoiled(Spoil::UndoInOrder) {
+            last_first.reverse();
+        }
+        last_first
     }
 
     /// The calls that have attempts and no outcome: a crash, or an end from outside, cut them off.
