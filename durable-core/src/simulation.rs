@@ -88,6 +88,10 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::ForgetUndone,
         Spoil::UndoInOrder,
         Spoil::ForgetToEnlist,
+        Spoil::ForgetPassedOver,
+        Spoil::ForgetRefusals,
+        Spoil::TrustUndone,
+        Spoil::ForgetDoubts,
         Spoil::ForgetNextClaim,
     ];
     let mut missed = Vec::new();

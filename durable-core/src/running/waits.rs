@@ -189,7 +189,7 @@ impl Waits {
                 .collect(),
             dropped: std::mem::take(&mut self.dropped).into_iter().filter(|_| !is_spoiled(Spoil::ForgetDrops)).collect(),
             orphaned: std::mem::take(&mut self.orphaned),
-            refused: std::mem::take(&mut self.refused),
+            refused: std::mem::take(&mut self.refused).into_iter().filter(|_| !is_spoiled(Spoil::ForgetRefusals)).collect(),
             wake_at: self.next_backoff(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
+use crate::ids::ExecutionId;
 use crate::model::WaitOutcome;
 use crate::plan::journal_key;
 use crate::running::memory::{self, Record, State};
@@ -24,7 +25,9 @@ impl World {
             match self.ended.insert(*id, end.clone()) {
                 Some(before) if before != end => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
                 Some(_) => {}
-                None => violations.extend(check_end(record, self.sent.get(id)).into_iter().map(|what| format!("{id} {what}"))),
+                None => {
+                    violations.extend(check_end(*id, record, self.sent.get(id)).into_iter().map(|what| format!("{id} {what}")))
+                }
             }
         }
         book.violations.extend(violations);
@@ -62,11 +65,11 @@ fn check_journal(record: &Record) -> Vec<String> {
 }
 
 /// What must be true of an execution that has just ended.
-fn check_end(record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
+fn check_end(id: ExecutionId, record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
     match record.state {
         State::Completed => check_output(record, sent),
-        State::Compensated => check_rollback(record),
-        State::Failed => check_failure(record),
+        State::Compensated => check_rollback(id, record),
+        State::Failed => check_failure(id, record),
         _ => Vec::new(),
     }
 }
@@ -106,7 +109,7 @@ fn check_output(record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
 }
 
 /// A rollback that succeeded has undone every step that completed and can be undone, the last completed first.
-fn check_rollback(record: &Record) -> Vec<String> {
+fn check_rollback(id: ExecutionId, record: &Record) -> Vec<String> {
     let mut violations = Vec::new();
     let enlisted = record.checkpoints.iter().filter_map(|(key, (_, checkpoint))| Some((checkpoint.undo_order?, key)));
     let in_order: BTreeMap<i32, &String> = enlisted.collect();
@@ -118,11 +121,24 @@ fn check_rollback(record: &Record) -> Vec<String> {
             Some((ordinal, _)) => before = *ordinal,
         }
     }
+    let cut_off = cut_off(id, record).filter(|key| !record.checkpoints.contains_key(&journal_key::undo(key)));
+    violations.extend(cut_off.map(|key| format!("was rolled back, and did not undo `{key}`, which was cut off")));
     violations
 }
 
+/// The steps that must be undone even if they did not complete, that have begun, and whose end is not on record.
+fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = &String> {
+    let keys: BTreeSet<&String> = record.attempts.keys().map(|(key, _)| key).collect();
+    let is_open = move |key: &&String| {
+        let may_remain = journal_key::step_name(key).as_deref() == Some("charge") && !key.starts_with(journal_key::UNDO);
+        may_remain && record.begun.contains(&id.derive(key)) && !record.checkpoints.contains_key(*key)
+    };
+    keys.into_iter().filter(is_open)
+}
+
 /// An execution that failed without a rollback had nothing to undo.
-fn check_failure(record: &Record) -> Vec<String> {
+fn check_failure(id: ExecutionId, record: &Record) -> Vec<String> {
     let undoable = record.checkpoints.iter().filter(|(_, (_, checkpoint))| checkpoint.undo_order.is_some());
-    undoable.map(|(key, _)| format!("failed, and left `{key}` as it was")).collect()
+    let undoable = undoable.map(|(key, _)| key).chain(cut_off(id, record));
+    undoable.map(|key| format!("failed, and left `{key}` as it was")).collect()
 }

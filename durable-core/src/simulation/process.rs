@@ -104,7 +104,7 @@ impl SimulatedProcess {
             queue: Simulated::QUEUE.to_owned(),
             claims: record.claims,
             answer_lost: false,
-            deadline_at: None,
+            deadline_at: record.deadline_at,
             input: Payload::null(),
             resolved: answer_is_small.then(|| record.resolved()),
             rollback: record.rollback.clone(),

@@ -210,7 +210,7 @@ impl Simulated {
 fn undo<'run>(workflow: &'run Simulated, cx: &'run Context, _recorded: Recorded) -> BoxFuture<'run, Result<Undone>> {
     let holder = holder();
     Box::pin(async move {
-        let failing = u32::from(step().idempotency_key().as_u128() % 3 == 0);
+        let failing = u32::from(step().idempotency_key().as_u128().is_multiple_of(3));
         undone(workflow.attempt(cx.execution_id(), holder, failing, Duration::ZERO).await)
     })
 }

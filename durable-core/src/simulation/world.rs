@@ -55,7 +55,8 @@ impl World {
         let mut programs = BTreeMap::new();
         for _ in 0..=random.below(3) {
             let id = ExecutionId::from(random.uuid());
-            memory::lock(&book).create(id);
+            let time_limit = random.one_in(6).then(|| Duration::from_millis(random.below(60_000)));
+            memory::lock(&book).create(id, time_limit);
             programs.insert(id, program::random(&mut random, 4, 2));
         }
         let reading = Reading { database: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), taken: Instant::now(), frozen: false };
@@ -207,7 +208,8 @@ impl World {
             return;
         }
         let Some(slot) = process.free_slot() else { return };
-        if !memory::lock(&self.book).claim(id, process.life()) {
+        let now = self.now();
+        if !memory::lock(&self.book).claim(id, process.life(), now) {
             return;
         }
         let is_small = !self.random.one_in(5);
@@ -217,6 +219,13 @@ impl World {
         match fate {
             0 => process.lose_claim(),
             1 | 2 => self.claims.push((process, claimed, slot)),
+            // The same claim is taken up twice.
+            3 => {
+                process.take_up(claimed.clone(), slot);
+                if let Some(slot) = process.free_slot() {
+                    process.take_up(claimed, slot);
+                }
+            }
             _ => process.take_up(claimed, slot),
         }
     }

@@ -146,7 +146,9 @@ impl HeldExecutions {
 
     /// Notes that this worker may hold more in the database than it knows, and which of these executions have run here.
     pub(crate) fn doubt(&mut self, have_run: impl IntoIterator<Item = ExecutionId>) {
-        self.in_doubt.get_or_insert_default().extend(have_run);
+        if !is_spoiled(Spoil::ForgetDoubts) {
+            self.in_doubt.get_or_insert_default().extend(have_run);
+        }
     }
 
     /// As [`doubt`](Self::doubt), when the answer to a claim was lost.

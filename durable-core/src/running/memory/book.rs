@@ -1,6 +1,7 @@
 //! The record of a simulated world: what claims, writes and clients do to its executions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -49,8 +50,8 @@ impl Book {
         }
     }
 
-    pub(crate) fn create(&mut self, id: ExecutionId) {
-        self.records.insert(id, Record::new());
+    pub(crate) fn create(&mut self, id: ExecutionId, time_limit: Option<Duration>) {
+        self.records.insert(id, Record::new(time_limit));
     }
 
     fn next_ordinal(&mut self) -> u64 {
@@ -59,13 +60,16 @@ impl Book {
     }
 
     /// Gives a pending execution to a worker; returns whether it did.
-    pub(crate) fn claim(&mut self, id: ExecutionId, worker: WorkerId) -> bool {
+    pub(crate) fn claim(&mut self, id: ExecutionId, worker: WorkerId, now: DateTime<Utc>) -> bool {
         let claimable = |record: &&mut Record| record.state == State::Pending && !record.paused;
         let Some(record) = self.records.get_mut(&id).filter(claimable) else { return false };
         record.state = State::Running;
         record.worker = Some(worker);
         record.epoch += 1;
         record.claims += 1;
+        if let Some(limit) = record.time_limit.take().filter(|_| record.rollback.is_none()) {
+            record.deadline_at = Some(now + limit);
+        }
         true
     }
 
@@ -155,6 +159,7 @@ impl Book {
             record.epoch += 1;
             record.claims = 0;
             record.wake_at = None;
+            record.deadline_at = None;
             record.paused = false;
         } else {
             record.state = State::Cancelled;
@@ -165,7 +170,8 @@ impl Book {
 
     /// Checks that this attempt of the step with this idempotency key may begin.
     pub(crate) fn check_begin(&mut self, id: ExecutionId, step: Uuid, attempt: u32) {
-        let Some(record) = self.records.get(&id) else { return };
+        let Some(record) = self.records.get_mut(&id) else { return };
+        record.begun.insert(step);
         if let Some(key) = record.checkpoints.keys().find(|key| id.derive(key) == step) {
             self.violations.push(format!("`{key}` is committed, and ran again"));
         }
@@ -261,6 +267,7 @@ impl Book {
         }
         let Some(record) = self.records.get_mut(&rollback.id) else { return false };
         record.rollback = Some(rollback.cause.clone());
+        record.deadline_at = None;
         record.claims = 0;
         record.cancel_waits();
         true
@@ -302,7 +309,7 @@ impl Book {
         }
         record.state = State::Waiting;
         record.claims = 0;
-        record.wake_at = due.into_iter().chain(park.wake_at).min();
+        record.wake_at = due.into_iter().chain(park.wake_at).chain(record.deadline_at).min();
         ParkOutcome::Parked { wake_at: record.wake_at }
     }
 }

@@ -1,6 +1,7 @@
 //! One execution on record: its journal, its waits, its mailbox, and what its code has done with the messages that it received.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -44,14 +45,19 @@ pub(crate) struct Record {
     pub(crate) claims: i16,
     pub(crate) paused: bool,
     pub(crate) rollback: Option<Failure>,
+    /// How long it may take from its first claim.
+    pub(super) time_limit: Option<Duration>,
+    pub(crate) deadline_at: Option<DateTime<Utc>>,
     /// The checkpoints with their ordinals.
     pub(crate) checkpoints: BTreeMap<String, (u64, Checkpoint)>,
-    pub(super) attempts: BTreeMap<(String, u32), FailedAttempt>,
+    pub(crate) attempts: BTreeMap<(String, u32), FailedAttempt>,
     pub(crate) waits: BTreeMap<String, WaitRow>,
     /// Messages that no wait has taken, by their arrival.
     pub(crate) mailbox: BTreeMap<u64, Message>,
     pub(crate) wake_at: Option<DateTime<Utc>>,
     pub(crate) end: Option<String>,
+    /// The idempotency keys of the steps whose bodies have begun.
+    pub(crate) begun: BTreeSet<Uuid>,
     /// The values that transactions of steps have written.
     pub(crate) written: Vec<u64>,
     pub(crate) use_of: Use,
@@ -65,7 +71,7 @@ pub(crate) struct Use {
     /// Messages that the code in a process has, and has not gone on from.
     pub(crate) in_hand: BTreeMap<(WorkerId, u64), usize>,
     /// Messages that the code has gone on from.
-    pub(crate) used: std::collections::BTreeSet<u64>,
+    pub(crate) used: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -81,7 +87,7 @@ pub(crate) struct WaitRow {
 }
 
 impl Record {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(time_limit: Option<Duration>) -> Self {
         Self {
             state: State::Pending,
             worker: None,
@@ -89,12 +95,15 @@ impl Record {
             claims: 0,
             paused: false,
             rollback: None,
+            time_limit,
+            deadline_at: None,
             checkpoints: BTreeMap::new(),
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
             mailbox: BTreeMap::new(),
             wake_at: None,
             end: None,
+            begun: BTreeSet::new(),
             written: Vec::new(),
             use_of: Use::default(),
         }
