@@ -106,6 +106,11 @@ impl Clock {
         self.state.borrow().reading.now()
     }
 
+    /// How long ago that was; zero if it is unknown or still to come.
+    pub(crate) fn since(&self, time: Option<DateTime<Utc>>) -> Duration {
+        time.and_then(|time| (self.now() - time).to_std().ok()).unwrap_or_default()
+    }
+
     /// The database's time; `None` if its clock was found to have been set forward within this time.
     pub(crate) fn settled(&self, within: Duration) -> Option<DateTime<Utc>> {
         let state = self.state.borrow();

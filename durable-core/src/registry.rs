@@ -25,7 +25,7 @@ use crate::store::schedules::ScheduleDefinition;
 /// The workflows that a process can run.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    workflows: HashMap<(&'static str, u32), Registered>,
+    workflows: HashMap<(&'static str, u32), Arc<Registered>>,
 }
 
 /// One workflow, its type forgotten.
@@ -67,7 +67,7 @@ impl Registry {
     }
 
     fn insert(&mut self, name: &'static str, version: u32, registered: Registered) -> Result<()> {
-        match self.workflows.insert((name, version), registered) {
+        match self.workflows.insert((name, version), Arc::new(registered)) {
             None => Ok(()),
             Some(_) => Err(Error::of_kind(
                 ErrorKind::Invalid,
@@ -80,7 +80,7 @@ impl Registry {
         self.workflows.is_empty()
     }
 
-    pub(crate) fn find(&self, name: &str, version: u32) -> Option<&Registered> {
+    pub(crate) fn find(&self, name: &str, version: u32) -> Option<&Arc<Registered>> {
         self.workflows.iter().find(|((known, at), _)| *known == name && *at == version).map(|(_, registered)| registered)
     }
 
@@ -111,7 +111,7 @@ impl Registry {
     fn latest(&self) -> impl Iterator<Item = (&'static str, &Registered)> {
         let latest = |name: &str| self.workflows().filter(|(other, _)| *other == name).map(|(_, version)| version).max();
         let of_latest = self.workflows.iter().filter(move |((name, version), _)| latest(name) == Some(*version));
-        of_latest.map(|((name, _), registered)| (*name, registered))
+        of_latest.map(|((name, _), registered)| (*name, &**registered))
     }
 
     pub(crate) fn known(&self) -> KnownWorkflows {

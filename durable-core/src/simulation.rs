@@ -1,15 +1,26 @@
-//! Simulates executions on a ledger in memory: a seed decides what the workflows are and what happens to them, step by step.
+//! Simulates workers and their executions on a ledger in memory: a seed decides what the workflows are and what happens to them.
+//!
+//! The simulated processes run the worker's own code from a claim to its end (`worker/take_up.rs`, `worker/drive.rs`,
+//! `worker/held.rs`); only the database and the signals are simulated.
 //!
 //! After each action, the guarantees that need no SQL are checked. A seed that violates one is printed with its trace, and
 //! reproduces it exactly: `DURABLE_SEED=7 cargo test -p durable-core --lib simulation -- --nocapture`.
 
+mod check;
+mod clients;
+mod faults;
+mod message_use;
+mod process;
 mod program;
+mod random;
+mod workflow;
 mod world;
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use self::world::World;
+use crate::running::memory::Break;
 use crate::running::spoil::{Spoil, spoil};
 
 /// How many seeds `cargo test` runs; `DURABLE_SEEDS` says otherwise.
@@ -22,10 +33,10 @@ struct Report {
     violations: Vec<String>,
 }
 
-fn simulate(seed: u64, unfenced: bool) -> Report {
+fn simulate(seed: u64, how: Option<Break>) -> Report {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { return Report { trace: String::new(), violations: vec!["no runtime".to_owned()] } };
-    runtime.block_on(async move { World::new(seed, unfenced).run().await })
+    runtime.block_on(async move { World::new(seed, how).run().await })
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -35,7 +46,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn no_seed_violates_a_guarantee() {
     if let Some(seed) = number("DURABLE_SEED") {
-        let report = simulate(seed, false);
+        let report = simulate(seed, None);
         println!("{}", report.trace);
         assert!(report.violations.is_empty(), "seed {seed}: {:#?}", report.violations);
         return;
@@ -43,7 +54,7 @@ fn no_seed_violates_a_guarantee() {
     let seeds = number("DURABLE_SEEDS").unwrap_or(SEEDS);
     let began = Instant::now();
     for seed in 0..seeds {
-        let report = simulate(seed, false);
+        let report = simulate(seed, None);
         let mut message = String::new();
         if !report.violations.is_empty() {
             let _ = write!(message, "{}\nseed {seed}: {:#?}", report.trace, report.violations);
@@ -57,7 +68,7 @@ fn no_seed_violates_a_guarantee() {
 #[test]
 fn a_seed_reproduces_to_the_byte() {
     for seed in 0..20 {
-        assert_eq!(simulate(seed, false), simulate(seed, false), "seed {seed}");
+        assert_eq!(simulate(seed, None), simulate(seed, None), "seed {seed}");
     }
 }
 
@@ -72,11 +83,21 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::ForgetWakers,
         Spoil::ParkWhileBusy,
         Spoil::IgnoreLease,
+        Spoil::ForgetDrops,
+        Spoil::KeepUnused,
+        Spoil::ForgetUndone,
+        Spoil::UndoInOrder,
+        Spoil::ForgetToEnlist,
+        Spoil::ForgetPassedOver,
+        Spoil::ForgetRefusals,
+        Spoil::TrustUndone,
+        Spoil::ForgetDoubts,
+        Spoil::ForgetNextClaim,
     ];
     let mut missed = Vec::new();
     for what in breaks {
         let found = (0..SEEDS).find_map(|seed| {
-            let violations = spoil(what, || simulate(seed, false)).violations;
+            let violations = spoil(what, || simulate(seed, None)).violations;
             Some((seed, violations.into_iter().next()?))
         });
         match found {
@@ -88,6 +109,8 @@ fn every_break_of_the_execution_in_memory_is_found() {
 }
 
 #[test]
-fn a_ledger_without_fences_is_found() {
-    assert!((0..SEEDS).any(|seed| !simulate(seed, true).violations.is_empty()));
+fn every_break_of_the_ledger_is_found() {
+    for how in [Break::Unfenced, Break::ForgetsCheckpoints] {
+        assert!((0..SEEDS).any(|seed| !simulate(seed, Some(how)).violations.is_empty()), "no seed finds {how:?}");
+    }
 }

@@ -1,18 +1,24 @@
 //! Runs executions: claims them, drives them, parks them, and keeps the lease under which all that counts.
 
+mod adopt;
+mod begin;
 mod cache;
 mod claim;
 mod conclude;
-mod execute;
+mod drive;
+mod ending;
+mod engine;
 mod family;
 mod flow;
 mod heartbeat;
-mod holdings;
+mod held;
+mod process;
 mod shutdown;
 mod stuck;
+mod take_up;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedRwLockReadGuard, RwLock, mpsc, watch};
@@ -29,12 +35,23 @@ use crate::running::ledger::SharedLedger;
 use crate::signals::{RunSignal, Signals, Slot, Slots};
 use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::workers::NewWorker;
-use crate::store::{self, Patience, Session, Store, executions, workers};
+use crate::store::{self, Patience, Session, Store, workers};
 use crate::telemetry::{self, Metrics};
 
-use holdings::Holdings;
+use held::HeldExecutions;
+use process::Process;
 
 pub(crate) use heartbeat::Heart;
+
+/// What a simulation runs of a worker: all that needs no database.
+#[cfg(test)]
+pub(crate) mod simulated {
+    pub(crate) use super::adopt::adopt;
+    pub(crate) use super::ending::Left;
+    pub(crate) use super::held::HeldExecutions;
+    pub(crate) use super::process::Process;
+    pub(crate) use super::take_up::{abandon, take_up};
+}
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -66,8 +83,8 @@ pub(crate) struct Worker {
     draining: AtomicBool,
     /// Told from outside to claim nothing more.
     deprecated: AtomicBool,
-    /// What is held, and by which run; no code of the application runs under the lock.
-    holdings: Mutex<Holdings>,
+    /// The executions that this worker holds. No code of the application runs under the lock.
+    held: Mutex<HeldExecutions>,
     /// Told whenever an execution is left.
     left: Notify,
     claiming: Arc<RwLock<()>>,
@@ -93,7 +110,7 @@ impl Worker {
             known: registry.known(),
             metrics: Metrics::default(),
             life: watch::Sender::new(WorkerId::new()),
-            holdings: Mutex::new(Holdings::new(options.cached_executions)),
+            held: Mutex::new(HeldExecutions::new(options.cached_executions)),
             draining: AtomicBool::new(false),
             deprecated: AtomicBool::new(false),
             left: Notify::new(),
@@ -166,9 +183,9 @@ impl Worker {
         }
         // Only now: a heartbeat of a life without a row would count it as lost, too.
         let (late, over) = {
-            let mut holdings = self.holdings();
+            let mut held = self.held();
             // What was claimed before, and has begun since the others were ended.
-            (holdings.end_all(), self.life.send_replace(next))
+            (held.end_all(), self.life.send_replace(next))
         };
         late.iter().for_each(|run| run.end(Verdict::Lost));
         self.left.notify_waiters();
@@ -196,17 +213,17 @@ impl Worker {
         let now = self.clock.now();
         let deadline_at = timeout.map(|timeout| after(now, timeout));
         let started = Claimed { deadline_at, started_at: Some(now), ready_at: Some(now), ..started };
-        self.take_up([(started, slot)]);
+        take_up::take_up(self, [(started, slot)]);
     }
 
     /// Whether the execution is under way in this process.
     pub(crate) fn is_running(&self, id: ExecutionId) -> bool {
-        self.holdings().run_of(id).is_some()
+        self.held().run_of(id).is_some()
     }
 
     /// Everything this process believes to hold in that life, and at which epoch.
-    pub(crate) fn held(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
-        self.holdings().epochs(life)
+    pub(crate) fn held_in(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
+        self.held().epochs(life)
     }
 
     /// Passes signals on to the runs of this process. A run that misses a signal learns the same at the next poll interval.
@@ -214,12 +231,12 @@ impl Worker {
         while let Some(signal) = signals.recv().await {
             match signal {
                 RunSignal::Ended(ids) => {
-                    let ended = self.holdings().end(&ids);
+                    let ended = self.held().end(&ids);
                     ended.iter().for_each(|run| run.end(Verdict::Lost));
                 }
                 RunSignal::Resolved(ids) => {
-                    let holdings = self.holdings();
-                    ids.iter().filter_map(|id| holdings.run_of(*id)).for_each(|run| run.nudged.notify_one());
+                    let held = self.held();
+                    ids.iter().filter_map(|id| held.run_of(*id)).for_each(|run| run.nudged.notify_one());
                 }
             }
         }
@@ -228,8 +245,8 @@ impl Worker {
     /// Stops those that turned out not to be held at these epochs, and those that were paused.
     pub(crate) fn drop_strays(&self, life: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
         let (lost, paused) = {
-            let holdings = self.holdings();
-            (holdings.runs_at(life, believed, &strays.lost), holdings.runs_at(life, believed, &strays.paused))
+            let held = self.held();
+            (held.runs_at(life, believed, &strays.lost), held.runs_at(life, believed, &strays.paused))
         };
         lost.iter().for_each(|run| run.end(Verdict::Lost));
         paused.iter().for_each(|run| run.drain());
@@ -237,47 +254,26 @@ impl Worker {
 
     /// Some time has passed since the answer to a claim was lost: the claim may have been committed meanwhile.
     pub(crate) fn doubt_again(&self) {
-        self.holdings().doubt_again();
+        self.held().doubt_again();
     }
 
     /// Whether this worker may hold what it does not know of.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        self.holdings().is_in_doubt()
+        self.held().is_in_doubt()
     }
 
-    /// Claims anew what this worker holds without knowing it, as where the answer to a claim was lost on the way, and runs it.
+    /// Claims anew what this worker holds without knowing it, for example because the answer to a claim was lost, and runs it.
     pub(crate) async fn adopt_held(self: &Arc<Self>) -> Result<(), sqlx::Error> {
         // Only with no claim in flight can the database be compared with what this process holds. Starts that are under way are
         // known; the others are not handed to this worker meanwhile, because claims must not wait for a start that is held up.
         let _alone = self.claiming.write().await;
-        let (known, have_run) = self.holdings().take_doubts();
-        let asking = Asking { worker: self };
-        let held = match executions::held(&self.store, &self.store.pool, self.id(), &known).await {
-            Ok(held) => held,
-            Err(error) => {
-                self.holdings().doubt(have_run);
-                return Err(error);
-            }
-        };
-        drop(asking);
-        self.stop_unreadable(held.unreadable);
-        let with_slots = held.adopted.into_iter().filter_map(|claimed| {
-            tracing::info!(execution_id = %claimed.id, "takes up an execution that this worker holds and does not run");
-            let slot = self.signals.slots(&claimed.queue)?.take_anyway();
-            Some((Claimed { answer_lost: !have_run.contains(&claimed.id), ..claimed }, slot))
-        });
-        let with_slots = with_slots.collect::<Vec<_>>();
-        if held.passed_over {
-            self.holdings().doubt(have_run);
-        }
-        self.take_up(with_slots);
-        Ok(())
+        adopt::adopt(self).await
     }
 
     /// Marks an execution that is being created as held by this worker, while the guard lives: until the execution begins here.
     /// `None` if it must not be held from its start; then it goes through its queue.
     pub(crate) fn begin_start(self: &Arc<Self>, started: &Claimed) -> Option<Starting> {
-        let begun = self.holdings().begin_start(started.id);
+        let begun = self.held().begin_start(started.id);
         begun.then(|| Starting { worker: self.clone(), id: started.id })
     }
 
@@ -288,25 +284,13 @@ impl Worker {
 
     /// Ends every run, as when the process dies.
     pub(crate) fn abandon(&self) {
-        let running = self.holdings().end_all();
-        running.iter().for_each(|run| run.end(Verdict::Lost));
-        self.left.notify_waiters();
-        self.forget_all();
+        take_up::abandon(self);
     }
 
     /// Drops an execution that rests in memory: it has ended.
     pub(crate) fn forget(&self, id: ExecutionId) {
-        let parked = self.holdings().forget(id);
+        let parked = self.held().forget(id);
         drop(parked);
-    }
-
-    fn forget_all(&self) {
-        let parked = self.holdings().forget_all();
-        drop(parked);
-    }
-
-    fn holdings(&self) -> MutexGuard<'_, Holdings> {
-        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -319,18 +303,7 @@ pub(crate) struct Starting {
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        self.worker.holdings().end_start(self.id);
-    }
-}
-
-/// While it lives, the database is asked what this worker holds.
-struct Asking<'a> {
-    worker: &'a Worker,
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        self.worker.holdings().end_asking();
+        self.worker.held().end_start(self.id);
     }
 }
 

@@ -82,7 +82,27 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "macros",
         ],
     ),
-    ("worker", &["stuck", "heartbeat", "flow", "cache", "conclude", "holdings", "claim", "execute", "family", "shutdown"]),
+    (
+        "worker",
+        &[
+            "flow",
+            "ending",
+            "cache",
+            "held",
+            "process",
+            "stuck",
+            "heartbeat",
+            "drive",
+            "begin",
+            "conclude",
+            "take_up",
+            "adopt",
+            "engine",
+            "claim",
+            "family",
+            "shutdown",
+        ],
+    ),
 ];
 
 /// What the modules inside a large module use of the file that lists them, each with its reason.

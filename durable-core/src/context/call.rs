@@ -112,7 +112,6 @@ impl Call {
             attempt += 1;
             let mut busy = Some(self.run.begin_work());
             self.ask_for_consent(attempt).await;
-            self.run.await_lease().await;
             if self.spec.undo_on_failure {
                 // Known before it runs, so that it is undone even if nobody hears how it ended.
                 let begun = self.run.record_attempt(self.attempt_record(attempt, Duration::ZERO, None, None)).await;
@@ -121,6 +120,8 @@ impl Call {
                     return self.fail(attempt, Duration::ZERO, refused).await;
                 }
             }
+            // After the last write before the attempt: its answer may have taken longer than the lease.
+            self.run.await_lease().await;
             cut_off.attempt = attempt;
             if let Calls::Flow(_) = calls {
                 // It may wait, and then its execution is parked; unless it is timed, which only a process can do.

@@ -37,6 +37,14 @@ impl Transaction {
         Self { open }
     }
 
+    /// Writes a value in a simulated transaction.
+    #[cfg(test)]
+    pub(crate) fn write(&mut self, value: u64) {
+        if let Open::Memory(written) = &mut self.open {
+            written.push(value);
+        }
+    }
+
     pub(super) fn into_open(self) -> Open {
         self.open
     }

@@ -1,6 +1,6 @@
 //! What is recorded of an execution: outcomes and attempts that its code has not asked for yet, and what a rollback would undo.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{has_below, outside, remove_below};
@@ -13,6 +13,8 @@ use crate::plan::journal_key;
 pub(super) struct Journal {
     recorded: BTreeMap<String, Checkpoint>,
     attempts: BTreeMap<String, Vec<FailedAttempt>>,
+    /// Calls that were cut off in branches that lost, and that the code has not asked for.
+    passed_over: BTreeSet<String>,
     /// Whether the worker before this one was lost while it held the execution.
     after_crash: bool,
     /// What a rollback would undo, in the order of completion.
@@ -41,7 +43,8 @@ impl Journal {
 
     /// Takes out the outcome that is recorded under the key.
     pub(super) fn take_recorded(&mut self, key: &str) -> Option<Checkpoint> {
-        if is_spoiled(Spoil::ForgetOutcomes) {
+        let forgets_undone = is_spoiled(Spoil::ForgetUndone) && key.starts_with(journal_key::UNDO);
+        if is_spoiled(Spoil::ForgetOutcomes) || forgets_undone {
             return None;
         }
         self.recorded.remove(key)
@@ -76,12 +79,14 @@ impl Journal {
     /// Removes everything below `path`, except below `kept` in it: those branches lost, and do not run again.
     pub(super) fn pass_over(&mut self, path: &str, kept: &str) {
         remove_below(&mut self.recorded, path, outside(path, kept));
-        remove_below(&mut self.attempts, path, outside(path, kept));
+        // Whatever such an attempt did, a rollback must still undo it.
+        let attempts = remove_below(&mut self.attempts, path, outside(path, kept));
+        self.passed_over.extend(attempts.into_iter().filter_map(|attempts| Some(attempts.into_iter().next()?.key)));
     }
 
     /// Gives a step its place behind all others that a rollback undoes; `None` during a rollback, whose own calls are not undone.
     pub(super) fn enlist(&mut self, checkpoint: &Checkpoint) -> Option<i32> {
-        if self.rollback.is_some() {
+        if self.rollback.is_some() || is_spoiled(Spoil::ForgetToEnlist) {
             return None;
         }
         let order = self.undoable.last_key_value().map_or(1, |(last, _)| last + 1);
@@ -96,12 +101,19 @@ impl Journal {
 
     /// What a rollback undoes, last completed first.
     pub(super) fn undoable(&self) -> Vec<Undoable> {
-        self.undoable.values().rev().cloned().collect()
+        let mut last_first: Vec<Undoable> = self.undoable.values().rev().cloned().collect();
+        if is_spoiled(Spoil::UndoInOrder) {
+            last_first.reverse();
+        }
+        last_first
     }
 
     /// The calls that have attempts and no outcome: a crash, or an end from outside, cut them off.
     pub(super) fn cut_off(&self) -> Vec<String> {
-        self.attempts.keys().filter(|key| !self.recorded.contains_key(*key)).cloned().collect()
+        let open = self.attempts.keys().filter(|key| !self.recorded.contains_key(*key));
+        let keys: BTreeSet<&String> =
+            open.chain(self.passed_over.iter().filter(|_| !is_spoiled(Spoil::ForgetPassedOver))).collect();
+        keys.into_iter().cloned().collect()
     }
 
     /// The keys of outcomes that the code never asked for.
@@ -158,6 +170,15 @@ mod tests {
         let (attempts, after_crash) = journal.take_attempts("step b");
         assert_eq!(attempts.iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), [1, 2]);
         assert!(after_crash && journal.cut_off().is_empty());
+    }
+
+    #[test]
+    fn a_call_that_was_cut_off_in_a_branch_that_lost_is_still_cut_off() {
+        let mut journal = Journal::default();
+        journal.load(vec![completed("race")], vec![attempt("race/1/step a", 1), attempt("step b", 1)], true);
+        journal.pass_over("race/", "0/");
+        assert!(!journal.has_below("race/"));
+        assert_eq!(journal.cut_off(), ["race/1/step a", "step b"]);
     }
 
     #[test]

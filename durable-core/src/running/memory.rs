@@ -1,28 +1,33 @@
 //! The ledger that is memory, for tests: the record of a simulated world, in which a scheduler answers the writes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod book;
+mod record;
+
+use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{
-    Checkpoint, Due, FailedAttempt, JournalRecords, Outcome, RecordedWait, RefusedMessage, WaitKind, WaitOutcome,
-};
-use crate::payload::Payload;
 use crate::store::attempts::AttemptRecord;
+use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
-use crate::store::saves::{NextState, Save, Written};
+use crate::store::saves::{Save, Written};
 use crate::store::transactions::{Commit, Committed, Open};
 
-/// The ledger of one worker; all ledgers of a world share its book.
+pub(crate) use book::{Book, Break};
+pub(crate) use record::{Message, Record, State};
+
+/// What the database says when it refuses an operation.
+const REFUSED: &str = "refused by the simulated database";
+
+/// The ledger of one process; all ledgers of a world share its book.
 #[derive(Debug)]
 pub(crate) struct Memory {
     book: Arc<Mutex<Book>>,
@@ -30,82 +35,69 @@ pub(crate) struct Memory {
     here: Here,
 }
 
-/// What a world has on record, and the writes that are not answered yet.
+/// Operations that are not carried out yet, and answers that have not arrived.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
-    pub(crate) records: BTreeMap<ExecutionId, Record>,
-    pub(crate) queue: VecDeque<Entry>,
-    /// Workers that were declared lost: no write of theirs counts.
-    pub(crate) lost: BTreeSet<WorkerId>,
-    /// What must never happen, and did.
-    pub(crate) violations: Vec<String>,
-    /// Stops counting epochs and lost workers: a break of the ledger, to be found out.
-    pub(crate) unfenced: bool,
-    pub(crate) ordinals: u64,
+pub(crate) struct Queue {
+    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) answers: VecDeque<Answer>,
 }
 
-/// A write, and where its answer goes.
+/// An operation, and where its answer goes.
 #[derive(Debug)]
 pub(crate) enum Entry {
     Save(Save, oneshot::Sender<Result<Written>>),
     Park(Box<Park>, oneshot::Sender<Result<ParkOutcome>>),
     Attempt(AttemptRecord, oneshot::Sender<Result<Written>>),
+    /// With the values that the transaction has written.
+    Commit(Box<Commit>, Vec<u64>, oneshot::Sender<Result<Committed>>),
+    Rollback(Rollback, oneshot::Sender<Result<bool>>),
+    Read(WorkerId, Vec<ExecutionId>, oneshot::Sender<Result<Journals>>),
 }
 
-/// How the scheduler has a write answered.
+/// The beginning of a rollback by the worker that holds the execution.
+#[derive(Debug)]
+pub(crate) struct Rollback {
+    pub(crate) worker: WorkerId,
+    pub(crate) id: ExecutionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) cause: Failure,
+}
+
+/// Operations with the same lane are carried out and answered in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LaneOf(WorkerId, Option<ExecutionId>, u8);
+
+/// An answer on its way. Dropped, it never arrives.
+pub(crate) struct Answer {
+    pub(crate) worker: WorkerId,
+    pub(crate) lane: LaneOf,
+    /// What was done, for the trace.
+    pub(crate) said: String,
+    arrive: Box<dyn FnOnce() + Send>,
+}
+
+/// How the scheduler has an operation carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Commit,
-    /// The database refuses the write with an error of its own.
+    /// The database refuses it with an error of its own.
     Refuse,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    Pending,
-    Running,
-    Waiting,
-    Stopped,
-    Completed,
-    Failed,
-}
-
-/// One execution on record.
-#[derive(Debug)]
-pub(crate) struct Record {
-    pub(crate) state: State,
-    pub(crate) worker: Option<WorkerId>,
-    pub(crate) epoch: i32,
-    pub(crate) claims: i16,
-    pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
-    attempts: BTreeMap<(String, u32), FailedAttempt>,
-    pub(crate) waits: BTreeMap<String, WaitRow>,
-    pub(crate) mailbox: VecDeque<(u64, String, u64)>,
-    pub(crate) wake_at: Option<DateTime<Utc>>,
-    pub(crate) end: Option<String>,
-}
-
-#[derive(Debug)]
-pub(crate) struct WaitRow {
-    pub(crate) kind: WaitKind,
-    pub(crate) name: String,
-    pub(crate) outcome: Option<WaitOutcome>,
-    pub(crate) message: Option<(u64, u64)>,
-    due_at: Option<DateTime<Utc>>,
-    resolved_at: Option<DateTime<Utc>>,
-    ordinal: u64,
 }
 
 impl Memory {
     pub(crate) fn new(book: Arc<Mutex<Book>>, lease: watch::Receiver<Instant>) -> Self {
         Self { book, lease, here: Here::default() }
     }
+}
 
-    fn queue<T: Send + 'static>(&self, entry: impl FnOnce(oneshot::Sender<Result<T>>) -> Entry) -> BoxFuture<'static, Result<T>> {
-        let (answer, answered) = oneshot::channel();
-        lock(&self.book).queue.push_back(entry(answer));
-        Box::pin(async move { answered.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the world has ended"))? })
-    }
+/// Queues an operation, which the scheduler carries out.
+pub(crate) fn ask<T: Send + 'static>(
+    book: &Mutex<Book>,
+    entry: impl FnOnce(oneshot::Sender<Result<T>>) -> Entry,
+) -> BoxFuture<'static, Result<T>> {
+    let (answer, answered) = oneshot::channel();
+    lock(book).queue.entries.push_back(entry(answer));
+    Box::pin(async move { answered.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the process has ended"))? })
 }
 
 pub(crate) fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
@@ -114,7 +106,7 @@ pub(crate) fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
 
 impl Ledger for Memory {
     fn save(&self, save: Save) -> BoxFuture<'static, Result<Written>> {
-        self.queue(|answer| Entry::Save(save, answer))
+        ask(&self.book, |answer| Entry::Save(save, answer))
     }
 
     fn park<'park>(
@@ -122,19 +114,20 @@ impl Ledger for Memory {
         park: &'park Park,
         _given_up: &'park (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'park, Result<ParkOutcome>> {
-        self.queue(|answer| Entry::Park(Box::new(park.clone()), answer))
+        ask(&self.book, |answer| Entry::Park(Box::new(park.clone()), answer))
     }
 
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
-        self.queue(|answer| Entry::Attempt(record, answer))
+        ask(&self.book, |answer| Entry::Attempt(record, answer))
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {
-        Box::pin(async { Err(Error::of_kind(ErrorKind::Invalid, "a ledger in memory has no transactions")) })
+        Box::pin(async { Ok(Open::Memory(Vec::new())) })
     }
 
-    fn commit<'commit>(&'commit self, _transaction: Open, _commit: &'commit Commit) -> BoxFuture<'commit, Result<Committed>> {
-        Box::pin(async { Err(Error::of_kind(ErrorKind::Invalid, "a ledger in memory has no transactions")) })
+    fn commit<'commit>(&'commit self, transaction: Open, commit: &'commit Commit) -> BoxFuture<'commit, Result<Committed>> {
+        let written = if let Open::Memory(written) = transaction { written } else { Vec::new() };
+        ask(&self.book, |answer| Entry::Commit(Box::new(commit.clone()), written, answer))
     }
 
     fn lease(&self) -> &watch::Receiver<Instant> {
@@ -149,321 +142,105 @@ impl Ledger for Memory {
 }
 
 impl Entry {
-    pub(crate) fn execution_id(&self) -> ExecutionId {
-        match self {
-            Self::Save(save, _) => save.id,
-            Self::Park(park, _) => park.id,
-            Self::Attempt(record, _) => record.attempt.execution_id,
-        }
-    }
-
     pub(crate) fn worker(&self) -> WorkerId {
         match self {
             Self::Save(save, _) => save.worker,
             Self::Park(park, _) => park.worker,
             Self::Attempt(record, _) => record.worker,
+            Self::Commit(commit, ..) => commit.worker,
+            Self::Rollback(rollback, _) => rollback.worker,
+            Self::Read(worker, ..) => *worker,
         }
     }
 
-    /// Writes of one kind and execution are answered in order, as in a lane.
-    pub(crate) fn lane(&self) -> (ExecutionId, u8) {
-        let kind = match self {
-            Self::Save(..) => 0,
-            Self::Park(..) => 1,
-            Self::Attempt(..) => 2,
+    pub(crate) fn lane(&self) -> LaneOf {
+        let (id, kind) = match self {
+            Self::Save(save, _) => (Some(save.id), 0),
+            Self::Park(park, _) => (Some(park.id), 1),
+            Self::Attempt(record, _) => (Some(record.attempt.execution_id), 2),
+            Self::Rollback(rollback, _) => (Some(rollback.id), 3),
+            Self::Read(_, ids, _) => (ids.first().copied(), 4),
+            // Each transaction is on a connection of its own.
+            Self::Commit(commit, ..) => (Some(commit.id), 5),
         };
-        (self.execution_id(), kind)
+        LaneOf(self.worker(), id, kind)
+    }
+}
+
+impl Answer {
+    fn new<T: Send + 'static>(
+        entry: (WorkerId, LaneOf),
+        said: String,
+        to: oneshot::Sender<Result<T>>,
+        answer: Result<T>,
+    ) -> Self {
+        let (worker, lane) = entry;
+        let arrive = Box::new(move || {
+            // The run may have stopped waiting.
+            let _ = to.send(answer);
+        });
+        Self { worker, lane, said, arrive }
+    }
+
+    pub(crate) fn arrive(self) {
+        (self.arrive)();
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("lane", &self.lane).field("said", &self.said).finish_non_exhaustive()
     }
 }
 
 impl Book {
-    /// Writes the entry at this place of the queue, and answers it.
-    pub(crate) fn answer(&mut self, place: usize, verdict: Verdict, now: DateTime<Utc>) -> String {
-        let Some(entry) = self.queue.remove(place) else { return String::new() };
-        let refused = || Error::of_kind(ErrorKind::Database, "refused by the simulated database");
-        match (entry, verdict) {
-            (Entry::Save(save, answer), Verdict::Commit) => {
+    /// Carries out the operation at this place of the queue. Its answer is on its way.
+    pub(crate) fn carry_out(&mut self, place: usize, verdict: Verdict, now: DateTime<Utc>) -> Option<Answer> {
+        let entry = self.queue.entries.remove(place)?;
+        let of = (entry.worker(), entry.lane());
+        let id = of.1.1.map_or_else(String::new, |id| id.to_string());
+        let refused = || Error::of_kind(ErrorKind::Database, REFUSED);
+        Some(match (entry, verdict) {
+            (Entry::Save(save, to), Verdict::Commit) => {
                 let written = self.save(&save);
                 let keys: Vec<&str> = save.checkpoints.iter().map(|checkpoint| checkpoint.key.as_str()).collect();
-                let _ = answer.send(Ok(written));
-                format!("save {keys:?} {:?} -> {written:?}", save.next)
+                Answer::new(of, format!("{id} save {keys:?} {:?} -> {written:?}", save.next), to, Ok(written))
             }
-            (Entry::Save(_, answer), Verdict::Refuse) => {
-                let _ = answer.send(Err(refused()));
-                "save -> refused by the database".to_owned()
-            }
-            (Entry::Park(park, answer), _) => {
+            (Entry::Park(park, to), Verdict::Commit) => {
                 let outcome = self.park(&park, now);
-                let said = format!("park stays={} {:?} -> {outcome:?}", park.stays, park.dropped);
-                let _ = answer.send(Ok(outcome));
-                said
+                let said = format!("{id} park stays={} {:?} -> {outcome:?}", park.stays, park.dropped);
+                Answer::new(of, said, to, Ok(outcome))
             }
-            (Entry::Attempt(record, answer), _) => {
+            (Entry::Attempt(record, to), Verdict::Commit) => {
                 let written = self.attempt(&record);
-                let _ = answer.send(Ok(written));
-                format!("attempt {} at {} -> {written:?}", record.attempt.attempt, record.attempt.key)
+                let said = format!("{id} attempt {} at {} -> {written:?}", record.attempt.attempt, record.attempt.key);
+                Answer::new(of, said, to, Ok(written))
             }
-        }
-    }
-
-    pub(crate) fn create(&mut self, id: ExecutionId) {
-        let record = Record {
-            state: State::Pending,
-            worker: None,
-            epoch: 0,
-            claims: 0,
-            checkpoints: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            waits: BTreeMap::new(),
-            mailbox: VecDeque::new(),
-            wake_at: None,
-            end: None,
-        };
-        self.records.insert(id, record);
-    }
-
-    /// Gives a pending execution to a worker.
-    pub(crate) fn claim(&mut self, id: ExecutionId, worker: WorkerId) -> Option<(Epoch, i16, JournalRecords)> {
-        let record = self.records.get_mut(&id).filter(|record| record.state == State::Pending)?;
-        record.state = State::Running;
-        record.worker = Some(worker);
-        record.epoch += 1;
-        record.claims += 1;
-        Some((Epoch(record.epoch), record.claims, record.journal()))
-    }
-
-    /// Puts what a worker held back into the queue.
-    pub(crate) fn rescue(&mut self, worker: WorkerId) {
-        self.lost.insert(worker);
-        let held = self.records.values_mut().filter(|record| record.worker == Some(worker) && record.state == State::Running);
-        held.for_each(|record| record.state = State::Pending);
-    }
-
-    /// Delivers a message; the result says whether a wait took it.
-    pub(crate) fn send(&mut self, id: ExecutionId, name: &str, message: u64, now: DateTime<Utc>) -> bool {
-        self.ordinals += 1;
-        let arrival = self.ordinals;
-        let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
-        record.mailbox.push_back((arrival, name.to_owned(), message));
-        record.deliver(now);
-        let taken = !record.mailbox.iter().any(|(other, ..)| *other == arrival);
-        if taken && record.state == State::Waiting {
-            record.state = State::Pending;
-        }
-        taken
-    }
-
-    /// Puts an execution whose time has come back into the queue.
-    pub(crate) fn wake(&mut self, now: DateTime<Utc>) -> usize {
-        let mut woken = 0;
-        for record in self.records.values_mut() {
-            if record.state == State::Waiting && record.wake_at.is_some_and(|wake_at| wake_at <= now) {
-                record.end_due(now);
-                record.state = State::Pending;
-                woken += 1;
+            (Entry::Commit(commit, written, to), Verdict::Commit) => {
+                let committed = self.commit(&commit, &written);
+                let said = format!("{id} commit of {} with {written:?} -> {committed:?}", commit.checkpoint.key);
+                Answer::new(of, said, to, Ok(committed))
             }
-        }
-        woken
-    }
-
-    /// Checks that this attempt of the step with this idempotency key may begin.
-    pub(crate) fn check_begin(&mut self, id: ExecutionId, step: Uuid, attempt: u32) {
-        let Some(record) = self.records.get(&id) else { return };
-        if let Some(key) = record.checkpoints.keys().find(|key| id.derive(key) == step) {
-            self.violations.push(format!("`{key}` is committed, and ran again"));
-        }
-        let failed = record.attempts.values().filter(|recorded| recorded.failure.is_some() && recorded.attempt >= attempt);
-        if let Some(recorded) = failed.into_iter().find(|recorded| id.derive(&recorded.key) == step) {
-            self.violations.push(format!("attempt {attempt} of `{}` is on record, and ran again", recorded.key));
-        }
-    }
-
-    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
-        let Some(record) = self.records.get(&id) else { return false };
-        let fenced = record.worker == Some(worker) && record.epoch == epoch.0 && !self.lost.contains(&worker);
-        record.state == State::Running && (fenced || self.unfenced)
-    }
-
-    fn save(&mut self, save: &Save) -> Written {
-        if !self.held(save.worker, save.id, save.epoch) {
-            return Written::Refused;
-        }
-        let Some(record) = self.records.get_mut(&save.id) else { return Written::Refused };
-        for checkpoint in &*save.checkpoints {
-            if record.checkpoints.insert(checkpoint.key.clone(), checkpoint.clone()).is_some() {
-                self.violations.push(format!("`{}` was written twice", checkpoint.key));
+            (Entry::Commit(_, written, to), Verdict::Refuse) => {
+                let answer =
+                    if written.iter().any(|value| value % 2 == 0) { Ok(Committed::Undone(refused())) } else { Err(refused()) };
+                Answer::new(of, format!("{id} commit is refused"), to, answer)
             }
-        }
-        let Some(next) = &save.next else { return Written::Accepted };
-        record.state = match next {
-            NextState::Completed(output) => {
-                record.end = Some(output.as_str().to_owned());
-                State::Completed
+            (Entry::Rollback(rollback, to), Verdict::Commit) => {
+                let begun = self.begin_rollback(&rollback);
+                Answer::new(of, format!("{id} rollback -> {begun}"), to, Ok(begun))
             }
-            NextState::Failed(error) | NextState::RolledBack(_, error) => {
-                record.end = Some(error.as_str().to_owned());
-                State::Failed
+            (Entry::Read(_, ids, to), Verdict::Commit) => {
+                Answer::new(of, format!("{id} journal is read"), to, Ok(self.journals(&ids)))
             }
-            NextState::Stopped(reason) => {
-                self.violations.push(format!("stopped: {}", reason.as_str()));
-                State::Stopped
+            (Entry::Save(_, to) | Entry::Attempt(_, to), Verdict::Refuse) => {
+                Answer::new(of, format!("{id} write is refused"), to, Err(refused()))
             }
-            NextState::Released => State::Pending,
-        };
-        if record.is_over() {
-            let open = record.waits.values_mut().filter(|wait| wait.outcome.is_none());
-            for wait in open {
-                if !save.leaves_waits {
-                    self.violations.push(format!("ended although the wait for `{}` is open", wait.name));
-                }
-                wait.outcome = Some(WaitOutcome::Cancelled);
+            (Entry::Park(_, to), Verdict::Refuse) => Answer::new(of, format!("{id} parking is refused"), to, Err(refused())),
+            (Entry::Rollback(_, to), Verdict::Refuse) => Answer::new(of, format!("{id} rollback is refused"), to, Err(refused())),
+            (Entry::Read(_, _, to), Verdict::Refuse) => {
+                Answer::new(of, format!("{id} journal cannot be read"), to, Err(refused()))
             }
-        }
-        Written::Accepted
+        })
     }
-
-    fn attempt(&mut self, record: &AttemptRecord) -> Written {
-        let AttemptRecord { worker, epoch, attempt } = record;
-        if !self.held(*worker, attempt.execution_id, *epoch) {
-            return Written::Refused;
-        }
-        let Some(record) = self.records.get_mut(&attempt.execution_id) else { return Written::Refused };
-        record.attempts.insert((attempt.key.clone(), attempt.attempt), attempt.clone());
-        Written::Accepted
-    }
-
-    fn park(&mut self, park: &Park, now: DateTime<Utc>) -> ParkOutcome {
-        if !self.held(park.worker, park.id, park.epoch) {
-            return ParkOutcome::Lost;
-        }
-        let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
-        for RefusedMessage { key, .. } in &park.refused {
-            if let Some(wait) = record.waits.get_mut(key) {
-                (wait.outcome, wait.message) = (None, None);
-            }
-        }
-        for key in &park.dropped {
-            record.drop_wait(key);
-        }
-        for wait in &park.waits {
-            self.ordinals += 1;
-            let due_at = match wait.due {
-                Due::Never => None,
-                Due::After(delay) => Some(now + delay),
-                Due::At(time) => Some(time),
-            };
-            record.waits.entry(wait.key.clone()).or_insert(WaitRow {
-                kind: wait.kind,
-                name: wait.name.clone(),
-                outcome: None,
-                message: None,
-                due_at,
-                resolved_at: None,
-                ordinal: self.ordinals,
-            });
-        }
-        record.deliver(now);
-        record.end_due(now);
-        let open = record.waits.values().filter(|wait| wait.outcome.is_none()).count();
-        let due = record.waits.values().filter(|wait| wait.outcome.is_none()).filter_map(|wait| wait.due_at).min();
-        if open < park.open {
-            let asked = |key: &String| park.watched.is_empty() || park.watched.contains(key);
-            let over = record.waits.iter().filter(|(key, wait)| wait.outcome.is_some() && asked(key));
-            let waits = over.map(|(key, wait)| wait.recorded(key)).collect();
-            return ParkOutcome::Resolved { waits, wake_at: if park.stays { due } else { None } };
-        }
-        if park.stays {
-            return ParkOutcome::Parked { wake_at: due };
-        }
-        record.state = State::Waiting;
-        record.claims = 0;
-        record.wake_at = due.into_iter().chain(park.wake_at).min();
-        ParkOutcome::Parked { wake_at: record.wake_at }
-    }
-}
-
-impl Record {
-    pub(crate) fn is_over(&self) -> bool {
-        matches!(self.state, State::Completed | State::Failed | State::Stopped)
-    }
-
-    pub(crate) fn journal(&self) -> JournalRecords {
-        JournalRecords {
-            checkpoints: self.checkpoints.values().cloned().collect(),
-            attempts: self.attempts.values().cloned().collect(),
-            waits: self.waits.iter().map(|(key, wait)| wait.recorded(key)).collect(),
-            newest: None,
-        }
-    }
-
-    /// The waits that have ended.
-    pub(crate) fn resolved(&self) -> Vec<RecordedWait> {
-        self.waits.iter().filter(|(_, wait)| wait.outcome.is_some()).map(|(key, wait)| wait.recorded(key)).collect()
-    }
-
-    /// The outcome of a step on record.
-    pub(crate) fn output(&self, key: &str) -> Option<&str> {
-        match &self.checkpoints.get(key)?.outcome {
-            Outcome::Output(output) => Some(output.as_str()),
-            Outcome::Error(_) => None,
-        }
-    }
-
-    /// Gives each message to the wait that was first to ask for it; the oldest message first.
-    fn deliver(&mut self, now: DateTime<Utc>) {
-        for (arrival, name, message) in std::mem::take(&mut self.mailbox) {
-            let open = self.waits.values_mut().filter(|wait| wait.kind == WaitKind::Event && wait.outcome.is_none());
-            let fits = open.filter(|wait| wait.name == name && wait.due_at.is_none_or(|due_at| due_at > now));
-            match fits.min_by_key(|wait| wait.ordinal) {
-                Some(wait) => {
-                    wait.outcome = Some(WaitOutcome::Received);
-                    wait.message = Some((arrival, message));
-                    wait.resolved_at = Some(now);
-                }
-                None => self.mailbox.push_back((arrival, name, message)),
-            }
-        }
-    }
-
-    fn end_due(&mut self, now: DateTime<Utc>) {
-        let open = self.waits.values_mut().filter(|wait| wait.outcome.is_none());
-        for wait in open.filter(|wait| wait.due_at.is_some_and(|due_at| due_at <= now)) {
-            wait.outcome = Some(if wait.kind == WaitKind::Sleep { WaitOutcome::Elapsed } else { WaitOutcome::TimedOut });
-            wait.resolved_at = Some(now);
-        }
-    }
-
-    /// Ends a wait; a message that it has received goes back to its place in the mailbox.
-    fn drop_wait(&mut self, key: &str) {
-        let Some(wait) = self.waits.get_mut(key) else { return };
-        let received = wait.outcome == Some(WaitOutcome::Received);
-        if wait.outcome.is_some() && !received {
-            return;
-        }
-        wait.outcome = Some(WaitOutcome::Cancelled);
-        if let Some((arrival, message)) = wait.message.take() {
-            let place = self.mailbox.iter().position(|(other, ..)| *other > arrival).unwrap_or(self.mailbox.len());
-            self.mailbox.insert(place, (arrival, wait.name.clone(), message));
-        }
-    }
-}
-
-impl WaitRow {
-    fn recorded(&self, key: &str) -> RecordedWait {
-        RecordedWait {
-            key: key.to_owned(),
-            outcome: self.outcome,
-            payload: self.message.and_then(|(_, message)| RawValue::from_string(message.to_string()).ok()),
-            child_id: None,
-            answered_by: None,
-            resolved_at: self.resolved_at,
-            message_id: self.message.map(|(arrival, _)| Uuid::from_u128(arrival.into())),
-            digest: None,
-        }
-    }
-}
-
-/// What a workflow of a world returns, as it is recorded.
-pub(crate) fn payload(text: &str) -> Payload {
-    Payload(text.into())
 }

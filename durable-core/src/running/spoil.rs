@@ -22,6 +22,26 @@ pub(crate) enum Spoil {
     ParkWhileBusy,
     /// A step begins although the lease is over.
     IgnoreLease,
+    /// The database is not told of waits that were dropped: what they have received does not go back to the mailbox.
+    ForgetDrops,
+    /// A message that a losing branch has received and has not gone on from does not go back to the mailbox.
+    KeepUnused,
+    /// The journal says that no compensation is recorded.
+    ForgetUndone,
+    /// A rollback undoes the first step first.
+    UndoInOrder,
+    /// A completed step is not enlisted for a rollback.
+    ForgetToEnlist,
+    /// A rollback does not undo a step that was cut off in a branch which lost.
+    ForgetPassedOver,
+    /// A message that the code cannot use is not given back, and its wait stays closed.
+    ForgetRefusals,
+    /// A transaction that was rolled back counts as committed.
+    TrustUndone,
+    /// A worker forgets that it may hold more than it knows.
+    ForgetDoubts,
+    /// A claim that arrives while an earlier one is active is dropped when that one ends.
+    ForgetNextClaim,
 }
 
 /// Whether the test that runs on this thread breaks this.

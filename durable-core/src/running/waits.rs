@@ -187,9 +187,9 @@ impl Waits {
                 .filter(|_| !is_spoiled(Spoil::ForgetWaits))
                 .map(|unregistered| unregistered.new.clone())
                 .collect(),
-            dropped: std::mem::take(&mut self.dropped).into_iter().collect(),
+            dropped: std::mem::take(&mut self.dropped).into_iter().filter(|_| !is_spoiled(Spoil::ForgetDrops)).collect(),
             orphaned: std::mem::take(&mut self.orphaned),
-            refused: std::mem::take(&mut self.refused),
+            refused: std::mem::take(&mut self.refused).into_iter().filter(|_| !is_spoiled(Spoil::ForgetRefusals)).collect(),
             wake_at: self.next_backoff(),
         }
     }
@@ -324,6 +324,7 @@ impl Waits {
         let polled = polled.filter(|key| lost(key));
         let known = below(&self.known_open, path).map(|(key, _)| key).filter(|key| lost(key));
         let unused = below(&self.unused, path).filter(|(scope, _)| lost(scope)).flat_map(|(_, keys)| keys);
+        let unused = unused.filter(|_| !is_spoiled(Spoil::KeepUnused));
         let mut keys: Vec<String> = polled.chain(known).chain(unused).cloned().collect();
         keys.sort_unstable();
         keys

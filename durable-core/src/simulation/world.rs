@@ -1,37 +1,25 @@
-//! A simulated world: workers, clients, a clock, and a scheduler that decides what happens next.
+//! A simulated world: processes, clients, a clock, and a scheduler that decides what happens next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::Report;
-use super::program::{self, EVENTS, Part, Surroundings};
+use super::process::SimulatedProcess;
+use super::program::{self, Part};
+use super::random::Random;
+use super::workflow::Simulated;
 use crate::clock::{Clock, Reading};
-use crate::context::Context;
-use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Claimed, WaitOutcome};
+use crate::ids::{ExecutionId, WorkerId};
+use crate::model::Claimed;
 use crate::observer::{Observed, RegisteredObservers};
-use crate::payload::{self, Payload};
-use crate::plan::divergence;
-use crate::running::hold::{Hold, Owner, Verdict as End};
-use crate::running::ledger::SharedLedger;
-use crate::running::memory::{self, Book, Memory, State, Verdict};
-use crate::running::recording::Saved;
-use crate::running::rest::Rest;
-use crate::running::run::Run;
-use crate::running::scope::Scope;
-use crate::running::stretch::Body;
-use crate::running::waits::Look;
-use crate::store::parks::ParkOutcome;
-use crate::store::saves::{NextState, Written};
-use crate::telemetry::{Metrics, Tracing};
+use crate::running::memory::{self, Book, Break, State, Verdict};
+use crate::signals::Slot;
+use crate::worker::simulated::Process;
 
 /// Actions of the scheduler before the world becomes quiet.
 const ACTIONS: usize = 60;
@@ -40,90 +28,49 @@ const ACTIONS: usize = 60;
 const QUIET_ROUNDS: usize = 300;
 
 /// Most writes that are answered in one such round: executions that write more go round in a circle.
-const MOST_ANSWERS: usize = 200;
-
-/// A generator of numbers that a seed decides (SplitMix64).
-#[derive(Debug)]
-pub(super) struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    pub(super) fn index(&mut self, limit: usize) -> usize {
-        usize::try_from(self.below(limit as u64)).unwrap_or(0)
-    }
-
-    pub(super) fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-
-    fn uuid(&mut self) -> Uuid {
-        Uuid::from_u64_pair(self.next(), self.next())
-    }
-}
-
-/// An execution's code in memory.
-struct Flow {
-    run: Arc<Run>,
-    root: Arc<Scope>,
-    body: Body,
-}
-
-type Parked = Arc<Mutex<BTreeMap<ExecutionId, Flow>>>;
-
-struct Worker {
-    id: WorkerId,
-    ledger: SharedLedger,
-    lease: watch::Sender<Instant>,
-    running: Vec<(Arc<Run>, JoinHandle<()>)>,
-    parked: Parked,
-}
+const MOST_ANSWERS: usize = 400;
 
 pub(super) struct World {
-    random: Random,
-    book: Arc<Mutex<Book>>,
+    pub(super) random: Random,
+    pub(super) book: Arc<Mutex<Book>>,
     clock: Arc<Clock>,
-    programs: BTreeMap<ExecutionId, Arc<Vec<Part>>>,
-    workers: Vec<Worker>,
+    pub(super) programs: Arc<BTreeMap<ExecutionId, Vec<Part>>>,
+    pub(super) processes: Vec<Arc<SimulatedProcess>>,
+    /// Answers to claims that have not arrived, each with its process.
+    pub(super) claims: Vec<(Arc<SimulatedProcess>, Claimed, Slot)>,
     values: Arc<Mutex<u64>>,
-    messages: u64,
-    sent: BTreeMap<ExecutionId, BTreeSet<u64>>,
-    ended: BTreeMap<ExecutionId, (State, Option<String>)>,
+    /// The number of the last message.
+    pub(super) messages: u64,
+    /// The messages that may be received by an execution.
+    pub(super) sent: BTreeMap<ExecutionId, BTreeSet<u64>>,
+    pub(super) ended: BTreeMap<ExecutionId, (State, Option<String>)>,
     observed: Observed,
     trace: String,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, unfenced: bool) -> Self {
-        let mut random = Random(seed);
-        let book = Arc::new(Mutex::new(Book { unfenced, ..Book::default() }));
+    pub(super) fn new(seed: u64, how: Option<Break>) -> Self {
+        let mut random = Random::new(seed);
+        let book = Arc::new(Mutex::new(Book::broken(how)));
         let mut programs = BTreeMap::new();
         for _ in 0..=random.below(3) {
             let id = ExecutionId::from(random.uuid());
-            memory::lock(&book).create(id);
-            programs.insert(id, Arc::new(program::random(&mut random, 4, 2)));
+            let time_limit = random.one_in(6).then(|| Duration::from_millis(random.below(60_000)));
+            memory::lock(&book).create(id, time_limit);
+            programs.insert(id, program::random(&mut random, 4, 2));
         }
         let reading = Reading { database: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), taken: Instant::now(), frozen: false };
         let observed = match RegisteredObservers::default().start() {
-            Ok(observers) => observers.of(ExecutionId::from(Uuid::nil()), "simulated", 1),
+            Ok(observers) => observers.of(ExecutionId::from(uuid::Uuid::nil()), "simulated", 1),
             Err(error) => unreachable!("no observer is registered: {error}"),
         };
         Self {
             random,
             book,
             clock: Arc::new(Clock::new(reading, Duration::from_secs(1))),
-            programs,
-            workers: Vec::new(),
+            programs: Arc::new(programs),
+            processes: Vec::new(),
+            claims: Vec::new(),
             values: Arc::default(),
             messages: 0,
             sent: BTreeMap::new(),
@@ -134,11 +81,11 @@ impl World {
     }
 
     pub(super) async fn run(mut self) -> Report {
-        for (id, program) in &self.programs {
+        for (id, program) in &*self.programs {
             let _ = writeln!(self.trace, "{id}: {program:?}");
         }
         for _ in 0..2 {
-            self.add_worker();
+            self.start_process();
         }
         for _ in 0..ACTIONS {
             self.act().await;
@@ -154,34 +101,37 @@ impl World {
         Report { trace: self.trace, violations }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    fn note(&mut self, what: &str) {
+    pub(super) fn note(&mut self, what: &str) {
         let _ = writeln!(self.trace, "{} {what}", self.now().format("%H:%M:%S%.3f"));
     }
 
     /// Lets everything run that can: time passes only when nothing else can happen.
     async fn settle(&mut self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        for worker in &mut self.workers {
-            worker.running.retain(|(_, task)| !task.is_finished());
-        }
+        self.replace_drained();
     }
 
-    fn add_worker(&mut self) {
-        let id = WorkerId(self.random.uuid());
-        let lease = watch::Sender::new(Instant::now() + Duration::from_secs(1_000_000));
-        let ledger: SharedLedger = Arc::new(Memory::new(self.book.clone(), lease.subscribe()));
-        self.workers.push(Worker { id, ledger, lease, running: Vec::new(), parked: Parked::default() });
+    pub(super) fn new_life(&mut self) -> WorkerId {
+        WorkerId(self.random.uuid())
+    }
+
+    pub(super) fn start_process(&mut self) {
+        let life = self.new_life();
+        let (book, programs, values) = (self.book.clone(), self.programs.clone(), self.values.clone());
+        let workflow = Simulated { book: book.clone(), programs, values };
+        self.processes.push(SimulatedProcess::start(life, workflow, book, self.clock.clone(), self.observed.clone()));
     }
 
     async fn act(&mut self) {
-        match self.random.below(25) {
+        match self.random.below(32) {
             0..=7 => self.answer(),
             8..=11 => self.claim(),
-            12..=14 => self.send(),
+            12 | 13 => self.send(),
+            14 => self.answer_question(),
             15 | 16 => {
                 let time = self.random.below(8000);
                 self.note(&format!("{time} ms pass"));
@@ -190,113 +140,105 @@ impl World {
             17 | 18 => self.wake(),
             19 => self.nudge(),
             20 => self.lose_lease(),
-            21 => self.notice_loss(),
+            21 => self.notice_losses(),
             22 => self.crash(),
             23 => self.drain(),
-            _ if self.random.one_in(2) => self.cancel(),
-            _ => {}
+            24 => self.call_off(),
+            25 => self.publish(),
+            26 => self.pause(),
+            27 => self.resume(),
+            28 => self.reconcile().await,
+            29 | 30 => self.hear(),
+            _ => self.hear_of_claim(),
         }
     }
 
-    /// Answers one of the writes that are first in their lane.
+    /// Carries out one of the operations that are first in their lane; its answer may take a while.
     fn answer(&mut self) {
         let now = self.now();
         let mut book = memory::lock(&self.book);
-        let mut lanes = BTreeSet::new();
-        let first: Vec<usize> = (0..book.queue.len()).filter(|place| lanes.insert(book.queue[*place].lane())).collect();
-        if first.is_empty() {
-            return;
-        }
-        let place = first[self.random.index(first.len())];
+        let mut lanes: BTreeSet<_> = book.queue.answers.iter().map(|answer| answer.lane).collect();
+        let entries = book.queue.entries.iter().enumerate();
+        let first: Vec<usize> = entries.filter(|(_, entry)| lanes.insert(entry.lane())).map(|(place, _)| place).collect();
+        let Some(place) = self.random.one_of(&first) else { return };
         let verdict = if self.random.one_in(20) { Verdict::Refuse } else { Verdict::Commit };
-        let id = book.queue[place].execution_id();
-        let said = book.answer(place, verdict, now);
+        let Some(answer) = book.carry_out(place, verdict, now) else { return };
+        let is_late = self.random.one_in(6);
+        let said = format!("{}{}", answer.said, if is_late { ", the answer is late" } else { "" });
+        if is_late {
+            book.queue.answers.push_back(answer);
+            drop(book);
+        } else {
+            drop(book);
+            answer.arrive();
+        }
+        self.note(&said);
+    }
+
+    /// A late answer arrives.
+    fn hear(&mut self) {
+        let mut book = memory::lock(&self.book);
+        let place = self.random.index(book.queue.answers.len());
+        let Some(answer) = book.queue.answers.remove(place) else { return };
         drop(book);
-        self.note(&format!("{id} {said}"));
+        self.note(&format!("heard: {}", answer.said));
+        answer.arrive();
     }
 
     fn claim(&mut self) {
-        let pending: Vec<ExecutionId> = self.of_state(State::Pending);
-        if pending.is_empty() || self.workers.is_empty() {
+        let pending = self.claimable();
+        let Some(id) = self.random.one_of(&pending) else { return };
+        if self.processes.is_empty() {
             return;
         }
-        let id = pending[self.random.index(pending.len())];
-        let worker = self.random.index(self.workers.len());
-        self.claim_by(id, worker);
+        let nth = self.random.index(self.processes.len());
+        self.claim_by(id, nth);
     }
 
-    fn of_state(&self, state: State) -> Vec<ExecutionId> {
+    fn claimable(&self) -> Vec<ExecutionId> {
         let book = memory::lock(&self.book);
-        book.records.iter().filter(|(_, record)| record.state == state).map(|(id, _)| *id).collect()
+        let pending = book.records.iter().filter(|(_, record)| record.state == State::Pending && !record.paused);
+        pending.map(|(id, _)| *id).collect()
     }
 
+    /// A process claims an execution; the answer arrives at once, or later, or never.
     fn claim_by(&mut self, id: ExecutionId, nth: usize) {
-        let worker = &mut self.workers[nth];
-        if memory::lock(&self.book).lost.contains(&worker.id) || worker.running.iter().any(|(run, _)| run.id == id) {
+        let process = self.processes[nth].clone();
+        if process.is_lost() {
             return;
         }
-        let mut book = memory::lock(&self.book);
-        let Some((epoch, claims, journal)) = book.claim(id, worker.id) else { return };
-        let resolved = book.records.get(&id).map(|record| record.resolved());
-        drop(book);
-        let claimed = Claimed { resolved, ..claimed(id, worker.id, epoch, claims) };
-        let cached = lock(&worker.parked).remove(&id).filter(|flow| flow.run.hold().is_followed_by(&claimed));
-        let is_cached = cached.is_some();
-        let flow = match cached {
-            Some(flow) => {
-                flow.run.wake(Hold::by(&claimed), claimed.resolved.clone().unwrap_or_default());
-                flow
+        let Some(slot) = process.free_slot() else { return };
+        let now = self.now();
+        if !memory::lock(&self.book).claim(id, process.life(), now) {
+            return;
+        }
+        let is_small = !self.random.one_in(5);
+        let Some(claimed) = process.claimed(id, is_small) else { return };
+        let fate = self.random.below(12);
+        self.note(&format!("{id} claimed by process {nth}, epoch {}, fate {fate}", claimed.epoch.0));
+        match fate {
+            0 => process.lose_claim(),
+            1 | 2 => self.claims.push((process, claimed, slot)),
+            // The same claim is taken up twice.
+            3 => {
+                process.take_up(claimed.clone(), slot);
+                if let Some(slot) = process.free_slot() {
+                    process.take_up(claimed, slot);
+                }
             }
-            None => {
-                let (tracing, metrics) = (Tracing::default(), Metrics::default());
-                let run = Run::new(
-                    &claimed,
-                    Owner::itself(&claimed),
-                    worker.ledger.clone(),
-                    self.clock.clone(),
-                    self.observed.clone(),
-                    tracing.of(&claimed),
-                    metrics.of("simulated", "default"),
-                );
-                run.load(journal, claims > 1);
-                let around = Surroundings { book: self.book.clone(), id, worker: worker.id, values: self.values.clone() };
-                let (root, program) = (Scope::root(&run, ""), self.programs[&id].clone());
-                let cx = Context::new(root.clone());
-                let body: Body = Box::pin(async move {
-                    let said = program::run(&cx, &program, &around).await?;
-                    payload::encode("the output", &said)
-                });
-                Flow { run, root, body }
-            }
-        };
-        let run = flow.run.clone();
-        let task = tokio::spawn(drive(flow, worker.parked.clone()));
-        worker.running.push((run, task));
-        self.note(&format!("{id} claimed by worker {nth}, epoch {}, cached {is_cached}", epoch.0));
-    }
-
-    /// A client sends an event, whether anything waits for it or not.
-    fn send(&mut self) {
-        let ids: Vec<ExecutionId> = self.programs.keys().copied().collect();
-        let id = ids[self.random.index(ids.len())];
-        let name = EVENTS[self.random.index(EVENTS.len())];
-        self.send_to(id, name);
-        if self.random.one_in(2) {
-            self.nudge();
+            _ => process.take_up(claimed, slot),
         }
     }
 
-    fn send_to(&mut self, id: ExecutionId, name: &str) {
-        self.messages += 1;
-        let (message, now) = (self.messages, self.now());
-        let mut book = memory::lock(&self.book);
-        if book.records.get(&id).is_some_and(|record| record.is_over()) {
+    /// A late answer to a claim arrives.
+    fn hear_of_claim(&mut self) {
+        if self.claims.is_empty() {
             return;
         }
-        let taken = book.send(id, name, message, now);
-        drop(book);
-        self.sent.entry(id).or_default().insert(message);
-        self.note(&format!("{id} is sent `{name}` {message}, taken {taken}"));
+        let nth = self.random.index(self.claims.len());
+        let (process, claimed, slot) = self.claims.remove(nth);
+        self.note(&format!("{} claim at epoch {} is heard of", claimed.id, claimed.epoch.0));
+        process.take_up(claimed, slot);
     }
 
     fn wake(&mut self) {
@@ -308,114 +250,52 @@ impl World {
     }
 
     fn nudge(&mut self) {
-        let runs = self.workers.iter().flat_map(|worker| &worker.running);
-        runs.for_each(|(run, _)| run.nudged.notify_one());
+        self.processes.iter().for_each(|process| process.nudge());
     }
 
-    /// A worker is declared lost while it goes on; its executions are given to others.
-    fn lose_lease(&mut self) {
-        let nth = self.random.index(self.workers.len());
-        let worker = &self.workers[nth];
-        worker.lease.send_replace(Instant::now());
-        memory::lock(&self.book).rescue(worker.id);
-        self.note(&format!("worker {nth} is declared lost"));
-        self.add_worker();
+    /// One process compares what it holds with the record; no claim of it is in flight meanwhile.
+    async fn reconcile(&mut self) {
+        let Some(process) = self.random.one_of(&(0..self.processes.len()).collect::<Vec<_>>()) else { return };
+        self.reconcile_process(process).await;
     }
 
-    /// Lost workers learn that they are.
-    fn notice_loss(&mut self) {
-        let lost = memory::lock(&self.book).lost.clone();
-        for worker in self.workers.iter_mut().filter(|worker| lost.contains(&worker.id)) {
-            worker.running.iter().for_each(|(run, _)| run.end(End::Lost));
-            lock(&worker.parked).clear();
-        }
+    async fn reconcile_process(&mut self, nth: usize) {
+        let process = self.processes[nth].clone();
+        let (of_it, others) = std::mem::take(&mut self.claims).into_iter().partition(|(of, ..)| Arc::ptr_eq(of, &process));
+        self.claims = others;
+        let of_it: Vec<_> = of_it;
+        of_it.into_iter().for_each(|(process, claimed, slot)| process.take_up(claimed, slot));
+        self.note(&format!("process {nth} compares what it holds"));
+        process.reconcile().await;
     }
 
-    /// A worker's memory vanishes. A write that was under way may have been committed.
-    fn crash(&mut self) {
-        let nth = self.random.index(self.workers.len());
-        let worker = self.workers.remove(nth);
-        let (id, now) = (worker.id, self.now());
-        self.note(&format!("worker {nth} crashes"));
-        let held: Vec<ExecutionId> = worker.running.iter().map(|(run, _)| run.id).collect();
-        worker.running.iter().for_each(|(_, task)| task.abort());
-        let mut said = Vec::new();
+    /// Carries out the oldest operation, if there is one, and has its answer arrive, after all late answers.
+    fn answer_first(&mut self) -> Option<String> {
+        let now = self.now();
         let mut book = memory::lock(&self.book);
-        while let Some(place) = book.queue.iter().position(|entry| entry.worker() == id && held.contains(&entry.execution_id())) {
-            if self.random.one_in(2) {
-                said.push(book.answer(place, Verdict::Commit, now));
-            } else {
-                book.queue.remove(place);
-            }
-        }
-        book.rescue(id);
+        let answer = match book.queue.answers.pop_front() {
+            Some(late) => late,
+            None if book.queue.entries.is_empty() => return None,
+            None => book.carry_out(0, Verdict::Commit, now)?,
+        };
         drop(book);
-        said.iter().for_each(|said| self.note(&format!("  was committed: {said}")));
-        self.add_worker();
-    }
-
-    /// A worker asks its executions to go back into their queue, as when it shuts down.
-    fn drain(&mut self) {
-        let nth = self.random.index(self.workers.len());
-        self.workers[nth].running.iter().for_each(|(run, _)| run.drain());
-        self.note(&format!("worker {nth} drains"));
-    }
-
-    fn cancel(&mut self) {
-        let ids: Vec<ExecutionId> = self.programs.keys().copied().collect();
-        let id = ids[self.random.index(ids.len())];
-        let mut book = memory::lock(&self.book);
-        let Some(record) = book.records.get_mut(&id).filter(|record| !record.is_over()) else { return };
-        record.state = State::Failed;
-        record.end = Some("cancelled".to_owned());
-        drop(book);
-        self.note(&format!("{id} is cancelled"));
-        let runs = self.workers.iter().flat_map(|worker| &worker.running).filter(|(run, _)| run.id == id);
-        runs.for_each(|(run, _)| run.end(End::Lost));
-    }
-
-    /// Compares what is on record with the guarantees; `true` if one is violated.
-    fn check(&mut self) -> bool {
-        let mut book = memory::lock(&self.book);
-        let mut violations = Vec::new();
-        for (id, record) in &book.records {
-            if !record.is_over() {
-                if self.ended.contains_key(id) {
-                    violations.push(format!("{id} had ended, and is {:?} again", record.state));
-                }
-                continue;
-            }
-            let end = (record.state, record.end.clone());
-            match self.ended.insert(*id, end.clone()) {
-                Some(before) if before != end => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
-                Some(_) => {}
-                None if record.state == State::Completed => {
-                    violations
-                        .extend(check_end(record, self.sent.get(id)).into_iter().map(|violation| format!("{id} {violation}")));
-                }
-                None => {}
-            }
-        }
-        book.violations.extend(violations);
-        !book.violations.is_empty()
-    }
-
-    /// Answers the oldest write, if there is one.
-    fn answer_first(&mut self, now: DateTime<Utc>) -> Option<String> {
-        let mut book = memory::lock(&self.book);
-        (!book.queue.is_empty()).then(|| book.answer(0, Verdict::Commit, now))
+        let said = answer.said.clone();
+        answer.arrive();
+        Some(said)
     }
 
     /// No fault happens any more: every execution must come to its end.
     async fn become_quiet(&mut self) {
         self.note("the world becomes quiet");
-        self.notice_loss();
+        while !self.claims.is_empty() {
+            self.hear_of_claim();
+        }
+        self.notice_losses();
         self.settle().await;
         let mut pause = 100;
         for round in 0..QUIET_ROUNDS {
-            let now = self.now();
             for answers in 0.. {
-                let Some(said) = self.answer_first(now) else { break };
+                let Some(said) = self.answer_first() else { break };
                 if answers > MOST_ANSWERS {
                     memory::lock(&self.book).violations.push("writes without end".to_owned());
                     return;
@@ -423,18 +303,18 @@ impl World {
                 self.note(&format!("  {said}"));
                 self.settle().await;
             }
+            self.resume_all();
             self.wake();
-            for id in self.of_state(State::Pending) {
-                let lost = memory::lock(&self.book).lost.clone();
-                if let Some(nth) = self.workers.iter().position(|worker| !lost.contains(&worker.id)) {
+            for id in self.claimable() {
+                if let Some(nth) = self.processes.iter().position(|process| !process.is_lost() && !process.is_draining()) {
                     self.claim_by(id, nth);
                 }
             }
+            for nth in 0..self.processes.len() {
+                self.reconcile_process(nth).await;
+            }
             if round % 4 == 0 {
-                let waiting: Vec<ExecutionId> = self.programs.keys().copied().collect();
-                for (id, name) in waiting.into_iter().flat_map(|id| EVENTS.map(|name| (id, name))) {
-                    self.send_to(id, name);
-                }
+                self.send_everything();
             }
             tokio::time::sleep(Duration::from_millis(pause)).await;
             pause = (pause * 2).min(30_000);
@@ -452,138 +332,4 @@ impl World {
             .collect();
         book.violations.extend(still);
     }
-}
-
-/// What must be true of an execution that has completed.
-fn check_end(record: &memory::Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
-    let mut violations = Vec::new();
-    let said: Vec<String> = record.end.as_deref().and_then(|end| serde_json::from_str(end).ok()).unwrap_or_default();
-    let outputs: BTreeSet<&str> = record.checkpoints.keys().filter_map(|key| record.output(key)).collect();
-    let mut seen = BTreeSet::new();
-    for said in said.iter().filter(|said| *said != "failure") {
-        if !seen.insert(said.as_str()) {
-            violations.push(format!("counted `{said}` twice"));
-        }
-        match said.split_once(' ') {
-            Some(("step", value)) if !outputs.contains(value) => {
-                violations.push(format!("went on from `{said}`, which is not on record"))
-            }
-            Some(("event", message))
-                if !message.parse().is_ok_and(|message| sent.is_some_and(|sent| sent.contains(&message))) =>
-            {
-                violations.push(format!("received `{said}`, which was never sent to it"));
-            }
-            _ => {}
-        }
-    }
-    for (key, wait) in &record.waits {
-        let Some((_, message)) = wait.message.filter(|_| wait.outcome == Some(WaitOutcome::Received)) else { continue };
-        // A branch that lost a race may have used its message.
-        if !key.contains("race") && !seen.contains(format!("event {message}").as_str()) {
-            violations.push(format!("lost the message {message}, which `{key}` had received"));
-        }
-    }
-    violations
-}
-
-fn claimed(id: ExecutionId, worker: WorkerId, epoch: Epoch, claims: i16) -> Claimed {
-    Claimed {
-        worker,
-        id,
-        epoch,
-        workflow: "simulated".to_owned(),
-        version: 1,
-        queue: "default".to_owned(),
-        claims,
-        answer_lost: false,
-        deadline_at: None,
-        input: Payload::null(),
-        resolved: None,
-        rollback: None,
-        undoes: None,
-        awaited: false,
-        limited: false,
-        scheduled_for: None,
-        namespace: id,
-        trace_context: None,
-        started_at: None,
-        ready_at: None,
-    }
-}
-
-/// Drives an execution as a worker does, without rollbacks, deadlines and children.
-async fn drive(mut flow: Flow, parked: Parked) {
-    let run = flow.run.clone();
-    let next = loop {
-        let rest = tokio::select! {
-            biased;
-            rest = run.until_rest(&flow.root, &mut flow.body) => rest,
-            () = look(&run) => {
-                run.wake_backoffs();
-                run.ask_soon();
-                continue;
-            }
-        };
-        match rest {
-            Rest::Finished(Ok(output)) => {
-                let unasked = run.unasked();
-                break match unasked.is_empty() {
-                    true => NextState::Completed(output),
-                    false => NextState::Stopped(memory::payload(&divergence::unasked("it", &unasked))),
-                };
-            }
-            Rest::Finished(Err(error)) => break NextState::Failed(memory::payload(&error.to_string())),
-            Rest::Panicked(failure) => break NextState::Stopped(memory::payload(&failure.to_string())),
-            Rest::Ended(End::Released) => break NextState::Released,
-            Rest::Ended(End::Lost) => return run.until_answered().await,
-            Rest::Ended(End::Diverged(report)) => break NextState::Stopped(memory::payload(&report)),
-            Rest::Ended(End::Refused(failure)) => {
-                flow.root.abandon();
-                break NextState::Failed(memory::payload(&failure.to_string()));
-            }
-            Rest::Unregistered => run.ask_soon(),
-            Rest::Unwritten if run.is_busy() => run.flush_soon(),
-            Rest::Unwritten => {
-                if run.flush().await == Written::Refused {
-                    run.lose();
-                }
-            }
-            Rest::Waiting => match run.park().await {
-                Ok(ParkOutcome::Parked { .. }) => {
-                    lock(&parked).insert(run.id, flow);
-                    return;
-                }
-                Ok(ParkOutcome::Resolved { waits, .. }) => run.resolve(waits),
-                _ => return,
-            },
-        }
-    };
-    drop(flow);
-    if let Saved::Unrecorded(failure) = run.finish(next).await {
-        run.finish(NextState::Failed(memory::payload(&failure.to_string()))).await;
-    }
-}
-
-/// Returns when the waits of an execution that goes on running are worth a look.
-async fn look(run: &Run) {
-    loop {
-        let Look::Later { registered, due } = run.next_look() else { return };
-        let due = async {
-            match due {
-                Some(due) => run.clock().reached(due).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = due => return,
-            () = run.nudged.notified() => run.note_nudge(),
-            () = run.asked.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(1)), if registered => return,
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,10 +3,11 @@
 //! sqlx 0.9.0 leaves a transaction open whose `begin` was cancelled, so it runs in a task of its own, which nobody cancels. A
 //! commit must not be cancelled either, or nobody knows how it ended: `running/run/commits.rs` sees to that.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sqlx::postgres::PgPool;
-use sqlx::{Postgres, Row};
+use sqlx::{PgConnection, Postgres, Row};
 
 use super::outage::{self, Patience};
 use super::{Store, statement};
@@ -26,7 +27,13 @@ const IDLE_LIMIT: &str = "5s";
 const PAUSE_WHILE_UNDER_WAY: Duration = Duration::from_millis(10);
 
 /// A transaction that was begun. Dropped, it is rolled back before its connection is used again.
-pub(crate) type Open = sqlx::Transaction<'static, Postgres>;
+#[derive(Debug)]
+pub(crate) enum Open {
+    Postgres(sqlx::Transaction<'static, Postgres>),
+    /// The values that a simulated step has written.
+    #[cfg(test)]
+    Memory(Vec<u64>),
+}
 
 /// Where transactions of steps come from: a pool of its own, because the settings of the engine's are not for other SQL.
 #[derive(Debug, Clone)]
@@ -56,6 +63,38 @@ pub(crate) enum Committed {
     Undone(Error),
 }
 
+impl Open {
+    fn into_postgres(self) -> sqlx::Transaction<'static, Postgres> {
+        match self {
+            Self::Postgres(transaction) => transaction,
+            #[cfg(test)]
+            Self::Memory(_) => unreachable!("a simulated transaction is not committed in Postgres"),
+        }
+    }
+}
+
+impl Deref for Open {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Self::Postgres(transaction) => transaction,
+            #[cfg(test)]
+            Self::Memory(_) => unreachable!("a simulated transaction has no connection"),
+        }
+    }
+}
+
+impl DerefMut for Open {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Postgres(transaction) => transaction,
+            #[cfg(test)]
+            Self::Memory(_) => unreachable!("a simulated transaction has no connection"),
+        }
+    }
+}
+
 impl Transactions {
     /// A pool whose connections are opened when they are first needed.
     pub(crate) fn new(store: Store, max_connections: u32) -> Self {
@@ -69,10 +108,12 @@ impl Transactions {
             alone(async move { pool.begin_with(BEGIN).await })
         })
         .await
+        .map(Open::Postgres)
     }
 
     /// Commits the transaction together with the checkpoint. After an error nothing of it was committed.
-    pub(crate) async fn commit(&self, mut transaction: Open, commit: &Commit) -> Result<Committed> {
+    pub(crate) async fn commit(&self, transaction: Open, commit: &Commit) -> Result<Committed> {
+        let mut transaction = transaction.into_postgres();
         match self.write(&mut transaction, commit).await {
             Ok(Checkpointed::Saved { transaction_id }) => match transaction.commit().await {
                 Ok(()) => Ok(Committed::Written),
@@ -80,7 +121,7 @@ impl Transactions {
                 Err(error) => not_committed(commit, &error),
             },
             refused => {
-                roll_back(transaction).await;
+                roll_back(Open::Postgres(transaction)).await;
                 match refused {
                     Err(error) => not_committed(commit, &error),
                     Ok(Checkpointed::There) => self.earlier(commit).await,
@@ -92,7 +133,11 @@ impl Transactions {
     }
 
     /// Writes the checkpoint inside the transaction.
-    async fn write(&self, transaction: &mut Open, commit: &Commit) -> Result<Checkpointed, sqlx::Error> {
+    async fn write(
+        &self,
+        transaction: &mut sqlx::Transaction<'static, Postgres>,
+        commit: &Commit,
+    ) -> Result<Checkpointed, sqlx::Error> {
         let Commit { worker, id, epoch, checkpoint } = commit;
         let Outcome::Output(output) = &checkpoint.outcome else { return Ok(Checkpointed::Lost) };
         let row = self
@@ -172,7 +217,11 @@ enum Checkpointed {
 /// Rolls back, and returns when that is done; says whether the database answered. After an error the connection is closed
 /// instead, which also rolls back.
 pub(crate) async fn roll_back(transaction: Open) -> bool {
-    alone(async move { transaction.rollback().await }).await.is_ok()
+    match transaction {
+        Open::Postgres(transaction) => alone(async move { transaction.rollback().await }).await.is_ok(),
+        #[cfg(test)]
+        Open::Memory(_) => true,
+    }
 }
 
 /// Whether the error is a conflict with other transactions: a repetition may succeed.

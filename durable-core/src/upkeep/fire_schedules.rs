@@ -144,7 +144,7 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
     worker.families.announce(&fired.cancelled).await;
     fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
     for fire in &fired.fires {
-        telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.since(Some(fire.due_at)));
+        telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.clock.since(Some(fire.due_at)));
         worker.signals.observers.fired(fire);
     }
     // Those that start later wake by their timers.

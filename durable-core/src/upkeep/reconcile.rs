@@ -36,7 +36,7 @@ async fn compare(worker: &Arc<Worker>) -> Result<(), sqlx::Error> {
 
 async fn stop_strays(worker: &Worker) -> Result<(), sqlx::Error> {
     let life = worker.id();
-    let held = worker.held(life);
+    let held = worker.held_in(life);
     if !held.is_empty() {
         let strays = store::executions::stray(&worker.store, &worker.store.pool, life, &held).await?;
         worker.drop_strays(life, &held, &strays);

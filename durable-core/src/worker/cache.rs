@@ -1,6 +1,6 @@
 //! Parked executions that stay in memory for a while, so that waking them here needs no replay.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::flow::Flow;
 use crate::ids::ExecutionId;
@@ -8,14 +8,14 @@ use crate::ids::ExecutionId;
 /// At most so many executions; the one that was parked first leaves first.
 pub(super) struct Cache {
     limit: usize,
-    parked: HashMap<ExecutionId, (u64, Flow)>,
+    parked: BTreeMap<ExecutionId, (u64, Flow)>,
     order: BTreeMap<u64, ExecutionId>,
     next: u64,
 }
 
 impl Cache {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, parked: HashMap::new(), order: BTreeMap::new(), next: 0 }
+        Self { limit, parked: BTreeMap::new(), order: BTreeMap::new(), next: 0 }
     }
 
     /// Puts an execution in, and returns the one that had to leave: its future is the caller's to drop, outside any lock.
@@ -45,7 +45,7 @@ impl Cache {
     #[must_use]
     pub(super) fn clear(&mut self) -> Vec<Flow> {
         self.order.clear();
-        self.parked.drain().map(|(_, (_, parked))| parked).collect()
+        std::mem::take(&mut self.parked).into_values().map(|(_, parked)| parked).collect()
     }
 }
 

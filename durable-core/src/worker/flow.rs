@@ -14,7 +14,7 @@ use crate::running::scope::Scope;
 use crate::running::stretch::Body;
 
 /// What is polled on behalf of an execution.
-pub(super) struct Flow {
+pub(crate) struct Flow {
     pub(super) run: Arc<Run>,
     root: Arc<Scope>,
     body: Body,
@@ -31,6 +31,12 @@ impl Flow {
     pub(super) fn back(run: &Arc<Run>, registered: &Registered, chain: Vec<Undoable>) -> Self {
         let root = Scope::root(run, journal_key::UNDO);
         Self { run: run.clone(), body: registered.roll_back(root.clone(), chain), root }
+    }
+
+    /// This code, for a test.
+    #[cfg(test)]
+    pub(super) fn of(run: &Arc<Run>, root: Arc<Scope>, body: Body) -> Self {
+        Self { run: run.clone(), root, body }
     }
 
     /// Whether no other worker can have held the execution between its parking and this claim, it has not been ended meanwhile,

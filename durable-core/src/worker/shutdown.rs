@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::process::Process;
 use crate::running::hold::Verdict;
 use crate::store::{self, Patience, workers};
 
@@ -20,10 +21,10 @@ impl Worker {
         let mut late = Vec::new();
         self.draining.store(true, std::sync::atomic::Ordering::Release);
         self.signals.poke_all();
-        let running = self.holdings().runs();
+        let running = self.held().runs();
         running.iter().for_each(|run| run.drain());
         if tokio::time::timeout(limit, self.all_let_go()).await.is_err() {
-            late = self.holdings().end_all();
+            late = self.held().end_all();
             late.iter().for_each(|run| run.end(Verdict::Released));
             tracing::warn!(
                 executions = late.len(),
@@ -31,7 +32,8 @@ impl Worker {
             );
             let _ = tokio::time::timeout(RELEASE_LIMIT, self.all_let_go()).await;
         }
-        self.forget_all();
+        let parked = self.held().forget_all();
+        drop(parked);
         self.retire().await;
         for slots in self.signals.queues() {
             self.signals.tell_queued(&slots.queue);
@@ -49,7 +51,7 @@ impl Worker {
     async fn all_left(&self) {
         loop {
             let left = self.left.notified();
-            if self.holdings().len() == 0 {
+            if self.held().len() == 0 {
                 return;
             }
             left.await;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Worker;
+use super::process::Process;
 use crate::ids::ExecutionId;
 use crate::running::run::Run;
 
@@ -53,7 +54,7 @@ impl Watch {
     /// Looks once, and logs what is new.
     pub(super) fn look(&mut self, worker: &Worker) -> Stuck {
         let now = Instant::now();
-        let runs = worker.holdings().runs();
+        let runs = worker.held().runs();
         Stuck { unresponsive_for: self.look_at_runtime(now), executions: self.look_at_polls(now, &runs) }
     }
 

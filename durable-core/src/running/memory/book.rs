@@ -1,0 +1,325 @@
+//! The record of a simulated world: what claims, writes and clients do to its executions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::record::{Message, Record, State, WaitRow};
+use super::{Queue, REFUSED, Rollback};
+use crate::error::Failure;
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::{ExecutionState, RefusedMessage, WaitKind, WaitOutcome};
+use crate::store::attempts::AttemptRecord;
+use crate::store::journal::Journals;
+use crate::store::parks::{Park, ParkOutcome};
+use crate::store::saves::{NextState, Save, Written};
+use crate::store::transactions::{Commit, Committed};
+
+/// What a world has on record.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) records: BTreeMap<ExecutionId, Record>,
+    pub(crate) queue: Queue,
+    /// Workers that were declared lost: no write of theirs counts.
+    pub(crate) lost: BTreeSet<WorkerId>,
+    /// What must never happen, and did.
+    pub(crate) violations: Vec<String>,
+    unfenced: bool,
+    forgets_checkpoints: bool,
+    ordinals: u64,
+}
+
+/// A break of the ledger, which the simulation must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// Epochs and lost workers are not checked.
+    Unfenced,
+    /// What a transaction wrote is committed without its checkpoint.
+    ForgetsCheckpoints,
+}
+
+impl Book {
+    /// An empty book, whose ledger has this break.
+    pub(crate) fn broken(how: Option<Break>) -> Self {
+        Self {
+            unfenced: how == Some(Break::Unfenced),
+            forgets_checkpoints: how == Some(Break::ForgetsCheckpoints),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn create(&mut self, id: ExecutionId, time_limit: Option<Duration>) {
+        self.records.insert(id, Record::new(time_limit));
+    }
+
+    fn next_ordinal(&mut self) -> u64 {
+        self.ordinals += 1;
+        self.ordinals
+    }
+
+    /// Gives a pending execution to a worker; returns whether it did.
+    pub(crate) fn claim(&mut self, id: ExecutionId, worker: WorkerId, now: DateTime<Utc>) -> bool {
+        let claimable = |record: &&mut Record| record.state == State::Pending && !record.paused;
+        let Some(record) = self.records.get_mut(&id).filter(claimable) else { return false };
+        record.state = State::Running;
+        record.worker = Some(worker);
+        record.epoch += 1;
+        record.claims += 1;
+        if let Some(limit) = record.time_limit.take().filter(|_| record.rollback.is_none()) {
+            record.deadline_at = Some(now + limit);
+        }
+        true
+    }
+
+    /// Claims anew what the worker holds besides the claims that it knows.
+    pub(crate) fn claim_held(&mut self, worker: WorkerId, known: &[(ExecutionId, Epoch)]) -> Vec<ExecutionId> {
+        if self.lost.contains(&worker) {
+            return Vec::new();
+        }
+        let mut adopted = Vec::new();
+        for (id, record) in &mut self.records {
+            if record.is_held_by(worker) && !known.contains(&(*id, Epoch(record.epoch))) {
+                record.epoch += 1;
+                record.claims += 1;
+                adopted.push(*id);
+            }
+        }
+        adopted
+    }
+
+    /// Of the claims that a worker believes to hold, those that it does not hold, and those that are paused.
+    pub(crate) fn strays(&self, worker: WorkerId, believed: &[(ExecutionId, Epoch)]) -> (Vec<ExecutionId>, Vec<ExecutionId>) {
+        let (mut lost, mut paused) = (Vec::new(), Vec::new());
+        for (id, epoch) in believed {
+            let Some(record) = self.records.get(id) else { continue };
+            if !record.is_held_by(worker) || record.epoch != epoch.0 || self.lost.contains(&worker) {
+                lost.push(*id);
+            } else if record.paused {
+                paused.push(*id);
+            }
+        }
+        (lost, paused)
+    }
+
+    /// Declares a worker lost, and puts what it held back into the queue.
+    pub(crate) fn rescue(&mut self, worker: WorkerId) {
+        self.lost.insert(worker);
+        self.records.values_mut().filter(|record| record.is_held_by(worker)).for_each(|record| record.state = State::Pending);
+    }
+
+    /// Delivers a message; returns whether a wait took it.
+    pub(crate) fn send(&mut self, id: ExecutionId, message: Message, now: DateTime<Utc>) -> bool {
+        let arrival = self.next_ordinal();
+        let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
+        record.mailbox.insert(arrival, message);
+        record.deliver(now);
+        let taken = !record.mailbox.contains_key(&arrival);
+        if taken {
+            record.wake();
+        }
+        taken
+    }
+
+    /// Gives a message to every open wait for the topic, of any execution; returns those executions.
+    pub(crate) fn publish(&mut self, message: &Message, now: DateTime<Utc>) -> Vec<ExecutionId> {
+        let arrival = self.next_ordinal();
+        let took = self.records.iter_mut().filter_map(|(id, record)| {
+            let took = record.publish(arrival, message, now);
+            if took {
+                record.wake();
+            }
+            took.then_some(*id)
+        });
+        took.collect()
+    }
+
+    /// Puts executions whose time has come back into the queue; returns how many.
+    pub(crate) fn wake(&mut self, now: DateTime<Utc>) -> usize {
+        let mut woken = 0;
+        for record in self.records.values_mut() {
+            if record.state == State::Waiting && record.wake_at.is_some_and(|wake_at| wake_at <= now) {
+                record.end_due(now);
+                record.state = State::Pending;
+                woken += 1;
+            }
+        }
+        woken
+    }
+
+    /// Cancels an execution, or has it rolled back; returns whether it did.
+    pub(crate) fn call_off(&mut self, id: ExecutionId, failure: &Failure, compensate: bool) -> bool {
+        let can_be = |record: &&mut Record| !record.is_over() && record.rollback.is_none();
+        let Some(record) = self.records.get_mut(&id).filter(can_be) else { return false };
+        record.cancel_waits();
+        if compensate {
+            record.rollback = Some(failure.clone());
+            record.state = State::Pending;
+            record.epoch += 1;
+            record.claims = 0;
+            record.wake_at = None;
+            record.deadline_at = None;
+            record.paused = false;
+        } else {
+            record.state = State::Cancelled;
+            record.end = Some(failure.message.clone());
+        }
+        true
+    }
+
+    /// Checks that this attempt of the step with this idempotency key may begin.
+    pub(crate) fn check_begin(&mut self, id: ExecutionId, step: Uuid, attempt: u32) {
+        let Some(record) = self.records.get_mut(&id) else { return };
+        record.begun.insert(step);
+        if let Some(key) = record.checkpoints.keys().find(|key| id.derive(key) == step) {
+            self.violations.push(format!("`{key}` is committed, and ran again"));
+        }
+        let failed = record.attempts.values().filter(|recorded| recorded.failure.is_some() && recorded.attempt >= attempt);
+        if let Some(recorded) = failed.into_iter().find(|recorded| id.derive(&recorded.key) == step) {
+            self.violations.push(format!("attempt {attempt} of `{}` is on record, and ran again", recorded.key));
+        }
+    }
+
+    pub(super) fn journals(&self, ids: &[ExecutionId]) -> Journals {
+        ids.iter().filter_map(|id| Some((*id, Ok(self.records.get(id)?.journal())))).collect()
+    }
+
+    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+        let Some(record) = self.records.get(&id) else { return false };
+        let fenced = record.is_held_by(worker) && record.epoch == epoch.0 && !self.lost.contains(&worker);
+        record.state == State::Running && (fenced || self.unfenced)
+    }
+
+    pub(super) fn save(&mut self, save: &Save) -> Written {
+        if !self.held(save.worker, save.id, save.epoch) {
+            return Written::Refused;
+        }
+        for checkpoint in &*save.checkpoints {
+            let ordinal = self.next_ordinal();
+            let Some(record) = self.records.get_mut(&save.id) else { continue };
+            if record.checkpoints.insert(checkpoint.key.clone(), (ordinal, checkpoint.clone())).is_some() {
+                self.violations.push(format!("`{}` was written twice", checkpoint.key));
+            }
+        }
+        let (Some(next), Some(record)) = (&save.next, self.records.get_mut(&save.id)) else { return Written::Accepted };
+        (record.state, record.end) = match next {
+            NextState::Completed(output) => (State::Completed, Some(output.as_str().to_owned())),
+            NextState::Failed(error) => (State::Failed, Some(error.as_str().to_owned())),
+            NextState::RolledBack(state, error) => {
+                let state = match state {
+                    ExecutionState::Compensated => State::Compensated,
+                    ExecutionState::Cancelled => State::Cancelled,
+                    ExecutionState::CompensationFailed => State::CompensationFailed,
+                    _ => State::Failed,
+                };
+                (state, Some(error.as_str().to_owned()))
+            }
+            NextState::Stopped(reason) => {
+                // If the database refuses to record an end, a person has to help.
+                if !reason.as_str().contains(REFUSED) {
+                    self.violations.push(format!("stopped: {}", reason.as_str()));
+                }
+                (State::Stopped, None)
+            }
+            NextState::Released => (State::Pending, None),
+        };
+        if record.is_over() && record.state != State::Stopped {
+            let open = record.waits.values().filter(|wait| wait.outcome.is_none());
+            self.violations.extend(
+                open.filter(|_| !save.leaves_waits).map(|wait| format!("ended although the wait for `{}` is open", wait.name)),
+            );
+            record.cancel_waits();
+        }
+        Written::Accepted
+    }
+
+    pub(super) fn attempt(&mut self, record: &AttemptRecord) -> Written {
+        let AttemptRecord { worker, epoch, attempt } = record;
+        if !self.held(*worker, attempt.execution_id, *epoch) {
+            return Written::Refused;
+        }
+        let Some(record) = self.records.get_mut(&attempt.execution_id) else { return Written::Refused };
+        record.attempts.insert((attempt.key.clone(), attempt.attempt), attempt.clone());
+        Written::Accepted
+    }
+
+    pub(super) fn commit(&mut self, commit: &Commit, written: &[u64]) -> Committed {
+        let Commit { worker, id, epoch, checkpoint } = commit;
+        if !self.held(*worker, *id, *epoch) {
+            return Committed::Refused;
+        }
+        let ordinal = self.next_ordinal();
+        let Some(record) = self.records.get_mut(id) else { return Committed::Refused };
+        if let Some((_, before)) = record.checkpoints.get(&checkpoint.key) {
+            return Committed::Before(before.outcome.clone());
+        }
+        if !self.forgets_checkpoints {
+            record.checkpoints.insert(checkpoint.key.clone(), (ordinal, checkpoint.clone()));
+        }
+        record.written.extend(written);
+        Committed::Written
+    }
+
+    pub(super) fn begin_rollback(&mut self, rollback: &Rollback) -> bool {
+        if !self.held(rollback.worker, rollback.id, rollback.epoch) {
+            return false;
+        }
+        let Some(record) = self.records.get_mut(&rollback.id) else { return false };
+        record.rollback = Some(rollback.cause.clone());
+        record.deadline_at = None;
+        record.claims = 0;
+        record.cancel_waits();
+        true
+    }
+
+    pub(super) fn park(&mut self, park: &Park, now: DateTime<Utc>) -> ParkOutcome {
+        if !self.held(park.worker, park.id, park.epoch) {
+            return ParkOutcome::Lost;
+        }
+        let mut ordinals = std::iter::from_fn(|| {
+            self.ordinals += 1;
+            Some(self.ordinals)
+        });
+        let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
+        for RefusedMessage { key, message_id, .. } in &park.refused {
+            record.refuse(key, *message_id);
+        }
+        for key in &park.dropped {
+            record.drop_wait(key);
+        }
+        for (wait, ordinal) in park.waits.iter().zip(&mut ordinals) {
+            record.waits.entry(wait.key.clone()).or_insert_with(|| WaitRow::new(wait, ordinal, now));
+        }
+        record.deliver(now);
+        record.end_due(now);
+        if !park.stays && record.rollback.is_none() {
+            self.violations.extend(record.forgotten_messages(park.worker).map(|lost| format!("{} {lost}", park.id)));
+        }
+        let open = record.waits.values().filter(|wait| wait.outcome.is_none()).count();
+        let due = record.waits.values().filter(|wait| wait.outcome.is_none()).filter_map(|wait| wait.due_at).min();
+        if open < park.open {
+            let asked = |key: &String| park.watched.is_empty() || park.watched.contains(key);
+            let over = record.waits.iter().filter(|(key, wait)| wait.outcome.is_some() && asked(key));
+            let waits = over.map(|(key, wait)| wait.recorded(key)).collect();
+            return ParkOutcome::Resolved { waits, wake_at: if park.stays { due } else { None } };
+        }
+        if park.stays {
+            return ParkOutcome::Parked { wake_at: due };
+        }
+        record.state = State::Waiting;
+        record.claims = 0;
+        record.wake_at = due.into_iter().chain(park.wake_at).chain(record.deadline_at).min();
+        ParkOutcome::Parked { wake_at: record.wake_at }
+    }
+}
+
+/// Whether a message can be kept until a wait asks for it.
+pub(super) fn is_kept(kind: WaitKind) -> bool {
+    matches!(kind, WaitKind::Event | WaitKind::Input)
+}
+
+/// Whether the wait has received a message.
+pub(super) fn has_received(outcome: Option<WaitOutcome>) -> bool {
+    outcome == Some(WaitOutcome::Received)
+}

@@ -1,0 +1,262 @@
+//! One execution on record: its journal, its waits, its mailbox, and what its code has done with the messages that it received.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::book::{has_received, is_kept};
+use crate::error::Failure;
+use crate::ids::WorkerId;
+use crate::model::{Checkpoint, Due, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind, WaitOutcome};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Pending,
+    Running,
+    Waiting,
+    Stopped,
+    Completed,
+    Failed,
+    Cancelled,
+    Compensated,
+    CompensationFailed,
+}
+
+/// A message: an event, an answer or a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) kind: WaitKind,
+    pub(crate) name: String,
+    /// No two messages have the same.
+    pub(crate) number: u64,
+    /// Whether the code can read it.
+    pub(crate) fits: bool,
+}
+
+/// One execution on record.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) state: State,
+    pub(crate) worker: Option<WorkerId>,
+    pub(crate) epoch: i32,
+    pub(crate) claims: i16,
+    pub(crate) paused: bool,
+    pub(crate) rollback: Option<Failure>,
+    /// How long it may take from its first claim.
+    pub(super) time_limit: Option<Duration>,
+    pub(crate) deadline_at: Option<DateTime<Utc>>,
+    /// The checkpoints with their ordinals.
+    pub(crate) checkpoints: BTreeMap<String, (u64, Checkpoint)>,
+    pub(crate) attempts: BTreeMap<(String, u32), FailedAttempt>,
+    pub(crate) waits: BTreeMap<String, WaitRow>,
+    /// Messages that no wait has taken, by their arrival.
+    pub(crate) mailbox: BTreeMap<u64, Message>,
+    pub(crate) wake_at: Option<DateTime<Utc>>,
+    pub(crate) end: Option<String>,
+    /// The idempotency keys of the steps whose bodies have begun.
+    pub(crate) begun: BTreeSet<Uuid>,
+    /// The values that transactions of steps have written.
+    pub(crate) written: Vec<u64>,
+    pub(crate) use_of: Use,
+}
+
+/// What the code of an execution has done with its messages. The code says so itself.
+#[derive(Debug, Default)]
+pub(crate) struct Use {
+    /// How many waits for a message of a name the code in a process polls.
+    pub(crate) polled: BTreeMap<(WorkerId, &'static str), usize>,
+    /// Messages that the code in a process has, and has not gone on from.
+    pub(crate) in_hand: BTreeMap<(WorkerId, u64), usize>,
+    /// Messages that the code has gone on from.
+    pub(crate) used: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct WaitRow {
+    pub(crate) kind: WaitKind,
+    pub(crate) name: String,
+    pub(crate) outcome: Option<WaitOutcome>,
+    /// The message that it has received, with its arrival.
+    pub(crate) message: Option<(u64, Message)>,
+    pub(super) due_at: Option<DateTime<Utc>>,
+    resolved_at: Option<DateTime<Utc>>,
+    ordinal: u64,
+}
+
+impl Record {
+    pub(super) fn new(time_limit: Option<Duration>) -> Self {
+        Self {
+            state: State::Pending,
+            worker: None,
+            epoch: 0,
+            claims: 0,
+            paused: false,
+            rollback: None,
+            time_limit,
+            deadline_at: None,
+            checkpoints: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            mailbox: BTreeMap::new(),
+            wake_at: None,
+            end: None,
+            begun: BTreeSet::new(),
+            written: Vec::new(),
+            use_of: Use::default(),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        use State::{Cancelled, Compensated, CompensationFailed, Completed, Failed, Stopped};
+        matches!(self.state, Completed | Failed | Stopped | Cancelled | Compensated | CompensationFailed)
+    }
+
+    pub(super) fn is_held_by(&self, worker: WorkerId) -> bool {
+        self.state == State::Running && self.worker == Some(worker)
+    }
+
+    pub(super) fn wake(&mut self) {
+        if self.state == State::Waiting {
+            self.state = State::Pending;
+        }
+    }
+
+    pub(crate) fn journal(&self) -> JournalRecords {
+        JournalRecords {
+            checkpoints: self.checkpoints.values().map(|(_, checkpoint)| checkpoint.clone()).collect(),
+            attempts: self.attempts.values().cloned().collect(),
+            waits: self.waits.iter().map(|(key, wait)| wait.recorded(key)).collect(),
+            newest: None,
+        }
+    }
+
+    /// The waits that have ended.
+    pub(crate) fn resolved(&self) -> Vec<RecordedWait> {
+        self.waits.iter().filter(|(_, wait)| wait.outcome.is_some()).map(|(key, wait)| wait.recorded(key)).collect()
+    }
+
+    /// The outcome of a step on record.
+    pub(crate) fn output(&self, key: &str) -> Option<&str> {
+        match &self.checkpoints.get(key)?.1.outcome {
+            Outcome::Output(output) => Some(output.as_str()),
+            Outcome::Error(_) => None,
+        }
+    }
+
+    /// Gives each message to the wait that was first to ask for it; the oldest message first.
+    pub(super) fn deliver(&mut self, now: DateTime<Utc>) {
+        for (arrival, message) in std::mem::take(&mut self.mailbox) {
+            let fits = self.waits.values_mut().filter(|wait| is_kept(wait.kind) && wait.can_take(&message, now));
+            match fits.min_by_key(|wait| wait.ordinal) {
+                Some(wait) => wait.receive(arrival, message, now),
+                None => drop(self.mailbox.insert(arrival, message)),
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, arrival: u64, message: &Message, now: DateTime<Utc>) -> bool {
+        let mut took = false;
+        for wait in self.waits.values_mut().filter(|wait| wait.can_take(message, now)) {
+            wait.receive(arrival, message.clone(), now);
+            took = true;
+        }
+        took
+    }
+
+    pub(super) fn end_due(&mut self, now: DateTime<Utc>) {
+        let open = self.waits.values_mut().filter(|wait| wait.outcome.is_none());
+        for wait in open.filter(|wait| wait.due_at.is_some_and(|due_at| due_at <= now)) {
+            wait.outcome = Some(if wait.kind == WaitKind::Sleep { WaitOutcome::Elapsed } else { WaitOutcome::TimedOut });
+            wait.resolved_at = Some(now);
+        }
+    }
+
+    pub(super) fn cancel_waits(&mut self) {
+        let open = self.waits.values_mut().filter(|wait| wait.outcome.is_none());
+        open.for_each(|wait| wait.outcome = Some(WaitOutcome::Cancelled));
+    }
+
+    /// Ends a wait; a message that it has received goes back to its place in the mailbox.
+    pub(super) fn drop_wait(&mut self, key: &str) {
+        let Some(wait) = self.waits.get_mut(key) else { return };
+        if wait.outcome.is_some() && !(has_received(wait.outcome) && is_kept(wait.kind)) {
+            return;
+        }
+        wait.outcome = Some(WaitOutcome::Cancelled);
+        self.mailbox.extend(wait.message.take());
+    }
+
+    /// Opens a wait again whose message the code cannot use.
+    pub(super) fn refuse(&mut self, key: &str, message: Option<Uuid>) {
+        let Some(wait) = self.waits.get_mut(key).filter(|wait| wait.message_id() == message) else { return };
+        (wait.outcome, wait.message) = (None, None);
+    }
+
+    /// The messages that waits have received, and that neither the code of this process has, nor polls for, nor has used.
+    pub(super) fn forgotten_messages(&self, worker: WorkerId) -> impl Iterator<Item = String> {
+        let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut received: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for ((of, name), count) in &self.use_of.polled {
+            if *of == worker {
+                *waiting.entry(name).or_default() += count;
+            }
+        }
+        for wait in self.waits.values().filter(|wait| has_received(wait.outcome) && is_kept(wait.kind)) {
+            let Some((_, message)) = &wait.message else { continue };
+            let has = self.use_of.in_hand.get(&(worker, message.number)).is_some_and(|count| *count > 0);
+            if !has && !self.use_of.used.contains(&message.number) {
+                received.entry(&wait.name).or_default().push(message.number);
+            }
+        }
+        let lost = received.into_iter().filter(move |(name, messages)| messages.len() > waiting.get(name).copied().unwrap_or(0));
+        let lost = lost.map(|(name, messages)| format!("parks, and has lost one of the messages {messages:?} for `{name}`"));
+        lost.collect::<Vec<_>>().into_iter()
+    }
+}
+
+impl WaitRow {
+    pub(super) fn new(wait: &NewWait, ordinal: u64, now: DateTime<Utc>) -> Self {
+        let due_at = match wait.due {
+            Due::Never => None,
+            Due::After(delay) => Some(now + delay),
+            Due::At(time) => Some(time),
+        };
+        let (kind, name) = (wait.kind, wait.name.clone());
+        Self { kind, name, outcome: None, message: None, due_at, resolved_at: None, ordinal }
+    }
+
+    fn can_take(&self, message: &Message, now: DateTime<Utc>) -> bool {
+        let is_open = self.outcome.is_none() && self.due_at.is_none_or(|due_at| due_at > now);
+        is_open && self.kind == message.kind && self.name == message.name
+    }
+
+    fn receive(&mut self, arrival: u64, message: Message, now: DateTime<Utc>) {
+        self.outcome = Some(WaitOutcome::Received);
+        self.message = Some((arrival, message));
+        self.resolved_at = Some(now);
+    }
+
+    fn message_id(&self) -> Option<Uuid> {
+        self.message.as_ref().map(|(arrival, _)| Uuid::from_u128((*arrival).into()))
+    }
+
+    pub(super) fn recorded(&self, key: &str) -> RecordedWait {
+        let payload = self.message.as_ref().map(|(_, message)| match message.fits {
+            true => message.number.to_string(),
+            false => format!("\"not number {}\"", message.number),
+        });
+        RecordedWait {
+            key: key.to_owned(),
+            outcome: self.outcome,
+            payload: payload.and_then(|payload| RawValue::from_string(payload).ok()),
+            child_id: None,
+            answered_by: None,
+            resolved_at: self.resolved_at,
+            message_id: self.message_id(),
+            digest: None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The model: what must be true of every record, whatever happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::world::World;
+use crate::ids::ExecutionId;
+use crate::model::WaitOutcome;
+use crate::plan::journal_key;
+use crate::running::memory::{self, Record, State};
+
+impl World {
+    /// Compares what is on record with the guarantees; `true` if one is violated.
+    pub(super) fn check(&mut self) -> bool {
+        let mut book = memory::lock(&self.book);
+        let mut violations = Vec::new();
+        for (id, record) in &book.records {
+            violations.extend(check_journal(record).into_iter().map(|what| format!("{id} {what}")));
+            if !record.is_over() {
+                if self.ended.contains_key(id) {
+                    violations.push(format!("{id} had ended, and is {:?} again", record.state));
+                }
+                continue;
+            }
+            let end = (record.state, record.end.clone());
+            match self.ended.insert(*id, end.clone()) {
+                Some(before) if before != end => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
+                Some(_) => {}
+                None => {
+                    violations.extend(check_end(*id, record, self.sent.get(id)).into_iter().map(|what| format!("{id} {what}")))
+                }
+            }
+        }
+        book.violations.extend(violations);
+        !book.violations.is_empty()
+    }
+}
+
+/// What is true of a journal at any time.
+fn check_journal(record: &Record) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut committed = Vec::new();
+    for (key, (_, checkpoint)) in record.checkpoints.iter().filter(|(key, _)| !key.starts_with(journal_key::UNDO)) {
+        let step = journal_key::step_name(key);
+        let has_completed = record.output(key).is_some();
+        if step.as_deref() == Some("transfer") {
+            committed.extend(record.output(key).and_then(|output| output.parse::<u64>().ok()));
+        }
+        // An outcome that the database refused is recorded as a failure, and is undone all the same.
+        let is_undone = match step.as_deref() {
+            Some("charge") => true,
+            Some("book" | "transfer") => has_completed,
+            _ => false,
+        };
+        if is_undone && checkpoint.undo_order.is_none() {
+            violations.push(format!("will not undo `{key}`"));
+        }
+    }
+    let mut written = record.written.clone();
+    written.sort_unstable();
+    committed.sort_unstable();
+    if written != committed {
+        violations.push(format!("has the checkpoints of transactions {committed:?}, and what {written:?} wrote"));
+    }
+    violations
+}
+
+/// What must be true of an execution that has just ended.
+fn check_end(id: ExecutionId, record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
+    match record.state {
+        State::Completed => check_output(record, sent),
+        State::Compensated => check_rollback(id, record),
+        State::Failed => check_failure(id, record),
+        _ => Vec::new(),
+    }
+}
+
+/// The output of a completed execution comes from its journal, and everything in it is there once.
+fn check_output(record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
+    let mut violations = Vec::new();
+    let said: Vec<String> = record.end.as_deref().and_then(|end| serde_json::from_str(end).ok()).unwrap_or_default();
+    let outputs: BTreeSet<&str> = record.checkpoints.keys().filter_map(|key| record.output(key)).collect();
+    let mut seen = BTreeSet::new();
+    for said in said.iter().filter(|said| *said != "failure") {
+        // All waits for a topic receive the same publication.
+        if !seen.insert(said.as_str()) && !said.starts_with("topic ") {
+            violations.push(format!("counted `{said}` twice"));
+        }
+        match said.split_once(' ') {
+            Some(("step", value)) if !outputs.contains(value) => {
+                violations.push(format!("went on from `{said}`, which is not on record"))
+            }
+            Some(("event" | "input" | "topic", message))
+                if !message.parse().is_ok_and(|message| sent.is_some_and(|sent| sent.contains(&message))) =>
+            {
+                violations.push(format!("received `{said}`, which was never sent to it"));
+            }
+            _ => {}
+        }
+    }
+    for (key, wait) in &record.waits {
+        let Some((_, message)) = wait.message.as_ref().filter(|_| wait.outcome == Some(WaitOutcome::Received)) else { continue };
+        // A branch that lost a race may have used its message.
+        let text = format!("{} {}", wait.kind.as_str(), message.number);
+        if !key.contains("race") && !seen.contains(text.as_str()) {
+            violations.push(format!("lost the message {}, which `{key}` had received", message.number));
+        }
+    }
+    violations
+}
+
+/// A rollback that succeeded has undone every step that completed and can be undone, the last completed first.
+fn check_rollback(id: ExecutionId, record: &Record) -> Vec<String> {
+    let mut violations = Vec::new();
+    let enlisted = record.checkpoints.iter().filter_map(|(key, (_, checkpoint))| Some((checkpoint.undo_order?, key)));
+    let in_order: BTreeMap<i32, &String> = enlisted.collect();
+    let mut before = 0;
+    for key in in_order.into_values().rev() {
+        match record.checkpoints.get(&journal_key::undo(key)) {
+            None => violations.push(format!("was rolled back, and did not undo `{key}`")),
+            Some((ordinal, _)) if *ordinal < before => violations.push(format!("undid `{key}` too early")),
+            Some((ordinal, _)) => before = *ordinal,
+        }
+    }
+    let cut_off = cut_off(id, record).filter(|key| !record.checkpoints.contains_key(&journal_key::undo(key)));
+    violations.extend(cut_off.map(|key| format!("was rolled back, and did not undo `{key}`, which was cut off")));
+    violations
+}
+
+/// The steps that must be undone even if they did not complete, that have begun, and whose end is not on record.
+fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = &String> {
+    let keys: BTreeSet<&String> = record.attempts.keys().map(|(key, _)| key).collect();
+    let is_open = move |key: &&String| {
+        let may_remain = journal_key::step_name(key).as_deref() == Some("charge") && !key.starts_with(journal_key::UNDO);
+        may_remain && record.begun.contains(&id.derive(key)) && !record.checkpoints.contains_key(*key)
+    };
+    keys.into_iter().filter(is_open)
+}
+
+/// An execution that failed without a rollback had nothing to undo.
+fn check_failure(id: ExecutionId, record: &Record) -> Vec<String> {
+    let undoable = record.checkpoints.iter().filter(|(_, (_, checkpoint))| checkpoint.undo_order.is_some());
+    let undoable = undoable.map(|(key, _)| key).chain(cut_off(id, record));
+    undoable.map(|key| format!("failed, and left `{key}` as it was")).collect()
+}
