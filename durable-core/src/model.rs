@@ -15,7 +15,7 @@ pub use finding::{Finding, Severity, Subject};
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
-pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use wait::{ParentPolicy, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;

@@ -18,7 +18,7 @@ begin
         select execution_id
         from durable.executions
         where parent_id = begin_rollback.execution_id
-          and parent_bond = 'awaited'
+          and parent_policy = 'await'
           and finished_at is null
         limit most
     ) as child;

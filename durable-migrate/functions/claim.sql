@@ -124,7 +124,7 @@ begin
         execution.input::text,
         execution.rollback::text,
         execution.undoes,
-        coalesce(execution.parent_bond = 'awaited', false),
+        coalesce(execution.parent_policy = 'await', false),
         execution.scheduled_for,
         coalesce(execution.namespace, execution.execution_id),
         execution.trace_context,

@@ -16,7 +16,7 @@ as $$
             limit 1
         ) as told on true
         where child.parent_id = any ($1)
-          and child.parent_bond in ('awaited', 'told')
+          and child.parent_policy = 'await'
           and child.state = 'completed'
           -- What undid something is not undone.
           and child.undoes is null

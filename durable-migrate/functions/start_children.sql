@@ -38,7 +38,7 @@ begin
     created as (
         insert into durable.executions (
             execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
-            parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at, trace_context
+            parent_id, parent_key, parent_policy, undoes, rollback, rank, concurrency_key, expires_at, trace_context
         )
         select
             asked.child_id, start_children.at,
@@ -50,7 +50,7 @@ begin
             child ->> 'key',
             coalesce(undone.input, child -> 'input'),
             'pending', 0, 0,
-            asked.parent_id, asked.parent_key, child ->> 'bond',
+            asked.parent_id, asked.parent_key, child ->> 'policy',
             undone.execution_id,
             case when undone.execution_id is not null then
                 json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
@@ -65,7 +65,7 @@ begin
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
         on conflict do nothing
-        returning execution_id, parent_bond
+        returning execution_id, parent_policy
     ),
     linked as (
         update durable.waits
@@ -96,7 +96,7 @@ begin
     into answered
     from asked
     left join created on created.execution_id = asked.child_id
-    where created.execution_id is null or created.parent_bond <> 'awaited';
+    where created.execution_id is null or created.parent_policy <> 'await';
     if answered.parent_keys is not null then
         perform durable.resolve_waits(
             answered.parent_ids, answered.parent_keys, 'received', start_children.at, answered.payloads

@@ -25,6 +25,9 @@ create table durable.executions (
     -- The execution that started it as a child, and the key of the call in the parent's journal.
     parent_id uuid,
     parent_key text,
+    -- What the end of its parent does to it: `await` (the parent waits for it, and it ends with the wait), `cancel` (it is cancelled or
+    -- rolled back with the parent) or `detach` (it continues).
+    parent_policy text,
     -- The execution whose journal it took over when it began: it is a retry or a fork of that one.
     forked_from uuid,
     -- The first execution in a line of retries and forks; all of them have its UUIDs and idempotency keys. Null for its own id.
@@ -47,9 +50,6 @@ create table durable.executions (
     deadline_at timestamptz,
 
     state text not null,
-    -- What the end of its parent does to it, and whether the parent is still to be notified of its own end: `awaited` (to be notified),
-    -- `told` (notified), `started` (not waited for, ends with the parent) or `detached` (goes on).
-    parent_bond text,
     -- Claims since it last came to rest. Too many show that it kills its workers.
     claims smallint not null,
     -- When it goes back into its queue; `infinity` while it is pending and paused; null if it waits for no time.
@@ -63,6 +63,8 @@ create table durable.executions (
     -- Why it is rolled back; null if it is not. While this is set, a claim runs compensations instead of the workflow.
     rollback json,
     finished_at timestamptz,
+    -- When its parent was notified of its end; null before that, and if the parent does not wait for it.
+    parent_notified_at timestamptz,
     output json,
     -- Why it failed or, while it waits, why it was stopped.
     error json,
@@ -82,8 +84,11 @@ create table durable.executions (
     constraint version_starts_at_one check (version >= 1),
     constraint concurrency_key_is_not_empty check (concurrency_key <> ''),
     constraint scheduled_for_a_time check ((schedule is null) = (scheduled_for is null)),
-    constraint parent_bond_is_known check (parent_bond in ('awaited', 'told', 'started', 'detached')),
-    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_bond is null))
+    constraint parent_policy_is_known check (parent_policy in ('await', 'cancel', 'detach')),
+    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_policy is null)),
+    constraint parents_are_notified_of_ends_they_await check (
+        parent_notified_at is null or (parent_policy = 'await' and finished_at is not null)
+    )
 ) with (
     fillfactor = 60,
     -- Each row is updated at least twice, and every claim walks over the dead entries of the indexes of pending executions: vacuum after
@@ -150,9 +155,9 @@ on durable.executions (parent_id)
 where parent_id is not null and finished_at is null;
 
 -- Children whose parent is still to be notified of their end.
-create index executions_to_tell
+create index executions_unnotified
 on durable.executions (execution_id)
-where parent_bond = 'awaited' and finished_at is not null;
+where parent_policy = 'await' and finished_at is not null and parent_notified_at is null;
 
 create index executions_by_origin
 on durable.executions (forked_from)

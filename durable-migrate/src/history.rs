@@ -80,7 +80,7 @@ static FUNCTIONS: &[Function] = &[
     function("start_fires", include_str!("../functions/start_fires.sql")),
     function("start_many", include_str!("../functions/start_many.sql")),
     function("take_over", include_str!("../functions/take_over.sql")),
-    function("tell_parents", include_str!("../functions/tell_parents.sql")),
+    function("notify_parents", include_str!("../functions/notify_parents.sql")),
     function("same_input", include_str!("../functions/same_input.sql")),
     function("to_repeat", include_str!("../functions/to_repeat.sql")),
     function("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),

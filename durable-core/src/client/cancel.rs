@@ -114,7 +114,7 @@ impl Durable {
         self.forget(&ids);
         self.engine.families.announce(called_off).await;
         for child in called_off.iter().filter(|execution| execution.awaited) {
-            self.engine.families.tell_parent(child.id).await;
+            self.engine.families.notify_parent(child.id).await;
         }
     }
 

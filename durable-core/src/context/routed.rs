@@ -14,7 +14,7 @@ use super::wait::Waiting;
 use super::workflow::Workflow;
 use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Bond, NewChild, WaitKind, WaitOutcome};
+use crate::model::{ParentPolicy, NewChild, WaitKind, WaitOutcome};
 use crate::payload::{self, CalledWith, Payload};
 use crate::plan::{divergence, journal_key};
 use crate::running::ambient;
@@ -115,7 +115,7 @@ impl Routed {
             concurrency_key: None,
             input,
             time_to_live: None,
-            bond: Bond::Awaited,
+            policy: ParentPolicy::Await,
             undoes: None,
             trace_context: trace_context(scope),
         });

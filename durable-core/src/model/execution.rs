@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::message::{KeptMessage, Refusal};
-use super::wait::{Bond, Wait};
+use super::wait::{ParentPolicy, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::payload::{Json, Payload};
@@ -190,8 +190,10 @@ pub struct Parent {
     pub id: ExecutionId,
     /// The journal key of the call, in the parent's journal.
     pub key: String,
-    /// What binds it to its parent.
-    pub bond: Bond,
+    /// What the end of the parent does to the execution.
+    pub policy: ParentPolicy,
+    /// When the parent was notified of the execution's end; `None` before that, and if the parent does not wait for the execution.
+    pub notified_at: Option<DateTime<Utc>>,
 }
 
 /// An execution with everything its journal says.
@@ -227,8 +229,10 @@ pub struct Child {
     pub workflow: String,
     /// The journal key of the call, in the parent's journal.
     pub key: String,
-    /// What binds it to its parent.
-    pub bond: Bond,
+    /// What the end of the parent does to the child.
+    pub policy: ParentPolicy,
+    /// When the parent was notified of the child's end; `None` before that, and if the parent does not wait for the child.
+    pub notified_at: Option<DateTime<Utc>>,
     /// Its state.
     pub state: ExecutionState,
 }

@@ -299,13 +299,13 @@ pub(crate) struct Unannounced {
     /// The queues that have pending executions.
     pub(crate) queued: Vec<String>,
     /// Whether executions have ended whose parents were not told.
-    pub(crate) has_untold: bool,
+    pub(crate) has_unnotified: bool,
 }
 
 /// Looks for pending executions in these queues, and for parents that were not told.
 pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
     let row = store.query(Statement::LookForWork).bind(queues).fetch_one(executor).await?;
-    Ok(Unannounced { queued: row.try_get("queued")?, has_untold: row.try_get("has_untold")? })
+    Ok(Unannounced { queued: row.try_get("queued")?, has_unnotified: row.try_get("has_unnotified")? })
 }
 
 /// How those of `ids` that have ended did.

@@ -177,7 +177,7 @@ impl Worker {
         observed.failed(state, &failure);
         self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
         if claimed.awaited {
-            self.families.tell_parent(claimed.id).await;
+            self.families.notify_parent(claimed.id).await;
         }
         Left::Noted
     }

@@ -31,7 +31,7 @@ impl Worker {
         }
     }
 
-    /// Finishes what an execution that has ended here leaves behind: tells its parent if `awaited`, and cancels the children that
+    /// Finishes what an execution that has ended here leaves behind: notifies its parent if `awaited`, and cancels the children that
     /// it still waited for.
     pub(super) fn settle_family(self: &Arc<Self>, run: &Run, awaited: bool) {
         let (worker, id, orphans) = (self.clone(), run.id, run.take_orphaned());
@@ -40,7 +40,7 @@ impl Worker {
         }
         tokio::spawn(async move {
             if awaited {
-                worker.families.tell_parent(id).await;
+                worker.families.notify_parent(id).await;
             }
             if !orphans.is_empty() {
                 worker.cancel_children(&orphans).await;

@@ -14,15 +14,15 @@ with orphan as materialized (
     where child.parent_id is not null
       and child.finished_at is null
       and child.rollback is null
-      and case child.parent_bond
-        when 'awaited' then parent.finished_at is not null or (
+      and case child.parent_policy
+        when 'await' then parent.finished_at is not null or (
             select waits.outcome
             from durable.waits
             where waits.execution_id = child.parent_id and waits.key = child.parent_key
             limit 1
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.
-        when 'started' then parent.state = 'cancelled' or (
+        when 'cancel' then parent.state = 'cancelled' or (
             parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.parent_key not like 'undo/%'
         )
         else false

@@ -23,4 +23,4 @@ set state = 'cancelled',
     ))
 from now
 where execution_id = any (array(select execution_id from due))
-returning execution_id as id, state, queue, case when parent_bond = 'awaited' then parent_id end as awaited_by
+returning execution_id as id, state, queue, case when parent_policy = 'await' then parent_id end as awaited_by

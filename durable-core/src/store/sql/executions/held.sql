@@ -42,7 +42,7 @@ adopted as (
         input::text as input,
         rollback::text as rollback,
         undoes,
-        coalesce(parent_bond = 'awaited', false) as awaited,
+        coalesce(parent_policy = 'await', false) as awaited,
         scheduled_for,
         coalesce(namespace, execution_id) as namespace,
         trace_context,

@@ -66,9 +66,9 @@ begin
             expires_at = null,
             finished_at = at,
             error = call_off.failure,
-            parent_bond = case when parent_bond = 'awaited' and parent_id = any (called_off) then 'told' else parent_bond end
+            parent_notified_at = case when parent_policy = 'await' and parent_id = any (called_off) then at end
         where execution_id = any (called_off)
-        returning execution_id, state, queue, case when parent_bond = 'awaited' then parent_id end;
+        returning execution_id, state, queue, case when parent_policy = 'await' and parent_notified_at is null then parent_id end;
     end if;
 end
 $$;
