@@ -9,7 +9,6 @@ static MIGRATIONS: &[Migration] = &[
     migration(1, "create_ordinals", Kind::Expand, include_str!("../migrations/0001_create_ordinals.sql")),
     migration(2, "create_clock", Kind::Expand, include_str!("../migrations/0002_create_clock.sql")),
     migration(3, "create_workers", Kind::Expand, include_str!("../migrations/0003_create_workers.sql")),
-    migration(4, "create_executions", Kind::Expand, include_str!("../migrations/0004_create_executions.sql")),
     migration(5, "create_checkpoints", Kind::Expand, include_str!("../migrations/0005_create_checkpoints.sql")),
     migration(6, "create_attempts", Kind::Expand, include_str!("../migrations/0006_create_attempts.sql")),
     migration(7, "create_waits", Kind::Expand, include_str!("../migrations/0007_create_waits.sql")),
@@ -29,7 +28,7 @@ static FUNCTIONS: &[Function] = &[
     function("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
     function("begin_rollback", include_str!("../functions/begin_rollback.sql")),
     function("beside", include_str!("../functions/beside.sql")),
-    function("call_off", include_str!("../functions/call_off.sql")),
+    function("abandon_children", include_str!("../functions/abandon_children.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
     function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
     function("check_name", include_str!("../functions/check_name.sql")),
@@ -47,7 +46,10 @@ static FUNCTIONS: &[Function] = &[
     function("failure", include_str!("../functions/failure.sql")),
     function("fire_schedules", include_str!("../functions/fire_schedules.sql")),
     function("forget_workers", include_str!("../functions/forget_workers.sql")),
-    function("give_up", include_str!("../functions/give_up.sql")),
+    function("end_executions", include_str!("../functions/end_executions.sql")),
+    function("hold_families", include_str!("../functions/hold_families.sql")),
+    function("cancel_families", include_str!("../functions/cancel_families.sql")),
+    function("roll_back_families", include_str!("../functions/roll_back_families.sql")),
     function("judge_fires", include_str!("../functions/judge_fires.sql")),
     function("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
     function("lock_families", include_str!("../functions/lock_families.sql")),
@@ -111,7 +113,6 @@ pub fn functions() -> &'static [Function] {
 pub struct Migration {
     /// Its number, which is also the version of the schema after it.
     pub version: i32,
-    /// What it does, as in `create_executions`.
     pub name: &'static str,
     /// What it asks of programs that are running while it is applied.
     pub kind: Kind,
@@ -143,7 +144,6 @@ pub struct Function {
 }
 
 impl Migration {
-    /// The name of its file, as in `0002_create_executions.sql`.
     #[must_use]
     pub fn file(&self) -> String {
         format!("{self}.sql")

@@ -51,7 +51,7 @@ pub struct Arguments {
 #[derive(Serialize, Deserialize)]
 struct Input<V> {
     arguments: V,
-    /// Whether it is undone once it is given up. `durable.give_up` reads it.
+    /// Whether it is undone once it is given up. `durable.abandon_children` reads it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     undo_on_failure: bool,
     /// The journal key of the call: it has the same there, and so the same idempotency keys.

@@ -1,4 +1,4 @@
--- executions/cancel_orphans: upkeep: call off up to $1 unfinished children that no parent will hear of: it has ended, or gave them up.
+-- executions/cancel_orphans: upkeep: end up to $1 unfinished children whose parents have ended or wait for them no longer.
 with orphan as materialized (
     select
         child.execution_id,
@@ -30,16 +30,15 @@ with orphan as materialized (
     limit $1
 )
 select id, state, queue, awaited_by
-from durable.give_up(
+from durable.abandon_children(
     array(select execution_id from orphan where not undone),
     durable.failure('cancelled', 'its parent no longer waits for it'),
     wait => false
 )
 union all
 select id, state, queue, awaited_by
-from durable.call_off(
+from durable.roll_back_families(
     array(select execution_id from orphan where undone),
     durable.failure('rolled_back', 'its parent was rolled back'),
-    compensate => true,
     wait => false
 )
