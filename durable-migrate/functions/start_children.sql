@@ -35,37 +35,51 @@ begin
         from durable.executions
         where executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
     ),
-    created as (
-        insert into durable.executions (
-            execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
-            parent_id, parent_key, parent_policy, undoes, rollback, rank, concurrency_key, expires_at, trace_context
-        )
+    child as (
         select
-            asked.child_id, start_children.at,
-            coalesce(undone.version, (child ->> 'version')::int),
-            coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority),
-            coalesce(undone.workflow, child ->> 'workflow'),
+            asked.child_id,
+            coalesce(undone.workflow, child ->> 'workflow') as workflow,
+            coalesce(undone.version, (child ->> 'version')::int) as version,
             -- What undoes a step runs where the step would run now.
-            coalesce(nullif(child ->> 'queue', ''), undone.queue),
-            child ->> 'key',
-            coalesce(undone.input, child -> 'input'),
-            'pending', 0, 0,
-            asked.parent_id, asked.parent_key, child ->> 'policy',
-            undone.execution_id,
-            case when undone.execution_id is not null then
-                json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
-            end,
-            durable.rank(start_children.at, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
-            coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key),
-            start_children.at + make_interval(secs => (child ->> 'time_to_live')::float8),
-            child ->> 'trace_context'
+            coalesce(nullif(child ->> 'queue', ''), undone.queue) as queue,
+            coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority) as priority,
+            coalesce(undone.input, child -> 'input')::text as input,
+            child ->> 'key' as key,
+            (child ->> 'time_to_live')::float8 as time_to_live,
+            coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key) as concurrency_key,
+            child ->> 'trace_context' as trace_context,
+            asked.parent_id,
+            asked.parent_key,
+            child ->> 'policy' as policy,
+            undone.execution_id as undoes,
+            case when undone.execution_id is not null then durable.failure('rolled_back', 'its parent is rolled back') end as rollback
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         left join parents on parents.execution_id = asked.parent_id
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
-        on conflict do nothing
-        returning execution_id, parent_policy
+    ),
+    created as materialized (
+        select unnest(durable.create_executions(
+            start_children.at,
+            array_agg(child_id),
+            array_agg(workflow),
+            array_agg(version),
+            array_agg(queue),
+            array_agg(priority),
+            array_agg(input),
+            keys => array_agg(key),
+            time_to_lives => array_agg(time_to_live),
+            concurrency_keys => array_agg(concurrency_key),
+            trace_contexts => array_agg(trace_context),
+            parent_ids => array_agg(parent_id),
+            parent_keys => array_agg(parent_key),
+            parent_policies => array_agg(policy),
+            undoes => array_agg(undoes),
+            rollbacks => array_agg(rollback)
+        )) as execution_id
+        from child
+        having count(*) > 0
     ),
     linked as (
         update durable.waits
@@ -96,7 +110,7 @@ begin
     into answered
     from asked
     left join created on created.execution_id = asked.child_id
-    where created.execution_id is null or created.parent_policy <> 'await';
+    where created.execution_id is null or asked.child ->> 'policy' <> 'await';
     if answered.parent_keys is not null then
         perform durable.resolve_waits(
             answered.parent_ids, answered.parent_keys, 'received', start_children.at, answered.payloads

@@ -21,7 +21,9 @@ create or replace function durable.start_many(
     debounce_keys text[] default null,
     debounce_limits float8[] default null,
     time_to_lives float8[] default null,
-    trace_contexts text[] default null
+    trace_contexts text[] default null,
+    schedules text[] default null,
+    scheduled_fors timestamptz[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -29,7 +31,7 @@ as $$
 #variable_conflict use_column
 declare
     at timestamptz;
-    created int;
+    created uuid[];
     known record;
     i int;
 begin
@@ -56,58 +58,29 @@ begin
         );
     end if;
 
-    insert into durable.executions (
-        execution_id, created_at, version, priority, workflow, queue, key, input,
-        state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
-        deduplication_key, debounce_key, expires_at,
-        trace_context
-    )
-    select
-        asked.execution_id,
+    created := durable.create_executions(
         at,
-        asked.version,
-        asked.priority,
-        asked.workflow,
-        asked.queue,
-        asked.key,
-        asked.input::json,
-        case when asked.claimed then 'running' else 'pending' end,
-        asked.claimed::int,
-        asked.claimed::int,
-        case when asked.claimed then start_many.worker_id end,
-        case when asked.starts_at > at then asked.starts_at end,
-        case when asked.claimed then at end,
-        case when asked.claimed then at + make_interval(secs => asked.timeout) end,
-        durable.rank(greatest(asked.starts_at, at), asked.priority),
-        asked.concurrency_key,
-        asked.deduplication_key,
-        asked.debounce_key,
-        case when not asked.claimed then greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live) end,
-        asked.trace_context
-    from (
-        -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
-        select
-            execution_ids[i] as execution_id,
-            workflows[i] as workflow,
-            versions[i] as version,
-            queues[i] as queue,
-            priorities[i] as priority,
-            keys[i] as key,
-            inputs[i] as input,
-            coalesce(start_ats[i], at + make_interval(secs => delays[i])) as starts_at,
-            timeouts[i] as timeout,
-            concurrency_keys[i] as concurrency_key,
-            deduplication_keys[i] as deduplication_key,
-            debounce_keys[i] as debounce_key,
-            time_to_lives[i] as time_to_live,
-            trace_contexts[i] as trace_context,
-            start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
-        from generate_series(1, cardinality(execution_ids)) as i
-    ) as asked
-    on conflict do nothing;
-
-    get diagnostics created = row_count;
-    if created = cardinality(execution_ids) then
+        execution_ids,
+        workflows,
+        versions,
+        queues,
+        priorities,
+        inputs,
+        keys,
+        start_ats,
+        delays,
+        time_to_lives,
+        concurrency_keys,
+        deduplication_keys,
+        debounce_keys,
+        trace_contexts,
+        start_many.worker_id,
+        hand_offs,
+        timeouts,
+        schedules,
+        scheduled_fors
+    );
+    if cardinality(created) = cardinality(execution_ids) then
         return query
         select
             asked.item,
@@ -169,14 +142,9 @@ begin
         if known.execution_id is null and debounce_keys[i] is not null then
             known.execution_id := durable.debounce(
                 workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
-                debounce_limits[i], concurrency_keys[i], time_to_lives[i]
+                debounce_limits[i], concurrency_keys[i], time_to_lives[i], trace_contexts[i]
             );
             known.outcome := 'existing';
-            -- It belongs to the trace of the start whose input it has.
-            update durable.executions as pushed
-            set trace_context = trace_contexts[i]
-            where pushed.execution_id = known.execution_id
-              and pushed.trace_context is distinct from trace_contexts[i];
         end if;
         if known.execution_id is null then
             -- What stood in its way has ended or begun, or is deleted: there is room now.
@@ -186,7 +154,7 @@ begin
                 execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
                 concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
-                time_to_lives[i:i], trace_contexts[i:i]
+                time_to_lives[i:i], trace_contexts[i:i], schedules[i:i], scheduled_fors[i:i]
             ) as again;
             continue;
         end if;

@@ -33,21 +33,24 @@ begin
 
     id := new_id;
     queue := source.queue;
-    insert into durable.executions (
-        execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
-        concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace, trace_context
-    ) values (
-        new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
-        source.input, 'pending', 1, 0, origin, source.concurrency_key, source.deduplication_key,
-        durable.rank(durable.now(), source.priority),
+    if cardinality(durable.create_executions(
+        durable.now(),
+        array[new_id],
+        array[source.workflow],
+        array[coalesce(take_over.version, source.version)],
+        array[source.queue],
+        array[source.priority],
+        array[source.input::text],
+        concurrency_keys => array[source.concurrency_key],
+        deduplication_keys => array[source.deduplication_key],
+        trace_contexts => array[source.trace_context],
         -- Its workflow has read the due time, and must read the same again.
-        source.schedule, source.scheduled_for,
-        -- And the same UUIDs; and those who serve its steps must not take them for others.
-        coalesce(source.namespace, origin),
-        source.trace_context
-    )
-    on conflict do nothing;
-    if not found then
+        schedules => array[source.schedule],
+        scheduled_fors => array[source.scheduled_for],
+        forked_froms => array[origin],
+        -- It has the same UUIDs, and the same idempotency keys.
+        namespaces => array[coalesce(source.namespace, origin)]
+    )) = 0 then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
             return;
         end if;

@@ -9,6 +9,7 @@ static MIGRATIONS: &[Migration] = &[
     migration(1, "create_ordinals", Kind::Expand, include_str!("../migrations/0001_create_ordinals.sql")),
     migration(2, "create_clock", Kind::Expand, include_str!("../migrations/0002_create_clock.sql")),
     migration(3, "create_workers", Kind::Expand, include_str!("../migrations/0003_create_workers.sql")),
+    migration(4, "create_executions", Kind::Expand, include_str!("../migrations/0004_create_executions.sql")),
     migration(5, "create_checkpoints", Kind::Expand, include_str!("../migrations/0005_create_checkpoints.sql")),
     migration(6, "create_attempts", Kind::Expand, include_str!("../migrations/0006_create_attempts.sql")),
     migration(7, "create_waits", Kind::Expand, include_str!("../migrations/0007_create_waits.sql")),
@@ -34,6 +35,7 @@ static FUNCTIONS: &[Function] = &[
     function("check_name", include_str!("../functions/check_name.sql")),
     function("check_payload", include_str!("../functions/check_payload.sql")),
     function("choose", include_str!("../functions/choose.sql")),
+    function("create_executions", include_str!("../functions/create_executions.sql")),
     function("cut_off", include_str!("../functions/cut_off.sql")),
     function("claim", include_str!("../functions/claim.sql")),
     function("commit_step", include_str!("../functions/commit_step.sql")),
@@ -113,6 +115,7 @@ pub fn functions() -> &'static [Function] {
 pub struct Migration {
     /// Its number, which is also the version of the schema after it.
     pub version: i32,
+    /// What it does, as in `create_executions`.
     pub name: &'static str,
     /// What it asks of programs that are running while it is applied.
     pub kind: Kind,
@@ -144,6 +147,7 @@ pub struct Function {
 }
 
 impl Migration {
+    /// The name of its file, as in `0002_create_executions.sql`.
     #[must_use]
     pub fn file(&self) -> String {
         format!("{self}.sql")
