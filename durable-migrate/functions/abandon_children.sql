@@ -30,10 +30,10 @@ begin
         select execution_id
         from durable.executions
         where execution_id = any (execution_ids)
-          and parent_key ~ '(^|/)child step '
+          and step_key is not null
           and undoes is null
           and started_at is not null
-          and ((input ->> 'undo_on_failure')::boolean or durable.undoable(execution_id))
+          and (undo_on_failure or durable.undoable(execution_id))
     );
     return query
     select rolled_back.*

@@ -28,12 +28,18 @@ create or replace function durable.create_executions(
     parent_ids uuid[] default null,
     parent_keys text[] default null,
     parent_policies text[] default null,
+    by_compensations boolean[] default null,
     -- The completed children that they undo, and why they begin in rollback.
     undoes uuid[] default null,
     rollbacks json[] default null,
     -- The executions whose journals they take over; these have begun before.
     forked_froms uuid[] default null,
-    namespaces uuid[] default null
+    namespaces uuid[] default null,
+    -- The steps that they run for other executions.
+    step_keys text[] default null,
+    owner_ids uuid[] default null,
+    owner_namespaces uuid[] default null,
+    undo_on_failures boolean[] default null
 ) returns uuid[]
 language plpgsql volatile
 -- Planned once: with the sizes of its arrays, an insert of one row would be planned anew at each call, which costs more than the row.
@@ -47,8 +53,9 @@ begin
     with created as (
         insert into durable.executions (
             execution_id, created_at, version, priority, workflow, queue, key, concurrency_key, deduplication_key, debounce_key,
-            schedule, scheduled_for, parent_id, parent_key, parent_policy, forked_from, namespace, undoes, trace_context, input,
-            worker_id, rank, epoch, started_at, deadline_at, state, claims, wake_at, expires_at, rollback
+            schedule, scheduled_for, parent_id, parent_key, parent_policy, by_compensation, forked_from, namespace, undoes,
+            step_key, owner_id, owner_namespace, undo_on_failure, trace_context, input, worker_id, rank, epoch, started_at,
+            deadline_at, state, claims, wake_at, expires_at, rollback
         )
         select
             asked.execution_id,
@@ -66,9 +73,14 @@ begin
             asked.parent_id,
             asked.parent_key,
             asked.parent_policy,
+            asked.by_compensation,
             asked.forked_from,
             asked.namespace,
             asked.undoes,
+            asked.step_key,
+            asked.owner_id,
+            asked.owner_namespace,
+            asked.undo_on_failure,
             asked.trace_context,
             asked.input::json,
             case when asked.claimed then create_executions.worker_id end,
@@ -106,10 +118,15 @@ begin
                 parent_ids[i] as parent_id,
                 parent_keys[i] as parent_key,
                 parent_policies[i] as parent_policy,
+                by_compensations[i] as by_compensation,
                 create_executions.undoes[i] as undoes,
                 rollbacks[i] as rollback,
                 forked_froms[i] as forked_from,
-                namespaces[i] as namespace
+                namespaces[i] as namespace,
+                step_keys[i] as step_key,
+                owner_ids[i] as owner_id,
+                owner_namespaces[i] as owner_namespace,
+                undo_on_failures[i] as undo_on_failure
             from generate_series(1, cardinality(execution_ids)) as i
         ) as asked
         on conflict do nothing

@@ -20,7 +20,7 @@ as $$
           and child.state = 'completed'
           -- What undid something is not undone.
           and child.undoes is null
-          and child.parent_key not like 'undo/%'
+          and child.by_compensation is not true
           and durable.undoable(child.execution_id)
           and (
             select checkpoints.key

@@ -25,7 +25,7 @@ begin
           and registered.outcome is null
     ),
     undone as materialized (
-        select executions.execution_id, workflow, version, queue, priority, input, concurrency_key
+        select *
         from durable.executions
         where executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
     ),
@@ -51,8 +51,14 @@ begin
             asked.parent_id,
             asked.parent_key,
             child ->> 'policy' as policy,
+            (child ->> 'by_compensation')::boolean as by_compensation,
             undone.execution_id as undoes,
-            case when undone.execution_id is not null then durable.failure('rolled_back', 'its parent is rolled back') end as rollback
+            case when undone.execution_id is not null then durable.failure('rolled_back', 'its parent is rolled back') end as rollback,
+            -- What undoes a step belongs to the execution that the step belonged to.
+            coalesce(undone.step_key, child -> 'step' ->> 'key') as step_key,
+            coalesce(undone.owner_id, (child -> 'step' ->> 'owner_id')::uuid) as owner_id,
+            coalesce(undone.owner_namespace, (child -> 'step' ->> 'owner_namespace')::uuid) as owner_namespace,
+            coalesce(undone.undo_on_failure, (child -> 'step' ->> 'undo_on_failure')::boolean) as undo_on_failure
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         left join parents on parents.execution_id = asked.parent_id
@@ -75,8 +81,13 @@ begin
             parent_ids => array_agg(parent_id),
             parent_keys => array_agg(parent_key),
             parent_policies => array_agg(policy),
+            by_compensations => array_agg(by_compensation),
             undoes => array_agg(undoes),
-            rollbacks => array_agg(rollback)
+            rollbacks => array_agg(rollback),
+            step_keys => array_agg(step_key),
+            owner_ids => array_agg(owner_id),
+            owner_namespaces => array_agg(owner_namespace),
+            undo_on_failures => array_agg(undo_on_failure)
         )) as execution_id
         from child
         having count(*) > 0

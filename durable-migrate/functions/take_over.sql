@@ -49,7 +49,11 @@ begin
         scheduled_fors => array[source.scheduled_for],
         forked_froms => array[origin],
         -- It has the same UUIDs, and the same idempotency keys.
-        namespaces => array[coalesce(source.namespace, origin)]
+        namespaces => array[coalesce(source.namespace, origin)],
+        step_keys => array[source.step_key],
+        owner_ids => array[source.owner_id],
+        owner_namespaces => array[source.owner_namespace],
+        undo_on_failures => array[source.undo_on_failure]
     )) = 0 then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
             return;

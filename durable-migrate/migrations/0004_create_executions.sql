@@ -28,12 +28,20 @@ create table durable.executions (
     -- What the end of its parent does to it: `await` (the parent waits for it, and it ends with the wait), `cancel` (it is cancelled or
     -- rolled back with the parent) or `detach` (it continues).
     parent_policy text,
+    -- True if a compensation of its parent started it; null otherwise. What a compensation started is not undone with the parent.
+    by_compensation boolean,
     -- The execution whose journal it took over when it began: it is a retry or a fork of that one.
     forked_from uuid,
     -- The first execution in a line of retries and forks; all of them have its UUIDs and idempotency keys. Null for its own id.
     namespace uuid,
     -- The completed child whose steps it compensates.
     undoes uuid,
+    -- If it runs a step that another execution sent to its queue: the step's journal key, the execution to which the step belongs, the
+    -- namespace of that execution, and whether the step is undone if it fails or is cut off. Null if it runs a workflow.
+    step_key text,
+    owner_id uuid,
+    owner_namespace uuid,
+    undo_on_failure boolean,
     -- Where its start was in a trace (W3C: traceparent, then a space and tracestate); null outside any trace.
     trace_context text,
     input json not null,
@@ -86,6 +94,7 @@ create table durable.executions (
     constraint scheduled_for_a_time check ((schedule is null) = (scheduled_for is null)),
     constraint parent_policy_is_known check (parent_policy in ('await', 'cancel', 'detach')),
     constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_policy is null)),
+    constraint steps_come_whole check (num_nonnulls(step_key, owner_id, owner_namespace, undo_on_failure) in (0, 4)),
     constraint parents_are_notified_of_ends_they_await check (
         parent_notified_at is null or (parent_policy = 'await' and finished_at is not null)
     )

@@ -14,8 +14,9 @@ use super::wait::{Waiting, read_payload};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{ParentPolicy, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome};
+use crate::model::{Checkpoint, Due, NewChild, Outcome, ParentPolicy, RecordedWait, WaitKind, WaitOutcome};
 use crate::payload;
+use crate::plan::journal_key;
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::running::scope::Scope;
 
@@ -111,6 +112,8 @@ impl<W: Workflow> ChildCall<W> {
             time_to_live: start.time_to_live.map(|time| time.as_secs_f64()),
             policy: self.policy,
             undoes: None,
+            by_compensation: journal_key::by_compensation(self.waiting.key()),
+            step: None,
             trace_context,
         };
         Ok((self.waiting, child))
@@ -338,6 +341,8 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         time_to_live: None,
         policy: ParentPolicy::Await,
         undoes: Some(child.execution_id),
+        by_compensation: journal_key::by_compensation(key),
+        step: None,
         trace_context: trace_context(scope),
     });
     let over = waiting.await;

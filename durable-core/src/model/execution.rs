@@ -324,12 +324,25 @@ pub(crate) struct Claimed {
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from.
     pub(crate) namespace: ExecutionId,
+    /// The step that it runs for another execution, if it runs no workflow.
+    pub(crate) step: Option<ClaimedStep>,
     /// Where its starter stood in its trace, or that of the execution that it goes on from.
     pub(crate) trace_context: Option<String>,
     /// When it was claimed for the first time.
     pub(crate) started_at: Option<DateTime<Utc>>,
     /// Since when it could have been claimed, where it never was before.
     pub(crate) ready_at: Option<DateTime<Utc>>,
+}
+
+/// A step that an execution runs for another execution, which has sent the step to its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClaimedStep {
+    /// The step's journal key: the step has the same key in both executions, and so the same idempotency keys.
+    pub(crate) key: String,
+    /// The execution to which the step belongs.
+    pub(crate) owner_id: ExecutionId,
+    /// The [namespace](Claimed::namespace) of that execution.
+    pub(crate) owner_namespace: ExecutionId,
 }
 
 impl Claimed {

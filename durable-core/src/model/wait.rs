@@ -222,9 +222,28 @@ pub(crate) struct NewChild {
     pub(crate) policy: ParentPolicy,
     /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.
     pub(crate) undoes: Option<ExecutionId>,
+    /// Whether a compensation starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by_compensation: Option<bool>,
+    /// The step that it runs, if it runs no workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<SentStep>,
     /// Where the call stands in its trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_context: Option<String>,
+}
+
+/// A step that is sent to another queue, as the execution that runs it keeps the step.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SentStep {
+    /// The step's journal key in the execution that sends it.
+    pub(crate) key: String,
+    /// The execution to which the step belongs.
+    pub(crate) owner_id: ExecutionId,
+    /// The namespace of that execution.
+    pub(crate) owner_namespace: ExecutionId,
+    /// Whether the step is undone if it fails, or if the execution that sent it no longer waits for it.
+    pub(crate) undo_on_failure: bool,
 }
 
 /// What the end of its parent does to a child. The SQL `CHECK` named `parent_policy_is_known` lists the same words.

@@ -20,7 +20,7 @@ use crate::model::{Claimed, WaitOutcome};
 use crate::observer::{Observed, Registered};
 use crate::payload::{self, Payload};
 use crate::plan::divergence;
-use crate::running::hold::{Hold, Owner, Verdict as End};
+use crate::running::hold::{Hold, Verdict as End};
 use crate::running::ledger::SharedLedger;
 use crate::running::memory::{self, Book, Memory, State, Verdict};
 use crate::running::recording::Saved;
@@ -251,7 +251,6 @@ impl World {
                 let (tracing, metrics) = (Tracing::default(), Metrics::default());
                 let run = Run::new(
                     &claimed,
-                    Owner::itself(&claimed),
                     worker.ledger.clone(),
                     self.clock.clone(),
                     self.observed.clone(),
@@ -505,6 +504,7 @@ fn claimed(id: ExecutionId, worker: WorkerId, epoch: Epoch, claims: i16) -> Clai
         limited: false,
         scheduled_for: None,
         namespace: id,
+        step: None,
         trace_context: None,
         started_at: None,
         ready_at: None,

@@ -9,7 +9,7 @@ use super::read::time_if;
 use super::{Statement, Store};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Claimed, ExecutionState};
+use crate::model::{Claimed, ClaimedStep, ExecutionState};
 use crate::payload::Payload;
 use crate::store::families::CalledOff;
 
@@ -156,10 +156,18 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         limited: row.try_get("limited")?,
         scheduled_for: time_if(row, "scheduled_for")?,
         namespace: row.try_get::<Uuid, _>("namespace")?.into(),
+        step: claimed_step(row)?,
         trace_context: row.try_get("trace_context")?,
         started_at: time_if(row, "started_at")?,
         ready_at: time_if(row, "ready_at")?,
     })
+}
+
+/// The step that the execution runs for another one.
+fn claimed_step(row: &PgRow) -> Result<Option<ClaimedStep>, sqlx::Error> {
+    let Some(key) = row.try_get("step_key")? else { return Ok(None) };
+    let (owner_id, owner_namespace) = (row.try_get::<Uuid, _>("owner_id")?, row.try_get::<Uuid, _>("owner_namespace")?);
+    Ok(Some(ClaimedStep { key, owner_id: owner_id.into(), owner_namespace: owner_namespace.into() }))
 }
 
 /// What the worker believes to hold, and should let go of.

@@ -118,7 +118,7 @@ impl Worker {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
         let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
-        let run = Run::new(claimed, registered.owner(claimed), self.ledger.clone(), self.clock.clone(), observed, trace, metrics);
+        let run = Run::new(claimed, self.ledger.clone(), self.clock.clone(), observed, trace, metrics);
         if claimed.is_first() {
             run.metrics.started(self.since(claimed.ready_at));
             run.observed.started();

@@ -2,8 +2,8 @@
 with orphan as materialized (
     select
         child.execution_id,
-        -- What a compensation started is no part of what is undone.
-        parent.rollback is not null and child.parent_key not like 'undo/%' as undone
+        -- What a compensation started is not undone.
+        parent.rollback is not null and child.by_compensation is not true as undone
     from durable.executions as child
     cross join lateral (
         select state, finished_at, rollback
@@ -23,7 +23,7 @@ with orphan as materialized (
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.
         when 'cancel' then parent.state = 'cancelled' or (
-            parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.parent_key not like 'undo/%'
+            parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.by_compensation is not true
         )
         else false
       end
