@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ids::ExecutionId;
 use crate::signals::Signals;
-use crate::store::families::{self, CalledOff, CancelledChildren, LARGEST_FAMILY};
+use crate::store::families::{self, CancelledChildren, EndedEarly, LARGEST_FAMILY};
 use crate::store::parents::{self, Notifications, Notified};
 use crate::store::{Lane, Store};
 
@@ -70,10 +70,10 @@ impl Families {
 
     /// Spreads that executions were cancelled or are to be rolled back: the workers that run them stop, the clients that wait for
     /// them get the result, and a worker claims the rollbacks. Observers are told last.
-    pub(crate) async fn announce(&self, called_off: &[CalledOff]) {
-        self.signals.called_off(called_off);
+    pub(crate) async fn announce(&self, ended_early: &[EndedEarly]) {
+        self.signals.ended_early(ended_early);
         let ended: Vec<ExecutionId> =
-            called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
+            ended_early.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
         self.tell_observers(&ended).await;
     }
 
@@ -102,9 +102,9 @@ impl Families {
             // One call has room for no more.
             let next = left.split_off(left.len().saturating_sub(LARGEST_FAMILY));
             match families::cancel_children(&self.store, &self.store.pool, &next, reason).await {
-                Ok(CancelledChildren { called_off, busy }) => {
-                    self.announce(&called_off).await;
-                    cancelled.extend(called_off.into_iter().map(|child| child.id));
+                Ok(CancelledChildren { ended_early, busy }) => {
+                    self.announce(&ended_early).await;
+                    cancelled.extend(ended_early.into_iter().map(|child| child.id));
                     left.extend(busy);
                 }
                 Err(error) => {

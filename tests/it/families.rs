@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use durable::prelude::*;
-use durable::{ParentPolicy, Child, WaitOutcome};
+use durable::{Child, ParentPolicy, WaitOutcome};
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -275,10 +275,7 @@ async fn a_parent_that_nobody_told_is_told_by_whoever_looks_and_one_that_is_busy
     let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
     eventually("the idle parent is told", async || family.state(idle).await == ExecutionState::Pending).await;
     eventually("and the one that has ended is not", async || family.has_notified_its_parent(children[2]).await).await;
-    assert_eq!(
-        (family.state(busy).await, family.has_notified_its_parent(children[1]).await),
-        (ExecutionState::Waiting, false)
-    );
+    assert_eq!((family.state(busy).await, family.has_notified_its_parent(children[1]).await), (ExecutionState::Waiting, false));
     transaction.commit().await.unwrap();
     eventually("the busy parent is told", async || family.state(busy).await == ExecutionState::Pending).await;
     assert_eq!(family.state(ended).await, ExecutionState::Completed);
@@ -347,7 +344,10 @@ async fn children_and_parents_are_listed_both_ways() {
     let children = family.client.get_execution(root).await.unwrap().children;
     let [Child { id, workflow, key, policy, state, .. }, other] = &children[..] else { panic!("{children:?}") };
     assert_eq!((*id, workflow.as_str(), key.as_str()), (first, "member", format!("child {first}").as_str()));
-    assert_eq!((*policy, *state, other.id, other.policy), (ParentPolicy::Await, ExecutionState::Waiting, second, ParentPolicy::Cancel));
+    assert_eq!(
+        (*policy, *state, other.id, other.policy),
+        (ParentPolicy::Await, ExecutionState::Waiting, second, ParentPolicy::Cancel)
+    );
     let parent = family.client.get_execution(second).await.unwrap().execution.parent.unwrap();
     assert_eq!((parent.id, parent.key, parent.policy), (root, format!("child {second}"), ParentPolicy::Cancel));
     let listed = family.client.list_executions().parent(root).limit(1).await.unwrap();

@@ -25,7 +25,8 @@ use crate::running::scope::Scope;
 pub(crate) async fn run<W: Workflow>(workflow: Arc<W>, route: &'static Route<W>, cx: Context, input: Payload) -> Result<Payload> {
     let arguments = route::received(route.step.name, &cx.root.run, &input)?;
     let Some(key) = &cx.root.run.step_key else {
-        let problem = format!("step `{}` was started by its name; only a workflow that calls it can send it here", route.step.name);
+        let problem =
+            format!("step `{}` was started by its name; only a workflow that calls it can send it here", route.step.name);
         return Err(Error::of_kind(ErrorKind::Invalid, problem).into_permanent());
     };
     cx.root.give_key(journal_key::renamed(key, route.step.name));

@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{Claimed, ClaimedStep, ExecutionState};
 use crate::payload::Payload;
-use crate::store::families::CalledOff;
+use crate::store::families::EndedEarly;
 
 /// The workflows a worker can run, as the claim wants them.
 #[derive(Debug, Default)]
@@ -207,8 +207,8 @@ pub(crate) struct Poisoned {
     /// Not finished where what it did is undone first.
     pub(crate) state: ExecutionState,
     pub(crate) queue: String,
-    /// The children that were called off with it.
-    pub(crate) called_off: Vec<CalledOff>,
+    /// The children that were cancelled or rolled back with it.
+    pub(crate) ended_early: Vec<EndedEarly>,
 }
 
 /// Gives up an execution that was claimed too often; `None` if it is no longer held.
@@ -228,11 +228,11 @@ pub(crate) async fn poison(
         .fetch_all(executor)
         .await?;
     // The first is the execution itself.
-    let Some((given_up, children)) = rows.split_first() else { return Ok(None) };
+    let Some((poisoned, children)) = rows.split_first() else { return Ok(None) };
     Ok(Some(Poisoned {
-        state: super::look::known_state(given_up.try_get("state")?),
-        queue: given_up.try_get("queue")?,
-        called_off: super::families::read_all(children)?,
+        state: super::look::known_state(poisoned.try_get("state")?),
+        queue: poisoned.try_get("queue")?,
+        ended_early: super::families::read_all(children)?,
     }))
 }
 
@@ -243,7 +243,7 @@ pub(crate) async fn begin_rollback(
     executor: impl PgExecutor<'_>,
     (id, worker, epoch): (ExecutionId, WorkerId, Epoch),
     cause: &Failure,
-) -> Result<Option<Vec<CalledOff>>, sqlx::Error> {
+) -> Result<Option<Vec<EndedEarly>>, sqlx::Error> {
     let rows = store
         .query(Statement::BeginRollback)
         .bind(worker.0)

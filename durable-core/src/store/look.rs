@@ -13,7 +13,7 @@ use super::read::Lenient;
 use super::{Statement, Store};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    ParentPolicy, Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
+    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait, WaitKind,
 };
 
 /// Most messages of a mailbox that are shown.

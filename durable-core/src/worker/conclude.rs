@@ -160,11 +160,11 @@ impl Worker {
         );
         tracing::error!(execution_id = %claimed.id, "{failure}");
         let store = &self.store;
-        let given_up = store::run("give up a poisoned execution", self.options.patience, || {
+        let poisoned = store::run("end a poisoned execution", self.options.patience, || {
             executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
-        let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return Left::Refused };
-        self.families.announce(&called_off).await;
+        let Ok(Some(Poisoned { state, queue, ended_early })) = poisoned.await else { return Left::Refused };
+        self.families.announce(&ended_early).await;
         self.make_room(claimed);
         if !state.is_finished() {
             self.signals.queued(&queue);

@@ -277,8 +277,8 @@ impl Worker {
         let begun =
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, &cause));
         match begun.await {
-            Ok(Some(called_off)) => {
-                self.families.announce(&called_off).await;
+            Ok(Some(ended_early)) => {
+                self.families.announce(&ended_early).await;
                 let flow = flow?;
                 run.observed.rolls_back(&cause);
                 run.turn_back(cause);

@@ -11,7 +11,7 @@ use crate::running::ledger::FamilyNews;
 use crate::running::run::Run;
 
 /// The reason that a cancelled child records.
-const GIVEN_UP: &str = "its parent no longer waits for it";
+const NO_LONGER_AWAITED: &str = "its parent no longer waits for it";
 
 impl Worker {
     /// Acts on the news of children until the engine shuts down.
@@ -49,7 +49,7 @@ impl Worker {
     }
 
     async fn cancel_children(&self, children: &[ExecutionId]) {
-        for child in self.families.cancel_children(children, GIVEN_UP).await {
+        for child in self.families.cancel_children(children, NO_LONGER_AWAITED).await {
             self.forget(child);
         }
     }

@@ -103,7 +103,8 @@ async fn crash_at(statement: &str, nth: usize, moment: Moment) -> Option<String>
     assert!(started_before.iter().all(|before| ExecutionId::from(*before) == started), "{what}");
     assert_eq!(second.handle::<Count>(started).result_within(PATIENCE).await.unwrap(), 4, "{what}");
     let details = second.get_execution(handle.id()).await.unwrap();
-    let mut children: Vec<_> = details.children.iter().map(|child| (child.key.as_str(), child.policy, child.notified_at.is_some())).collect();
+    let mut children: Vec<_> =
+        details.children.iter().map(|child| (child.key.as_str(), child.policy, child.notified_at.is_some())).collect();
     children.sort_unstable_by_key(|(key, ..)| *key);
     assert_eq!(
         children,
