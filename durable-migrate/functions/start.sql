@@ -1,5 +1,6 @@
 -- start: create one execution, or give back the one that has the key, or the deduplication key and has not ended; the verb for
--- psql and other languages.
+-- psql and other languages. It checks what the Rust client checks before it sends anything (`plan/start_options.rs`): the client would
+-- pay a round trip to have it checked here. A test of odd values gives both the same options, and compares what they accept.
 create or replace function durable.start(
     workflow text,
     input json default 'null',
