@@ -86,7 +86,7 @@ begin
         using errcode = 'UD422', hint = 'give the header traceparent, then a space and tracestate where there is one';
     end if;
     select * into strict started
-    from durable.start_many(
+    from durable.create_executions(
         array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],

@@ -65,32 +65,51 @@ begin
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
     ),
-    created as materialized (
-        select unnest(durable.create_executions(
-            start_children.at,
-            array_agg(child_id),
-            array_agg(workflow),
-            array_agg(version),
-            array_agg(queue),
-            array_agg(priority),
-            array_agg(input),
-            keys => array_agg(key),
-            time_to_lives => array_agg(time_to_live),
-            concurrency_keys => array_agg(concurrency_key),
-            trace_contexts => array_agg(trace_context),
-            parent_ids => array_agg(parent_id),
-            parent_keys => array_agg(parent_key),
-            parent_policies => array_agg(policy),
-            by_compensations => array_agg(by_compensation),
-            undoes => array_agg(undoes),
-            rollbacks => array_agg(rollback),
-            step_keys => array_agg(step_key),
-            owner_ids => array_agg(owner_id),
-            owner_namespaces => array_agg(owner_namespace),
-            undo_on_failures => array_agg(undo_on_failure)
-        )) as execution_id
+    children as (
+        select
+            array_agg(child_id) as child_ids,
+            array_agg(workflow) as workflows,
+            array_agg(version) as versions,
+            array_agg(queue) as queues,
+            array_agg(priority) as priorities,
+            array_agg(key) as keys,
+            array_agg(input) as inputs,
+            array_agg(time_to_live) as time_to_lives,
+            array_agg(concurrency_key) as concurrency_keys,
+            array_agg(trace_context) as trace_contexts,
+            array_agg(parent_id) as parent_ids,
+            array_agg(parent_key) as parent_keys,
+            array_agg(policy) as policies,
+            array_agg(by_compensation) as by_compensations,
+            array_agg(undoes) as undoes,
+            array_agg(rollback) as rollbacks,
+            array_agg(step_key) as step_keys,
+            array_agg(owner_id) as owner_ids,
+            array_agg(owner_namespace) as owner_namespaces,
+            array_agg(undo_on_failure) as undo_on_failures
         from child
         having count(*) > 0
+    ),
+    created as materialized (
+        select new.execution_id
+        from children
+        cross join lateral durable.create_executions(
+            child_ids, workflows, versions, queues, priorities, keys, inputs, null, null,
+            time_to_lives => time_to_lives,
+            concurrency_keys => concurrency_keys,
+            trace_contexts => trace_contexts,
+            only_new => true,
+            parent_ids => children.parent_ids,
+            parent_keys => children.parent_keys,
+            parent_policies => policies,
+            by_compensations => by_compensations,
+            undoes => undoes,
+            rollbacks => rollbacks,
+            step_keys => step_keys,
+            owner_ids => owner_ids,
+            owner_namespaces => owner_namespaces,
+            undo_on_failures => undo_on_failures
+        ) as new
     ),
     linked as (
         update durable.waits

@@ -100,7 +100,7 @@ begin
     from fired_now;
 
     -- Without a key: the row of the fire is what makes it the only one.
-    perform durable.start_many(
+    perform durable.create_executions(
         array_agg(fire.execution_id),
         array_agg(workflow),
         array_agg(version),

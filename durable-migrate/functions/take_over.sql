@@ -33,20 +33,23 @@ begin
 
     id := new_id;
     queue := source.queue;
-    if cardinality(durable.create_executions(
-        durable.now(),
+    perform durable.create_executions(
         array[new_id],
         array[source.workflow],
         array[coalesce(take_over.version, source.version)],
         array[source.queue],
         array[source.priority],
+        null,
         array[source.input::text],
+        null,
+        null,
         concurrency_keys => array[source.concurrency_key],
         deduplication_keys => array[source.deduplication_key],
         trace_contexts => array[source.trace_context],
         -- Its workflow has read the due time, and must read the same again.
         schedules => array[source.schedule],
         scheduled_fors => array[source.scheduled_for],
+        only_new => true,
         forked_froms => array[origin],
         -- It has the same UUIDs, and the same idempotency keys.
         namespaces => array[coalesce(source.namespace, origin)],
@@ -54,7 +57,8 @@ begin
         owner_ids => array[source.owner_id],
         owner_namespaces => array[source.owner_namespace],
         undo_on_failures => array[source.undo_on_failure]
-    )) = 0 then
+    );
+    if not found then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
             return;
         end if;

@@ -93,11 +93,7 @@ create table durable.executions (
     constraint concurrency_key_is_not_empty check (concurrency_key <> ''),
     constraint scheduled_for_a_time check ((schedule is null) = (scheduled_for is null)),
     constraint parent_policy_is_known check (parent_policy in ('await', 'cancel', 'detach')),
-    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_policy is null)),
-    constraint steps_come_whole check (num_nonnulls(step_key, owner_id, owner_namespace, undo_on_failure) in (0, 4)),
-    constraint parents_are_notified_of_ends_they_await check (
-        parent_notified_at is null or (parent_policy = 'await' and finished_at is not null)
-    )
+    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_policy is null))
 ) with (
     fillfactor = 60,
     -- Each row is updated at least twice, and every claim walks over the dead entries of the indexes of pending executions: vacuum after

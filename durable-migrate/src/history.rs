@@ -82,7 +82,6 @@ static FUNCTIONS: &[Function] = &[
     function("start", include_str!("../functions/start.sql")),
     function("start_children", include_str!("../functions/start_children.sql")),
     function("start_fires", include_str!("../functions/start_fires.sql")),
-    function("start_many", include_str!("../functions/start_many.sql")),
     function("take_over", include_str!("../functions/take_over.sql")),
     function("notify_parents", include_str!("../functions/notify_parents.sql")),
     function("same_input", include_str!("../functions/same_input.sql")),
