@@ -1,12 +1,12 @@
-//! Families: tells parents how their children ended, and ends children that their parents no longer wait for.
+//! Families: notifies parents of the ends of their children, and ends children that their parents no longer wait for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::ExecutionId;
 use crate::signals::Signals;
-use crate::store::families::{self, CalledOff, CancelledChildren, LARGEST_FAMILY};
-use crate::store::parents::{self, Tells, Told};
+use crate::store::families::{self, CancelledChildren, EndedEarly, LARGEST_FAMILY};
+use crate::store::parents::{self, Notifications, Notified};
 use crate::store::{Lane, Store};
 
 /// Pause before another try, if a message to the execution is being written: about as long as a commit takes.
@@ -24,44 +24,44 @@ const MISSED_AT_ONCE: i64 = 500;
 pub(crate) struct Families {
     store: Store,
     signals: Arc<Signals>,
-    tells: Lane<Tells>,
+    notifications: Lane<Notifications>,
 }
 
 impl Families {
-    pub(crate) fn new(store: Store, signals: Arc<Signals>, tells: Lane<Tells>) -> Self {
-        Self { store, signals, tells }
+    pub(crate) fn new(store: Store, signals: Arc<Signals>, notifications: Lane<Notifications>) -> Self {
+        Self { store, signals, notifications }
     }
 
     /// Gives the end of the child to its parent, if the parent waits for it.
-    pub(crate) async fn tell_parent(&self, child: ExecutionId) {
+    pub(crate) async fn notify_parent(&self, child: ExecutionId) {
         for _ in 0..TRIES {
-            match self.tells.write(child).await {
-                Ok(Told::Heard(effect)) => return self.signals.affected(&effect),
-                Ok(Told::Unheard) => return,
-                Ok(Told::Busy) => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
+            match self.notifications.write(child).await {
+                Ok(Notified::Received(effect)) => return self.signals.affected(&effect),
+                Ok(Notified::NotAwaited) => return,
+                Ok(Notified::Busy) => tokio::time::sleep(PAUSE_WHEN_BUSY).await,
                 Err(error) => {
-                    return tracing::debug!(%child, %error, "cannot tell a parent yet; the next look for missed parents will");
+                    return tracing::debug!(%child, %error, "cannot notify a parent yet; the next look for missed parents will");
                 }
             }
         }
     }
 
-    /// Tells the parents that were missed: the process that ended the child died, or the parent was busy. A parent that is still
-    /// busy is told after the next look for work.
-    pub(crate) async fn tell_missed_parents(&self) -> Result<(), sqlx::Error> {
+    /// Notifies the parents that were missed: the process that ended the child died, or the parent was busy. A parent that is still
+    /// busy is notified after the next look for work.
+    pub(crate) async fn notify_missed_parents(&self) -> Result<(), sqlx::Error> {
         let store = &self.store;
         loop {
-            let untold = parents::untold(store, &store.pool, MISSED_AT_ONCE).await?;
-            let told = parents::tell(store, &store.pool, &untold).await?;
+            let missed = parents::unnotified(store, &store.pool, MISSED_AT_ONCE).await?;
+            let notified = parents::notify(store, &store.pool, &missed).await?;
             let mut busy = false;
-            for told in told.values() {
-                match told {
-                    Told::Heard(effect) => self.signals.affected(effect),
-                    Told::Unheard => {}
-                    Told::Busy => busy = true,
+            for notified in notified.values() {
+                match notified {
+                    Notified::Received(effect) => self.signals.affected(effect),
+                    Notified::NotAwaited => {}
+                    Notified::Busy => busy = true,
                 }
             }
-            let may_be_more = i64::try_from(untold.len()).is_ok_and(|count| count == MISSED_AT_ONCE);
+            let may_be_more = i64::try_from(missed.len()).is_ok_and(|count| count == MISSED_AT_ONCE);
             if busy || !may_be_more {
                 return Ok(());
             }
@@ -70,10 +70,10 @@ impl Families {
 
     /// Spreads that executions were cancelled or are to be rolled back: the workers that run them stop, the clients that wait for
     /// them get the result, and a worker claims the rollbacks. Observers are told last.
-    pub(crate) async fn announce(&self, called_off: &[CalledOff]) {
-        self.signals.called_off(called_off);
+    pub(crate) async fn announce(&self, ended_early: &[EndedEarly]) {
+        self.signals.ended_early(ended_early);
         let ended: Vec<ExecutionId> =
-            called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
+            ended_early.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
         self.tell_observers(&ended).await;
     }
 
@@ -102,9 +102,9 @@ impl Families {
             // One call has room for no more.
             let next = left.split_off(left.len().saturating_sub(LARGEST_FAMILY));
             match families::cancel_children(&self.store, &self.store.pool, &next, reason).await {
-                Ok(CancelledChildren { called_off, busy }) => {
-                    self.announce(&called_off).await;
-                    cancelled.extend(called_off.into_iter().map(|child| child.id));
+                Ok(CancelledChildren { ended_early, busy }) => {
+                    self.announce(&ended_early).await;
+                    cancelled.extend(ended_early.into_iter().map(|child| child.id));
                     left.extend(busy);
                 }
                 Err(error) => {

@@ -15,11 +15,10 @@ pub use finding::{Finding, Severity, Subject};
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
-pub use wait::{Bond, InputForm, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
-pub(crate) use execution::Claimed;
-pub(crate) use execution::checked_time_to_live;
+pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live};
 pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
-pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, WaitDetails};
+pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};

@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::context::rollback;
-use crate::context::route;
 use crate::context::routed;
 use crate::context::schedule::ScheduleSpec;
 use crate::context::undo::Compensation;
 use crate::context::{Context, Workflow};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Claimed, Undoable, checked_concurrency_key};
+use crate::model::{Undoable, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
-use crate::running::hold::Owner;
 use crate::running::scope::Scope;
 use crate::running::stretch::Body;
 use crate::store::executions::KnownWorkflows;
@@ -38,8 +36,6 @@ pub(crate) struct Registered {
     /// How long its executions are kept after their end.
     retention: Option<Duration>,
     schedule: Option<ScheduleDefinition>,
-    /// Whether it runs a step for other executions.
-    is_step: bool,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
@@ -60,7 +56,7 @@ impl Registry {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();
                 let start = move |cx, input| -> Body { Box::pin(routed::run(step_of.clone(), route, cx, input)) };
-                self.insert(name, W::VERSION, Registered { is_step: true, ..Registered::new(workflow.clone(), start) })?;
+                self.insert(name, W::VERSION, Registered::new(workflow.clone(), start))?;
             }
         }
         Ok(())
@@ -139,18 +135,11 @@ impl Registered {
             limit: None,
             retention: W::RETENTION,
             schedule: None,
-            is_step: false,
             start: Box::new(start),
             roll_back: Box::new(move |root, chain| {
                 Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))
             }),
         }
-    }
-
-    /// The execution that its steps belong to.
-    pub(crate) fn owner(&self, claimed: &Claimed) -> Owner {
-        let sender = if self.is_step { route::sender(&claimed.input) } else { None };
-        sender.unwrap_or_else(|| Owner::itself(claimed))
     }
 
     /// The workflow's future; nothing runs before it is polled.

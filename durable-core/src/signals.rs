@@ -18,7 +18,7 @@ use crate::ids::ExecutionId;
 use crate::model::QueueSlots;
 use crate::observer::Observers;
 use crate::store::executions::Finished;
-use crate::store::families::CalledOff;
+use crate::store::families::EndedEarly;
 use crate::store::messages::Effect;
 use crate::store::notify::Notice;
 use crate::telemetry::{self, Tracing};
@@ -179,14 +179,14 @@ impl Signals {
 
     /// Executions were cancelled or are to be rolled back: stops the workers that run them, answers the clients that wait for
     /// them, and makes a worker claim the rollbacks.
-    pub(crate) fn called_off(&self, called_off: &[CalledOff]) {
+    pub(crate) fn ended_early(&self, ended_early: &[EndedEarly]) {
         let ended: Vec<ExecutionId> =
-            called_off.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
-        called_off.iter().filter(|execution| execution.ended).for_each(|execution| telemetry::cancelled(&execution.queue));
+            ended_early.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();
+        ended_early.iter().filter(|execution| execution.ended).for_each(|execution| telemetry::cancelled(&execution.queue));
         if !ended.is_empty() {
             self.cancelled(ended);
         }
-        let undone = called_off.iter().filter(|execution| !execution.ended);
+        let undone = ended_early.iter().filter(|execution| !execution.ended);
         let queues: BTreeSet<&str> = undone.map(|execution| execution.queue.as_str()).collect();
         if !queues.is_empty() {
             // Not by id: by the time this is heard, the same process may have claimed them anew.

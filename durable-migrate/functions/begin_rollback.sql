@@ -1,6 +1,6 @@
 -- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
 -- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row for itself if it was held,
--- first, and one for each child, as of call_off.
+-- first, and one for each child, as of roll_back_families.
 create or replace function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile
@@ -8,7 +8,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- As in lock_families; cancel_orphans calls off those beyond.
+    -- As in lock_families; cancel_orphans ends those beyond.
     most constant int := 1000;
     children uuid[];
 begin
@@ -18,7 +18,7 @@ begin
         select execution_id
         from durable.executions
         where parent_id = begin_rollback.execution_id
-          and parent_bond = 'awaited'
+          and parent_policy = 'await'
           and finished_at is null
         limit most
     ) as child;
@@ -49,16 +49,16 @@ begin
     if cardinality(children) > 0 then
         if durable.undoable(begin_rollback.execution_id) then
             return query
-            select called_off.*
-            from durable.call_off(
-                children, durable.failure('rolled_back', 'its parent is rolled back'), compensate => true, wait => true
-            ) as called_off;
+            select rolled_back.*
+            from durable.roll_back_families(
+                children, durable.failure('rolled_back', 'its parent is rolled back'), wait => true
+            ) as rolled_back;
         else
             return query
-            select given_up.*
-            from durable.give_up(
+            select abandoned.*
+            from durable.abandon_children(
                 children, durable.failure('cancelled', 'its parent no longer waits for it'), wait => true
-            ) as given_up;
+            ) as abandoned;
         end if;
         -- Those that ended while this waited for them.
         perform durable.enlist_children(array[begin_rollback.execution_id]);

@@ -11,15 +11,17 @@ as $$
 #variable_conflict use_column
 declare
     target record;
+    failure json := durable.failure('cancelled', coalesce(cancel.reason, 'cancelled by request'));
 begin
-    return query
-    select called_off.*
-    from durable.call_off(
-        array[cancel.execution_id],
-        durable.failure('cancelled', coalesce(cancel.reason, 'cancelled by request')),
-        cancel.compensate,
-        wait => true
-    ) as called_off;
+    if cancel.compensate then
+        return query
+        select rolled_back.*
+        from durable.roll_back_families(array[cancel.execution_id], failure, wait => true) as rolled_back;
+    else
+        return query
+        select cancelled.*
+        from durable.cancel_families(array[cancel.execution_id], failure, wait => true) as cancelled;
+    end if;
     if found then
         return;
     end if;

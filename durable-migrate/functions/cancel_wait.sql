@@ -73,13 +73,10 @@ begin
     ) as resolved;
     woken_queue := durable.wake_for_message(cancel_wait.execution_id);
     if child is not null then
-        select coalesce(array_agg(called_off.id), '{}') into cancelled
-        from durable.call_off(
-            array[child],
-            durable.failure('cancelled', 'its parent no longer waits for it'),
-            compensate => false,
-            wait => true
-        ) as called_off;
+        select coalesce(array_agg(ended.id), '{}') into cancelled
+        from durable.cancel_families(
+            array[child], durable.failure('cancelled', 'its parent no longer waits for it'), wait => true
+        ) as ended;
     end if;
 end
 $$;

@@ -25,8 +25,8 @@ begin
           and executions.epoch = $3
           and executions.worker_id = $1
           and executions.state = 'running'
-        -- Whoever calls the execution off from outside waits for the commit, or else this waits and then finds it called off: a
-        -- rollback undoes this step, or it was never taken.
+        -- A caller that cancels the execution or rolls it back waits for the commit; otherwise this waits, and then finds the
+        -- execution cancelled or in rollback. So a rollback undoes this step, or the step was never committed.
         for share
     ),
     -- After the row, for which this may wait: meanwhile the worker can be declared lost. If the transaction's snapshot is older than

@@ -10,7 +10,8 @@ create or replace function durable.debounce(
     period float8,
     at_most float8,
     concurrency_key text,
-    time_to_live float8
+    time_to_live float8,
+    trace_context text
 ) returns uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -41,6 +42,8 @@ begin
         priority = debounce.priority,
         input = debounce.input,
         concurrency_key = debounce.concurrency_key,
+        -- It belongs to the trace of the start whose input it has.
+        trace_context = debounce.trace_context,
         rank = durable.rank(greatest(begins_at, at), debounce.priority),
         wake_at = case
             when begins_at > at then begins_at

@@ -16,11 +16,11 @@ as $$
             limit 1
         ) as told on true
         where child.parent_id = any ($1)
-          and child.parent_bond in ('awaited', 'told')
+          and child.parent_policy = 'await'
           and child.state = 'completed'
           -- What undid something is not undone.
           and child.undoes is null
-          and child.parent_key not like 'undo/%'
+          and child.by_compensation is not true
           and durable.undoable(child.execution_id)
           and (
             select checkpoints.key

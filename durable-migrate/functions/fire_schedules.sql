@@ -1,6 +1,6 @@
 -- fire_schedules: fire schedules for the due times that were found, and say when they are due next; each time once, whoever tries.
 -- Leaves alone what is not as it was when that was found: of another revision, due at another time, disabled, in other hands.
--- Returns what started, with its queue, and what was cancelled to make room, with the parent that is still to be told.
+-- Returns what started, with its queue, and what was cancelled to make room, with the parent that is still to be notified.
 create or replace function durable.fire_schedules(
     names text[],
     revisions int[],
@@ -61,9 +61,7 @@ begin
     if in_the_way is not null then
         return query
         select null::text, null::timestamptz, 'cancelled', id, queue, awaited_by
-        from durable.call_off(
-            in_the_way, durable.failure('cancelled', 'its schedule is due again'), compensate => false, wait => false
-        );
+        from durable.cancel_families(in_the_way, durable.failure('cancelled', 'its schedule is due again'), wait => false);
         -- One with a message on its way cannot be cancelled now: its schedule is left for the next look.
         select coalesce(array_agg(name), '{}') into ready
         from unnest(ready) as name

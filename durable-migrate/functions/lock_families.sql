@@ -31,7 +31,7 @@ begin
             select execution_id
             from durable.executions
             where parent_id = any (generation)
-              and parent_bond in ('awaited', 'started')
+              and parent_policy in ('await', 'cancel')
               and finished_at is null
               and rollback is null
             limit greatest(0, most - cardinality(families))

@@ -1,4 +1,4 @@
--- poison: give up an execution that its worker has claimed too often without it coming to rest. What it did is undone first
+-- poison: end an execution that its worker has claimed too often without it coming to rest. What it did is undone first
 -- where that can be; a rollback that kills its workers has failed. One row for itself if it was held, first, and one for each child.
 create or replace function durable.poison(worker_id uuid, execution_id uuid, epoch int, reason json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
@@ -41,26 +41,22 @@ begin
         return;
     end if;
 
+    -- The worker that held it notifies its parent.
     return query
-    update durable.executions as execution
-    set state = case when held.rollback is null then 'failed' else 'compensation_failed' end,
-        -- A rollback keeps the reason why it was begun; what ended it is added as a cause.
-        error = case
+    select ended.id, ended.state, ended.queue, null::uuid
+    from durable.end_executions(
+        array[poison.execution_id],
+        case when held.rollback is null then 'failed' else 'compensation_failed' end,
+        array[case
             when held.rollback is null then poison.reason
+            -- A rollback keeps the reason why it was begun; what ended it is added as a cause.
             else jsonb_set(
                 held.rollback::jsonb,
                 '{causes}',
                 coalesce(held.rollback::jsonb -> 'causes', '[]') || jsonb_build_array(poison.reason ->> 'message')
             )::json
-        end,
-        finished_at = durable.now()
-    where execution.execution_id = poison.execution_id
-      and execution.epoch = poison.epoch
-      and execution.worker_id = poison.worker_id
-      and execution.state = 'running'
-    returning execution.execution_id, execution.state, execution.queue, null::uuid;
-    if found then
-        perform durable.resolve_waits(array[poison.execution_id], null, 'cancelled', durable.now());
-    end if;
+        end],
+        durable.now()
+    ) as ended;
 end
 $$;

@@ -12,13 +12,12 @@ declare
     target record;
 begin
     return query
-    select called_off.*
-    from durable.call_off(
+    select rolled_back.*
+    from durable.roll_back_families(
         array[rollback.execution_id],
         durable.failure('rolled_back', coalesce(rollback.reason, 'rolled back by request')),
-        compensate => true,
         wait => true
-    ) as called_off;
+    ) as rolled_back;
     if found then
         return;
     end if;

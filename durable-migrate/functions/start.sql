@@ -1,5 +1,6 @@
 -- start: create one execution, or give back the one that has the key, or the deduplication key and has not ended; the verb for
--- psql and other languages.
+-- psql and other languages. It checks what the Rust client checks before it sends anything (`plan/start_options.rs`): the client would
+-- pay a round trip to have it checked here. A test of odd values gives both the same options, and compares what they accept.
 create or replace function durable.start(
     workflow text,
     input json default 'null',
@@ -85,7 +86,7 @@ begin
         using errcode = 'UD422', hint = 'give the header traceparent, then a space and tracestate where there is one';
     end if;
     select * into strict started
-    from durable.start_many(
+    from durable.create_executions(
         array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
         array[key], array[input::text], array[start_at], array[extract(epoch from coalesce(debounce, delay))::float8],
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],

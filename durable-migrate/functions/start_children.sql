@@ -25,7 +25,7 @@ begin
           and registered.outcome is null
     ),
     undone as materialized (
-        select executions.execution_id, workflow, version, queue, priority, input, concurrency_key
+        select *
         from durable.executions
         where executions.execution_id = any (array(select (child ->> 'undoes')::uuid from asked))
     ),
@@ -35,37 +35,81 @@ begin
         from durable.executions
         where executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
     ),
-    created as (
-        insert into durable.executions (
-            execution_id, created_at, version, priority, workflow, queue, key, input, state, epoch, claims,
-            parent_id, parent_key, parent_bond, undoes, rollback, rank, concurrency_key, expires_at, trace_context
-        )
+    child as (
         select
-            asked.child_id, start_children.at,
-            coalesce(undone.version, (child ->> 'version')::int),
-            coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority),
-            coalesce(undone.workflow, child ->> 'workflow'),
+            asked.child_id,
+            coalesce(undone.workflow, child ->> 'workflow') as workflow,
+            coalesce(undone.version, (child ->> 'version')::int) as version,
             -- What undoes a step runs where the step would run now.
-            coalesce(nullif(child ->> 'queue', ''), undone.queue),
-            child ->> 'key',
-            coalesce(undone.input, child -> 'input'),
-            'pending', 0, 0,
-            asked.parent_id, asked.parent_key, child ->> 'bond',
-            undone.execution_id,
-            case when undone.execution_id is not null then
-                json_build_object('kind', 'rolled_back', 'message', 'its parent is rolled back')
-            end,
-            durable.rank(start_children.at, coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority)),
-            coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key),
-            start_children.at + make_interval(secs => (child ->> 'time_to_live')::float8),
-            child ->> 'trace_context'
+            coalesce(nullif(child ->> 'queue', ''), undone.queue) as queue,
+            coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority) as priority,
+            coalesce(undone.input, child -> 'input')::text as input,
+            child ->> 'key' as key,
+            (child ->> 'time_to_live')::float8 as time_to_live,
+            coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key) as concurrency_key,
+            child ->> 'trace_context' as trace_context,
+            asked.parent_id,
+            asked.parent_key,
+            child ->> 'policy' as policy,
+            (child ->> 'by_compensation')::boolean as by_compensation,
+            undone.execution_id as undoes,
+            case when undone.execution_id is not null then durable.failure('rolled_back', 'its parent is rolled back') end as rollback,
+            -- What undoes a step belongs to the execution that the step belonged to.
+            coalesce(undone.step_key, child -> 'step' ->> 'key') as step_key,
+            coalesce(undone.owner_id, (child -> 'step' ->> 'owner_id')::uuid) as owner_id,
+            coalesce(undone.owner_namespace, (child -> 'step' ->> 'owner_namespace')::uuid) as owner_namespace,
+            coalesce(undone.undo_on_failure, (child -> 'step' ->> 'undo_on_failure')::boolean) as undo_on_failure
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         left join parents on parents.execution_id = asked.parent_id
         -- Somebody has deleted what was to be undone.
         where undone.execution_id is not null or child ->> 'undoes' is null
-        on conflict do nothing
-        returning execution_id, parent_bond
+    ),
+    children as (
+        select
+            array_agg(child_id) as child_ids,
+            array_agg(workflow) as workflows,
+            array_agg(version) as versions,
+            array_agg(queue) as queues,
+            array_agg(priority) as priorities,
+            array_agg(key) as keys,
+            array_agg(input) as inputs,
+            array_agg(time_to_live) as time_to_lives,
+            array_agg(concurrency_key) as concurrency_keys,
+            array_agg(trace_context) as trace_contexts,
+            array_agg(parent_id) as parent_ids,
+            array_agg(parent_key) as parent_keys,
+            array_agg(policy) as policies,
+            array_agg(by_compensation) as by_compensations,
+            array_agg(undoes) as undoes,
+            array_agg(rollback) as rollbacks,
+            array_agg(step_key) as step_keys,
+            array_agg(owner_id) as owner_ids,
+            array_agg(owner_namespace) as owner_namespaces,
+            array_agg(undo_on_failure) as undo_on_failures
+        from child
+        having count(*) > 0
+    ),
+    created as materialized (
+        select new.execution_id
+        from children
+        cross join lateral durable.create_executions(
+            child_ids, workflows, versions, queues, priorities, keys, inputs, null, null,
+            time_to_lives => time_to_lives,
+            concurrency_keys => concurrency_keys,
+            trace_contexts => trace_contexts,
+            only_new => true,
+            parent_ids => children.parent_ids,
+            parent_keys => children.parent_keys,
+            parent_policies => policies,
+            by_compensations => by_compensations,
+            undoes => undoes,
+            rollbacks => rollbacks,
+            step_keys => step_keys,
+            owner_ids => owner_ids,
+            owner_namespaces => owner_namespaces,
+            undo_on_failures => undo_on_failures
+        ) as new
     ),
     linked as (
         update durable.waits
@@ -96,7 +140,7 @@ begin
     into answered
     from asked
     left join created on created.execution_id = asked.child_id
-    where created.execution_id is null or created.parent_bond <> 'awaited';
+    where created.execution_id is null or asked.child ->> 'policy' <> 'await';
     if answered.parent_keys is not null then
         perform durable.resolve_waits(
             answered.parent_ids, answered.parent_keys, 'received', start_children.at, answered.payloads

@@ -100,7 +100,7 @@ begin
     from fired_now;
 
     -- Without a key: the row of the fire is what makes it the only one.
-    perform durable.start_many(
+    perform durable.create_executions(
         array_agg(fire.execution_id),
         array_agg(workflow),
         array_agg(version),
@@ -112,19 +112,15 @@ begin
         array_agg(due.start_at),
         array_agg(null::float8),
         concurrency_keys => array_agg(concurrency_key),
-        time_to_lives => array_agg(extract(epoch from time_to_live)::float8)
+        time_to_lives => array_agg(extract(epoch from time_to_live)::float8),
+        schedules => array_agg(fire.schedule),
+        scheduled_fors => array_agg(fire.due_at)
     )
     from unnest(fires) as fire
     join durable.schedules using (schedule)
     left join unnest(due_names, due_ats, start_ats) as due (schedule, due_at, start_at) using (schedule, due_at)
     where schedule = any (names) and fire.outcome = 'started'
     having count(*) > 0;
-
-    update durable.executions
-    set schedule = fire.schedule, scheduled_for = fire.due_at
-    from unnest(fires) as fire
-    where executions.execution_id = any (array(select execution_id from unnest(fires) where execution_id is not null))
-      and executions.execution_id = fire.execution_id;
 
     return query select * from unnest(fires);
 end

@@ -33,20 +33,31 @@ begin
 
     id := new_id;
     queue := source.queue;
-    insert into durable.executions (
-        execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, forked_from,
-        concurrency_key, deduplication_key, rank, schedule, scheduled_for, namespace, trace_context
-    ) values (
-        new_id, durable.now(), coalesce(take_over.version, source.version), source.priority, source.workflow, source.queue,
-        source.input, 'pending', 1, 0, origin, source.concurrency_key, source.deduplication_key,
-        durable.rank(durable.now(), source.priority),
+    perform durable.create_executions(
+        array[new_id],
+        array[source.workflow],
+        array[coalesce(take_over.version, source.version)],
+        array[source.queue],
+        array[source.priority],
+        null,
+        array[source.input::text],
+        null,
+        null,
+        concurrency_keys => array[source.concurrency_key],
+        deduplication_keys => array[source.deduplication_key],
+        trace_contexts => array[source.trace_context],
         -- Its workflow has read the due time, and must read the same again.
-        source.schedule, source.scheduled_for,
-        -- And the same UUIDs; and those who serve its steps must not take them for others.
-        coalesce(source.namespace, origin),
-        source.trace_context
-    )
-    on conflict do nothing;
+        schedules => array[source.schedule],
+        scheduled_fors => array[source.scheduled_for],
+        only_new => true,
+        forked_froms => array[origin],
+        -- It has the same UUIDs, and the same idempotency keys.
+        namespaces => array[coalesce(source.namespace, origin)],
+        step_keys => array[source.step_key],
+        owner_ids => array[source.owner_id],
+        owner_namespaces => array[source.owner_namespace],
+        undo_on_failures => array[source.undo_on_failure]
+    );
     if not found then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
             return;

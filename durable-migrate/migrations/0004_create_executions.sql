@@ -25,12 +25,23 @@ create table durable.executions (
     -- The execution that started it as a child, and the key of the call in the parent's journal.
     parent_id uuid,
     parent_key text,
+    -- What the end of its parent does to it: `await` (the parent waits for it, and it ends with the wait), `cancel` (it is cancelled or
+    -- rolled back with the parent) or `detach` (it continues).
+    parent_policy text,
+    -- True if a compensation of its parent started it; null otherwise. What a compensation started is not undone with the parent.
+    by_compensation boolean,
     -- The execution whose journal it took over when it began: it is a retry or a fork of that one.
     forked_from uuid,
     -- The first execution in a line of retries and forks; all of them have its UUIDs and idempotency keys. Null for its own id.
     namespace uuid,
     -- The completed child whose steps it compensates.
     undoes uuid,
+    -- If it runs a step that another execution sent to its queue: the step's journal key, the execution to which the step belongs, the
+    -- namespace of that execution, and whether the step is undone if it fails or is cut off. Null if it runs a workflow.
+    step_key text,
+    owner_id uuid,
+    owner_namespace uuid,
+    undo_on_failure boolean,
     -- Where its start was in a trace (W3C: traceparent, then a space and tracestate); null outside any trace.
     trace_context text,
     input json not null,
@@ -47,9 +58,6 @@ create table durable.executions (
     deadline_at timestamptz,
 
     state text not null,
-    -- What the end of its parent does to it, and whether the parent is still to be notified of its own end: `awaited` (to be notified),
-    -- `told` (notified), `started` (not waited for, ends with the parent) or `detached` (goes on).
-    parent_bond text,
     -- Claims since it last came to rest. Too many show that it kills its workers.
     claims smallint not null,
     -- When it goes back into its queue; `infinity` while it is pending and paused; null if it waits for no time.
@@ -63,6 +71,8 @@ create table durable.executions (
     -- Why it is rolled back; null if it is not. While this is set, a claim runs compensations instead of the workflow.
     rollback json,
     finished_at timestamptz,
+    -- When its parent was notified of its end; null before that, and if the parent does not wait for it.
+    parent_notified_at timestamptz,
     output json,
     -- Why it failed or, while it waits, why it was stopped.
     error json,
@@ -82,8 +92,8 @@ create table durable.executions (
     constraint version_starts_at_one check (version >= 1),
     constraint concurrency_key_is_not_empty check (concurrency_key <> ''),
     constraint scheduled_for_a_time check ((schedule is null) = (scheduled_for is null)),
-    constraint parent_bond_is_known check (parent_bond in ('awaited', 'told', 'started', 'detached')),
-    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_bond is null))
+    constraint parent_policy_is_known check (parent_policy in ('await', 'cancel', 'detach')),
+    constraint parents_come_whole check ((parent_id is null) = (parent_key is null) and (parent_id is null) = (parent_policy is null))
 ) with (
     fillfactor = 60,
     -- Each row is updated at least twice, and every claim walks over the dead entries of the indexes of pending executions: vacuum after
@@ -150,9 +160,9 @@ on durable.executions (parent_id)
 where parent_id is not null and finished_at is null;
 
 -- Children whose parent is still to be notified of their end.
-create index executions_to_tell
+create index executions_unnotified
 on durable.executions (execution_id)
-where parent_bond = 'awaited' and finished_at is not null;
+where parent_policy = 'await' and finished_at is not null and parent_notified_at is null;
 
 create index executions_by_origin
 on durable.executions (forked_from)

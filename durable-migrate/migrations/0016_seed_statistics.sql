@@ -8,13 +8,13 @@ begin
 
     insert into durable.executions (
         execution_id, created_at, version, priority, workflow, queue, key, concurrency_key, deduplication_key, debounce_key,
-        schedule, scheduled_for, parent_id, parent_key, parent_bond, forked_from, input, state, epoch, claims, worker_id, rank, wake_at
+        schedule, scheduled_for, parent_id, parent_key, parent_policy, forked_from, input, state, epoch, claims, worker_id, rank, wake_at
     )
     select
         gen_random_uuid(), now(), 1, 0, 'workflow', 'default', case when n % 2 = 0 then n::text end,
         case when n % 3 = 0 then (n % 30)::text end, case when n % 5 = 0 then n::text end, case when n % 7 = 0 then n::text end,
         case when n % 5 = 1 then 'schedule' end, case when n % 5 = 1 then now() end,
-        case when n % 5 = 2 then gen_random_uuid() end, case when n % 5 = 2 then 'child' end, case when n % 5 = 2 then 'awaited' end,
+        case when n % 5 = 2 then gen_random_uuid() end, case when n % 5 = 2 then 'child' end, case when n % 5 = 2 then 'await' end,
         case when n % 5 = 3 then gen_random_uuid() end,
         'null', (array['pending', 'running', 'waiting', 'pending'])[n % 4 + 1], 1, 1, gen_random_uuid(),
         now() + n * interval '1 second', case when n % 4 = 2 then now() end

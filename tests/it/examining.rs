@@ -121,7 +121,7 @@ async fn executions_that_no_worker_on_their_queue_knows_are_found_with_what_is_k
     other.shutdown().await.unwrap();
     let other = database.builder().register(Rests).queue("rare", 1).start().await.unwrap();
     client.start::<Rests>("stranger".to_owned()).await.unwrap();
-    let pending = "select count(*) from durable.executions where state = 'pending' and parent_bond = 'awaited'";
+    let pending = "select count(*) from durable.executions where state = 'pending' and parent_policy = 'await'";
     eventually("the child is started", async || database.count(pending).await == 1).await;
     let problem = "1 executions of workflow `stranger` version 3 are in queue `rare`";
     the_finding(&database, Subject::Workflows, Severity::Error, problem, "with `.queue(\"rare\", …)`").await;

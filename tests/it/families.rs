@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use durable::prelude::*;
-use durable::{Bond, Child, WaitOutcome};
+use durable::{Child, ParentPolicy, WaitOutcome};
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -78,20 +78,20 @@ impl<'a> Family<'a> {
         id
     }
 
-    /// A child of that parent, which waits for it if their bond is that.
-    async fn child(&self, parent: ExecutionId, bond: &str) -> ExecutionId {
+    /// A child of that parent, which waits for it if the policy is `await`.
+    async fn child(&self, parent: ExecutionId, policy: &str) -> ExecutionId {
         let id = self.member().await;
-        self.adopt(parent, id, bond).await;
+        self.adopt(parent, id, policy).await;
         id
     }
 
-    async fn adopt(&self, parent: ExecutionId, child: ExecutionId, bond: &str) {
+    async fn adopt(&self, parent: ExecutionId, child: ExecutionId, policy: &str) {
         self.database
             .run(&format!(
-                "update durable.executions set parent_id = '{parent}', parent_key = 'child {child}', parent_bond = '{bond}'
+                "update durable.executions set parent_id = '{parent}', parent_key = 'child {child}', parent_policy = '{policy}'
                  where execution_id = '{child}';
                  insert into durable.waits (execution_id, started_at, key, kind, name, child_id)
-                 select '{parent}', durable.now(), 'child {child}', 'child', 'member', '{child}' where '{bond}' = 'awaited'"
+                 select '{parent}', durable.now(), 'child {child}', 'child', 'member', '{child}' where '{policy}' = 'await'"
             ))
             .await;
     }
@@ -118,8 +118,8 @@ impl<'a> Family<'a> {
         self.client.get_execution(id).await.unwrap().execution.state
     }
 
-    async fn bond(&self, id: ExecutionId) -> Bond {
-        self.client.get_execution(id).await.unwrap().execution.parent.unwrap().bond
+    async fn has_notified_its_parent(&self, id: ExecutionId) -> bool {
+        self.client.get_execution(id).await.unwrap().execution.parent.unwrap().notified_at.is_some()
     }
 }
 
@@ -129,12 +129,12 @@ async fn a_cancel_ends_everyone_below_but_the_detached_and_those_who_ended_befor
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let (awaited, started) = (family.child(root, "awaited").await, family.child(root, "started").await);
-    let (detached, ended) = (family.child(root, "detached").await, family.child(root, "awaited").await);
-    let below_detached = family.child(detached, "awaited").await;
-    let below_ended = family.child(ended, "started").await;
-    let below_awaited = family.child(awaited, "started").await;
-    let below_that = family.child(below_awaited, "awaited").await;
+    let (awaited, started) = (family.child(root, "await").await, family.child(root, "cancel").await);
+    let (detached, ended) = (family.child(root, "detach").await, family.child(root, "await").await);
+    let below_detached = family.child(detached, "await").await;
+    let below_ended = family.child(ended, "cancel").await;
+    let below_awaited = family.child(awaited, "cancel").await;
+    let below_that = family.child(below_awaited, "await").await;
     family.end(ended).await;
 
     family.client.cancel(root, "enough").await.unwrap();
@@ -166,10 +166,10 @@ async fn the_step_that_a_child_runs_is_stopped_with_its_parent() {
     let worker = database.builder().register(stubborn.clone()).start().await.unwrap();
     let root = family.member().await;
     for rolled_back in [false, true] {
-        let parent = family.child(root, "detached").await;
+        let parent = family.child(root, "detach").await;
         let child = worker.start::<Stubborn>(()).await.unwrap();
         soon("its step runs", stubborn.begun.acquire()).await.unwrap().forget();
-        family.adopt(parent, child.id(), "awaited").await;
+        family.adopt(parent, child.id(), "await").await;
         if rolled_back {
             family.client.rollback(parent, "enough").await.unwrap();
         } else {
@@ -187,10 +187,10 @@ async fn a_rollback_turns_round_everyone_below_who_goes_on() {
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let (awaited, started) = (family.child(root, "awaited").await, family.child(root, "started").await);
-    let (detached, ended) = (family.child(root, "detached").await, family.child(root, "awaited").await);
-    let below = family.child(awaited, "awaited").await;
-    let cancelled_before = family.child(awaited, "started").await;
+    let (awaited, started) = (family.child(root, "await").await, family.child(root, "cancel").await);
+    let (detached, ended) = (family.child(root, "detach").await, family.child(root, "await").await);
+    let below = family.child(awaited, "await").await;
+    let cancelled_before = family.child(awaited, "cancel").await;
     family.end(ended).await;
     family.client.cancel(cancelled_before, "earlier").await.unwrap();
 
@@ -225,7 +225,7 @@ async fn a_family_larger_than_one_call_takes_ends_all_the_same() {
         .run(&format!(
             "update durable.executions
              set parent_id = '{root}', parent_key = 'child ' || execution_id,
-                 parent_bond = case when execution_id::text < '{}' then 'started' else 'awaited' end
+                 parent_policy = case when execution_id::text < '{}' then 'cancel' else 'await' end
              where execution_id <> '{root}'",
             children[1250].id()
         ))
@@ -239,18 +239,18 @@ async fn the_end_of_a_child_wakes_its_parent_once_though_many_tell_it() {
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let child = family.child(root, "awaited").await;
+    let child = family.child(root, "await").await;
     family.make_undoable(child).await;
     family.end(child).await;
-    let tell = format!("select outcome, woken_queue from durable.tell_parents(array['{child}']::uuid[])");
+    let tell = format!("select outcome, woken_queue from durable.notify_parents(array['{child}']::uuid[])");
     let told =
         join_all((0..4).map(|_| sqlx::query_as::<_, (String, Option<String>)>(&*tell.clone().leak()).fetch_all(database.pool())))
             .await;
     let told: Vec<(String, Option<String>)> = told.into_iter().flat_map(|told| told.unwrap()).collect();
-    let woke = told.iter().filter(|(outcome, queue)| outcome == "told" && queue.as_deref() == Some("nobody")).count();
+    let woke = told.iter().filter(|(outcome, queue)| outcome == "notified" && queue.as_deref() == Some("nobody")).count();
     assert_eq!(woke, 1, "{told:?}");
     assert_eq!(family.state(root).await, ExecutionState::Pending);
-    assert_eq!(family.bond(child).await, Bond::Told);
+    assert!(family.has_notified_its_parent(child).await);
     let wait = family.client.get_execution(root).await.unwrap().waits.remove(0);
     assert_eq!((wait.outcome, wait.child_id), (Some(WaitOutcome::Received), Some(child)));
     assert_eq!(wait.payload.unwrap(), json!({"state": "completed", "output": 42, "error": null, "undoable": true}));
@@ -263,7 +263,7 @@ async fn a_parent_that_nobody_told_is_told_by_whoever_looks_and_one_that_is_busy
     let (idle, busy, ended) = (family.member().await, family.member().await, family.member().await);
     let mut children = Vec::new();
     for parent in [idle, busy, ended] {
-        children.push(family.child(parent, "awaited").await);
+        children.push(family.child(parent, "await").await);
     }
     family.end(ended).await;
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
@@ -274,8 +274,8 @@ async fn a_parent_that_nobody_told_is_told_by_whoever_looks_and_one_that_is_busy
     }
     let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
     eventually("the idle parent is told", async || family.state(idle).await == ExecutionState::Pending).await;
-    eventually("and the one that has ended is not", async || family.bond(children[2]).await == Bond::Told).await;
-    assert_eq!((family.state(busy).await, family.bond(children[1]).await), (ExecutionState::Waiting, Bond::Awaited));
+    eventually("and the one that has ended is not", async || family.has_notified_its_parent(children[2]).await).await;
+    assert_eq!((family.state(busy).await, family.has_notified_its_parent(children[1]).await), (ExecutionState::Waiting, false));
     transaction.commit().await.unwrap();
     eventually("the busy parent is told", async || family.state(busy).await == ExecutionState::Pending).await;
     assert_eq!(family.state(ended).await, ExecutionState::Completed);
@@ -287,7 +287,7 @@ async fn a_parent_hears_at_once_that_its_child_was_cancelled_by_a_client() {
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let child = family.child(root, "awaited").await;
+    let child = family.child(root, "await").await;
     family.client.cancel(child, "only this one").await.unwrap();
     assert_eq!(family.state(root).await, ExecutionState::Pending);
     let wait = family.client.get_execution(root).await.unwrap().waits.remove(0);
@@ -300,10 +300,10 @@ async fn children_whom_no_parent_will_hear_of_are_called_off() {
     use ExecutionState::{Cancelled, Compensating, Waiting};
     let database = support::database().await;
     let family = Family::on(&database).await;
-    let parent = async |change: &str, bond: &str| {
+    let parent = async |change: &str, policy: &str| {
         let parent = family.member().await;
-        let child = family.child(parent, bond).await;
-        let below = family.child(child, "awaited").await;
+        let child = family.child(parent, policy).await;
+        let below = family.child(child, "await").await;
         let wait =
             format!("update durable.waits set resolved_at = durable.now(), outcome = '{change}' where execution_id = '{parent}'");
         match change {
@@ -315,21 +315,21 @@ async fn children_whom_no_parent_will_hear_of_are_called_off() {
     let failed = "state = 'failed', finished_at = durable.now()";
     let undone = r#"state = 'compensated', finished_at = durable.now(), rollback = '{"kind": "failed", "message": ""}'"#;
     let mut expected = Vec::new();
-    for (change, bond, state) in [
-        (failed, "awaited", Cancelled),
-        ("timed_out", "awaited", Cancelled),
-        ("cancelled", "awaited", Cancelled),
-        (undone, "awaited", Compensating),
-        (failed, "started", Waiting),
-        (failed, "detached", Waiting),
-        ("priority = 1", "awaited", Waiting),
+    for (change, policy, state) in [
+        (failed, "await", Cancelled),
+        ("timed_out", "await", Cancelled),
+        ("cancelled", "await", Cancelled),
+        (undone, "await", Compensating),
+        (failed, "cancel", Waiting),
+        (failed, "detach", Waiting),
+        ("priority = 1", "await", Waiting),
     ] {
-        expected.push((parent(change, bond).await, change, bond, state));
+        expected.push((parent(change, policy).await, change, policy, state));
     }
     let worker = database.builder().register(Stubborn::new()).start().await.unwrap();
-    for ((child, below), change, bond, state) in expected {
+    for ((child, below), change, policy, state) in expected {
         eventually("it is called off", async || family.state(child).await == state && family.state(below).await == state).await;
-        assert_eq!(family.state(child).await, state, "{change} {bond}");
+        assert_eq!(family.state(child).await, state, "{change} {policy}");
     }
     worker.shutdown().await.unwrap();
 }
@@ -339,14 +339,17 @@ async fn children_and_parents_are_listed_both_ways() {
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let (first, second) = (family.child(root, "awaited").await, family.child(root, "started").await);
-    family.child(first, "awaited").await;
+    let (first, second) = (family.child(root, "await").await, family.child(root, "cancel").await);
+    family.child(first, "await").await;
     let children = family.client.get_execution(root).await.unwrap().children;
-    let [Child { id, workflow, key, bond, state, .. }, other] = &children[..] else { panic!("{children:?}") };
+    let [Child { id, workflow, key, policy, state, .. }, other] = &children[..] else { panic!("{children:?}") };
     assert_eq!((*id, workflow.as_str(), key.as_str()), (first, "member", format!("child {first}").as_str()));
-    assert_eq!((*bond, *state, other.id, other.bond), (Bond::Awaited, ExecutionState::Waiting, second, Bond::Started));
+    assert_eq!(
+        (*policy, *state, other.id, other.policy),
+        (ParentPolicy::Await, ExecutionState::Waiting, second, ParentPolicy::Cancel)
+    );
     let parent = family.client.get_execution(second).await.unwrap().execution.parent.unwrap();
-    assert_eq!((parent.id, parent.key, parent.bond), (root, format!("child {second}"), Bond::Started));
+    assert_eq!((parent.id, parent.key, parent.policy), (root, format!("child {second}"), ParentPolicy::Cancel));
     let listed = family.client.list_executions().parent(root).limit(1).await.unwrap();
     assert_eq!((listed.executions[0].id, listed.next), (second, Some(second.into())), "newest first");
     let rest = family.client.list_executions().parent(root).after(second).workflow("member").await.unwrap();
@@ -359,8 +362,8 @@ async fn a_cancelled_wait_for_a_child_cancels_the_child() {
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let child = family.child(root, "awaited").await;
-    let below = family.child(child, "awaited").await;
+    let child = family.child(root, "await").await;
+    let below = family.child(child, "await").await;
     family.client.cancel_wait(root, "member").await.unwrap();
     for (id, state) in [(root, ExecutionState::Pending), (child, ExecutionState::Cancelled), (below, ExecutionState::Cancelled)] {
         assert_eq!(family.state(id).await, state);
@@ -377,8 +380,8 @@ async fn a_storm_of_cancels_rollbacks_publications_and_news_deadlocks_nobody() {
         let root = family.member().await;
         ids.push(root);
         for _ in 0..3 {
-            let child = family.child(root, "awaited").await;
-            ids.extend([child, family.child(child, "started").await, family.child(child, "awaited").await]);
+            let child = family.child(root, "await").await;
+            ids.extend([child, family.child(child, "cancel").await, family.child(child, "await").await]);
         }
     }
     database
@@ -440,7 +443,7 @@ async fn a_parent_with_more_children_than_one_call_takes_is_turned_round_and_non
     family.client.start_many::<Member>(vec![0; 1500]).await.unwrap();
     database
         .run(&format!(
-            "update durable.executions set parent_id = '{root}', parent_key = 'child ' || execution_id, parent_bond = 'awaited'
+            "update durable.executions set parent_id = '{root}', parent_key = 'child ' || execution_id, parent_policy = 'await'
              where execution_id <> '{root}';
              insert into durable.waits (execution_id, started_at, key, kind, name, child_id)
              select '{root}', durable.now(), parent_key, 'child', 'member', execution_id
@@ -464,7 +467,7 @@ async fn completed_children_that_are_enlisted_one_after_the_other_are_undone_one
     let family = Family::on(&database).await;
     let root = family.member().await;
     for _ in 0..3 {
-        let child = family.child(root, "awaited").await;
+        let child = family.child(root, "await").await;
         family.make_undoable(child).await;
         family.end(child).await;
         database.run(&format!("select durable.enlist_children(array['{root}']::uuid[])")).await;
@@ -478,7 +481,7 @@ async fn a_poisoned_parent_takes_its_children_along_and_undoes_what_they_complet
     let database = support::database().await;
     let family = Family::on(&database).await;
     let root = family.member().await;
-    let (running, completed) = (family.child(root, "awaited").await, family.child(root, "awaited").await);
+    let (running, completed) = (family.child(root, "await").await, family.child(root, "await").await);
     family.make_undoable(completed).await;
     family.end(completed).await;
     let worker = held_by_a_worker(&database, root).await;

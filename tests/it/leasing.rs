@@ -204,7 +204,7 @@ async fn held_execution(database: &Database) -> (Uuid, Uuid) {
         .run(&format!(
             "insert into durable.workers (worker_id, host, process_id, queues, started_at, lease_until)
              values ('{worker}', 'here', 1, '{{default}}', durable.now(), durable.now() + interval '1 hour');
-             select durable.start_many(
+             select durable.create_executions(
                  array['{execution}'::uuid], array['held'], array[1], array['default'], array[0::smallint],
                  array[null], array['null'], array[null::timestamptz], array[null::float8], array[null::float8],
                  array[true], '{worker}'

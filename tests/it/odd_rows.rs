@@ -62,7 +62,7 @@ const SPOILED: [&str; 20] = [
     "update durable.executions set rank = null where execution_id = '{id}'",
     "update durable.executions set created_at = 'infinity', started_at = '-infinity' where execution_id = '{id}'",
     "update durable.executions set scheduled_for = '290000-01-01', schedule = '' where execution_id = '{id}'",
-    "update durable.executions set parent_id = execution_id, parent_key = '', parent_bond = 'adopted' where execution_id = '{id}'",
+    "update durable.executions set parent_id = execution_id, parent_key = '', parent_policy = 'adopted' where execution_id = '{id}'",
     r#"update durable.executions set input = '"\ud800"', trace_context = 'none' where execution_id = '{id}'"#,
     r"update durable.executions set workflow = E'na\np' where execution_id = '{id}'",
     "update durable.executions set queue = '' where execution_id = '{id}'",
@@ -77,7 +77,7 @@ const SPOILED: [&str; 20] = [
 /// The constraints that a later release may have widened.
 const WIDENED: &str = "
     alter table durable.executions drop constraint state_is_known, drop constraint version_starts_at_one,
-        drop constraint parent_bond_is_known;
+        drop constraint parent_policy_is_known;
     alter table durable.waits drop constraint kind_is_known, drop constraint outcome_is_known, drop constraint form_is_known;
     alter table durable.schedules drop constraint missed_is_known, drop constraint overlap_is_known;
     alter table durable.schedule_fires drop constraint cause_is_known, drop constraint outcome_is_known;";

@@ -235,3 +235,48 @@ async fn client_and_verb_agree_on_every_time() {
     let listed = client.list_executions().limit(1000).await.unwrap().executions;
     assert!(listed.iter().all(|execution| execution.unreadable.is_none()), "{listed:?}");
 }
+
+/// Each option alone and with each other option, as the client and the verb take it.
+#[tokio::test]
+async fn client_and_verb_agree_on_which_options_a_start_may_have_together() {
+    const NONE: &str = "none";
+    let database = support::database().await;
+    let client = database.client().await;
+    let time = "2030-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
+    let debounces = [NONE, "debounce_key => 'd'", "debounce => '0 s'", "debounce => '5 s'"];
+    let limits = [NONE, "debounce_at_most => '4 s'", "debounce_at_most => '5 s'"];
+    let others = [NONE, "key => 'k'", "deduplication_key => 'k'", "start_at => '2030-01-01 00:00:00+00'", "delay => '1 s'"];
+    for (debounce, limit, other) in
+        debounces.iter().flat_map(|debounce| limits.iter().flat_map(move |limit| others.map(|other| (*debounce, *limit, other))))
+    {
+        // A key without a period is what only the verb can be given.
+        let given_key = if debounce.starts_with("debounce =>") { ", debounce_key => 'd'" } else { "" };
+        let options: Vec<&str> = [debounce, limit, other].into_iter().filter(|option| *option != NONE).collect();
+        let options = options.iter().map(|option| format!(", {option}")).collect::<String>();
+        let verb = format!("select durable.start('echo', '1'{options}{given_key})");
+        let taken = verb_takes(&database, &verb, None).await;
+        let mut start = client.start_by_name("echo", &1);
+        start = match debounce {
+            "debounce => '0 s'" => start.debounce("d", Duration::ZERO),
+            "debounce => '5 s'" => start.debounce("d", seconds(5)),
+            NONE => start,
+            _ => {
+                assert!(!taken, "{verb}");
+                continue;
+            }
+        };
+        start = match limit {
+            "debounce_at_most => '4 s'" => start.debounce_at_most(seconds(4)),
+            "debounce_at_most => '5 s'" => start.debounce_at_most(seconds(5)),
+            _ => start,
+        };
+        start = match other {
+            "key => 'k'" => start.key("k"),
+            "deduplication_key => 'k'" => start.deduplication_key("k"),
+            "delay => '1 s'" => start.delay(seconds(1)),
+            NONE => start,
+            _ => start.at(time),
+        };
+        assert_eq!(start.await.is_ok(), taken, "{verb}");
+    }
+}

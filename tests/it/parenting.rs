@@ -60,7 +60,7 @@ async fn a_hundred_children_run_at_once_and_their_outputs_come_in_order() {
 
     let prices: Vec<u32> = (1..=100).map(|seat| seat * 10).collect();
     assert_eq!(soon("all reserved", handle.result()).await.unwrap(), prices);
-    assert_eq!(database.count("select count(*) from durable.executions where parent_bond = 'told'").await, 100);
+    assert_eq!(database.count("select count(*) from durable.executions where parent_notified_at is not null").await, 100);
     durable.shutdown().await.unwrap();
 }
 

@@ -145,7 +145,7 @@ async fn a_grandchild_stays_as_long_as_anybody_above_it_may_be_undone() {
     // Two strangers, a root, its child and grandchild, two strangers.
     let [root, child, grandchild] = [family[2], family[3], family[4]];
     for (member, parent) in [(child, root), (grandchild, child)] {
-        let bind = "parent_key = 'child waits', parent_bond = 'told'";
+        let bind = "parent_key = 'child waits', parent_policy = 'await'";
         database
             .run(&format!("update durable.executions set parent_id = '{parent}', {bind} where execution_id = '{member}'"))
             .await;
@@ -172,7 +172,7 @@ async fn a_child_stays_as_long_as_a_retry_may_undo_it() {
     let client = database.client().await;
     let started = client.start_many::<Waits>(vec![(); 2]).await.unwrap();
     let [root, child] = [started[0].id(), started[1].id()];
-    let bind = "parent_key = 'child waits', parent_bond = 'told'";
+    let bind = "parent_key = 'child waits', parent_policy = 'await'";
     database.run(&format!("update durable.executions set parent_id = '{root}', {bind} where execution_id = '{child}'")).await;
     for ended in [child, root] {
         client.cancel(ended, "over").await.unwrap();

@@ -174,6 +174,32 @@ async fn a_routed_step_runs_only_on_workers_of_its_queue_and_its_workflow_waits_
 }
 
 #[tokio::test]
+async fn the_input_of_an_execution_that_runs_a_step_is_the_arguments_and_what_the_engine_needs_is_in_columns() {
+    let database = support::database().await;
+    let study = Study::on("desk");
+    study.gate.let_pass(1);
+    let durable = database.builder().register(study).start().await.unwrap();
+    let handle = durable.start::<Study>("both".to_owned()).await.unwrap();
+    soon("both", handle.result()).await.unwrap();
+    let input = "select input::text from durable.executions where queue = 'gpu'";
+    assert_eq!(database.value::<String>(input).await, r#"{"seed":1}"#);
+    let columns = "select concat_ws(', ', step_key, owner_id, owner_namespace, undo_on_failure) from durable.executions where queue = 'gpu'";
+    let id = handle.id();
+    assert_eq!(database.value::<String>(columns).await, format!("join/1/step stand, {id}, {id}, f"));
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_is_started_by_its_name_says_that_a_workflow_must_call_it() {
+    let database = support::database().await;
+    let durable = database.builder().register(Study::on("desk")).start().await.unwrap();
+    let started = durable.start_by_name("study::stand", &serde_json::json!({"seed": 1})).queue("gpu").await.unwrap();
+    let error = soon("refused", durable.handle::<Study>(started).result()).await.unwrap_err();
+    assert!(error.to_string().contains("step `stand` was started by its name"), "{error}");
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_process_that_lists_no_queues_works_on_those_of_its_steps_too() {
     let database = support::database().await;
     let durable = database.builder().register(Study::on("desk")).start().await.unwrap();

@@ -300,20 +300,20 @@ fn every_file_opens_with_its_purpose() {
     complain(&mistakes);
 }
 
+/// The SQL files of which a part after `what` is as `is_meant` says.
+fn files_that_write(what: &str, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let writers = sources(&["sql"]).into_iter().filter(|Source { text, .. }| text.split(what).skip(1).any(&is_meant));
+    let mut writers: Vec<String> = writers.map(|source| source.path).collect();
+    writers.sort();
+    writers
+}
+
 #[test]
 fn a_wait_is_ended_by_one_function_and_the_four_statements_that_cannot_afford_the_call() {
-    let mut writers: Vec<String> = sources(&["sql"])
-        .into_iter()
-        .filter(|Source { text, .. }| {
-            // From `update durable.waits` to the columns that it sets.
-            let mut updates = text.split("update durable.waits").skip(1);
-            updates.any(|rest| rest.split("set ").nth(1).is_some_and(|set| set.starts_with("outcome = ")))
-        })
-        .map(|source| source.path)
-        .collect();
-    writers.sort();
+    // From `update durable.waits` to the columns that it sets.
+    let sets_outcome = |rest: &str| rest.split("set ").nth(1).is_some_and(|set| set.starts_with("outcome = "));
     assert_eq!(
-        writers,
+        files_that_write("update durable.waits", sets_outcome),
         [
             "durable-core/src/store/sql/executions/save.sql",
             "durable-core/src/store/sql/executions/wake.sql",
@@ -323,6 +323,34 @@ fn a_wait_is_ended_by_one_function_and_the_four_statements_that_cannot_afford_th
             "durable-migrate/functions/resolve_waits.sql",
         ],
         "end a wait with durable.resolve_waits"
+    );
+}
+
+#[test]
+fn executions_are_created_by_one_function() {
+    assert_eq!(
+        files_that_write("insert into durable.executions", |_| true),
+        [
+            "durable-migrate/functions/create_executions.sql",
+            // It fills the table for the planner, and empties it.
+            "durable-migrate/migrations/0016_seed_statistics.sql",
+        ],
+        "create executions with durable.create_executions"
+    );
+}
+
+#[test]
+fn an_execution_is_ended_by_one_function_and_the_two_statements_that_cannot_afford_the_call() {
+    // From `update durable.executions` to the end of its `set`.
+    let sets_end = |rest: &str| rest.split("where ").next().is_some_and(|set| set.contains("finished_at = "));
+    assert_eq!(
+        files_that_write("update durable.executions", sets_end),
+        [
+            "durable-core/src/store/sql/executions/finish.sql",
+            "durable-core/src/store/sql/executions/save.sql",
+            "durable-migrate/functions/end_executions.sql",
+        ],
+        "end executions with durable.end_executions"
     );
 }
 

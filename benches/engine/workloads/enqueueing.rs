@@ -17,7 +17,7 @@ use crate::workflows::OneStep;
 const CALLERS: usize = 16;
 
 /// What a client that shares nothing would send for each start.
-const START_ONE: &str = "select outcome from durable.start_many(
+const START_ONE: &str = "select outcome from durable.create_executions(
     array[$1::uuid], array['one_step'], array[1], array['default'], array[0::int2],
     array[null::text], array[$2::text], array[null::timestamptz], array[null::float8])";
 

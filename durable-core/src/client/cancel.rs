@@ -6,7 +6,7 @@ use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::store::families::{self, CalledOff, Done, LARGEST_FAMILY};
+use crate::store::families::{self, Done, EndedEarly, LARGEST_FAMILY};
 use crate::store::waits;
 
 /// Most orphans cancelled by one statement.
@@ -39,8 +39,8 @@ impl<'durable> IntoFuture for Cancel<'durable> {
         Box::pin(async move {
             let Self { durable, id, reason, done } = self;
             let store = durable.store();
-            let called_off = durable.run("cancel an execution", |pool| families::cancel(store, pool, id, &reason, done)).await?;
-            durable.called_off(called_off).await
+            let ended_early = durable.run("cancel an execution", |pool| families::cancel(store, pool, id, &reason, done)).await?;
+            durable.ended_early(ended_early).await
         })
     }
 }
@@ -71,8 +71,8 @@ impl Durable {
     /// `Finished` if the execution has ended already, `NotFound` for an unknown execution.
     pub async fn rollback(&self, id: ExecutionId, reason: &str) -> Result<()> {
         let store = self.store();
-        let called_off = self.run("roll an execution back", |pool| families::roll_back(store, pool, id, reason)).await?;
-        self.called_off(called_off).await
+        let ended_early = self.run("roll an execution back", |pool| families::roll_back(store, pool, id, reason)).await?;
+        self.ended_early(ended_early).await
     }
 
     /// Cancels one open wait of an execution: the wait fails with an error of the kind `Cancelled`, and the workflow continues
@@ -94,14 +94,14 @@ impl Durable {
     }
 
     /// Announces executions that were cancelled or are to be rolled back. If there may be more children, cancels those, too.
-    async fn called_off(&self, called_off: Vec<CalledOff>) -> Result<()> {
-        self.pass_on(&called_off).await;
-        if called_off.len() < LARGEST_FAMILY {
+    async fn ended_early(&self, ended_early: Vec<EndedEarly>) -> Result<()> {
+        self.pass_on(&ended_early).await;
+        if ended_early.len() < LARGEST_FAMILY {
             return Ok(());
         }
         // More children than one call ends are orphans now.
         loop {
-            let orphans = self.run("call off children", |pool| families::cancel_orphans(self.store(), pool, ORPHANS)).await?;
+            let orphans = self.run("cancel children", |pool| families::cancel_orphans(self.store(), pool, ORPHANS)).await?;
             if orphans.is_empty() {
                 return Ok(());
             }
@@ -109,12 +109,12 @@ impl Durable {
         }
     }
 
-    async fn pass_on(&self, called_off: &[CalledOff]) {
-        let ids: Vec<ExecutionId> = called_off.iter().map(|execution| execution.id).collect();
+    async fn pass_on(&self, ended_early: &[EndedEarly]) {
+        let ids: Vec<ExecutionId> = ended_early.iter().map(|execution| execution.id).collect();
         self.forget(&ids);
-        self.engine.families.announce(called_off).await;
-        for child in called_off.iter().filter(|execution| execution.awaited) {
-            self.engine.families.tell_parent(child.id).await;
+        self.engine.families.announce(ended_early).await;
+        for child in ended_early.iter().filter(|execution| execution.awaited) {
+            self.engine.families.notify_parent(child.id).await;
         }
     }
 

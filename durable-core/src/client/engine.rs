@@ -21,7 +21,7 @@ use crate::running::ledger::{FamilyNews, Here};
 use crate::signals::{self, RunSignal, Signals, Slots};
 use crate::store::attempts::Attempts;
 use crate::store::notify::Notice;
-use crate::store::parents::Tells;
+use crate::store::parents::Notifications;
 use crate::store::parks::Parks;
 use crate::store::saves::Saves;
 use crate::store::starts::Starts;
@@ -119,8 +119,8 @@ impl Engine {
         let slots = options.queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
         let signals = Arc::new(Signals::new(slots, outgoing, to_runs, options.observers.start()?, options.tracing));
         let starts = Lane::open(Arc::new(Starts), sessions.next());
-        let tells = Lane::open(Arc::new(Tells), Session::passing(store.clone()));
-        let families = Arc::new(Families::new(store.clone(), signals.clone(), tells));
+        let notifications = Lane::open(Arc::new(Notifications), Session::passing(store.clone()));
+        let families = Arc::new(Families::new(store.clone(), signals.clone(), notifications));
 
         let (poll_interval, measure_every) = (options.worker.poll_interval, options.measure_every);
         let (mut tasks, mut working) = (Tasks::new(&store.health), None);

@@ -483,6 +483,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         limited: false,
         scheduled_for: None,
         namespace: new.id,
+        step: None,
         trace_context: new.trace_context.as_ref().map(TraceContext::to_string),
         started_at: None,
         ready_at: None,

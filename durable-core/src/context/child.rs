@@ -14,8 +14,9 @@ use super::wait::{Waiting, read_payload};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Bond, Checkpoint, Due, NewChild, Outcome, RecordedWait, WaitKind, WaitOutcome};
+use crate::model::{Checkpoint, Due, NewChild, Outcome, ParentPolicy, RecordedWait, WaitKind, WaitOutcome};
 use crate::payload;
+use crate::plan::journal_key;
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::running::scope::Scope;
 
@@ -57,11 +58,11 @@ struct ChildCall<W> {
     /// The concurrency key that the workflow makes from the input.
     concurrency_key: Option<String>,
     options: StartOptions,
-    bond: Bond,
+    policy: ParentPolicy,
     workflow: PhantomData<fn() -> W>,
 }
 
-/// How a child ended, as its parent receives it. `durable.tell_parents` and `durable.start_children` write it.
+/// How a child ended, as its parent receives it. `durable.notify_parents` and `durable.start_children` write it.
 #[derive(Deserialize)]
 pub(super) struct End {
     state: String,
@@ -82,13 +83,13 @@ pub(super) struct UndoableChild {
 }
 
 impl<W: Workflow> ChildCall<W> {
-    fn new(scope: &Arc<Scope>, input: &W::Input, bond: Bond) -> Self {
+    fn new(scope: &Arc<Scope>, input: &W::Input, policy: ParentPolicy) -> Self {
         Self {
             waiting: Waiting::new(scope, WaitKind::Child, W::NAME),
             input: encode_input::<W>(input),
             concurrency_key: W::concurrency_key(input),
             options: StartOptions::default(),
-            bond,
+            policy,
             workflow: PhantomData,
         }
     }
@@ -109,8 +110,10 @@ impl<W: Workflow> ChildCall<W> {
             concurrency_key: start.concurrency_key,
             input,
             time_to_live: start.time_to_live.map(|time| time.as_secs_f64()),
-            bond: self.bond,
+            policy: self.policy,
             undoes: None,
+            by_compensation: journal_key::by_compensation(self.waiting.key()),
+            step: None,
             trace_context,
         };
         Ok((self.waiting, child))
@@ -221,7 +224,7 @@ impl End {
 
 impl<W: Workflow> ChildWait<W> {
     pub(super) fn new(scope: &Arc<Scope>, input: &W::Input) -> Self {
-        Self { call: ChildCall::new(scope, input, Bond::Awaited) }
+        Self { call: ChildCall::new(scope, input, ParentPolicy::Await) }
     }
 
     start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
@@ -251,14 +254,14 @@ impl<W: Workflow> TimedChildWait<W> {
 
 impl<W: Workflow> StartChild<W> {
     pub(super) fn new(scope: &Arc<Scope>, input: &W::Input) -> Self {
-        Self { call: ChildCall::new(scope, input, Bond::Started) }
+        Self { call: ChildCall::new(scope, input, ParentPolicy::Cancel) }
     }
 
     start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
 
     /// Detaches the child: it goes on if its parent is cancelled or rolled back.
     pub fn detach(mut self) -> Self {
-        self.call.bond = Bond::Detached;
+        self.call.policy = ParentPolicy::Detach;
         self
     }
 
@@ -341,8 +344,10 @@ pub(super) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChi
         key: None,
         concurrency_key: None,
         time_to_live: None,
-        bond: Bond::Awaited,
+        policy: ParentPolicy::Await,
         undoes: Some(child.execution_id),
+        by_compensation: journal_key::by_compensation(key),
+        step: None,
         trace_context: trace_context(scope),
     });
     let over = waiting.await;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::result::{StepError, StepResult};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::payload::{self, CalledWith, Digest, Payload};
 use crate::plan::divergence;
 use crate::running::BoxFuture;
-use crate::running::hold::{Owner, Verdict};
+use crate::running::hold::Verdict;
 use crate::running::run::Run;
 
 /// A step that runs in another queue than its workflow, as its attribute describes it.
@@ -45,19 +45,6 @@ pub struct Sent {
 pub struct Arguments {
     run: Arc<Run>,
     values: BTreeMap<String, Box<RawValue>>,
-}
-
-/// What the execution that runs a call is started with.
-#[derive(Serialize, Deserialize)]
-struct Input<V> {
-    arguments: V,
-    /// Whether it is undone once it is given up. `durable.give_up` reads it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    undo_on_failure: bool,
-    /// The journal key of the call: it has the same there, and so the same idempotency keys.
-    key: String,
-    #[serde(flatten)]
-    caller: Owner,
 }
 
 /// What a step returned that was sent to another queue, as it is recorded.
@@ -100,13 +87,12 @@ impl Sent {
         }
     }
 
-    pub(super) fn into_input(self, spec: &StepSpec, key: &str, caller: Owner) -> Result<Box<RawValue>> {
-        if let Some(refused) = self.refused {
-            return Err(refused);
+    /// The input of the execution that runs the step: the arguments, and nothing else.
+    pub(super) fn into_input(self, step: &str) -> Result<Box<RawValue>> {
+        match self.refused {
+            Some(refused) => Err(refused),
+            None => payload::encode(&input_of(step), &self.values)?.to_raw(),
         }
-        let undo_on_failure = spec.undo_on_failure;
-        let input = Input { arguments: self.values, undo_on_failure, key: key.to_owned(), caller };
-        payload::encode(&input_of(spec.name), &input)?.to_raw()
     }
 }
 
@@ -138,16 +124,10 @@ pub fn returned<R: StepResult>(result: R) -> Result<Returned> {
     payload::encode_for_replay("the output of the step", &value).map(Returned)
 }
 
-/// The journal key of a call that was sent here, and its arguments.
-pub(super) fn received(step: &str, run: &Arc<Run>, input: &Payload) -> Result<(String, Arguments)> {
-    let Input { arguments: values, key, .. } = payload::decode::<Input<_>>(&input_of(step), input.as_str())?;
-    Ok((key, Arguments { run: run.clone(), values }))
-}
-
-/// Who sent the call that an execution with this input runs.
-pub(crate) fn sender(input: &Payload) -> Option<Owner> {
-    // What cannot be read is reported when it is run.
-    payload::decode::<Owner>("the sender", input.as_str()).ok()
+/// The arguments of a call that was sent here.
+pub(super) fn received(step: &str, run: &Arc<Run>, input: &Payload) -> Result<Arguments> {
+    let values = payload::decode(&input_of(step), input.as_str())?;
+    Ok(Arguments { run: run.clone(), values })
 }
 
 impl<W> fmt::Debug for Route<W> {

@@ -12,9 +12,9 @@ use super::route::{self, Route, Sent};
 use super::step::{Step, StepSpec};
 use super::wait::Waiting;
 use super::workflow::Workflow;
-use crate::error::{ErrorKind, Failure, Result};
+use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Bond, NewChild, WaitKind, WaitOutcome};
+use crate::model::{NewChild, ParentPolicy, SentStep, WaitKind, WaitOutcome};
 use crate::payload::{self, CalledWith, Payload};
 use crate::plan::{divergence, journal_key};
 use crate::running::ambient;
@@ -23,8 +23,13 @@ use crate::running::scope::Scope;
 
 /// Runs a call that was sent here.
 pub(crate) async fn run<W: Workflow>(workflow: Arc<W>, route: &'static Route<W>, cx: Context, input: Payload) -> Result<Payload> {
-    let (key, arguments) = route::received(route.step.name, &cx.root.run, &input)?;
-    cx.root.give_key(journal_key::renamed(&key, route.step.name));
+    let arguments = route::received(route.step.name, &cx.root.run, &input)?;
+    let Some(key) = &cx.root.run.step_key else {
+        let problem =
+            format!("step `{}` was started by its name; only a workflow that calls it can send it here", route.step.name);
+        return Err(Error::of_kind(ErrorKind::Invalid, problem).into_permanent());
+    };
+    cx.root.give_key(journal_key::renamed(key, route.step.name));
     Ok((route.run)(&*workflow, arguments).await?.into_output())
 }
 
@@ -53,8 +58,14 @@ where
         let mut sent = Sent::with_values();
         write(&mut sent);
         let mut routed = Routed::new(&scope, journal_key::routed(&key), route.workflow, spec.name, route.queue);
-        match sent.into_input(&spec, &key, scope.run.owner) {
-            Ok(input) => routed.start::<W>(route, input, arguments.digest),
+        let step = SentStep {
+            key,
+            owner_id: scope.run.owner.execution_id,
+            owner_namespace: scope.run.owner.namespace,
+            undo_on_failure: spec.undo_on_failure,
+        };
+        match sent.into_input(spec.name) {
+            Ok(input) => routed.start::<W>(route, step, input, arguments.digest),
             Err(error) => routed.waiting.refuse_with(error),
         }
         routed
@@ -98,7 +109,7 @@ impl Routed {
         Self { place: Place { scope: scope.clone(), key, queue: queue.to_owned() }, step, waiting, diverged: None }
     }
 
-    fn start<W: Workflow>(&mut self, route: &Route<W>, input: Box<RawValue>, digest: u64) {
+    fn start<W: Workflow>(&mut self, route: &Route<W>, step: SentStep, input: Box<RawValue>, digest: u64) {
         let scope = &self.place.scope;
         if let Some(refusal) = scope.run.refuses_child(route.workflow, W::VERSION, route.queue) {
             return self.waiting.refuse(refusal);
@@ -115,8 +126,10 @@ impl Routed {
             concurrency_key: None,
             input,
             time_to_live: None,
-            bond: Bond::Awaited,
+            policy: ParentPolicy::Await,
             undoes: None,
+            by_compensation: journal_key::by_compensation(&self.place.key),
+            step: Some(step),
             trace_context: trace_context(scope),
         });
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::message::{KeptMessage, Refusal};
-use super::wait::{Bond, Wait};
+use super::wait::{ParentPolicy, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::payload::{Json, Payload};
@@ -190,8 +190,10 @@ pub struct Parent {
     pub id: ExecutionId,
     /// The journal key of the call, in the parent's journal.
     pub key: String,
-    /// What binds it to its parent.
-    pub bond: Bond,
+    /// What the end of the parent does to the execution.
+    pub policy: ParentPolicy,
+    /// When the parent was notified of the execution's end; `None` before that, and if the parent does not wait for the execution.
+    pub notified_at: Option<DateTime<Utc>>,
 }
 
 /// An execution with everything its journal says.
@@ -227,8 +229,10 @@ pub struct Child {
     pub workflow: String,
     /// The journal key of the call, in the parent's journal.
     pub key: String,
-    /// What binds it to its parent.
-    pub bond: Bond,
+    /// What the end of the parent does to the child.
+    pub policy: ParentPolicy,
+    /// When the parent was notified of the child's end; `None` before that, and if the parent does not wait for the child.
+    pub notified_at: Option<DateTime<Utc>>,
     /// Its state.
     pub state: ExecutionState,
 }
@@ -320,12 +324,25 @@ pub(crate) struct Claimed {
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from.
     pub(crate) namespace: ExecutionId,
+    /// The step that it runs for another execution, if it runs no workflow.
+    pub(crate) step: Option<ClaimedStep>,
     /// Where its starter stood in its trace, or that of the execution that it goes on from.
     pub(crate) trace_context: Option<String>,
     /// When it was claimed for the first time.
     pub(crate) started_at: Option<DateTime<Utc>>,
     /// Since when it could have been claimed, where it never was before.
     pub(crate) ready_at: Option<DateTime<Utc>>,
+}
+
+/// A step that an execution runs for another execution, which has sent the step to its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClaimedStep {
+    /// The step's journal key: the step has the same key in both executions, and so the same idempotency keys.
+    pub(crate) key: String,
+    /// The execution to which the step belongs.
+    pub(crate) owner_id: ExecutionId,
+    /// The [namespace](Claimed::namespace) of that execution.
+    pub(crate) owner_namespace: ExecutionId,
 }
 
 impl Claimed {

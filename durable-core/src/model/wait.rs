@@ -171,7 +171,7 @@ impl NewWait {
     /// Whether anything waits for it: a child that is only started is registered in the same way.
     pub(crate) fn is_awaited(&self) -> bool {
         let child = self.details.as_ref().and_then(|details| details.child.as_ref());
-        child.is_none_or(|child| child.bond == Bond::Awaited)
+        child.is_none_or(|child| child.policy == ParentPolicy::Await)
     }
 }
 
@@ -219,26 +219,43 @@ pub(crate) struct NewChild {
     pub(crate) input: Box<RawValue>,
     /// In seconds, as SQL reads it.
     pub(crate) time_to_live: Option<f64>,
-    pub(crate) bond: Bond,
+    pub(crate) policy: ParentPolicy,
     /// The completed execution whose steps it undoes; then workflow, queue and input are that one's.
     pub(crate) undoes: Option<ExecutionId>,
+    /// Whether a compensation starts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by_compensation: Option<bool>,
+    /// The step that it runs, if it runs no workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<SentStep>,
     /// Where the call stands in its trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_context: Option<String>,
 }
 
-/// What binds a child to its parent. The SQL `CHECK` named `parent_bond_is_known` lists the same words.
+/// A step that is sent to another queue, as the execution that runs it keeps the step.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SentStep {
+    /// The step's journal key in the execution that sends it.
+    pub(crate) key: String,
+    /// The execution to which the step belongs.
+    pub(crate) owner_id: ExecutionId,
+    /// The namespace of that execution.
+    pub(crate) owner_namespace: ExecutionId,
+    /// Whether the step is undone if it fails, or if the execution that sent it no longer waits for it.
+    pub(crate) undo_on_failure: bool,
+}
+
+/// What the end of its parent does to a child. The SQL `CHECK` named `parent_policy_is_known` lists the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bond {
-    /// The parent waits for its end.
-    Awaited,
-    /// The parent waited for its end, and has been told.
-    Told,
-    /// The parent does not wait for it; cancelling the parent cancels it.
-    Started,
-    /// Whatever becomes of the parent, it goes on.
-    Detached,
+pub enum ParentPolicy {
+    /// The parent waits for the child. The child is cancelled if the parent ends or stops waiting before it.
+    Await,
+    /// The parent does not wait. The child is cancelled or rolled back if the parent is; otherwise it continues.
+    Cancel,
+    /// The parent does not wait. The child continues, whatever happens to the parent.
+    Detach,
 }
 
 /// When a wait ends by itself.

@@ -143,6 +143,11 @@ pub(crate) fn undo(key: &str) -> String {
     format!("{UNDO}{key}")
 }
 
+/// `Some(true)` if a compensation makes the call of that key; otherwise `None`.
+pub(crate) fn by_compensation(key: &str) -> Option<bool> {
+    key.starts_with(UNDO).then_some(true)
+}
+
 /// The name of the step that a key belongs to; `None` for the key of anything else.
 pub(crate) fn step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).step()
@@ -154,7 +159,7 @@ pub(crate) fn renamed(key: &str, name: &str) -> String {
 }
 
 /// The kind of the entry of a step that runs in another queue. Its name is the step's name after the kind of steps. Names of
-/// workflows contain no space, so no child that a user starts has such a key. The SQL functions recognise it, too.
+/// workflows contain no space, so no child that a user starts has such a key.
 const ROUTED: &str = "child";
 
 /// The prefix of the step's name in the entry of an execution that runs the step.

@@ -1,4 +1,5 @@
-//! The options of a start: one struct, one set of setters and one check behind every type that starts executions.
+//! The options of a start: one struct, one set of setters and one check behind every type that starts executions. `durable.start`
+//! refuses the same options; a test compares the two.
 
 use std::fmt::Display;
 use std::time::Duration;

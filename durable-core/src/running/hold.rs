@@ -1,7 +1,5 @@
 //! Under which claim this process holds an execution, whose steps it runs, and how it may end.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
@@ -25,7 +23,7 @@ impl Hold {
 }
 
 /// The execution that steps belong to: the one that runs them, or the one that sent a step there.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {
     pub(crate) execution_id: ExecutionId,
     /// See [`Claimed::namespace`].
@@ -33,8 +31,11 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn itself(claimed: &Claimed) -> Self {
-        Self { execution_id: claimed.id, namespace: claimed.namespace }
+    pub(crate) fn of(claimed: &Claimed) -> Self {
+        match &claimed.step {
+            Some(step) => Self { execution_id: step.owner_id, namespace: step.owner_namespace },
+            None => Self { execution_id: claimed.id, namespace: claimed.namespace },
+        }
     }
 }
 

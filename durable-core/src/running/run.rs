@@ -38,6 +38,8 @@ use working::Work;
 pub(crate) struct Run {
     pub(crate) id: ExecutionId,
     pub(crate) owner: Owner,
+    /// The journal key of the step that it runs for its owner, if it runs no workflow.
+    pub(crate) step_key: Option<String>,
     /// The due time that it was started for, if a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
     /// The observers that are told of it.
@@ -85,7 +87,6 @@ struct State {
 impl Run {
     pub(crate) fn new(
         claimed: &Claimed,
-        owner: Owner,
         ledger: SharedLedger,
         clock: Arc<Clock>,
         observed: Observed,
@@ -94,7 +95,8 @@ impl Run {
     ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
-            owner,
+            owner: Owner::of(claimed),
+            step_key: claimed.step.as_ref().map(|step| step.key.clone()),
             scheduled_for: claimed.scheduled_for,
             observed,
             spans: Spans::of(claimed),

@@ -16,8 +16,8 @@ use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::observer::Observed;
 use crate::payload::Payload;
-use crate::registry::{Registered, Registry};
-use crate::running::hold::{Owner, Verdict};
+use crate::registry::Registry;
+use crate::running::hold::Verdict;
 use crate::running::ledger::SharedLedger;
 use crate::running::memory::{self, Book, Entry, Memory, Rollback};
 use crate::running::run::Run;
@@ -113,6 +113,7 @@ impl SimulatedProcess {
             limited: false,
             scheduled_for: None,
             namespace: id,
+            step: None,
             trace_context: None,
             started_at: None,
             ready_at: None,
@@ -215,11 +216,10 @@ impl Process for SimulatedProcess {
         &self.ledger
     }
 
-    fn new_run(&self, registered: &Registered, claimed: &Claimed) -> Arc<Run> {
+    fn new_run(&self, claimed: &Claimed) -> Arc<Run> {
         let (tracing, metrics) = (Tracing::default(), Metrics::default());
-        let owner: Owner = registered.owner(claimed);
         let metrics = metrics.of(&claimed.workflow, &claimed.queue);
-        Run::new(claimed, owner, self.ledger.clone(), self.clock.clone(), self.observed.clone(), tracing.of(claimed), metrics)
+        Run::new(claimed, self.ledger.clone(), self.clock.clone(), self.observed.clone(), tracing.of(claimed), metrics)
     }
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {

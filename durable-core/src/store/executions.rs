@@ -9,9 +9,9 @@ use super::read::time_if;
 use super::{Store, statement};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Claimed, ExecutionState};
+use crate::model::{Claimed, ClaimedStep, ExecutionState};
 use crate::payload::Payload;
-use crate::store::families::CalledOff;
+use crate::store::families::EndedEarly;
 
 /// The workflows a worker can run, as the claim wants them.
 #[derive(Debug, Default)]
@@ -156,10 +156,18 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         limited: row.try_get("limited")?,
         scheduled_for: time_if(row, "scheduled_for")?,
         namespace: row.try_get::<Uuid, _>("namespace")?.into(),
+        step: claimed_step(row)?,
         trace_context: row.try_get("trace_context")?,
         started_at: time_if(row, "started_at")?,
         ready_at: time_if(row, "ready_at")?,
     })
+}
+
+/// The step that the execution runs for another one.
+fn claimed_step(row: &PgRow) -> Result<Option<ClaimedStep>, sqlx::Error> {
+    let Some(key) = row.try_get("step_key")? else { return Ok(None) };
+    let (owner_id, owner_namespace) = (row.try_get::<Uuid, _>("owner_id")?, row.try_get::<Uuid, _>("owner_namespace")?);
+    Ok(Some(ClaimedStep { key, owner_id: owner_id.into(), owner_namespace: owner_namespace.into() }))
 }
 
 /// What the worker believes to hold, and should let go of.
@@ -199,8 +207,8 @@ pub(crate) struct Poisoned {
     /// Not finished where what it did is undone first.
     pub(crate) state: ExecutionState,
     pub(crate) queue: String,
-    /// The children that were called off with it.
-    pub(crate) called_off: Vec<CalledOff>,
+    /// The children that were cancelled or rolled back with it.
+    pub(crate) ended_early: Vec<EndedEarly>,
 }
 
 /// Gives up an execution that was claimed too often; `None` if it is no longer held.
@@ -220,11 +228,11 @@ pub(crate) async fn poison(
         .fetch_all(executor)
         .await?;
     // The first is the execution itself.
-    let Some((given_up, children)) = rows.split_first() else { return Ok(None) };
+    let Some((poisoned, children)) = rows.split_first() else { return Ok(None) };
     Ok(Some(Poisoned {
-        state: super::look::known_state(given_up.try_get("state")?),
-        queue: given_up.try_get("queue")?,
-        called_off: super::families::read_all(children)?,
+        state: super::look::known_state(poisoned.try_get("state")?),
+        queue: poisoned.try_get("queue")?,
+        ended_early: super::families::read_all(children)?,
     }))
 }
 
@@ -235,7 +243,7 @@ pub(crate) async fn begin_rollback(
     executor: impl PgExecutor<'_>,
     (id, worker, epoch): (ExecutionId, WorkerId, Epoch),
     cause: &Failure,
-) -> Result<Option<Vec<CalledOff>>, sqlx::Error> {
+) -> Result<Option<Vec<EndedEarly>>, sqlx::Error> {
     let rows = store
         .query(statement!("executions/begin_rollback"))
         .bind(worker.0)
@@ -299,13 +307,13 @@ pub(crate) struct Unannounced {
     /// The queues that have pending executions.
     pub(crate) queued: Vec<String>,
     /// Whether executions have ended whose parents were not told.
-    pub(crate) has_untold: bool,
+    pub(crate) has_unnotified: bool,
 }
 
 /// Looks for pending executions in these queues, and for parents that were not told.
 pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
     let row = store.query(statement!("executions/look")).bind(queues).fetch_one(executor).await?;
-    Ok(Unannounced { queued: row.try_get("queued")?, has_untold: row.try_get("has_untold")? })
+    Ok(Unannounced { queued: row.try_get("queued")?, has_unnotified: row.try_get("has_unnotified")? })
 }
 
 /// How those of `ids` that have ended did.

@@ -1,4 +1,4 @@
-//! Calls executions off, with the children that end with them: cancels them, has what they did undone, or has them expire.
+//! Ends executions early, with the children that end with them: cancels them, rolls them back, or lets them expire.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
@@ -12,9 +12,9 @@ use crate::model::ExecutionState;
 /// Most executions that one call ends; as in `lock_families`. Children beyond it are orphans.
 pub(crate) const LARGEST_FAMILY: usize = 1000;
 
-/// An execution that was called off.
+/// An execution that was cancelled, rolled back or expired.
 #[derive(Debug, Clone)]
-pub(crate) struct CalledOff {
+pub(crate) struct EndedEarly {
     pub(crate) id: ExecutionId,
     /// Whether it has ended; otherwise what it did is undone first, by whoever claims it.
     pub(crate) ended: bool,
@@ -37,7 +37,7 @@ pub(crate) async fn cancel(
     id: ExecutionId,
     reason: &str,
     done: Done,
-) -> Result<Vec<CalledOff>, sqlx::Error> {
+) -> Result<Vec<EndedEarly>, sqlx::Error> {
     let query = store.query(statement!("executions/cancel")).bind(id.as_uuid()).bind(reason).bind(done == Done::Undone);
     read_all(&query.fetch_all(executor).await?)
 }
@@ -48,19 +48,19 @@ pub(crate) async fn roll_back(
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
     reason: &str,
-) -> Result<Vec<CalledOff>, sqlx::Error> {
+) -> Result<Vec<EndedEarly>, sqlx::Error> {
     read_all(&store.query(statement!("executions/rollback")).bind(id.as_uuid()).bind(reason).fetch_all(executor).await?)
 }
 
 /// Which of the children were cancelled, and which are busy.
 #[derive(Debug, Default)]
 pub(crate) struct CancelledChildren {
-    pub(crate) called_off: Vec<CalledOff>,
+    pub(crate) ended_early: Vec<EndedEarly>,
     /// A message is on its way to them: ask again for these.
     pub(crate) busy: Vec<ExecutionId>,
 }
 
-/// Cancels children that their parent gave up, with their own children; those that have ended are left alone.
+/// Cancels children that their parents no longer wait for, with their own children. Leaves out children that have ended.
 pub(crate) async fn cancel_children(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -73,27 +73,27 @@ pub(crate) async fn cancel_children(
     for row in &rows {
         match row.try_get("state")? {
             "busy" => cancelled.busy.push(row.try_get::<Uuid, _>("id")?.into()),
-            _ => cancelled.called_off.push(read(row)?),
+            _ => cancelled.ended_early.push(read(row)?),
         }
     }
     Ok(cancelled)
 }
 
-/// Calls off up to `limit` children whom no parent will hear of.
+/// Ends up to `limit` orphans: children whose parents have ended or no longer wait for them.
 pub(crate) async fn cancel_orphans(
     store: &Store,
     executor: impl PgExecutor<'_>,
     limit: i64,
-) -> Result<Vec<CalledOff>, sqlx::Error> {
+) -> Result<Vec<EndedEarly>, sqlx::Error> {
     read_all(&store.query(statement!("executions/cancel_orphans")).bind(limit).fetch_all(executor).await?)
 }
 
 /// Ends up to `limit` executions that have not begun in time.
-pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<CalledOff>, sqlx::Error> {
+pub(crate) async fn expire(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<EndedEarly>, sqlx::Error> {
     read_all(&store.query(statement!("executions/expire")).bind(limit).fetch_all(executor).await?)
 }
 
-/// What an execution that was called off was, and how it ended.
+/// What an execution that ended early was, and how it ended.
 #[derive(Debug, Clone)]
 pub(crate) struct End {
     pub(crate) id: ExecutionId,
@@ -121,12 +121,12 @@ pub(crate) async fn ends(store: &Store, executor: impl PgExecutor<'_>, ids: &[Ex
     Ok(ends)
 }
 
-pub(super) fn read_all(rows: &[PgRow]) -> Result<Vec<CalledOff>, sqlx::Error> {
+pub(super) fn read_all(rows: &[PgRow]) -> Result<Vec<EndedEarly>, sqlx::Error> {
     rows.iter().map(read).collect()
 }
 
-fn read(row: &PgRow) -> Result<CalledOff, sqlx::Error> {
-    Ok(CalledOff {
+fn read(row: &PgRow) -> Result<EndedEarly, sqlx::Error> {
+    Ok(EndedEarly {
         id: row.try_get::<Uuid, _>("id")?.into(),
         ended: row.try_get::<&str, _>("state")? == "cancelled",
         queue: row.try_get("queue")?,

@@ -13,7 +13,7 @@ use super::read::Lenient;
 use super::{Statement, Store, statement};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Bond, Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, PendingInput, Refusal, Wait, WaitKind,
+    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait, WaitKind,
 };
 
 /// Most messages of a mailbox that are shown.
@@ -206,8 +206,8 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
 
 fn read_parent(columns: &Lenient<'_>) -> Option<Parent> {
     let id: Uuid = columns.get::<Option<Uuid>>("parent_id")?;
-    let bond = columns.word_if("parent_bond")?;
-    Some(Parent { id: id.into(), key: columns.get("parent_key"), bond })
+    let policy = columns.word_if("parent_policy")?;
+    Some(Parent { id: id.into(), key: columns.get("parent_key"), policy, notified_at: columns.time_if("parent_notified_at") })
 }
 
 /// The values of a row, and the columns that could not be read.
@@ -219,7 +219,8 @@ fn read_child(row: &PgRow) -> Result<Read<Child>, sqlx::Error> {
         id: row.try_get::<Uuid, _>("execution_id")?.into(),
         workflow: columns.get("workflow"),
         key: columns.get("parent_key"),
-        bond: columns.word("parent_bond", Bond::Started),
+        policy: columns.word("parent_policy", ParentPolicy::Cancel),
+        notified_at: columns.time_if("parent_notified_at"),
         state: columns.state("state"),
     };
     Ok((child, columns.unreadable()))

@@ -1,4 +1,4 @@
-//! Tells parents how their children ended.
+//! Notifies parents of the ends of their children.
 
 use std::collections::HashMap;
 
@@ -9,25 +9,25 @@ use super::messages::Effect;
 use super::{Batch, Store, statement, subject};
 use crate::ids::ExecutionId;
 
-/// What became of the news that a child has ended.
+/// What became of the notification that a child has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The parent has it, and this is what it did.
-    Heard(Effect),
-    /// Nobody waits for it, or somebody else has told it.
-    Unheard,
-    /// A message is on its way to the parent: ask again.
+pub(crate) enum Notified {
+    /// The parent's wait has received the end, with this effect.
+    Received(Effect),
+    /// The parent does not wait for the child any more, or was notified before.
+    NotAwaited,
+    /// Another transaction holds the parent: ask again.
     Busy,
 }
 
-/// The lane of ends that parents are to be told of; an item is a child that has ended.
+/// The lane that notifies parents; an item is a child that has ended.
 #[derive(Debug)]
-pub(crate) struct Tells;
+pub(crate) struct Notifications;
 
-impl Batch for Tells {
+impl Batch for Notifications {
     type Item = ExecutionId;
-    type Outcome = Told;
-    const WHAT: &'static str = "tell parents of their children";
+    type Outcome = Notified;
+    const WHAT: &'static str = "notify parents of their children";
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
 
@@ -45,34 +45,40 @@ impl Batch for Tells {
         connection: &mut PgConnection,
         items: &[ExecutionId],
         _again: bool,
-    ) -> Result<Vec<Told>, sqlx::Error> {
-        let mut told = tell(store, connection, items).await?;
-        Ok(items.iter().map(|child| told.remove(child).unwrap_or(Told::Unheard)).collect())
+    ) -> Result<Vec<Notified>, sqlx::Error> {
+        let mut notified = notify(store, connection, items).await?;
+        Ok(items.iter().map(|child| notified.remove(child).unwrap_or(Notified::NotAwaited)).collect())
     }
 }
 
-/// Tells the parents of these children that they have ended; only of those whose parents were not told before.
-pub(crate) async fn tell(
+/// Notifies the parents of these children that the children have ended. Leaves out children whose parents were notified before.
+pub(crate) async fn notify(
     store: &Store,
     executor: impl PgExecutor<'_>,
     children: &[ExecutionId],
-) -> Result<HashMap<ExecutionId, Told>, sqlx::Error> {
+) -> Result<HashMap<ExecutionId, Notified>, sqlx::Error> {
     let ids: Vec<Uuid> = children.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(statement!("executions/tell_parents")).bind(ids).fetch_all(executor).await?;
+    let rows = store.query(statement!("executions/notify_parents")).bind(ids).fetch_all(executor).await?;
     rows.iter()
         .map(|row| {
-            let told = match row.try_get("outcome")? {
-                "told" => Told::Heard(Effect::on(row.try_get::<Uuid, _>("parent_id")?.into(), row.try_get("woken_queue")?)),
-                "busy" => Told::Busy,
-                _ => Told::Unheard,
+            let notified = match row.try_get("outcome")? {
+                "notified" => {
+                    Notified::Received(Effect::on(row.try_get::<Uuid, _>("parent_id")?.into(), row.try_get("woken_queue")?))
+                }
+                "busy" => Notified::Busy,
+                _ => Notified::NotAwaited,
             };
-            Ok((row.try_get::<Uuid, _>("child_id")?.into(), told))
+            Ok((row.try_get::<Uuid, _>("child_id")?.into(), notified))
         })
         .collect()
 }
 
-/// Up to `limit` executions that have ended and whose parents were not told.
-pub(crate) async fn untold(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<ExecutionId>, sqlx::Error> {
-    let rows = store.query(statement!("executions/untold")).bind(limit).fetch_all(executor).await?;
+/// Up to `limit` executions that have ended and whose parents are not yet notified.
+pub(crate) async fn unnotified(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    limit: i64,
+) -> Result<Vec<ExecutionId>, sqlx::Error> {
+    let rows = store.query(statement!("executions/unnotified")).bind(limit).fetch_all(executor).await?;
     rows.iter().map(|row| Ok(row.try_get::<Uuid, _>(0)?.into())).collect()
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
-use super::families::CalledOff;
+use super::families::EndedEarly;
 use super::read::{Lenient, time, time_if};
 use super::{Store, statement};
 use crate::clock;
@@ -81,7 +81,7 @@ pub(crate) struct Fired {
     /// The due times that were dealt with, and what came of each.
     pub(crate) fires: Vec<ScheduleFired>,
     /// What was cancelled to make room.
-    pub(crate) cancelled: Vec<CalledOff>,
+    pub(crate) cancelled: Vec<EndedEarly>,
 }
 
 /// What a schedule started by hand, and in which queue.
@@ -164,7 +164,7 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
         let outcome = match (row.try_get("outcome")?, execution_id) {
             ("cancelled", Some(id)) => {
                 let awaited = row.try_get::<Option<Uuid>, _>("awaited_by")?.is_some();
-                fired.cancelled.push(CalledOff { id, ended: true, queue: row.try_get("queue")?, awaited });
+                fired.cancelled.push(EndedEarly { id, ended: true, queue: row.try_get("queue")?, awaited });
                 continue;
             }
             ("started", _) => {

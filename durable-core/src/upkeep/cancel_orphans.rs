@@ -29,14 +29,14 @@ pub(crate) async fn cancel_orphans(worker: Arc<Worker>) {
 async fn cancel_all(worker: &Worker) -> Result<(), sqlx::Error> {
     let store = &worker.store;
     loop {
-        let called_off = families::cancel_orphans(store, &store.pool, BATCH).await?;
-        if called_off.is_empty() {
+        let ended_early = families::cancel_orphans(store, &store.pool, BATCH).await?;
+        if ended_early.is_empty() {
             return Ok(());
         }
-        for orphan in &called_off {
+        for orphan in &ended_early {
             tracing::info!(execution_id = %orphan.id, "cancelled: its parent no longer waits for it");
             worker.forget(orphan.id);
         }
-        worker.families.announce(&called_off).await;
+        worker.families.announce(&ended_early).await;
     }
 }

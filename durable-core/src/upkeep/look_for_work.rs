@@ -22,5 +22,5 @@ async fn look(worker: &Worker) -> Result<(), sqlx::Error> {
     let free: Vec<&str> = free.map(|slots| slots.queue.as_str()).collect();
     let found = executions::look(&worker.store, &worker.store.pool, &free).await?;
     found.queued.iter().for_each(|queue| _ = worker.signals.poke(queue));
-    if found.has_untold { worker.families.tell_missed_parents().await } else { Ok(()) }
+    if found.has_unnotified { worker.families.notify_missed_parents().await } else { Ok(()) }
 }

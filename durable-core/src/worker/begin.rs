@@ -39,7 +39,7 @@ impl<P: Process> Drive<P> {
             Begin::Fresh => None,
             Begin::Replayed(journal) => Some(journal),
         };
-        let drive = drive(process.new_run(registered, &claimed), claimed);
+        let drive = drive(process.new_run(&claimed), claimed);
         let flow = drive.begin_flow(journal);
         (drive, flow)
     }

@@ -13,7 +13,7 @@ use super::take_up::make_room;
 use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
-use crate::registry::{Registered, Registry};
+use crate::registry::Registry;
 use crate::running::ledger::SharedLedger;
 use crate::running::run::Run;
 use crate::signals::Slot;
@@ -50,11 +50,11 @@ impl Process for Worker {
         &self.ledger
     }
 
-    fn new_run(&self, registered: &Registered, claimed: &Claimed) -> Arc<Run> {
+    fn new_run(&self, claimed: &Claimed) -> Arc<Run> {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
         let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
-        Run::new(claimed, registered.owner(claimed), self.ledger.clone(), self.clock.clone(), observed, trace, metrics)
+        Run::new(claimed, self.ledger.clone(), self.clock.clone(), observed, trace, metrics)
     }
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {
@@ -75,8 +75,8 @@ impl Process for Worker {
         let fence = (run.id, hold.worker, hold.epoch);
         let begun =
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, cause));
-        let Some(called_off) = begun.await? else { return Ok(false) };
-        self.families.announce(&called_off).await;
+        let Some(ended_early) = begun.await? else { return Ok(false) };
+        self.families.announce(&ended_early).await;
         Ok(true)
     }
 
@@ -87,11 +87,11 @@ impl Process for Worker {
         );
         tracing::error!(execution_id = %claimed.id, "{failure}");
         let store = &self.store;
-        let given_up = store::run("give up a poisoned execution", self.options.patience, || {
+        let poisoned = store::run("end a poisoned execution", self.options.patience, || {
             executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
-        let Ok(Some(Poisoned { state, queue, called_off })) = given_up.await else { return Left::Refused };
-        self.families.announce(&called_off).await;
+        let Ok(Some(Poisoned { state, queue, ended_early })) = poisoned.await else { return Left::Refused };
+        self.families.announce(&ended_early).await;
         make_room(&**self, claimed);
         if !state.is_finished() {
             self.signals.queued(&queue);
@@ -104,7 +104,7 @@ impl Process for Worker {
         observed.failed(state, &failure);
         self.signals.finished(&Finished { id: claimed.id, state, output: None, error: Some(failure) });
         if claimed.awaited {
-            self.families.tell_parent(claimed.id).await;
+            self.families.notify_parent(claimed.id).await;
         }
         Left::Noted
     }

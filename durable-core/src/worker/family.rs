@@ -11,7 +11,7 @@ use crate::running::ledger::FamilyNews;
 use crate::running::run::Run;
 
 /// The reason that a cancelled child records.
-const GIVEN_UP: &str = "its parent no longer waits for it";
+const NO_LONGER_AWAITED: &str = "its parent no longer waits for it";
 
 impl Worker {
     /// Acts on the news of children until the engine shuts down.
@@ -31,7 +31,7 @@ impl Worker {
         }
     }
 
-    /// Finishes what an execution that has ended here leaves behind: tells its parent if `awaited`, and cancels the children that
+    /// Finishes what an execution that has ended here leaves behind: notifies its parent if `awaited`, and cancels the children that
     /// it still waited for.
     pub(super) fn settle_family(self: &Arc<Self>, run: &Run, awaited: bool) {
         let (worker, id, orphans) = (self.clone(), run.id, run.take_orphaned());
@@ -40,7 +40,7 @@ impl Worker {
         }
         tokio::spawn(async move {
             if awaited {
-                worker.families.tell_parent(id).await;
+                worker.families.notify_parent(id).await;
             }
             if !orphans.is_empty() {
                 worker.cancel_children(&orphans).await;
@@ -49,7 +49,7 @@ impl Worker {
     }
 
     async fn cancel_children(&self, children: &[ExecutionId]) {
-        for child in self.families.cancel_children(children, GIVEN_UP).await {
+        for child in self.families.cancel_children(children, NO_LONGER_AWAITED).await {
             self.forget(child);
         }
     }

@@ -10,7 +10,7 @@ use super::held::HeldExecutions;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
-use crate::registry::{Registered, Registry};
+use crate::registry::Registry;
 use crate::running::ledger::SharedLedger;
 use crate::running::run::Run;
 use crate::signals::Slot;
@@ -40,7 +40,7 @@ pub(crate) trait Process: Send + Sync + Sized + 'static {
     fn ledger(&self) -> &SharedLedger;
 
     /// A run for this claim, without a journal.
-    fn new_run(&self, registered: &Registered, claimed: &Claimed) -> Arc<Run>;
+    fn new_run(&self, claimed: &Claimed) -> Arc<Run>;
 
     /// Reads the journals of these executions, however long the database is out.
     fn load_journals(&self, ids: &[ExecutionId]) -> impl Future<Output = Result<Journals>> + Send;

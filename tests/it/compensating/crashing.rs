@@ -18,7 +18,7 @@ const WRITES: [&str; 8] = [
     "executions/finish",
     "executions/begin_rollback",
     "executions/park",
-    "executions/tell_parents",
+    "executions/notify_parents",
 ];
 
 /// Crashes at once; each has a database and two engines, and the machine may be small.
@@ -201,7 +201,7 @@ async fn a_chain_goes_on_after_a_crash_at_every_write_and_undoes_nothing_twice()
     let caught: Vec<_> = crashes.buffer_unordered(CRASHES_AT_ONCE).collect().await;
     let caught: Vec<String> = caught.into_iter().flatten().collect();
     // How an end is written, and with what, is a matter of chance.
-    for write in ["executions/start", "executions/begin_rollback", "executions/park", "executions/tell_parents"] {
+    for write in ["executions/start", "executions/begin_rollback", "executions/park", "executions/notify_parents"] {
         assert!(caught.iter().any(|caught| caught == write), "{write} was never reached: {caught:?}");
     }
 }

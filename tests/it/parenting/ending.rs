@@ -1,7 +1,7 @@
 //! Whatever becomes of a child, its parent hears of it once.
 
 use durable::prelude::*;
-use durable::{Bond, WaitOutcome};
+use durable::{ParentPolicy, WaitOutcome};
 
 use crate::support::crash::leases_run_out;
 use crate::support::{self, Database, PATIENCE, clock, eventually};
@@ -65,7 +65,7 @@ async fn assert_heard_once(durable: &Durable, parent: ExecutionId, child: Execut
     let [wait] = &details.waits[..] else { panic!("{:?}", details.waits) };
     assert_eq!((wait.outcome, wait.child_id), (Some(WaitOutcome::Received), Some(child)));
     let [listed] = &details.children[..] else { panic!("{:?}", details.children) };
-    assert_eq!((listed.id, listed.bond), (child, Bond::Told));
+    assert_eq!((listed.id, listed.policy, listed.notified_at.is_some()), (child, ParentPolicy::Await, true));
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ async fn three_generations(cached: usize) {
     let side = |side| (1..=3).map(|part| format!("a {side} {part} by me")).collect::<Vec<_>>().join(" + ");
     assert_eq!(handle.result_within(PATIENCE).await.unwrap(), format!("{}, {}", side("left"), side("right")));
     assert_eq!(database.count("select count(*) from durable.executions where state = 'completed'").await, 1 + 2 + 6);
-    assert_eq!(database.count("select count(*) from durable.executions where parent_bond = 'told'").await, 2 + 6);
+    assert_eq!(database.count("select count(*) from durable.executions where parent_notified_at is not null").await, 2 + 6);
     durable.shutdown().await.unwrap();
 }
 

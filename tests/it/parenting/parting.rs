@@ -40,8 +40,8 @@ async fn a_cancel_takes_every_descendant_along_at_once_but_those_that_ended_or_a
     // No waiting here: all were ended by the one call.
     assert_eq!(database.count("select count(*) from durable.executions where state = 'cancelled'").await, 13);
     let going_on: Vec<String> =
-        database.values("select distinct coalesce(parent_bond, '') from durable.executions where finished_at is null").await;
-    assert_eq!(going_on, ["detached"]);
+        database.values("select distinct coalesce(parent_policy, '') from durable.executions where finished_at is null").await;
+    assert_eq!(going_on, ["detach"]);
     assert_eq!(database.count("select count(*) from durable.executions where finished_at is null").await, 4);
     assert_eq!(database.count("select count(*) from durable.executions where state = 'completed'").await, 13 + 4);
     durable.shutdown().await.unwrap();
@@ -225,12 +225,12 @@ async fn a_child_that_has_completed_is_undone_also_if_its_parent_never_looked_at
         // Nobody knows the parent while the child ends.
         let child = database.builder().register(hold.clone()).poll_interval(hours(1)).start().await.unwrap();
         eventually("the child has ended", async || only_child(&child, id).await.state == ExecutionState::Completed).await;
-        let told = format!("select count(*) from durable.executions where parent_id = '{id}' and parent_bond = 'told'");
+        let told = format!("select count(*) from durable.executions where parent_id = '{id}' and parent_notified_at is not null");
         eventually("the parent is told", async || database.count(&told).await == 1).await;
         if untold {
             // As a worker leaves it that dies before it has told anybody.
             let sql = format!(
-                "update durable.executions set parent_bond = 'awaited' where parent_id = '{id}';
+                "update durable.executions set parent_notified_at = null where parent_id = '{id}';
                  update durable.waits set outcome = null, payload = null, resolved_at = null where execution_id = '{id}';
                  update durable.executions set state = 'waiting', wake_at = deadline_at where execution_id = '{id}'"
             );

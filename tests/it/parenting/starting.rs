@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable::prelude::*;
-use durable::{Bond, Home, join};
+use durable::{Home, ParentPolicy, join};
 use futures_util::StreamExt;
 
 use crate::support::crash::{every_write, leases_run_out};
@@ -55,7 +55,7 @@ const WRITES: [&str; 6] = [
     "executions/save",
     "executions/finish",
     "executions/park",
-    "executions/tell_parents",
+    "executions/notify_parents",
 ];
 
 /// Crashes at once; each has a database and two engines, and the machine may be small.
@@ -103,11 +103,16 @@ async fn crash_at(statement: &str, nth: usize, moment: Moment) -> Option<String>
     assert!(started_before.iter().all(|before| ExecutionId::from(*before) == started), "{what}");
     assert_eq!(second.handle::<Count>(started).result_within(PATIENCE).await.unwrap(), 4, "{what}");
     let details = second.get_execution(handle.id()).await.unwrap();
-    let mut children: Vec<_> = details.children.iter().map(|child| (child.key.as_str(), child.bond)).collect();
-    children.sort_unstable_by_key(|(key, _)| *key);
+    let mut children: Vec<_> =
+        details.children.iter().map(|child| (child.key.as_str(), child.policy, child.notified_at.is_some())).collect();
+    children.sort_unstable_by_key(|(key, ..)| *key);
     assert_eq!(
         children,
-        [("child count", Bond::Started), ("join/0/child count", Bond::Told), ("join/1/child count", Bond::Told)],
+        [
+            ("child count", ParentPolicy::Cancel, false),
+            ("join/0/child count", ParentPolicy::Await, true),
+            ("join/1/child count", ParentPolicy::Await, true),
+        ],
         "{what}"
     );
     assert_eq!(database.count("select count(*) from durable.executions").await, 4, "{what}");
@@ -124,7 +129,7 @@ async fn a_crash_before_or_after_any_write_leaves_each_child_started_once_under_
     let crashes = futures_util::stream::iter(every_write(&writes)).map(|(write, nth, moment)| crash_at(write, nth, moment));
     let caught: Vec<_> = crashes.buffer_unordered(CRASHES_AT_ONCE).collect().await;
     let caught: Vec<String> = caught.into_iter().flatten().collect();
-    for write in ["executions/start", "executions/park", "executions/tell_parents"] {
+    for write in ["executions/start", "executions/park", "executions/notify_parents"] {
         assert!(caught.iter().any(|caught| caught == write), "{write} was never reached: {caught:?}");
     }
 }
@@ -196,7 +201,7 @@ async fn children_and_parents_find_each_other_in_every_list() {
     assert_eq!((ids.len(), &ids), (3, &children));
     for (execution, child) in listed.iter().rev().zip(&details.children) {
         let parent = execution.parent.as_ref().unwrap();
-        assert_eq!((parent.id, &parent.key, parent.bond), (handle.id(), &child.key, child.bond));
+        assert_eq!((parent.id, &parent.key, parent.policy), (handle.id(), &child.key, child.policy));
         assert_eq!((child.workflow.as_str(), child.state), ("count", ExecutionState::Completed));
     }
     let completed = durable.list_executions().parent(handle.id()).state(ExecutionState::Completed);

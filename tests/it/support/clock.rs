@@ -24,7 +24,7 @@ const QUIET: &str = "\
         select from durable.executions
         where wake_at <= durable.now()
            or (state = 'pending' and wake_at is null)
-           or (parent_bond = 'awaited' and finished_at is not null)
+           or (parent_policy = 'await' and finished_at is not null and parent_notified_at is null)
            or (state = 'running' and not exists (
                 select from durable.attempts
                 where attempts.execution_id = executions.execution_id and retry_at > durable.now()

@@ -9,7 +9,6 @@ use crate::clock::{Clock, Reading};
 use crate::error::Result;
 use crate::observer::RegisteredObservers;
 use crate::payload::Payload;
-use crate::running::hold::Owner;
 use crate::running::memory::Memory;
 use crate::running::scope::Scope;
 use crate::running::stretch::Body;
@@ -49,6 +48,7 @@ impl Case {
             limited: false,
             scheduled_for: None,
             namespace: self.id,
+            step: None,
             trace_context: None,
             started_at: None,
             ready_at: None,
@@ -79,7 +79,7 @@ fn run(claimed: &Claimed) -> Arc<Run> {
     let ledger = Arc::new(Memory::new(Arc::default(), watch::Sender::new(Instant::now()).subscribe()));
     let observed = RegisteredObservers::default().start().unwrap().of(claimed.id, "order", 1);
     let trace = Tracing::default().of(claimed);
-    Run::new(claimed, Owner::itself(claimed), ledger, clock, observed, trace, Metrics::default().of("order", "default"))
+    Run::new(claimed, ledger, clock, observed, trace, Metrics::default().of("order", "default"))
 }
 
 fn parked(run: &Arc<Run>) -> Left {

@@ -1,9 +1,9 @@
--- executions/cancel_orphans: upkeep: call off up to $1 unfinished children that no parent will hear of: it has ended, or gave them up.
+-- executions/cancel_orphans: upkeep: end up to $1 unfinished children whose parents have ended or wait for them no longer.
 with orphan as materialized (
     select
         child.execution_id,
-        -- What a compensation started is no part of what is undone.
-        parent.rollback is not null and child.parent_key not like 'undo/%' as undone
+        -- What a compensation started is not undone.
+        parent.rollback is not null and child.by_compensation is not true as undone
     from durable.executions as child
     cross join lateral (
         select state, finished_at, rollback
@@ -14,32 +14,31 @@ with orphan as materialized (
     where child.parent_id is not null
       and child.finished_at is null
       and child.rollback is null
-      and case child.parent_bond
-        when 'awaited' then parent.finished_at is not null or (
+      and case child.parent_policy
+        when 'await' then parent.finished_at is not null or (
             select waits.outcome
             from durable.waits
             where waits.execution_id = child.parent_id and waits.key = child.parent_key
             limit 1
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.
-        when 'started' then parent.state = 'cancelled' or (
-            parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.parent_key not like 'undo/%'
+        when 'cancel' then parent.state = 'cancelled' or (
+            parent.rollback ->> 'kind' in ('cancelled', 'rolled_back') and child.by_compensation is not true
         )
         else false
       end
     limit $1
 )
 select id, state, queue, awaited_by
-from durable.give_up(
+from durable.abandon_children(
     array(select execution_id from orphan where not undone),
     durable.failure('cancelled', 'its parent no longer waits for it'),
     wait => false
 )
 union all
 select id, state, queue, awaited_by
-from durable.call_off(
+from durable.roll_back_families(
     array(select execution_id from orphan where undone),
     durable.failure('rolled_back', 'its parent was rolled back'),
-    compensate => true,
     wait => false
 )

@@ -3,7 +3,13 @@ with now as materialized (
     select at from durable.present
 ),
 due as materialized (
-    select execution_id
+    select
+        execution_id,
+        durable.failure('expired', format(
+            'expired: nobody in queue `%s` had begun it by %s, when its time to live was over',
+            queue,
+            to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        )) as failure
     from durable.executions
     where expires_at <= (select at from now)
     order by expires_at
@@ -11,16 +17,11 @@ due as materialized (
     -- What a claim or a cancel takes at this moment is theirs.
     for no key update skip locked
 )
-update durable.executions
-set state = 'cancelled',
-    wake_at = null,
-    expires_at = null,
-    finished_at = now.at,
-    error = durable.failure('expired', format(
-        'expired: nobody in queue `%s` had begun it by %s, when its time to live was over',
-        queue,
-        to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-    ))
-from now
-where execution_id = any (array(select execution_id from due))
-returning execution_id as id, state, queue, case when parent_bond = 'awaited' then parent_id end as awaited_by
+select ended.id, ended.state, ended.queue, ended.awaited_by
+from (
+    select array_agg(execution_id) as execution_ids, array_agg(failure) as failures
+    from due
+    having count(*) > 0
+) as expired
+cross join now
+cross join lateral durable.end_executions(expired.execution_ids, 'cancelled', expired.failures, now.at) as ended

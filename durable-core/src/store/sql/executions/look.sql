@@ -1,5 +1,5 @@
 -- executions/look: read: what no notification announced: those of the queues $1 in which executions are pending (a claim decides whether
--- limits let them begin), and whether executions have ended whose parents were not told.
+-- limits let them begin), and whether executions have ended whose parents are not yet notified.
 select
     array(
         select queue.name
@@ -26,6 +26,6 @@ select
     (
         select execution_id
         from durable.executions
-        where parent_bond = 'awaited' and finished_at is not null
+        where parent_policy = 'await' and finished_at is not null and parent_notified_at is null
         limit 1
-    ) is not null as has_untold
+    ) is not null as has_unnotified

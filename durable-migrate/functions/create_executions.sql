@@ -1,9 +1,10 @@
--- start_many: create executions, each once; a key that exists gives back the execution that has it, and so does a deduplication key
--- whose execution has not ended, and a debounce key whose execution has not begun: that one is pushed back.
--- One row an item: `claimed`, `queued` or `existing`. A key with another input refuses them all.
--- For clients that have checked what they send, as the Rust one does; `start` is the verb for everyone else.
+-- create_executions: create executions, each once; nothing else inserts any. One row for each item: `claimed`, `queued` or `existing`.
+-- A key that exists gives back the execution that has it, and so does a deduplication key whose execution has not ended, and a debounce
+-- key whose execution has not begun: that one is pushed back. A key with another input refuses them all.
+-- Its callers have checked what they send: the Rust client, and `start`, the verb for everyone else. `start_children`, `take_over` and
+-- `start_fires` compose it. Each array has one element for each item, or is null.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
-create or replace function durable.start_many(
+create or replace function durable.create_executions(
     execution_ids uuid[],
     workflows text[],
     versions int[],
@@ -21,7 +22,26 @@ create or replace function durable.start_many(
     debounce_keys text[] default null,
     debounce_limits float8[] default null,
     time_to_lives float8[] default null,
-    trace_contexts text[] default null
+    trace_contexts text[] default null,
+    schedules text[] default null,
+    scheduled_fors timestamptz[] default null,
+    -- Leaves out executions whose id or keys are taken, instead of finding the executions that have them.
+    only_new boolean default false,
+    parent_ids uuid[] default null,
+    parent_keys text[] default null,
+    parent_policies text[] default null,
+    by_compensations boolean[] default null,
+    -- The completed children that they undo, and why they begin in rollback.
+    undoes uuid[] default null,
+    rollbacks json[] default null,
+    -- The executions whose journals they take over; these have begun before.
+    forked_froms uuid[] default null,
+    namespaces uuid[] default null,
+    -- The steps that they run for other executions.
+    step_keys text[] default null,
+    owner_ids uuid[] default null,
+    owner_namespaces uuid[] default null,
+    undo_on_failures boolean[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -37,12 +57,12 @@ begin
     if worker_id is not null then
         -- Under the fence: a worker that is lost or deprecated must not create executions as its own.
         perform from durable.workers as fence
-        where fence.worker_id = start_many.worker_id
+        where fence.worker_id = create_executions.worker_id
           and fence.lost_at is null
           and fence.deprecated_at is null
         for key share;
         if not found then
-            start_many.worker_id := null;
+            create_executions.worker_id := null;
         end if;
         -- Where limits count or nothing may begin, it is for the claim to say what does.
         hand_offs := array(
@@ -57,10 +77,10 @@ begin
     end if;
 
     insert into durable.executions (
-        execution_id, created_at, version, priority, workflow, queue, key, input,
-        state, epoch, claims, worker_id, wake_at, started_at, deadline_at, rank, concurrency_key,
-        deduplication_key, debounce_key, expires_at,
-        trace_context
+        execution_id, created_at, version, priority, workflow, queue, key, concurrency_key, deduplication_key, debounce_key,
+        schedule, scheduled_for, parent_id, parent_key, parent_policy, by_compensation, forked_from, namespace, undoes,
+        step_key, owner_id, owner_namespace, undo_on_failure, trace_context, input, worker_id, rank, epoch, started_at,
+        deadline_at, state, claims, wake_at, expires_at, rollback
     )
     select
         asked.execution_id,
@@ -70,20 +90,36 @@ begin
         asked.workflow,
         asked.queue,
         asked.key,
-        asked.input::json,
-        case when asked.claimed then 'running' else 'pending' end,
-        asked.claimed::int,
-        asked.claimed::int,
-        case when asked.claimed then start_many.worker_id end,
-        case when asked.starts_at > at then asked.starts_at end,
-        case when asked.claimed then at end,
-        case when asked.claimed then at + make_interval(secs => asked.timeout) end,
-        durable.rank(greatest(asked.starts_at, at), asked.priority),
         asked.concurrency_key,
         asked.deduplication_key,
         asked.debounce_key,
-        case when not asked.claimed then greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live) end,
-        asked.trace_context
+        asked.schedule,
+        asked.scheduled_for,
+        asked.parent_id,
+        asked.parent_key,
+        asked.parent_policy,
+        asked.by_compensation,
+        asked.forked_from,
+        asked.namespace,
+        asked.undoes,
+        asked.step_key,
+        asked.owner_id,
+        asked.owner_namespace,
+        asked.undo_on_failure,
+        asked.trace_context,
+        asked.input::json,
+        case when asked.claimed then create_executions.worker_id end,
+        durable.rank(greatest(asked.starts_at, at), asked.priority),
+        (asked.claimed or asked.forked_from is not null)::int,
+        case when asked.claimed then at end,
+        case when asked.claimed then at + make_interval(secs => asked.timeout) end,
+        case when asked.claimed then 'running' else 'pending' end,
+        asked.claimed::int,
+        case when asked.starts_at > at then asked.starts_at end,
+        case when not asked.claimed then
+            greatest(asked.starts_at, at) + make_interval(secs => asked.time_to_live)
+        end,
+        asked.rollback
     from (
         -- By subscript: for the one item of a lone start, `unnest` of so many arrays would cost more than the insert.
         select
@@ -92,16 +128,30 @@ begin
             versions[i] as version,
             queues[i] as queue,
             priorities[i] as priority,
-            keys[i] as key,
             inputs[i] as input,
+            keys[i] as key,
             coalesce(start_ats[i], at + make_interval(secs => delays[i])) as starts_at,
-            timeouts[i] as timeout,
+            time_to_lives[i] as time_to_live,
             concurrency_keys[i] as concurrency_key,
             deduplication_keys[i] as deduplication_key,
             debounce_keys[i] as debounce_key,
-            time_to_lives[i] as time_to_live,
             trace_contexts[i] as trace_context,
-            start_many.worker_id is not null and coalesce(hand_offs[i], false) as claimed
+            create_executions.worker_id is not null and coalesce(hand_offs[i], false) as claimed,
+            timeouts[i] as timeout,
+            schedules[i] as schedule,
+            scheduled_fors[i] as scheduled_for,
+            parent_ids[i] as parent_id,
+            parent_keys[i] as parent_key,
+            parent_policies[i] as parent_policy,
+            by_compensations[i] as by_compensation,
+            create_executions.undoes[i] as undoes,
+            rollbacks[i] as rollback,
+            forked_froms[i] as forked_from,
+            namespaces[i] as namespace,
+            step_keys[i] as step_key,
+            owner_ids[i] as owner_id,
+            owner_namespaces[i] as owner_namespace,
+            undo_on_failures[i] as undo_on_failure
         from generate_series(1, cardinality(execution_ids)) as i
     ) as asked
     on conflict do nothing;
@@ -112,8 +162,17 @@ begin
         select
             asked.item,
             asked.execution_id,
-            case when start_many.worker_id is not null and asked.hand_off then 'claimed' else 'queued' end
+            case when create_executions.worker_id is not null and asked.hand_off then 'claimed' else 'queued' end
         from unnest(execution_ids, hand_offs) with ordinality as asked (execution_id, hand_off, item);
+        return;
+    end if;
+
+    if only_new then
+        return query
+        select asked.item, asked.execution_id, 'queued'
+        from unnest(execution_ids) with ordinality as asked (execution_id, item)
+        where created > 0
+          and exists (select from durable.executions as execution where execution.execution_id = asked.execution_id);
         return;
     end if;
 
@@ -138,7 +197,7 @@ begin
             asked.key,
             coalesce(same_id.execution_id, same_key.execution_id, unfinished.execution_id) as execution_id,
             case
-                when same_id.worker_id = start_many.worker_id and same_id.epoch = 1 then 'claimed'
+                when same_id.worker_id = create_executions.worker_id and same_id.epoch = 1 then 'claimed'
                 when same_id.execution_id is not null then 'queued'
                 when coalesce(durable.same_input(same_key.input, asked.input::json), unfinished.execution_id is not null) then 'existing'
             end as outcome
@@ -169,24 +228,19 @@ begin
         if known.execution_id is null and debounce_keys[i] is not null then
             known.execution_id := durable.debounce(
                 workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
-                debounce_limits[i], concurrency_keys[i], time_to_lives[i]
+                debounce_limits[i], concurrency_keys[i], time_to_lives[i], trace_contexts[i]
             );
             known.outcome := 'existing';
-            -- It belongs to the trace of the start whose input it has.
-            update durable.executions as pushed
-            set trace_context = trace_contexts[i]
-            where pushed.execution_id = known.execution_id
-              and pushed.trace_context is distinct from trace_contexts[i];
         end if;
         if known.execution_id is null then
             -- What stood in its way has ended or begun, or is deleted: there is room now.
             return query
             select known.item, again.execution_id, again.outcome
-            from durable.start_many(
+            from durable.create_executions(
                 execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
-                inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], start_many.worker_id,
+                inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], create_executions.worker_id,
                 concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
-                time_to_lives[i:i], trace_contexts[i:i]
+                time_to_lives[i:i], trace_contexts[i:i], schedules[i:i], scheduled_fors[i:i]
             ) as again;
             continue;
         end if;

@@ -1,7 +1,7 @@
--- tell_parents: give the ends of children to the waits of their parents, each once; one row for each end that was untold.
--- `told` (the parent was woken, or runs), `unheard` (it waits no longer) or `busy` (another transaction holds it: ask again). A child
+-- notify_parents: give the ends of children to the waits of their parents, each once; one row for each end whose parent was not notified.
+-- `notified` (the parent was woken, or runs), `not_awaited` (it waits no longer) or `busy` (another transaction holds it: ask again). A child
 -- that another transaction holds is left out.
-create or replace function durable.tell_parents(child_ids uuid[])
+create or replace function durable.notify_parents(child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -14,8 +14,9 @@ begin
         select execution_id, executions.parent_id, parent_key, state, output, error, finished_at
         from durable.executions
         where execution_id = any (child_ids)
-          and parent_bond = 'awaited'
+          and parent_policy = 'await'
           and finished_at is not null
+          and parent_notified_at is null
         for no key update skip locked
     loop
         child_id := child.execution_id;
@@ -26,7 +27,7 @@ begin
             return next;
             continue;
         end if;
-        -- No statement that tells many waits for the row of one of them. Only a parent that waits is woken, and only its row is
+        -- No statement that notifies many parents waits for the row of one of them. Only a parent that waits is woken, and only its row is
         -- locked: a claim passes over rows that are locked, and would leave a parent that is pending to the next poll.
         perform
         from durable.executions
@@ -57,14 +58,14 @@ begin
           -- A child that ended after the deadline came too late, though no worker has looked since.
           and (waits.due_at is null or waits.due_at > child.finished_at);
         if found then
-            outcome := 'told';
+            outcome := 'notified';
             woken_queue := durable.wake_for_message(child.parent_id);
         else
-            outcome := 'unheard';
+            outcome := 'not_awaited';
         end if;
         update durable.executions
-        set parent_bond = 'told'
-        where execution_id = child.execution_id and parent_bond = 'awaited';
+        set parent_notified_at = durable.now()
+        where execution_id = child.execution_id and parent_notified_at is null;
         return next;
     end loop;
 end

@@ -1,3 +1,0 @@
--- executions/tell_parents: give the ends of $1 to the waits of their parents; says which parents woke, and which are busy.
-select child_id, outcome, parent_id, woken_queue
-from durable.tell_parents($1)
