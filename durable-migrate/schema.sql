@@ -89,7 +89,7 @@ create table durable.executions (
     constraint pending_executions_have_a_rank CHECK (state <> 'pending'::text OR rank IS NOT NULL),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
     constraint scheduled_for_a_time CHECK ((schedule IS NULL) = (scheduled_for IS NULL)),
-    constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
+    constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
 ) with (fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
@@ -324,6 +324,68 @@ create view durable.present as
  SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
    FROM durable.clock;
 
+create view durable.prunable_executions as
+ SELECT ended.execution_id,
+    ended.workflow,
+    ended.state,
+    ended.finished_at
+   FROM durable.shown_executions ended
+  WHERE ended.finished_at IS NOT NULL AND (( SELECT child.execution_id
+           FROM durable.executions child
+          WHERE child.parent_id = ended.execution_id AND child.finished_at IS NULL
+         LIMIT 1)) IS NULL AND (( SELECT fire.execution_id
+           FROM durable.schedule_fires fire
+          WHERE (fire.schedule = ANY ((ARRAY( SELECT schedules.schedule
+                   FROM durable.schedules
+                  WHERE schedules.enabled AND schedules.next_due_at IS NOT NULL)))) AND fire.schedule = ended.schedule AND fire.due_at = ended.scheduled_for AND fire.execution_id = ended.execution_id AND fire.judged_at IS NULL
+         LIMIT 1)) IS NULL;
+
+create view durable.shown_executions as
+ SELECT executions.execution_id,
+    executions.workflow,
+    executions.version,
+    executions.queue,
+    executions.priority,
+    executions.key,
+    executions.concurrency_key,
+    executions.deduplication_key,
+    executions.debounce_key,
+    executions.epoch,
+        CASE
+            WHEN executions.finished_at IS NOT NULL THEN
+            CASE
+                WHEN executions.state <> 'cancelled'::text OR executions.epoch > 0 THEN executions.state
+                WHEN (executions.error ->> 'kind'::text) = 'expired'::text THEN 'expired'::text
+                ELSE executions.state
+            END
+            WHEN executions.state = 'waiting'::text AND executions.error IS NOT NULL THEN 'stopped'::text
+            WHEN executions.paused_at IS NOT NULL THEN 'paused'::text
+            WHEN executions.rollback IS NOT NULL THEN 'compensating'::text
+            ELSE executions.state
+        END AS state,
+    executions.input,
+    executions.output,
+    executions.error,
+    executions.rollback,
+    executions.created_at,
+    executions.started_at,
+    NULLIF(executions.wake_at, 'infinity'::timestamp with time zone) AS wake_at,
+    executions.expires_at,
+    executions.deadline_at,
+    executions.finished_at,
+    executions.parent_id,
+    executions.parent_key,
+    executions.parent_bond,
+    executions.undoes,
+    executions.schedule,
+    executions.scheduled_for,
+    executions.forked_from,
+        CASE
+            WHEN executions.finished_at IS NULL THEN executions.paused_at
+            ELSE NULL::timestamp with time zone
+        END AS paused_at
+   FROM durable.executions;
+
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
 --     returns integer, volatile
 
@@ -488,6 +550,9 @@ create view durable.present as
 
 -- function durable.start_many(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+
+-- function durable.still_needed(execution_ids uuid[], ended_before timestamp with time zone)
+--     returns SETOF uuid, stable
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row, raw_sql};
 
 use crate::database::{PRIMARY, Place, Remedy, quote};
-use crate::{Database, Error, FunctionsState, Migration, SchemaName, Status, VERSION, functions, ledger, script, status};
+use crate::{Database, Error, FunctionsState, Migration, SchemaName, Status, VERSION, functions, ledger, script, status, views};
 
 /// What a call of [`migrate`] did.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Report {
     pub version: i32,
     /// The migrations that were applied, oldest first.
     pub applied: Vec<&'static Migration>,
-    /// Were the functions created again?
+    /// Were the functions and views created again?
     pub functions_replaced: bool,
 }
 
@@ -61,7 +61,7 @@ impl Run<'_> {
         for migration in &status.pending {
             self.apply(migration).await?;
         }
-        // A migration may have dropped functions, so that each one is followed by all of them.
+        // A migration may have dropped functions or views, so that each one is followed by all of them.
         let outdated = matches!(status.functions, FunctionsState::Missing | FunctionsState::Differ { .. });
         let functions_replaced = outdated || !status.pending.is_empty();
         if functions_replaced {
@@ -103,6 +103,9 @@ impl Run<'_> {
     }
 
     async fn replace_functions(&mut self) -> Result<(), Error> {
+        for view in views() {
+            self.change(format!("create the view {}", view.name), view.sql).await?;
+        }
         for function in functions() {
             self.change(format!("create the function {}", function.name), function.sql).await?;
         }

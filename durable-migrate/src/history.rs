@@ -80,6 +80,7 @@ static FUNCTIONS: &[Function] = &[
     function("start_fires", include_str!("../functions/start_fires.sql")),
     function("start_many", include_str!("../functions/start_many.sql")),
     function("take_over", include_str!("../functions/take_over.sql")),
+    function("still_needed", include_str!("../functions/still_needed.sql")),
     function("tell_parents", include_str!("../functions/tell_parents.sql")),
     function("same_input", include_str!("../functions/same_input.sql")),
     function("to_repeat", include_str!("../functions/to_repeat.sql")),
@@ -88,6 +89,12 @@ static FUNCTIONS: &[Function] = &[
     function("undoable", include_str!("../functions/undoable.sql")),
     function("enlist_children", include_str!("../functions/enlist_children.sql")),
     function("wake_for_message", include_str!("../functions/wake_for_message.sql")),
+];
+
+/// The views, of which each release brings the current definition. A view stands after those that it reads.
+static VIEWS: &[View] = &[
+    view("shown_executions", include_str!("../views/shown_executions.sql")),
+    view("prunable_executions", include_str!("../views/prunable_executions.sql")),
 ];
 
 /// The version of the schema that this program needs: the number of its newest migration.
@@ -103,6 +110,12 @@ pub fn migrations() -> &'static [Migration] {
 #[must_use]
 pub fn functions() -> &'static [Function] {
     FUNCTIONS
+}
+
+/// The views this program brings, in the order in which they are created, before the functions.
+#[must_use]
+pub fn views() -> &'static [View] {
+    VIEWS
 }
 
 /// One released change of the schema. It is never edited; what should change next is the next migration.
@@ -142,6 +155,17 @@ pub struct Function {
     pub sql: &'static str,
 }
 
+/// A view of the tables, of which each release brings its current definition. A release may add columns at its end. A migration that
+/// removes or changes a column that the view reads drops the view first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct View {
+    /// Its name, without the schema.
+    pub name: &'static str,
+    /// The statement that creates or replaces it, written for the schema `durable`.
+    pub sql: &'static str,
+}
+
 impl Migration {
     /// The name of its file, as in `0002_create_executions.sql`.
     #[must_use]
@@ -172,9 +196,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the ledger records of the text of all functions, to notice when they have to be created again.
+/// What the ledger records of the text of all views and functions, to notice when they have to be created again.
 pub(crate) fn function_digest() -> String {
-    digest(FUNCTIONS.iter().map(|function| function.sql))
+    digest(VIEWS.iter().map(|view| view.sql).chain(FUNCTIONS.iter().map(|function| function.sql)))
 }
 
 /// The SHA-256 of the texts, in hexadecimal.
@@ -193,6 +217,10 @@ const fn migration(version: i32, name: &'static str, kind: Kind, sql: &'static s
 
 const fn function(name: &'static str, sql: &'static str) -> Function {
     Function { name, sql }
+}
+
+const fn view(name: &'static str, sql: &'static str) -> View {
+    View { name, sql }
 }
 
 #[cfg(test)]
@@ -219,6 +247,19 @@ mod tests {
         for function in functions() {
             let file = format!("{}.sql", function.name);
             assert_eq!(function.sql, read("functions", &file), "{file} includes another file");
+        }
+    }
+
+    #[test]
+    fn the_listed_views_are_the_files_on_disk() {
+        let mut listed: Vec<String> = views().iter().map(|view| format!("{}.sql", view.name)).collect();
+        listed.sort();
+        assert_eq!(listed, sql_files("views"), "list each file of views/ once in src/history.rs");
+        for View { name, sql } in views() {
+            assert_eq!(*sql, read("views", &format!("{name}.sql")), "{name}.sql includes another file");
+            assert!(sql.starts_with(&format!("-- {name}: ")), "{name}.sql does not start with its name and purpose");
+            assert!(sql.contains(&format!("create or replace view durable.{name} as")), "{name}.sql lacks it");
+            assert_eq!(sql.matches("create or replace").count(), 1, "{name}.sql creates more than one");
         }
     }
 
@@ -288,7 +329,8 @@ mod tests {
     #[test]
     fn nothing_names_the_default_schema_in_a_way_that_another_name_does_not_reach() {
         let other: SchemaName = "elsewhere".parse().unwrap();
-        let texts = migrations().iter().map(|m| (m.name, m.sql)).chain(functions().iter().map(|f| (f.name, f.sql)));
+        let replaced = views().iter().map(|v| (v.name, v.sql)).chain(functions().iter().map(|f| (f.name, f.sql)));
+        let texts = migrations().iter().map(|m| (m.name, m.sql)).chain(replaced);
         for (name, sql) in texts {
             for line in other.qualify(sql).lines().filter(|line| !line.trim_start().starts_with("--")) {
                 assert!(!line.contains("durable"), "{name}: {line:?} would stay in every schema");

@@ -45,7 +45,7 @@ async fn a_pause_holds_until_it_is_resumed() {
     let database = support::database().await;
     let id = start(&database, &[]).await;
     assert_eq!(database.durable(&["run", "pause", &id]).await.done(), format!("paused {id}\n"));
-    assert_eq!(database.durable(&["run", "list", "--paused", "-o", "ids"]).await.done(), format!("{id}\n"));
+    assert_eq!(database.durable(&["run", "list", "--state", "paused", "-o", "ids"]).await.done(), format!("{id}\n"));
     assert_eq!(database.durable(&["run", "resume", &id, "-o", "json"]).await.json(), json!({ "id": id, "done": "resumed" }));
     let complaint = database.durable(&["run", "resume", &id]).await.refused(1);
     assert!(complaint.contains("neither paused nor stopped"), "{complaint}");

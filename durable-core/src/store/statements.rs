@@ -57,8 +57,6 @@ statements! {
     GetExecution = "executions/get",
     HeldExecutions = "executions/held",
     ListExecutions = "executions/list",
-    ListSortedExecutions = "executions/list_sorted",
-    ListChildren = "executions/list_children",
     ParkExecutions = "executions/park",
     PauseExecution = "executions/pause",
     PoisonedExecution = "executions/poison",
