@@ -392,9 +392,6 @@ create view durable.shown_executions as
 -- function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch integer, cause json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.beside(one text, other text)
---     returns boolean, immutable
-
 -- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
@@ -452,7 +449,7 @@ create view durable.shown_executions as
 -- function durable.forget_workers()
 --     returns void, volatile, security definer
 
--- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+-- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.give_up(execution_ids uuid[], failure json, wait boolean)
@@ -521,7 +518,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
@@ -559,9 +556,6 @@ create view durable.shown_executions as
 
 -- function durable.tell_parents(child_ids uuid[])
 --     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
-
--- function durable.to_repeat(execution_id uuid)
---     returns SETOF text, stable
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)
 --     returns uuid, volatile

@@ -20,6 +20,6 @@ pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::Claimed;
 pub(crate) use execution::checked_time_to_live;
-pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
+pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, WaitDetails};

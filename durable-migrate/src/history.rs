@@ -28,7 +28,6 @@ static MIGRATIONS: &[Migration] = &[
 static FUNCTIONS: &[Function] = &[
     function("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
     function("begin_rollback", include_str!("../functions/begin_rollback.sql")),
-    function("beside", include_str!("../functions/beside.sql")),
     function("call_off", include_str!("../functions/call_off.sql")),
     function("cancel", include_str!("../functions/cancel.sql")),
     function("cancel_wait", include_str!("../functions/cancel_wait.sql")),
@@ -83,7 +82,6 @@ static FUNCTIONS: &[Function] = &[
     function("still_needed", include_str!("../functions/still_needed.sql")),
     function("tell_parents", include_str!("../functions/tell_parents.sql")),
     function("same_input", include_str!("../functions/same_input.sql")),
-    function("to_repeat", include_str!("../functions/to_repeat.sql")),
     function("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
     function("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
     function("undoable", include_str!("../functions/undoable.sql")),

@@ -20,9 +20,11 @@ macro_rules! statements {
 statements! {
     RecordAttempts = "attempts/record",
     CommitStep = "checkpoints/commit",
+    ReadDecisions = "checkpoints/decisions",
     FindStep = "checkpoints/find",
     GetSteps = "checkpoints/get",
     LoadJournals = "checkpoints/load",
+    OutlineJournal = "checkpoints/outline",
     ReadClock = "clock/read",
     FindBloatedTables = "doctor/find_bloated_tables",
     FindInvalidIndexes = "doctor/find_invalid_indexes",
