@@ -64,7 +64,7 @@ begin
             raise exception 'execution % had failures that its workflow may have handled: which calls are to run again?',
                 retry.execution_id
             using errcode = 'UD422', hint = format(
-                'run `durable run retry`, which reads the journal; or name the calls, as in `repeated => array[%L]`. These failed: %s',
+                'use the command line or the client, which read the journal; or name the calls, as in `repeated => array[%L]`. These failed: %s',
                 repeated[cardinality(repeated)],
                 array_to_string(repeated[greatest(cardinality(repeated) - 19, 1):], ', ')
             );
