@@ -24,9 +24,11 @@ begin
     end if;
     -- Of two who retry it, the second finds what the first began.
     perform durable.lock_mailbox(retry.execution_id);
+    -- It must not end between this look and the copy of its journal.
     select state, finished_at into target
     from durable.executions
-    where execution_id = retry.execution_id;
+    where execution_id = retry.execution_id
+    for share;
     has_ended := target.finished_at is not null;
     if target.state = 'completed' then
         raise exception 'execution % has completed: there is nothing to retry', retry.execution_id
