@@ -108,10 +108,7 @@ impl ExecutionState {
     /// tests have the database refuse every other move.
     pub fn can_become(self, next: Self) -> bool {
         match self {
-            // A claim; an end before any claim; the end of an execution that kills its workers.
-            Self::Pending => {
-                matches!(next, Self::Running | Self::Cancelled | Self::Failed | Self::Compensated | Self::CompensationFailed)
-            }
+            Self::Pending => matches!(next, Self::Running | Self::Cancelled),
             Self::Running => next != Self::Running && next.is_stored(),
             Self::Waiting => matches!(next, Self::Pending | Self::Cancelled),
             _ => false,

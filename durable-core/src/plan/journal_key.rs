@@ -219,8 +219,14 @@ pub(crate) fn branches(key: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
+/// The parts of a key from the outermost in: the path of the scope, which is empty or ends with a slash, and the part in it.
+pub(crate) fn segments(key: &str) -> impl Iterator<Item = (&str, &str)> {
+    let starts = [0].into_iter().chain(key.match_indices('/').map(|(at, _)| at + 1));
+    starts.map(|start| (&key[..start], key[start..].split('/').next().unwrap_or_default()))
+}
+
 /// Whether this part of a key is the number of a branch.
-fn is_branch(segment: &str) -> bool {
+pub(crate) fn is_branch(segment: &str) -> bool {
     !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -33,11 +33,10 @@ pub(crate) fn calls_of_branches(journal: &[Entry]) -> Vec<String> {
 /// The keys of what a retry repeats: the failures that the workflow did not go on from, the decisions that were made because of
 /// them, and what these decisions cut off. Everything else is kept.
 pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<String> {
-    let mut newest_first: Vec<&Entry> = journal.iter().collect();
-    newest_first.sort_by_key(|entry| std::cmp::Reverse(entry.began));
+    let newest = Newest::of(journal);
+    let went_on = |failure: &Entry| failure.ended.is_some_and(|ended| newest.not_beside(&failure.key, decisions) > ended);
     let failures = journal.iter().filter(|entry| entry.failed);
-    let last: Vec<&Entry> =
-        failures.filter(|failure| !is_overruled(failure, decisions) && !went_on(failure, &newest_first)).collect();
+    let last: Vec<&Entry> = failures.filter(|failure| !is_overruled(failure, decisions) && !went_on(failure)).collect();
 
     let calls = |entry: &Entry| journal_key::branches(&entry.key).map(|(call, _)| call.to_owned()).collect::<Vec<_>>();
     let reopened: HashSet<String> =
@@ -53,12 +52,77 @@ fn is_overruled(entry: &Entry, decisions: &Decisions) -> bool {
     journal_key::branches(&entry.key).any(|(call, branch)| decisions.get(call).is_some_and(|decided| *decided != branch))
 }
 
-/// Whether the workflow went on after this failure. Entries of branches beside it do not show that, nor do the decisions that were
-/// made because of it. The newest entry mostly tells, so this looks at few.
-fn went_on(failure: &Entry, newest_first: &[&Entry]) -> bool {
-    let later = newest_first.iter().take_while(|entry| failure.ended.is_some_and(|ended| entry.began > ended));
-    let is_around = |call: &str| journal_key::branches(&failure.key).any(|(around, _)| around == call);
-    later.into_iter().any(|entry| !journal_key::are_beside(&entry.key, &failure.key) && !is_around(&entry.key))
+/// The newest entries of a journal by their places, so that the entries after a failure are found without looking at each of them.
+#[derive(Debug, Default)]
+struct Newest<'journal> {
+    /// Under exactly this key.
+    of: HashMap<&'journal str, i64>,
+    /// Below this key.
+    below: HashMap<&'journal str, i64>,
+    /// Directly in this scope, or below: in any of its branches, and below the two names with the newest entries.
+    within: HashMap<&'journal str, Scope<'journal>>,
+}
+
+#[derive(Debug, Default)]
+struct Scope<'journal> {
+    in_branches: i64,
+    named: [(i64, &'journal str); 2],
+}
+
+impl<'journal> Newest<'journal> {
+    fn of(journal: &'journal [Entry]) -> Self {
+        let mut newest = Self::default();
+        let note = |map: &mut HashMap<&'journal str, i64>, key, began: i64| {
+            let at = map.entry(key).or_default();
+            *at = began.max(*at);
+        };
+        for Entry { key, began, .. } in journal {
+            note(&mut newest.of, key.as_str(), *began);
+            for (scope, segment) in journal_key::segments(key) {
+                newest.within.entry(scope).or_default().note(segment, *began);
+                note(&mut newest.below, scope.trim_end_matches('/'), *began);
+            }
+        }
+        newest
+    }
+
+    /// When the newest entry began that is not in a branch beside this key; the decisions that were made because of it do not count.
+    fn not_beside(&self, key: &str, decisions: &Decisions) -> i64 {
+        let newest = |map: &HashMap<&str, i64>, key: &str| map.get(key).copied().unwrap_or_default();
+        let apart = journal_key::segments(key).filter_map(|(scope, segment)| Some(self.within.get(scope)?.other_than(segment)));
+        let is_decision =
+            |around: &str| decisions.contains_key(around) && journal_key::branches(key).any(|(call, _)| call == around);
+        let scopes = journal_key::segments(key).map(|(scope, _)| scope.trim_end_matches('/'));
+        let around = scopes.filter(|around| !around.is_empty() && !is_decision(around)).map(|around| newest(&self.of, around));
+        apart.chain(around).chain([newest(&self.of, key), newest(&self.below, key)]).max().unwrap_or_default()
+    }
+}
+
+impl<'journal> Scope<'journal> {
+    fn note(&mut self, segment: &'journal str, began: i64) {
+        if journal_key::is_branch(segment) {
+            self.in_branches = began.max(self.in_branches);
+            return;
+        }
+        let [first, second] = &mut self.named;
+        if first.1 == segment {
+            first.0 = began.max(first.0);
+        } else if began > first.0 {
+            (*first, *second) = ((began, segment), *first);
+        } else if second.1 == segment || began > second.0 {
+            *second = (began.max(second.0), segment);
+        }
+    }
+
+    /// The newest entry with another segment in this place, unless both are branches.
+    fn other_than(&self, segment: &str) -> i64 {
+        let [first, second] = self.named;
+        if journal_key::is_branch(segment) {
+            return first.0;
+        }
+        let named = if first.1 == segment { second.0 } else { first.0 };
+        named.max(self.in_branches)
+    }
 }
 
 /// The ordinal below which a fork from this entry keeps the journal; `None` if the journal does not have the entry.
@@ -179,8 +243,8 @@ mod tests {
     }
 
     fn any_journal() -> impl Strategy<Value = Vec<Entry>> {
-        let entry = (key(), 0..8_i64, any::<bool>());
-        prop::collection::vec(entry, 0..12).prop_map(|entries| {
+        let call = (key(), 0..8_i64, any::<bool>());
+        prop::collection::vec(call, 0..12).prop_map(|entries| {
             let mut keys = HashSet::new();
             let entries = entries.into_iter().filter(|(key, ..)| keys.insert(key.clone())).zip(1..);
             let entries =
