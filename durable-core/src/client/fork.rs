@@ -66,10 +66,10 @@ impl Durable {
             return Ok(None);
         }
         let calls = retry_from::calls_of_branches(journal);
-        let decisions = match calls.is_empty() {
-            true => Decisions::new(),
-            false => self.run("read decisions", |pool| forks::decisions(self.store(), pool, origin, &calls)).await?,
-        };
+        let mut decisions = Decisions::new();
+        if !calls.is_empty() {
+            decisions = self.run("read decisions", |pool| forks::decisions(self.store(), pool, origin, &calls)).await?;
+        }
         Ok(Some(retry_from::repeated(journal, &decisions).into_iter().collect()))
     }
 
