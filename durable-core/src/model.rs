@@ -19,6 +19,6 @@ pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcom
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live};
-pub(crate) use journal::{Checkpoint, FailedAttempt, JournalRecords, Outcome, Undoable};
+pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};

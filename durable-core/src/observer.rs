@@ -292,6 +292,8 @@ impl Observed {
 
     /// It ended in this state, which is not `completed`.
     pub(crate) fn failed(&self, state: ExecutionState, error: &Failure) {
+        let state =
+            if state == ExecutionState::Cancelled && error.kind == ErrorKind::Expired { ExecutionState::Expired } else { state };
         self.tell(|execution| News::Failed(ExecutionFailed { execution, state, error: error.clone() }));
     }
 

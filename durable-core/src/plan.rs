@@ -4,6 +4,7 @@ pub(crate) mod divergence;
 pub(crate) mod journal_key;
 pub(crate) mod question;
 pub(crate) mod retry;
+pub(crate) mod retry_from;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub(crate) mod start_options;

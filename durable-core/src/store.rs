@@ -114,6 +114,15 @@ impl Store {
     pub(crate) fn query(&self, statement: Statement) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
         sqlx::query(self.statements.text(statement))
     }
+
+    /// The statement, planned anew for its parameters each time: for what people ask, with filters that may be null or that select
+    /// columns which a release of the schema may add to while this process runs.
+    pub(crate) fn query_once(
+        &self,
+        statement: Statement,
+    ) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+        self.query(statement).persistent(false)
+    }
 }
 
 fn pool_options(max_connections: u32, statements: &Statements, history: &History, settings: Settings) -> PgPoolOptions {

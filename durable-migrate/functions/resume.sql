@@ -20,8 +20,8 @@ begin
     if found then
         return target.queue;
     end if;
-    select case when finished_at is null and rollback is not null then 'compensating' else state end as state into target
-    from durable.executions
+    select state into target
+    from durable.shown_executions
     where execution_id = resume.execution_id;
     if target is null then
         raise exception 'there is no execution %', resume.execution_id

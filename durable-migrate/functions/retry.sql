@@ -1,7 +1,14 @@
 -- retry: go on from where an execution failed or was cancelled, in a new execution: a terminal state is final.
--- What had completed is kept and does not run again; what failed, and what was cut off, does. Says the new id and its queue.
+-- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
+-- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
+-- accepted: no call failed, or one did and nothing began after it.
 create or replace function durable.retry(
-    execution_id uuid, version int default null, new_id uuid default durable.new_id(), out id uuid, out queue text
+    execution_id uuid,
+    version int default null,
+    new_id uuid default durable.new_id(),
+    repeated text[] default null,
+    out id uuid,
+    out queue text
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,16 +16,20 @@ as $$
 #variable_conflict use_column
 declare
     target record;
-    repeated text[];
+    has_ended boolean;
+    last_failed bigint;
 begin
     if retry.version < 1 then
         raise exception 'a retry in version %', retry.version using errcode = 'UD422', hint = 'versions start at 1';
     end if;
     -- Of two who retry it, the second finds what the first began.
     perform durable.lock_mailbox(retry.execution_id);
-    select state into target
+    -- It must not end between this look and the copy of its journal.
+    select state, finished_at into target
     from durable.executions
-    where execution_id = retry.execution_id;
+    where execution_id = retry.execution_id
+    for share;
+    has_ended := target.finished_at is not null;
     if target.state = 'completed' then
         raise exception 'execution % has completed: there is nothing to retry', retry.execution_id
         using errcode = 'UD410', hint = 'to run a part of it again, fork it from a step';
@@ -33,7 +44,34 @@ begin
         raise exception 'execution % goes on as % already, which is %', retry.execution_id, target.execution_id, target.state
         using errcode = 'UD409', hint = 'look at that one; fork from a step to have another';
     end if;
-    repeated := array(select durable.to_repeat(retry.execution_id));
+    if repeated is null and has_ended then
+        select coalesce(array_agg(key order by ended), '{}'), max(ended) into repeated, last_failed
+        from (
+            select key, ordinal as ended
+            from durable.checkpoints
+            where execution_id = retry.execution_id and error is not null
+            union all
+            select key, coalesce(resolved_ordinal, ordinal)
+            from durable.waits
+            where execution_id = retry.execution_id
+              and (
+                outcome in ('timed_out', 'cancelled')
+                or kind = 'child' and payload ->> 'state' not in ('completed', 'started')
+              )
+        ) as failure;
+        if cardinality(repeated) > 1
+            or exists (select from durable.checkpoints where execution_id = retry.execution_id and ordinal > last_failed)
+            or exists (select from durable.waits where execution_id = retry.execution_id and ordinal > last_failed)
+        then
+            raise exception 'execution % had failures that its workflow may have handled: which calls are to run again?',
+                retry.execution_id
+            using errcode = 'UD422', hint = format(
+                'use the command line or the client, which read the journal; or name the calls, as in `repeated => array[%L]`. These failed: %s',
+                repeated[cardinality(repeated)],
+                array_to_string(repeated[greatest(cardinality(repeated) - 19, 1):], ', ')
+            );
+        end if;
+    end if;
     select * into id, queue
     from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated);
     -- The children that are started again get the keys of those that failed.

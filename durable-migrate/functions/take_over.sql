@@ -85,8 +85,11 @@ begin
     where execution_id = origin
       and (ordinal < until) is not false
       and key <> all (left_out)
-      -- Only a rollback reads those of children.
-      and (source.state <> 'completed' or key !~ '(^|/)child ');
+      -- Only a rollback reads those of children, which have a wait under the same key.
+      and (
+        source.state <> 'completed'
+        or not exists (select from durable.waits where waits.execution_id = origin and waits.key = checkpoints.key and kind = 'child')
+      );
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,

@@ -57,6 +57,7 @@ create table durable.executions (
     started_at timestamptz,
     deadline_at timestamptz,
 
+    -- The view `shown_executions` says it in the words that people are shown: `paused`, `stopped`, `compensating` and `expired`, too.
     state text not null,
     -- Claims since it last came to rest. Too many show that it kills its workers.
     claims smallint not null,
@@ -78,8 +79,7 @@ create table durable.executions (
     error json,
     constraint executions_pkey primary key (execution_id),
     constraint state_is_known check (state in (
-        'pending', 'running', 'waiting', 'completed', 'failed', 'cancelled',
-        'compensating', 'compensated', 'compensation_failed'
+        'pending', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'compensated', 'compensation_failed'
     )),
     constraint finished_at_only_when_finished check (
         (finished_at is not null)

@@ -18,7 +18,7 @@ pub struct Report {
     pub version: i32,
     /// The migrations that were applied, oldest first.
     pub applied: Vec<&'static Migration>,
-    /// Were the functions created again?
+    /// Were the functions and views created again?
     pub functions_replaced: bool,
 }
 
@@ -72,7 +72,7 @@ impl Run<'_> {
         for migration in &status.pending {
             self.apply(migration).await?;
         }
-        // A migration may have dropped functions, so that each one is followed by all of them.
+        // A migration may have dropped functions or views, so that each one is followed by all of them.
         let outdated = matches!(status.functions, FunctionsState::Missing | FunctionsState::Differ { .. });
         let functions_replaced = outdated || !status.pending.is_empty();
         if functions_replaced {
@@ -115,6 +115,9 @@ impl Run<'_> {
     }
 
     async fn replace_functions(&mut self) -> Result<(), Error> {
+        for view in self.history.views {
+            self.change(format!("create the view {}", view.name), view.sql).await?;
+        }
         for function in self.history.functions {
             self.change(format!("create the function {}", function.name), function.sql).await?;
         }

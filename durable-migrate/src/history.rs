@@ -28,7 +28,6 @@ static MIGRATIONS: &[Migration] = &[
 static FUNCTIONS: &[Function] = &[
     Function::new("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
     Function::new("begin_rollback", include_str!("../functions/begin_rollback.sql")),
-    Function::new("beside", include_str!("../functions/beside.sql")),
     Function::new("abandon_children", include_str!("../functions/abandon_children.sql")),
     Function::new("cancel", include_str!("../functions/cancel.sql")),
     Function::new("cancel_wait", include_str!("../functions/cancel_wait.sql")),
@@ -87,12 +86,18 @@ static FUNCTIONS: &[Function] = &[
     Function::new("take_over", include_str!("../functions/take_over.sql")),
     Function::new("notify_parents", include_str!("../functions/notify_parents.sql")),
     Function::new("same_input", include_str!("../functions/same_input.sql")),
-    Function::new("to_repeat", include_str!("../functions/to_repeat.sql")),
+    Function::new("still_needed", include_str!("../functions/still_needed.sql")),
     Function::new("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
     Function::new("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
     Function::new("undoable", include_str!("../functions/undoable.sql")),
     Function::new("enlist_children", include_str!("../functions/enlist_children.sql")),
     Function::new("wake_for_message", include_str!("../functions/wake_for_message.sql")),
+];
+
+/// The views, of which each release brings the current definition. A view stands after those that it reads.
+static VIEWS: &[View] = &[
+    View::new("shown_executions", include_str!("../views/shown_executions.sql")),
+    View::new("prunable_executions", include_str!("../views/prunable_executions.sql")),
 ];
 
 /// The version of the schema that this program needs: the number of its newest migration.
@@ -110,27 +115,40 @@ pub fn functions() -> &'static [Function] {
     FUNCTIONS
 }
 
-/// What one release of a program brings to its schema: every migration so far, and the functions as this release has them.
+/// The views this program brings, in the order in which they are created, before the functions.
+#[must_use]
+pub fn views() -> &'static [View] {
+    VIEWS
+}
+
+/// What one release of a program brings to its schema: every migration so far, and the views and functions as this
+/// release has them.
 ///
 /// [`History::OF_THIS_PROGRAM`] is the history of durable; [`migrate`](crate::migrate()), [`check`](crate::check()) and the other
 /// functions of this crate call its methods of the same name. Any other history is made up, to test what these methods do with it.
 #[derive(Clone, Copy)]
 pub struct History {
     pub(crate) migrations: &'static [Migration],
+    pub(crate) views: &'static [View],
     pub(crate) functions: &'static [Function],
     /// The version of the program, as in `0.10.1`.
     pub(crate) release: &'static str,
 }
 
 impl History {
-    /// The migrations and functions of this program.
-    pub const OF_THIS_PROGRAM: Self = Self::new(MIGRATIONS, FUNCTIONS, env!("CARGO_PKG_VERSION"));
+    /// The migrations, views and functions of this program.
+    pub const OF_THIS_PROGRAM: Self = Self::new(MIGRATIONS, VIEWS, FUNCTIONS, env!("CARGO_PKG_VERSION"));
 
-    /// A history of these migrations, whose versions count up from 1, and these functions, in the order in which they are created.
-    /// The release, as in `0.10.1`, decides which functions are newer if two programs have the same migrations.
+    /// A history of these migrations, whose versions count up from 1, and these views and functions, in the order in which they are
+    /// created. The release, as in `0.10.1`, decides which functions are newer if two programs have the same migrations.
     #[must_use]
-    pub const fn new(migrations: &'static [Migration], functions: &'static [Function], release: &'static str) -> Self {
-        Self { migrations, functions, release }
+    pub const fn new(
+        migrations: &'static [Migration],
+        views: &'static [View],
+        functions: &'static [Function],
+        release: &'static str,
+    ) -> Self {
+        Self { migrations, views, functions, release }
     }
 
     /// The version of the schema that this history arrives at: the number of its newest migration.
@@ -144,9 +162,9 @@ impl History {
         self.migrations.iter().find(|migration| migration.version == version)
     }
 
-    /// What the ledger records of the text of all functions, to notice when they have to be created again.
+    /// What the ledger records of the text of all views and functions, to notice when they have to be created again.
     pub(crate) fn function_digest(&self) -> String {
-        digest(self.functions.iter().map(|function| function.sql))
+        digest(self.views.iter().map(|view| view.sql).chain(self.functions.iter().map(|function| function.sql)))
     }
 }
 
@@ -187,6 +205,17 @@ pub struct Function {
     pub sql: &'static str,
 }
 
+/// A view of the tables, of which each release brings its current definition. A release may add columns at its end. A migration that
+/// removes or changes a column that the view reads drops the view first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct View {
+    /// Its name, without the schema.
+    pub name: &'static str,
+    /// The statement that creates or replaces it, written for the schema `durable`.
+    pub sql: &'static str,
+}
+
 impl Migration {
     /// A migration of this number and name; the text is written for the schema `durable`.
     #[must_use]
@@ -209,6 +238,14 @@ impl Migration {
 
 impl Function {
     /// A function of this name; the text creates or replaces it, and is written for the schema `durable`.
+    #[must_use]
+    pub const fn new(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql }
+    }
+}
+
+impl View {
+    /// A view of this name; the text creates or replaces it, and is written for the schema `durable`.
     #[must_use]
     pub const fn new(name: &'static str, sql: &'static str) -> Self {
         Self { name, sql }
@@ -272,6 +309,19 @@ mod tests {
         for function in functions() {
             let file = format!("{}.sql", function.name);
             assert_eq!(function.sql, read("functions", &file), "{file} includes another file");
+        }
+    }
+
+    #[test]
+    fn the_listed_views_are_the_files_on_disk() {
+        let mut listed: Vec<String> = views().iter().map(|view| format!("{}.sql", view.name)).collect();
+        listed.sort();
+        assert_eq!(listed, sql_files("views"), "list each file of views/ once in src/history.rs");
+        for View { name, sql } in views() {
+            assert_eq!(*sql, read("views", &format!("{name}.sql")), "{name}.sql includes another file");
+            assert!(sql.starts_with(&format!("-- {name}: ")), "{name}.sql does not start with its name and purpose");
+            assert!(sql.contains(&format!("create or replace view durable.{name} as")), "{name}.sql lacks it");
+            assert_eq!(sql.matches("create or replace").count(), 1, "{name}.sql creates more than one");
         }
     }
 
@@ -351,7 +401,8 @@ mod tests {
     #[test]
     fn nothing_names_the_default_schema_in_a_way_that_another_name_does_not_reach() {
         let other: SchemaName = "elsewhere".parse().unwrap();
-        let texts = migrations().iter().map(|m| (m.name, m.sql)).chain(functions().iter().map(|f| (f.name, f.sql)));
+        let replaced = views().iter().map(|v| (v.name, v.sql)).chain(functions().iter().map(|f| (f.name, f.sql)));
+        let texts = migrations().iter().map(|m| (m.name, m.sql)).chain(replaced);
         for (name, sql) in texts {
             for line in other.qualify(sql).lines().filter(|line| !line.trim_start().starts_with("--")) {
                 assert!(!line.contains("durable"), "{name}: {line:?} would stay in every schema");

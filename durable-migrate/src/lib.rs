@@ -41,7 +41,7 @@ pub use apply::{Report, migrate};
 pub use build::build;
 pub use database::{Database, connect_options, describe_address, lacks_tls, unreachable};
 pub use error::Error;
-pub use history::{Function, History, Kind, Migration, VERSION, functions, migrations};
+pub use history::{Function, History, Kind, Migration, VERSION, View, functions, migrations, views};
 pub use schema_name::SchemaName;
 pub use script::{grants, sql};
 pub use status::{Applied, FunctionsState, SchemaVersion, Status, accept_version, check, status, version};

@@ -31,7 +31,7 @@ pub(crate) fn take_turn(schema: &SchemaName) -> String {
 }
 
 /// The script that takes a schema from one version to another: the migrations between them, their records in the ledger
-/// and, where it arrives at the newest version, the functions.
+/// and, where it arrives at the newest version, the views and functions.
 ///
 /// Version 0 is a database without the schema. The script opens and commits its own transaction, and refuses a schema that
 /// is at another version than `from`. It asks `psql` for nothing but to read it.
@@ -67,6 +67,9 @@ impl History {
         }
         // The functions are written for the newest tables; on older ones they could not be created.
         if to == newest {
+            for view in self.views {
+                script += &schema.qualify(&format!("{}\n", view.sql));
+            }
             for function in self.functions {
                 script += &schema.qualify(&format!("{}\n", function.sql));
             }
@@ -129,7 +132,7 @@ commit;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{VERSION, functions, migrations};
+    use crate::{VERSION, functions, migrations, views};
 
     fn durable() -> SchemaName {
         SchemaName::default()
@@ -141,13 +144,14 @@ mod tests {
         assert!(!script.contains(migrations()[0].sql));
         assert!(script.contains(migrations()[1].sql));
         assert!(!script.contains(migrations()[2].sql));
-        assert!(!script.contains("create or replace function"), "the functions belong to the newest version");
+        assert!(!script.contains("create or replace"), "views and functions belong to the newest version");
     }
 
     #[test]
     fn a_whole_script_holds_everything() {
         let script = sql(0, VERSION, &durable()).unwrap();
         assert!(migrations().iter().all(|migration| script.contains(migration.sql)));
+        assert!(views().iter().all(|view| script.contains(view.sql)));
         assert!(functions().iter().all(|function| script.contains(function.sql)));
     }
 

@@ -127,7 +127,7 @@ async fn a_start_whose_way_was_blocked_by_one_that_ends_meanwhile_creates_anothe
         "create function end_it() returns trigger language plpgsql as $$
          begin
              update durable.executions
-             set state = 'completed', finished_at = durable.now()
+             set state = 'cancelled', finished_at = durable.now()
              where execution_id = '{}' and finished_at is null;
              return null;
          end

@@ -216,7 +216,7 @@ async fn until_stopped(durable: &Durable, id: ExecutionId) -> Execution {
 
 /// Asserts that it is stopped with that report, and that release 1 finishes it once it is resumed.
 async fn assert_recoverable(database: &Database, stopped: &Execution, calls: &Calls, report: &[&str]) {
-    assert_eq!(stopped.state, ExecutionState::Waiting);
+    assert_eq!(stopped.state, ExecutionState::Stopped);
     let failure = stopped.error.as_ref().unwrap();
     assert_eq!(failure.kind, ErrorKind::Diverged);
     for line in report {
@@ -298,7 +298,7 @@ async fn steps_that_overlap_in_one_scope_stop_the_execution() {
     assert!(error.to_string().contains(&format!("execution {id} is stopped, and can be resumed: ")), "{error}");
     let stopped = until_stopped(&worker, id).await;
     let failure = stopped.error.unwrap();
-    assert_eq!((stopped.state, failure.kind), (ExecutionState::Waiting, ErrorKind::Diverged));
+    assert_eq!((stopped.state, failure.kind), (ExecutionState::Stopped, ErrorKind::Diverged));
     for line in ["`step note` was started while `step pay` is under way", "durable::join!"] {
         assert!(failure.message.contains(line), "{failure}");
     }
@@ -405,7 +405,7 @@ async fn the_timeout_of_a_workflow_strikes_while_its_execution_is_stopped() {
     let handle = worker.start::<Fickle>(()).await.unwrap();
     clock::advance(&database, minutes(90)).await;
     let stopped = until_stopped(&worker, handle.id()).await;
-    assert_eq!((stopped.state, stopped.error.unwrap().kind), (ExecutionState::Waiting, ErrorKind::Diverged));
+    assert_eq!((stopped.state, stopped.error.unwrap().kind), (ExecutionState::Stopped, ErrorKind::Diverged));
     clock::advance(&database, hours(1)).await;
     let failed = handle.execution().await.unwrap();
     assert_eq!((failed.state, failed.error.unwrap().kind), (ExecutionState::Failed, ErrorKind::TimedOut));

@@ -99,7 +99,7 @@ async fn a_queue_that_was_paused_for_a_day_runs_nothing_that_has_expired() {
     assert_eq!(tally.labels(), ["patient"]);
 
     let execution = worker.get_execution(expiring[49].id()).await.unwrap().execution;
-    assert_eq!((execution.state, execution.started_at, execution.expires_at), (ExecutionState::Cancelled, None, None));
+    assert_eq!((execution.state, execution.started_at, execution.expires_at), (ExecutionState::Expired, None, None));
     let error = expiring[49].result_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     let by = (began + hours(1)).format("%Y-%m-%dT%H:%M:%SZ");
@@ -282,7 +282,7 @@ async fn parents_and_observers_are_told() {
     let told = parent.result_within(PATIENCE).await.unwrap();
     assert!(told.contains("nobody in queue `alerts` had begun it"), "{told}");
     eventually("an observer hears of it", async || diary.0.lock().unwrap().len() == 1).await;
-    assert_eq!(*diary.0.lock().unwrap(), [(ExecutionState::Cancelled, ErrorKind::Expired)]);
+    assert_eq!(*diary.0.lock().unwrap(), [(ExecutionState::Expired, ErrorKind::Expired)]);
     worker.shutdown().await.unwrap();
 }
 

@@ -404,7 +404,7 @@ async fn a_retry_is_whole_or_not_at_all_and_repeating_it_under_its_id_begins_not
 
     let before = database.count("select count(*) from durable.checkpoints").await;
     let new = Uuid::now_v7();
-    let retry = format!("select id from durable.retry('{}', new_id => '{new}')", failed.id());
+    let retry = format!("select id from durable.retry('{}', new_id => '{new}', repeated => array['step ship'])", failed.id());
     // Cut off after it has written everything, before it is committed.
     let mut cut = database.pool().acquire().await.unwrap();
     for sql in ["begin", &retry] {
@@ -420,6 +420,35 @@ async fn a_retry_is_whole_or_not_at_all_and_repeating_it_under_its_id_begins_not
     let again: Uuid = database.value(&retry).await;
     assert_eq!((first, again), (new, new));
     assert_eq!(database.count("select count(*) from durable.executions").await, 2);
+}
+
+#[tokio::test]
+async fn sql_retries_alone_where_it_is_plain_what_to_repeat_and_otherwise_asks_for_it() {
+    let database = support::database().await;
+    let world = World::default();
+    let worker = worker(&database, &world).await;
+    let errand = worker.start::<Errand>(1).await.unwrap();
+    let delivery = worker.start::<Delivery>(7).await.unwrap();
+    worker.send_event(delivery.id(), "place", "Oslo").await.unwrap();
+    errand.result_within(PATIENCE).await.unwrap_err();
+    delivery.result_within(PATIENCE).await.unwrap_err();
+    world.repair();
+
+    let retry: Uuid = database.value(&format!("select id from durable.retry('{}')", errand.id())).await;
+    output(&worker, retry.into()).await;
+    let error = sqlx::query_scalar::<_, Uuid>("select id from durable.retry($1)")
+        .bind(delivery.id().as_uuid())
+        .fetch_one(database.pool())
+        .await
+        .unwrap_err();
+    let error = error.as_database_error().unwrap().downcast_ref::<sqlx::postgres::PgDatabaseError>();
+    assert!(error.message().contains("which calls are to run again?"), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("`repeated => array['step ship']`") && hint.ends_with("step ask_cheap, step ship"), "{hint}");
+    let named = format!("select id from durable.retry('{}', repeated => array['step ship'])", delivery.id());
+    let retry: Uuid = database.value(&named).await;
+    assert_eq!(output(&worker, retry.into()).await, json!("order 7 paid, Oslo carried, cheap: false"));
+    worker.shutdown().await.unwrap();
 }
 
 /// Pays under a UUID of its own, and fails at first.

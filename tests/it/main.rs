@@ -6,6 +6,7 @@ mod support;
 #[cfg(test)]
 mod addressing;
 #[cfg(test)]
+mod agreeing;
 mod answering;
 #[cfg(test)]
 mod branching;

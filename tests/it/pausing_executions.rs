@@ -50,6 +50,9 @@ impl Parcel {
     }
 }
 
+/// A paused execution is shown as paused, whether it runs still or is back in its queue.
+const PENDING: &str = "select count(*) from durable.executions where state = 'pending'";
+
 fn parcel() -> Parcel {
     Parcel { gate: Gate::closed(), calls: Tally::default() }
 }
@@ -68,8 +71,8 @@ async fn one_that_is_queued_is_not_claimed_until_it_is_resumed() {
     let worker = database.builder().register(workflow).start().await.unwrap();
     gate.until_inside(1).await;
     let execution = worker.get_execution(id).await.unwrap().execution;
-    assert_eq!((execution.state, execution.paused_at), (ExecutionState::Pending, Some(since)));
-    let paused = client.list_executions().paused().await.unwrap().executions;
+    assert_eq!((execution.state, execution.paused_at), (ExecutionState::Paused, Some(since)));
+    let paused = client.list_executions().state(ExecutionState::Paused).await.unwrap().executions;
     assert_eq!(paused.iter().map(|execution| execution.id).collect::<Vec<_>>(), [id]);
     assert!(worker.get_execution(other).await.unwrap().execution.paused_at.is_none());
 
@@ -94,7 +97,7 @@ async fn one_that_runs_finishes_its_step_and_begins_no_other() {
     database.client().await.pause(handle.id()).await.unwrap();
     eventually("its step is told", async || calls.count("told to end") == 1).await;
     gate.let_pass(1);
-    eventually("it is back in its queue", async || handle.execution().await.unwrap().state == ExecutionState::Pending).await;
+    eventually("it is back in its queue", async || database.count(PENDING).await == 1).await;
     let steps = worker.get_execution(handle.id()).await.unwrap().steps;
     assert_eq!(steps.iter().map(|step| step.key.as_str()).collect::<Vec<_>>(), ["step pack"], "what it had done is kept");
     assert_eq!(calls.count("ship"), 0);
@@ -127,7 +130,7 @@ async fn a_due_timer_does_not_run_a_paused_one_and_resuming_does_not_wake_a_wait
     eventually("its time has come", async || later.execution().await.unwrap().wake_at.is_none()).await;
     client.send_event(waiting.id(), "signed", "Bea").await.unwrap();
     waiting.result_within(PATIENCE).await.unwrap();
-    assert_eq!((later.execution().await.unwrap().state, calls.count("pack")), (ExecutionState::Pending, 1));
+    assert_eq!((later.execution().await.unwrap().state, calls.count("pack")), (ExecutionState::Paused, 1));
     client.resume(later.id()).await.unwrap();
     client.send_event(later.id(), "signed", "Cleo").await.unwrap();
     assert_eq!(later.result_within(PATIENCE).await.unwrap(), "Cleo");
@@ -194,8 +197,7 @@ async fn one_whose_worker_dies_stays_paused() {
     let workflow = parcel();
     let (gate, calls) = (workflow.gate.clone(), workflow.calls.clone());
     let worker = database.builder().register(workflow).lease(LEASE).start().await.unwrap();
-    eventually("it is given back", async || client.get_execution(id).await.unwrap().execution.state == ExecutionState::Pending)
-        .await;
+    eventually("it is given back", async || database.count(PENDING).await == 1).await;
     let other = worker.start::<Parcel>(()).await.unwrap();
     gate.until_inside(1).await;
     assert_eq!(calls.count("pack"), 1, "only the other one was claimed");

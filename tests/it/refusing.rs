@@ -310,7 +310,7 @@ async fn an_execution_is_stopped_when_no_end_of_it_can_be_recorded() {
         execution.error.map(|error| (execution.state, error.to_string()))
     });
     let (state, error) = stopped.await;
-    assert_eq!((state, tally.count("milk")), (ExecutionState::Waiting, 1));
+    assert_eq!((state, tally.count("milk")), (ExecutionState::Stopped, 1));
     assert!(error.contains("over quota in executions"), "{error}");
 
     database.run("drop trigger refuse on durable.executions").await;

@@ -42,3 +42,26 @@ async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
     let expected = fs::read_to_string(&golden).unwrap_or_default();
     assert_eq!(actual, expected, "the parameters changed; if that is wanted, run this test again with DURABLE_BLESS=1");
 }
+
+#[tokio::test]
+async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_sorted() {
+    let database = support::database().await;
+    let list = fs::read_to_string(in_repository("durable-core/src/store/sql/executions/list.sql")).unwrap();
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    // The engine has it planned for its parameters each time. A table of a test is too small for an index.
+    let prepare = format!("set plan_cache_mode = force_custom_plan; set enable_seqscan = off; prepare list as {list}");
+    connection.execute(raw_sql(AssertSqlSafe(prepare))).await.unwrap();
+    let filters = "null, null, null, null, null, null, null, null, null, null";
+    let id = "'00000000-0000-7000-8000-000000000001'";
+    for (page, is_sorted) in
+        [("null, false, null, null", false), (&format!("null, false, 0, {id}"), false), ("'priority', true, null, null", true)]
+    {
+        let explain = format!("explain (costs off) execute list({filters}, {page}, 50)");
+        let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert_eq!(plan.contains("Sort"), is_sorted, "{plan}");
+        assert_eq!(plan.contains("Index Scan Backward using executions_pkey"), !is_sorted, "{plan}");
+        assert!(!plan.contains("Filter"), "a filter that is null costs nothing: {plan}");
+    }
+}

@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod crash;
 pub(crate) mod hostile;
 pub(crate) mod log;
+pub(crate) mod moves;
 pub(crate) mod pair;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
@@ -134,6 +135,7 @@ impl Database {
 }
 
 fn pool(options: PgConnectOptions) -> PgPool {
+    let options = options.application_name(moves::BY_HAND);
     PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
@@ -163,6 +165,7 @@ pub(crate) async fn empty_database() -> Database {
 pub(crate) async fn server_of_its_own() -> (Arc<Cluster>, Database) {
     let cluster = start("crashed", &MODEST).await;
     migrate(&cluster.url(), &SchemaName::default()).await.unwrap();
+    moves::watch(&cluster.url()).await;
     let database = Database::at(cluster.url());
     (cluster, database)
 }
@@ -205,6 +208,7 @@ async fn server() -> &'static Arc<Cluster> {
             let cluster = start("tests", &hasty).await;
             let template = create_named(&cluster, TEMPLATE, "").await;
             migrate(&template, &SchemaName::default()).await.unwrap();
+            moves::watch(&template).await;
             cluster
         })
         .await

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// Only those of this version of their workflow
     #[arg(long, value_name = "VERSION")]
     version: Option<u32>,
-    /// Only those in these states
+    /// Only those in these states, such as pending, failed, stopped or paused
     #[arg(long, value_delimiter = ',', value_name = "STATE,…")]
     state: Vec<ExecutionState>,
     /// Only those in this queue
@@ -34,9 +34,6 @@ pub(crate) struct Options {
     /// Only those whose id begins so
     #[arg(long, value_name = "DIGITS")]
     id: Option<IdPrefix>,
-    /// Only those that are paused
-    #[arg(long)]
-    paused: bool,
     /// Only those created at this time or later, as 2026-11-21T14:00:00Z or 2026-11-21
     #[arg(long, value_parser = value::time, value_name = "TIME")]
     from: Option<DateTime<Utc>>,
@@ -83,11 +80,10 @@ impl Row for Execution {
     }
 }
 
-/// The state as people see it.
+/// The state, and whether a part of the row cannot be read.
 pub(super) fn state(execution: &Execution) -> String {
-    let paused = if execution.paused_at.is_some() { " (paused)" } else { "" };
     let unreadable = if execution.unreadable.is_some() { " (unreadable)" } else { "" };
-    format!("{}{paused}{unreadable}", execution.state)
+    format!("{}{unreadable}", execution.state)
 }
 
 pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
@@ -113,9 +109,6 @@ fn filtered<'durable>(durable: &'durable Durable, options: &Options) -> Executio
     let mut list = durable.list_executions();
     for state in &options.state {
         list = list.state(*state);
-    }
-    if options.paused {
-        list = list.paused();
     }
     macro_rules! filter {
         ($($option:ident => $method:ident),*) => {

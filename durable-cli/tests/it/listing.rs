@@ -31,13 +31,14 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
     for (filters, expected) in [
         (vec![], vec![paused, waiting, failed]),
         (vec!["--state", "failed,waiting"], vec![waiting, failed]),
-        (vec!["--state", "pending", "--state", "failed"], vec![paused, failed]),
+        (vec!["--state", "paused", "--state", "failed"], vec![paused, failed]),
         (vec!["--workflow", "journey", "--queue", "rare"], vec![paused]),
         (vec!["--workflow", "journey", "--version", "1", "--queue", "rare"], vec![paused]),
         (vec!["--workflow", "journey", "--version", "2"], vec![]),
         (vec!["--key", "first"], vec![failed]),
         (vec!["--key", "' or true --"], vec![]),
-        (vec!["--paused"], vec![paused]),
+        (vec!["--state", "paused"], vec![paused]),
+        (vec!["--state", "pending"], vec![]),
         (vec!["--id", waiting], vec![waiting]),
         (vec!["--id", &waiting[..1]], vec![paused, waiting, failed]),
         (vec!["--id", "ffff"], vec![]),
@@ -74,11 +75,11 @@ async fn a_list_is_a_table_for_people_and_json_for_programs() {
     let table = database.durable(&["execution", "list"]).await.done();
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("ID ") && lines[0].ends_with("ERROR"), "{table}");
-    assert!(lines[1].starts_with(paused.as_str()) && lines[1].contains("pending (paused)"), "{table}");
+    assert!(lines[1].starts_with(paused.as_str()) && lines[1].contains(" paused "), "{table}");
     assert!(lines[3].starts_with(failed.as_str()) && lines[3].ends_with("nobody travels"), "{table}");
     let list = database.durable(&["execution", "list", "-o", "json"]).await.json();
     let states: Vec<&Value> = list.as_array().unwrap().iter().map(|execution| &execution["state"]).collect();
-    assert_eq!(states, ["pending", "waiting", "failed"]);
+    assert_eq!(states, ["paused", "waiting", "failed"]);
     assert_eq!(list[2]["error"]["message"], "nobody travels");
 }
 

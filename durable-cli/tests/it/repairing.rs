@@ -45,7 +45,7 @@ async fn a_pause_holds_until_it_is_resumed() {
     let database = support::database().await;
     let id = start(&database, &[]).await;
     assert_eq!(database.durable(&["execution", "pause", &id]).await.done(), format!("paused {id}\n"));
-    assert_eq!(database.durable(&["execution", "list", "--paused", "-o", "ids"]).await.done(), format!("{id}\n"));
+    assert_eq!(database.durable(&["execution", "list", "--state", "paused", "-o", "ids"]).await.done(), format!("{id}\n"));
     assert_eq!(
         database.durable(&["execution", "resume", &id, "-o", "json"]).await.json(),
         json!({ "id": id, "done": "resumed" })

@@ -6,6 +6,7 @@ use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
+use crate::plan::retry_from::{self, Decisions, Entry};
 use crate::store::forks;
 
 /// A retry or a fork; await it for the id of the new execution. See [`Durable::retry`] and [`Durable::fork`].
@@ -38,11 +39,19 @@ impl<'durable> IntoFuture for Fork<'durable> {
             // Chosen here, so that a call whose answer was lost begins nothing twice.
             let new = ExecutionId::new_in(origin.home());
             let store = durable.store();
+            // What has ended stays as it is, so the journal may be read before it is copied. Of what has not, nothing is read, and the
+            // function refuses it.
+            let journal = durable.run("read a journal", |pool| forks::outline(store, pool, origin)).await?;
             let forked = match &from_key {
                 Some(key) => {
-                    durable.run("fork an execution", |pool| forks::fork(store, pool, (origin, key), version, new)).await?
+                    let from = (origin, key.as_str(), retry_from::kept_below(&journal, key));
+                    durable.run("fork an execution", |pool| forks::fork(store, pool, from, version, new)).await?
                 }
-                None => durable.run("retry an execution", |pool| forks::retry(store, pool, origin, version, new)).await?,
+                None => {
+                    let repeated = durable.repeated(origin, &journal).await?;
+                    let repeated = repeated.as_deref();
+                    durable.run("retry an execution", |pool| forks::retry(store, pool, origin, version, new, repeated)).await?
+                }
             };
             durable.engine.signals.queued(&forked.queue);
             Ok(forked.id)
@@ -51,6 +60,19 @@ impl<'durable> IntoFuture for Fork<'durable> {
 }
 
 impl Durable {
+    /// The keys of what a retry of this execution repeats; `None` if there is no journal to read them from.
+    async fn repeated(&self, origin: ExecutionId, journal: &[Entry]) -> Result<Option<Vec<String>>> {
+        if journal.is_empty() {
+            return Ok(None);
+        }
+        let calls = retry_from::calls_of_branches(journal);
+        let mut decisions = Decisions::new();
+        if !calls.is_empty() {
+            decisions = self.run("read decisions", |pool| forks::decisions(self.store(), pool, origin, &calls)).await?;
+        }
+        Ok(Some(retry_from::repeated(journal, &decisions).into_iter().collect()))
+    }
+
     /// Retries an execution that failed or was cancelled: a new execution, whose id is returned, continues it. Await the returned
     /// builder, after `.version(2)` if other code is to continue.
     ///

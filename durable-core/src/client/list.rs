@@ -10,7 +10,7 @@ use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{Execution, ExecutionState};
-use crate::store::look::{self, ListFilter};
+use crate::store::look::{self, ListFilter, ListOrder};
 
 /// Executions returned by one call unless `.limit(…)` says otherwise.
 const DEFAULT_LIMIT: u32 = 50;
@@ -55,7 +55,8 @@ impl<'durable> ExecutionList<'durable> {
         Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT, order: None, after: None }
     }
 
-    /// Only executions in this state; after several calls, in any of the states.
+    /// Only executions that are shown in this state; after several calls, in any of the states. Each execution is shown in one state:
+    /// a paused execution is listed as `Paused` and not as `Pending`.
     pub fn state(mut self, state: ExecutionState) -> Self {
         self.filter.states.get_or_insert_default().push(state.as_str());
         self
@@ -110,12 +111,6 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
-    /// Only executions that are paused.
-    pub fn paused(mut self) -> Self {
-        self.filter.paused = true;
-        self
-    }
-
     /// Orders the list; executions of equal rank are listed newest first, and executions without such a time come last. An index
     /// serves only the default order, newest first: any other order reads every execution that passes the filters.
     pub fn order_by(mut self, sort: SortBy, order: SortOrder) -> Self {
@@ -158,22 +153,23 @@ impl ExecutionList<'_> {
         Ok(counts)
     }
 
-    /// One execution more than asked, which tells whether there is another page.
-    async fn fetch(&self) -> Result<Vec<(Execution, Option<Position>)>> {
-        let (durable, store) = (self.durable, self.durable.store());
-        let after = self.after.and_then(|after| after.place);
-        if self.after.is_some() && after.map(|place| (place.sort, place.order)) != self.order {
+    /// The order of the list, and the end of the page before.
+    fn placed(&self) -> Result<ListOrder> {
+        let after = self.after.map(|after| (after.place, after.id));
+        if after.is_some_and(|(place, _)| place.map(|place| (place.sort, place.order)) != self.order) {
             let problem = "the cursor is of a list in another order; give the `next` of a page in the same one";
             return Err(Error::of_kind(ErrorKind::Invalid, problem));
         }
-        let Some((sort, order)) = self.order else {
-            let newest_first = durable.run("list executions", |pool| look::list(store, pool, &self.filter)).await?;
-            return Ok(newest_first.into_iter().map(|execution| (execution, None)).collect());
-        };
-        let by = (sort.as_str(), order == SortOrder::Descending);
-        let after = after.map(|place| place.value);
-        let sorted = durable.run("list executions", |pool| look::list_sorted(store, pool, &self.filter, by, after)).await?;
-        Ok(sorted.into_iter().map(|(execution, value)| (execution, Some(Position { sort, order, value }))).collect())
+        Ok(ListOrder {
+            by: self.order.map(|(sort, _)| sort.as_str()),
+            descending: self.order.is_some_and(|(_, order)| order == SortOrder::Descending),
+            after: after.map(|(place, id)| (place.map_or(0.0, |place| place.value), id)),
+        })
+    }
+
+    /// The cursor after this execution.
+    fn cursor(&self, last: &Execution, value: f64) -> Cursor {
+        Cursor { id: last.id, place: self.order.map(|(sort, order)| Position { sort, order, value }) }
     }
 }
 
@@ -183,12 +179,14 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
+            // One execution more than asked, which tells whether there is another page.
             self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
-            self.filter.after = self.after.map(|after| after.id);
-            let mut found = self.fetch().await?;
+            self.filter.order = self.placed()?;
+            let (durable, store) = (self.durable, self.durable.store());
+            let mut found = durable.run("list executions", |pool| look::list(store, pool, &self.filter)).await?;
             let more = found.len() > self.limit as usize;
             found.truncate(self.limit as usize);
-            let next = found.last().filter(|_| more).map(|(last, place)| Cursor { id: last.id, place: *place });
+            let next = found.last().filter(|_| more).map(|(last, place)| self.cursor(last, *place));
             Ok(ExecutionPage { executions: found.into_iter().map(|(execution, _)| execution).collect(), next })
         })
     }

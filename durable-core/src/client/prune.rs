@@ -48,7 +48,7 @@ impl<'durable> Prune<'durable> {
         self
     }
 
-    /// Only executions that ended in this state; after several calls, in any of the states.
+    /// Only executions that ended in this state, as lists show it; after several calls, in any of the states.
     pub fn state(mut self, state: ExecutionState) -> Self {
         self.states.push(state);
         self

@@ -16,27 +16,39 @@ use crate::payload::{Json, Payload};
 /// Longest time to live: a hundred years. `start.sql` has the same limit.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(36_525 * 86_400);
 
-/// The state of an execution. The SQL `CHECK` named `state_is_known` lists the same words.
+/// The state of an execution, as people are shown it: in lists, by `durable execution get` and in the SQL view `shown_executions`. An
+/// execution is shown in one state.
+///
+/// The column `state` holds eight of these words, and the view derives the other four: [`Paused`](Self::Paused),
+/// [`Stopped`](Self::Stopped), [`Expired`](Self::Expired) and [`Compensating`](Self::Compensating).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionState {
-    /// In its queue, or scheduled to enter it.
+    /// In its queue, or scheduled to enter it. A worker claims it when it has a slot free; there is nothing to do.
     Pending,
     /// Held by a worker.
     Running,
-    /// Parked: it waits for a time, an event, an input or a retry, and holds nothing.
+    /// Parked: it waits for a time, an event, an input, a child or a retry, and holds nothing. If it waits for people, send the event
+    /// or give the input.
     Waiting,
+    /// Paused by request. It begins nothing new; a step that was running may still end. Resume it, and it goes on.
+    Paused,
+    /// Stopped: its code does not fit its journal, or no end of it could be recorded. `error` says why. Deploy code that fits, then
+    /// resume it; or cancel it.
+    Stopped,
     /// Ended with an output.
     Completed,
-    /// Ended with an error.
+    /// Ended with an error. Retry it when the cause is gone.
     Failed,
-    /// Ended by request, or because it had not begun in time.
+    /// Ended by request. A retry continues it.
     Cancelled,
-    /// Undoing its completed steps.
+    /// Ended because no worker had begun it by the end of its time to live. A retry begins it.
+    Expired,
+    /// Undoing its completed steps: it failed or was rolled back, and `rollback` says why. Wait for the end of its compensations.
     Compensating,
     /// Ended with its completed steps undone.
     Compensated,
-    /// Ended; at least one step could not be undone.
+    /// Ended; at least one step could not be undone. Undo the rest by hand.
     CompensationFailed,
     /// A word in the database that this program does not know, written by a later release or by a person. The engine never sets
     /// it.
@@ -44,14 +56,17 @@ pub enum ExecutionState {
 }
 
 impl ExecutionState {
-    /// Every known state, in the order an execution may reach them.
-    pub const ALL: [Self; 9] = [
+    /// Every known state: first those of executions that have not ended, then the ends, then compensation.
+    pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Running,
         Self::Waiting,
+        Self::Paused,
+        Self::Stopped,
         Self::Completed,
         Self::Failed,
         Self::Cancelled,
+        Self::Expired,
         Self::Compensating,
         Self::Compensated,
         Self::CompensationFailed,
@@ -63,9 +78,12 @@ impl ExecutionState {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
             Self::Compensating => "compensating",
             Self::Compensated => "compensated",
             Self::CompensationFailed => "compensation_failed",
@@ -75,19 +93,24 @@ impl ExecutionState {
 
     /// Whether the execution has ended; such a state is final.
     pub fn is_finished(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Compensated | Self::CompensationFailed)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Expired | Self::Compensated | Self::CompensationFailed
+        )
     }
 
-    /// Whether an execution in this state may go to `next`.
+    /// Whether the column `state` holds this word. The SQL `CHECK` named `state_is_known` lists the same words.
+    pub fn is_stored(self) -> bool {
+        !matches!(self, Self::Paused | Self::Stopped | Self::Expired | Self::Compensating | Self::Unknown)
+    }
+
+    /// Whether the column `state` of an execution may go from this word to `next`. This is the only table of moves; the integration
+    /// tests have the database refuse every other move.
     pub fn can_become(self, next: Self) -> bool {
         match self {
-            Self::Pending => matches!(next, Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
-            Self::Running => next != Self::Running,
-            Self::Waiting => matches!(next, Self::Pending | Self::Running | Self::Cancelled | Self::Failed | Self::Compensating),
-            // Failed or cancelled where there was nothing to undo.
-            Self::Compensating => {
-                matches!(next, Self::Compensated | Self::CompensationFailed | Self::Failed | Self::Cancelled)
-            }
+            Self::Pending => matches!(next, Self::Running | Self::Cancelled),
+            Self::Running => next != Self::Running && next.is_stored(),
+            Self::Waiting => matches!(next, Self::Pending | Self::Cancelled),
             _ => false,
         }
     }
@@ -358,10 +381,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finished_state_is_final() {
-        for state in ExecutionState::ALL {
+    fn a_finished_state_is_final_and_every_other_can_be_left() {
+        for state in ExecutionState::ALL.into_iter().filter(|state| state.is_stored()) {
             let leaves = ExecutionState::ALL.into_iter().any(|next| state.can_become(next));
             assert_eq!(leaves, !state.is_finished(), "{state}");
+        }
+    }
+
+    #[test]
+    fn no_move_leads_to_a_word_that_the_column_does_not_hold() {
+        for (state, next) in ExecutionState::ALL.into_iter().flat_map(|state| ExecutionState::ALL.map(|next| (state, next))) {
+            assert!(!state.can_become(next) || state.is_stored() && next.is_stored(), "{state} → {next}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::wait::RecordedWait;
 use crate::error::Failure;
@@ -27,6 +28,15 @@ pub(crate) struct Checkpoint {
     pub(crate) outcome: Outcome,
     /// The place among the steps that a rollback undoes; `None` for a step that leaves nothing to undo.
     pub(crate) undo_order: Option<i32>,
+}
+
+/// Which branch decided over the others: the winner of a race, or the first to fail.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Decision {
+    pub(crate) branch: usize,
+    /// The waits of the others that stood open, or whose messages were not used: those go back into the mailbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unfinished: Vec<String>,
 }
 
 /// A step or child that was completed, or may have left something behind, and can be undone.

@@ -28,7 +28,9 @@ impl ExecutionDetails {
         }
         unmet.extend(self.waits.iter().filter(|wait| wait.outcome.is_none()).map(describe));
         match (execution.state, execution.wake_at) {
-            (ExecutionState::Pending, Some(at)) => unmet.push(format!("it is to start at {}", time(at))),
+            (ExecutionState::Pending, Some(at)) => unmet.push(starts_at(at)),
+            // If no worker has had it, it waits for its start and not for a timer.
+            (ExecutionState::Paused, Some(at)) if execution.epoch == 0 => unmet.push(starts_at(at)),
             (ExecutionState::Pending, None) => unmet.push(format!(
                 "a worker on queue `{}` that knows workflow `{}` in version {} must have a slot free, and the queue must not be paused or at its limits",
                 execution.queue, execution.workflow, execution.version
@@ -42,6 +44,10 @@ impl ExecutionDetails {
     fn is_undone(&self, step: &str) -> bool {
         self.compensations.iter().any(|undone| undone.step == step && (undone.output.is_some() || undone.error.is_some()))
     }
+}
+
+fn starts_at(at: chrono::DateTime<chrono::Utc>) -> String {
+    format!("it is to start at {}", time(at))
 }
 
 fn is_over(step: &Step) -> bool {

@@ -185,7 +185,7 @@ pub struct ExecutionFailed {
     /// The execution.
     #[serde(flatten)]
     pub execution: ObservedExecution,
-    /// The state it ended in.
+    /// The state it ended in, as people are shown it.
     pub state: ExecutionState,
     /// Why.
     pub error: Failure,

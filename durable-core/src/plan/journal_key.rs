@@ -203,10 +203,36 @@ pub(crate) fn comes_after(later: &str, key: &str) -> bool {
         (Some(_), None) => return false,
         _ => {}
     }
-    let is_branch = |segment: &str| segment.bytes().all(|byte| byte.is_ascii_digit());
     let scope = key[..level].trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let is_part = scope == "all" || scope.starts_with("all#");
     !(is_part || is_branch(&around) && is_branch(&theirs))
+}
+
+/// Whether two keys are in different branches of one call, so that neither entry can depend on the other.
+pub(crate) fn are_beside(one: &str, other: &str) -> bool {
+    // Names have no slash in them, and no name is a number: where the keys part is a branch of each, or is not.
+    let parted = one.split('/').zip(other.split('/')).find(|(one, other)| one != other);
+    parted.is_some_and(|(one, other)| is_branch(one) && is_branch(other))
+}
+
+/// The branches in which the entry is, from the outermost: the key of each call, and the number of the branch.
+pub(crate) fn branches(key: &str) -> impl Iterator<Item = (&str, usize)> {
+    let slashes = key.match_indices('/').map(|(at, _)| at);
+    slashes.filter_map(move |at| {
+        let branch = key[at + 1..].split('/').next().filter(|segment| is_branch(segment))?;
+        Some((&key[..at], branch.parse().ok()?))
+    })
+}
+
+/// The parts of a key from the outermost in: the path of the scope, which is empty or ends with a slash, and the part in it.
+pub(crate) fn segments(key: &str) -> impl Iterator<Item = (&str, &str)> {
+    let starts = [0].into_iter().chain(key.match_indices('/').map(|(at, _)| at + 1));
+    starts.map(|start| (&key[..start], key[start..].split('/').next().unwrap_or_default()))
+}
+
+/// Whether this part of a key is the number of a branch.
+pub(crate) fn is_branch(segment: &str) -> bool {
+    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The number of the attempt after the first one whose scope has this name; the first has no scope of its own.
@@ -260,6 +286,32 @@ mod tests {
         assert!(comes_after("event ab", "event a"));
         assert!(!comes_after("step send", "undo/step pay/event a"));
         assert!(comes_after("undo/step pack", "undo/step pay/event a"));
+    }
+
+    #[test]
+    fn entries_are_beside_each_other_in_different_branches_of_one_call() {
+        for (one, other) in [("join/0/step a", "join/1/step a"), ("map a/2/race/0/x", "map a/10/race/0/x")] {
+            assert!(are_beside(one, other) && are_beside(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("step a", "step b"),
+            ("join", "join/0/step a"),
+            ("join/0/step a", "join/0/step b"),
+            ("join/0/step a", "join#2/1/step a"),
+            ("join/0/step a", "join/step a"),
+            ("step a", "step a"),
+        ] {
+            assert!(!are_beside(one, other) && !are_beside(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_branches_of_an_entry_are_told_from_the_outermost_in() {
+        let of = |key| branches(key).collect::<Vec<_>>();
+        assert_eq!(of("map a/12/race#2/0/step b"), [("map a", 12), ("map a/12/race#2", 0)]);
+        assert_eq!(of("step a/attempt 2/step b"), []);
+        assert_eq!(of("join/3"), [("join", 3)]);
+        assert_eq!(of("event 1%2F2"), []);
     }
 
     #[test]

@@ -5,14 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
-use serde::{Deserialize, Serialize};
-
 use super::BoxFuture;
 use super::ambient::{self, Ambient};
 use super::run::Busy;
 use super::scope::Scope;
 use super::under_way::UnderWay;
-use crate::model::{Checkpoint, Outcome};
+use crate::model::{Checkpoint, Decision, Outcome};
 use crate::payload;
 use crate::plan::journal_key;
 
@@ -74,15 +72,6 @@ pub enum Ended {
     Well,
     /// With an error.
     Failed,
-}
-
-/// Which branch decided over the others: the winner of a race, or the first to fail.
-#[derive(Debug, Serialize, Deserialize)]
-struct Decision {
-    branch: usize,
-    /// The waits of the others that stood open, or whose messages were not used: those go back into the mailbox.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unfinished: Vec<String>,
 }
 
 /// Whether anybody wants what the branch returns that is being polled; a loser may end, too, while it catches up.

@@ -1,11 +1,14 @@
-//! Creates executions that begin with the journal of another.
+//! Creates executions that begin with the journal of another, and reads of that journal what decides where they begin.
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
+use super::read::{time, time_if};
 use super::{Store, statement};
 use crate::ids::ExecutionId;
+use crate::model::Decision;
+use crate::plan::retry_from::{Decisions, Entry};
 
 /// An execution that begins with the journal of another.
 #[derive(Debug)]
@@ -14,27 +17,64 @@ pub(crate) struct Forked {
     pub(crate) queue: String,
 }
 
-/// Creates the execution `new`, which continues where another failed.
+/// The journal of an execution without what its calls returned; empty if the execution has not ended, and if it is unknown.
+pub(crate) async fn outline(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<Vec<Entry>, sqlx::Error> {
+    let entry = |row: &PgRow| {
+        Ok(Entry {
+            key: row.try_get("key")?,
+            began: row.try_get("began")?,
+            ended: row.try_get("ended")?,
+            started_at: time(row, "started_at")?,
+            ended_at: time_if(row, "ended_at")?,
+            failed: row.try_get("failed")?,
+        })
+    };
+    let rows = store.query(statement!("checkpoints/outline")).bind(id.as_uuid()).fetch_all(executor).await?;
+    rows.iter().map(entry).collect()
+}
+
+/// The decisions among what the execution recorded under these keys.
+pub(crate) async fn decisions(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    calls: &[String],
+) -> Result<Decisions, sqlx::Error> {
+    let rows = store.query(statement!("checkpoints/decisions")).bind(id.as_uuid()).bind(calls).fetch_all(executor).await?;
+    let mut decisions = Decisions::new();
+    for row in &rows {
+        // A call of branches that ended without a decision may have recorded something else.
+        if let Ok(Decision { branch, .. }) = serde_json::from_str(row.try_get("output")?) {
+            decisions.insert(row.try_get("key")?, branch);
+        }
+    }
+    Ok(decisions)
+}
+
+/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain cases.
 pub(crate) async fn retry(
     store: &Store,
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
     version: Option<i32>,
     new: ExecutionId,
+    repeated: Option<&[String]>,
 ) -> Result<Forked, sqlx::Error> {
-    let query = store.query(statement!("executions/retry")).bind(id.as_uuid()).bind(version).bind(new.as_uuid());
+    let query = store.query(statement!("executions/retry")).bind(id.as_uuid()).bind(version).bind(new.as_uuid()).bind(repeated);
     read(&query.fetch_one(executor).await?)
 }
 
-/// Creates the execution `new`, which runs another again from a step or a wait.
+/// Creates the execution `new`, which runs another again from a step or a wait, and keeps the journal below the ordinal of that or
+/// below `kept_below`.
 pub(crate) async fn fork(
     store: &Store,
     executor: impl PgExecutor<'_>,
-    (id, from_key): (ExecutionId, &str),
+    (id, from_key, kept_below): (ExecutionId, &str, Option<i64>),
     version: Option<i32>,
     new: ExecutionId,
 ) -> Result<Forked, sqlx::Error> {
     let query = store.query(statement!("executions/fork")).bind(id.as_uuid()).bind(from_key).bind(version).bind(new.as_uuid());
+    let query = query.bind(kept_below);
     read(&query.fetch_one(executor).await?)
 }
 

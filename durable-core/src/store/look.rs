@@ -30,10 +30,18 @@ pub(crate) struct ListFilter {
     pub(crate) parent: Option<ExecutionId>,
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
-    pub(crate) after: Option<ExecutionId>,
     pub(crate) ids: Option<IdPrefix>,
-    pub(crate) paused: bool,
+    pub(crate) order: ListOrder,
     pub(crate) limit: i64,
+}
+
+/// The order of a list, and where in it a page begins. By default the newest execution comes first, and all places are 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ListOrder {
+    pub(crate) by: Option<&'static str>,
+    pub(crate) descending: bool,
+    /// The place and the id of the last execution of the page before.
+    pub(crate) after: Option<(f64, ExecutionId)>,
 }
 
 pub(crate) async fn execution(
@@ -41,7 +49,7 @@ pub(crate) async fn execution(
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
 ) -> Result<Option<Execution>, sqlx::Error> {
-    let row = store.query(statement!("executions/get")).bind(id.as_uuid()).fetch_optional(executor).await?;
+    let row = store.query_once(statement!("executions/get")).bind(id.as_uuid()).fetch_optional(executor).await?;
     row.as_ref().map(read_execution).transpose()
 }
 
@@ -74,68 +82,39 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals, unreadable }))
 }
 
-pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Execution>, sqlx::Error> {
-    // The children of one parent are found by an index of their own.
-    let statement = if filter.parent.is_some() { statement!("executions/list_children") } else { statement!("executions/list") };
-    let mut query = filtered(store, statement, filter);
-    if let Some(parent) = filter.parent {
-        query = query.bind(parent.as_uuid());
-    }
-    query.fetch_all(pool).await?.iter().map(read_execution).collect()
-}
-
-/// Executions in another order than the newest first, each with its place: the smaller one is listed first, and then the newer one.
-pub(crate) async fn list_sorted(
-    store: &Store,
-    pool: &PgPool,
-    filter: &ListFilter,
-    (sort, descending): (&str, bool),
-    after: Option<f64>,
-) -> Result<Vec<(Execution, f64)>, sqlx::Error> {
-    let query = filtered(store, statement!("executions/list_sorted"), filter)
-        .bind(sort.to_owned())
+/// Executions, each with its place in the list: the smaller one is listed first, and of equal ones the newer execution.
+pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(Execution, f64)>, sqlx::Error> {
+    let ListOrder { by, descending, after } = filter.order;
+    let query = filtered(store, statement!("executions/list"), filter)
+        .bind(by)
         .bind(descending)
-        .bind(filter.parent.map(ExecutionId::as_uuid))
-        .bind(after);
+        .bind(after.map(|(place, _)| place))
+        .bind(after.map(|(_, id)| id.as_uuid()))
+        .bind(filter.limit);
     query.fetch_all(pool).await?.iter().map(|row| Ok((read_execution(row)?, row.try_get("place")?))).collect()
 }
 
 /// How many executions there are in each state that any of them has.
 pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
-    let query = store
-        .query(statement!("executions/count"))
-        .bind(&filter.states)
-        .bind(&filter.workflow)
-        .bind(&filter.queue)
-        .bind(&filter.key)
-        .bind(filter.created_from)
-        .bind(filter.created_before)
-        .bind(filter.ids.map(|ids| ids.range().0))
-        .bind(filter.ids.map(|ids| ids.range().1))
-        .bind(filter.paused)
-        .bind(filter.parent.map(ExecutionId::as_uuid))
-        .bind(filter.version);
-    let rows = query.fetch_all(pool).await?;
+    let rows = filtered(store, statement!("executions/count"), filter).fetch_all(pool).await?;
     let count = |row: &PgRow| Ok((known_state(row.try_get("state")?), row.try_get::<i64, _>("executions")?.unsigned_abs()));
     rows.iter().map(count).collect()
 }
 
-/// A statement that lists executions, with what the filter says.
+/// A statement about the executions that pass the filters, which are its first parameters.
 fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
     store
-        .query(statement)
+        .query_once(statement)
         .bind(&filter.states)
         .bind(&filter.workflow)
+        .bind(filter.version)
         .bind(&filter.queue)
         .bind(&filter.key)
         .bind(filter.created_from)
         .bind(filter.created_before)
-        .bind(filter.after.map(ExecutionId::as_uuid))
-        .bind(filter.limit)
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
-        .bind(filter.paused)
-        .bind(filter.version)
+        .bind(filter.parent.map(ExecutionId::as_uuid))
 }
 
 /// Filters of pending inputs; those left out let everything pass.

@@ -117,7 +117,7 @@ impl<'row> Lenient<'row> {
 
     /// JSON; a text that does not decode is left out.
     pub(super) fn json(&self, column: &str) -> Option<Json> {
-        let text: &str = self.get::<Option<&str>>(column)?;
+        let text = self.json_text(column)?;
         let readable = serde_json::from_str::<serde_json::Value>(text).and_then(|_| Json::of_text(text.to_owned()));
         readable.map_err(|error| self.note(column, format!("not JSON that can be read: {error}"))).ok()
     }
@@ -138,7 +138,15 @@ impl<'row> Lenient<'row> {
     }
 
     pub(super) fn failure(&self, column: &str) -> Option<crate::error::Failure> {
-        self.get::<Option<&str>>(column).map(super::journal::failure)
+        self.json_text(column).map(super::journal::failure)
+    }
+
+    /// The text of a column of the type `json`, or of one that a statement casts to `text`: sqlx gets the same bytes for both.
+    fn json_text(&self, column: &str) -> Option<&'row str> {
+        self.row.try_get_unchecked(column).unwrap_or_else(|error| {
+            self.note(column, error);
+            None
+        })
     }
 
     pub(super) fn note(&self, column: &str, why: impl std::fmt::Display) {

@@ -209,7 +209,7 @@ async fn a_rollback_under_code_that_cannot_undo_a_step_is_stopped_with_a_report_
         execution.error.is_some().then_some(execution)
     })
     .await;
-    assert_eq!(stopped.state, ExecutionState::Compensating);
+    assert_eq!(stopped.state, ExecutionState::Stopped);
     let report = stopped.error.unwrap();
     assert_eq!(report.kind, ErrorKind::Diverged);
     assert!(report.message.contains("recorded: step reserve"), "{report}");

@@ -75,7 +75,9 @@ triggers as (
     select 4 as kind, relations.name || '.' || trigger.tgname as name, pg_get_triggerdef(trigger.oid, true) || ';' as text
     from relations
     join pg_trigger as trigger on trigger.tgrelid = relations.oid
-    where not trigger.tgisinternal
+    join pg_proc as called on called.oid = trigger.tgfoid
+    -- The triggers of tests call functions of other schemas.
+    where not trigger.tgisinternal and called.pronamespace = (select oid from pg_namespace where nspname = $1)
 ),
 types as (
     select 0 as kind, format('%I.%I', namespace.nspname, type.typname) as name,

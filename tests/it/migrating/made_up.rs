@@ -12,16 +12,17 @@ use crate::support::{self, Database, eventually};
 static RELEASES: [History; 5] = [FIRST, EXPANDED, CONTRACTED, BROKEN, EXPANDED_AGAIN];
 
 /// Notes, and a function that adds one.
-const FIRST: History = History::new(&[CREATE_NOTES], &[ADD_NOTE], "1.0.0");
+const FIRST: History = History::new(&[CREATE_NOTES], &[], &[ADD_NOTE], "1.0.0");
 /// Notes may have an author; the function of the first release stays beside a new one.
-const EXPANDED: History = History::new(&[CREATE_NOTES, ADD_AUTHOR], &[ADD_NOTE, ADD_NOTE_BY], "1.1.0");
+const EXPANDED: History = History::new(&[CREATE_NOTES, ADD_AUTHOR], &[], &[ADD_NOTE, ADD_NOTE_BY], "1.1.0");
 /// The function of the first release is gone.
-const CONTRACTED: History = History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE], &[ADD_NOTE_BY], "1.2.0");
+const CONTRACTED: History = History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE], &[], &[ADD_NOTE_BY], "1.2.0");
 /// A column has another name, also in the function.
-const BROKEN: History = History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE, RENAME_BODY], &[ADD_NOTE_BY_WITH_WORDS], "2.0.0");
+const BROKEN: History =
+    History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE, RENAME_BODY], &[], &[ADD_NOTE_BY_WITH_WORDS], "2.0.0");
 /// One more column.
 const EXPANDED_AGAIN: History =
-    History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE, RENAME_BODY, ADD_MOOD], &[ADD_NOTE_BY_WITH_WORDS], "2.1.0");
+    History::new(&[CREATE_NOTES, ADD_AUTHOR, DROP_ADD_NOTE, RENAME_BODY, ADD_MOOD], &[], &[ADD_NOTE_BY_WITH_WORDS], "2.1.0");
 
 const CREATE_NOTES: Migration = Migration::new(
     1,
@@ -186,7 +187,7 @@ async fn an_edited_migration_is_refused_and_another_end_of_line_is_no_edit() {
         Kind::Expand,
         "-- expand: let a note have an author.\nalter table durable.notes add a text;",
     );
-    const FORGED: History = History::new(&[CREATE_NOTES, EDITED, DROP_ADD_NOTE], &[ADD_NOTE_BY], "1.2.0");
+    const FORGED: History = History::new(&[CREATE_NOTES, EDITED, DROP_ADD_NOTE], &[], &[ADD_NOTE_BY], "1.2.0");
     let database = database_of(&EXPANDED).await;
     let before = everything(&database).await;
 
@@ -203,7 +204,7 @@ async fn an_edited_migration_is_refused_and_another_end_of_line_is_no_edit() {
         Kind::Expand,
         "-- expand: let a note have an author.\r\nalter table durable.notes add column author text;\r\n",
     );
-    const CHECKED_OUT: History = History::new(&[CREATE_NOTES, CRLF, DROP_ADD_NOTE], &[ADD_NOTE_BY], "1.2.0");
+    const CHECKED_OUT: History = History::new(&[CREATE_NOTES, CRLF, DROP_ADD_NOTE], &[], &[ADD_NOTE_BY], "1.2.0");
     CHECKED_OUT.migrate(&database.url, &durable()).await.unwrap();
     CONTRACTED.check(&database.url, &durable()).await.unwrap();
 }
@@ -211,7 +212,7 @@ async fn an_edited_migration_is_refused_and_another_end_of_line_is_no_edit() {
 #[tokio::test]
 async fn a_schema_that_began_with_another_history_is_refused() {
     const OTHER: Migration = Migration::new(1, "create_letters", Kind::Expand, "create table durable.letters (letter text);");
-    const STRANGER: History = History::new(&[OTHER, ADD_AUTHOR], &[], "1.1.0");
+    const STRANGER: History = History::new(&[OTHER, ADD_AUTHOR], &[], &[], "1.1.0");
     let database = database_of(&FIRST).await;
     let before = everything(&database).await;
     for refusal in [start(&STRANGER, &database).await.map(drop), STRANGER.migrate(&database.url, &durable()).await.map(drop)] {
@@ -229,7 +230,8 @@ async fn a_migration_that_fails_undoes_those_before_it_in_the_same_call() {
         "-- breaking: require an author.\ncreate table durable.authors (name text);\n\
          alter table durable.notes alter column author set not null;\n",
     );
-    const HASTY: History = History::new(&[CREATE_NOTES, ADD_AUTHOR, FAILING, RENAME_BODY], &[ADD_NOTE_BY_WITH_WORDS], "2.0.0");
+    const HASTY: History =
+        History::new(&[CREATE_NOTES, ADD_AUTHOR, FAILING, RENAME_BODY], &[], &[ADD_NOTE_BY_WITH_WORDS], "2.0.0");
     let database = database_of(&FIRST).await;
     let before = everything(&database).await;
 
@@ -248,7 +250,7 @@ async fn a_migration_that_fails_undoes_those_before_it_in_the_same_call() {
 
 #[tokio::test]
 async fn a_function_that_fails_undoes_the_migrations_of_the_same_call() {
-    const MISTAKEN: History = History::new(&[CREATE_NOTES, ADD_AUTHOR], &[ADD_NOTE, ADD_NOTE_BY_WITH_WORDS], "1.1.0");
+    const MISTAKEN: History = History::new(&[CREATE_NOTES, ADD_AUTHOR], &[], &[ADD_NOTE, ADD_NOTE_BY_WITH_WORDS], "1.1.0");
     let database = database_of(&FIRST).await;
     let before = everything(&database).await;
     let message = MISTAKEN.migrate(&database.url, &durable()).await.unwrap_err().to_string();
@@ -258,7 +260,7 @@ async fn a_function_that_fails_undoes_the_migrations_of_the_same_call() {
 
 #[tokio::test]
 async fn functions_change_without_a_migration_and_the_newer_release_decides() {
-    const REPAIRED: History = History::new(&[CREATE_NOTES], &[ADD_NOTE_LOUDLY], "1.0.1");
+    const REPAIRED: History = History::new(&[CREATE_NOTES], &[], &[ADD_NOTE_LOUDLY], "1.0.1");
     const ADD_NOTE_LOUDLY: Function = Function::new(
         "add_note",
         "create or replace function durable.add_note(id int, body text) returns void language sql as $$ \

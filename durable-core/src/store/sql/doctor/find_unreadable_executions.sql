@@ -5,9 +5,7 @@ with odd as (
         workflow,
         concat_ws(
             ', ',
-            case
-                when state not in ('pending', 'running', 'waiting', 'compensating') then format('its state is `%s`', state)
-            end,
+            case when state not in ('pending', 'running', 'waiting') then format('its state is `%s`', state) end,
             case when version < 1 then format('its version is %s', version) end,
             case when epoch not between 0 and 2147483646 then format('its epoch is %s', epoch) end,
             case when claims < 0 then format('its claims are %s', claims) end,

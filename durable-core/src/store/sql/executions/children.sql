@@ -1,7 +1,5 @@
 -- executions/children: the children of execution $1, in the order in which they were created.
-select
-    execution_id, workflow, parent_key, parent_policy, parent_notified_at,
-    case when finished_at is null and rollback is not null then 'compensating' else state end as state
-from durable.executions
+select execution_id, workflow, parent_key, parent_policy, parent_notified_at, state
+from durable.shown_executions
 where parent_id = $1
 order by created_at, execution_id

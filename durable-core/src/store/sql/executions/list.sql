@@ -1,24 +1,32 @@
--- executions/list: executions that pass every filter that is not null, newest first, after the cursor $7.
-select
-    execution_id, workflow, version, queue, priority, key, concurrency_key, deduplication_key, debounce_key, epoch, shown.state,
-    input::text as input, output::text as output, error::text as error, rollback::text as rollback,
-    created_at, started_at, nullif(wake_at, 'infinity') as wake_at, expires_at, deadline_at, finished_at,
-    parent_id, parent_key, parent_policy, parent_notified_at, undoes, schedule, scheduled_for, forked_from,
-    case when finished_at is null then paused_at end as paused_at
-from durable.executions
+-- executions/list: executions as they are shown that pass every filter that is not null, after the place $13 and the id $14.
+-- By $11, the last first if $12; executions without such a value come last, and of equal ones the newest comes first. Newest first if
+-- $11 is null: then all places are 0. To be planned for its parameters: a filter that is null costs nothing, and the others find indexes.
+select shown.*, place
+from durable.shown_executions as shown
 cross join lateral (
-    select case when finished_at is null and rollback is not null then 'compensating' else executions.state end as state
-) as shown
-where ($1::text[] is null or shown.state = any ($1))
+    select coalesce(case when $12 then -sorted.value else sorted.value end, 'infinity') as place
+    from (
+        select
+            case
+                when $11::text is null then 0
+                when $11 = 'created' then extract(epoch from created_at)
+                when $11 = 'started' then extract(epoch from started_at)
+                when $11 = 'finished' then extract(epoch from finished_at)
+                when $11 = 'wakes' then extract(epoch from wake_at)
+                when $11 = 'priority' then priority
+            end::float8 as value
+    ) as sorted
+) as placed
+where ($1::text[] is null or state = any ($1))
   and ($2::text is null or workflow = $2)
-  and ($12::int is null or version = $12)
-  and ($3::text is null or queue = $3)
-  and ($4::text is null or key = $4)
-  and ($5::timestamptz is null or created_at >= $5)
-  and ($6::timestamptz is null or created_at < $6)
-  and execution_id < coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  and execution_id >= coalesce($9::uuid, '00000000-0000-0000-0000-000000000000')
-  and execution_id <= coalesce($10::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-  and (not $11 or paused_at is not null and finished_at is null)
-order by execution_id desc
-limit $8
+  and ($3::int is null or version = $3)
+  and ($4::text is null or queue = $4)
+  and ($5::text is null or key = $5)
+  and ($6::timestamptz is null or created_at >= $6)
+  and ($7::timestamptz is null or created_at < $7)
+  and ($8::uuid is null or execution_id >= $8)
+  and ($9::uuid is null or execution_id <= $9)
+  and ($10::uuid is null or parent_id = $10)
+  and ($14::uuid is null or place > $13::float8 or place = $13 and execution_id < $14)
+order by place, execution_id desc
+limit $15

@@ -7,10 +7,8 @@ with fire as materialized (
     limit $3
 ),
 execution as materialized (
-    select
-        execution_id,
-        case when finished_at is null and rollback is not null then 'compensating' else state end as state
-    from durable.executions
+    select execution_id, state
+    from durable.shown_executions
     where execution_id = any (array(select execution_id from fire))
 )
 select due_at, fired_at, cause, outcome, execution_id, state
