@@ -1,5 +1,6 @@
 //! The ledger that is memory, for tests: the record of a simulated world, in which a scheduler answers the writes.
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +42,8 @@ pub(crate) struct Book {
     pub(crate) violations: Vec<String>,
     /// Stops counting epochs and lost workers: a break of the ledger, to be found out.
     pub(crate) unfenced: bool,
+    /// Executions to which a client is sending a message: the client's transaction holds their mailboxes.
+    pub(crate) sending: BTreeSet<ExecutionId>,
     pub(crate) ordinals: u64,
 }
 
@@ -70,6 +73,17 @@ pub(crate) enum State {
     Failed,
 }
 
+impl State {
+    fn after(next: &NextState) -> Self {
+        match next {
+            NextState::Completed(_) => Self::Completed,
+            NextState::Failed(_) | NextState::RolledBack(..) => Self::Failed,
+            NextState::Stopped(_) => Self::Stopped,
+            NextState::Released => Self::Pending,
+        }
+    }
+}
+
 /// One execution on record.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -80,9 +94,20 @@ pub(crate) struct Record {
     pub(crate) checkpoints: BTreeMap<String, Checkpoint>,
     attempts: BTreeMap<(String, u32), FailedAttempt>,
     pub(crate) waits: BTreeMap<String, WaitRow>,
-    pub(crate) mailbox: VecDeque<(u64, String, u64)>,
+    pub(crate) mailbox: VecDeque<Message>,
+    /// How many messages the code could not use.
+    pub(crate) refusals: usize,
     pub(crate) wake_at: Option<DateTime<Utc>>,
     pub(crate) end: Option<String>,
+}
+
+/// A message that no wait has taken.
+#[derive(Debug)]
+pub(crate) struct Message {
+    arrival: u64,
+    name: String,
+    pub(crate) value: u64,
+    sent_at: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -120,9 +145,18 @@ impl Ledger for Memory {
     fn park<'park>(
         &'park self,
         park: &'park Park,
-        _given_up: &'park (dyn Fn() -> bool + Send + Sync),
+        given_up: &'park (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'park, Result<ParkOutcome>> {
-        self.queue(|answer| Entry::Park(Box::new(park.clone()), answer))
+        let ask = || self.queue(|answer| Entry::Park(Box::new(park.clone()), answer));
+        let mut asked = ask();
+        Box::pin(async move {
+            loop {
+                match asked.await {
+                    Ok(ParkOutcome::Busy) if !given_up() => asked = ask(),
+                    other => return other,
+                }
+            }
+        })
     }
 
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
@@ -183,7 +217,7 @@ impl Book {
         let refused = || Error::of_kind(ErrorKind::Database, "refused by the simulated database");
         match (entry, verdict) {
             (Entry::Save(save, answer), Verdict::Commit) => {
-                let written = self.save(&save);
+                let written = self.save(&save, false);
                 let keys: Vec<&str> = save.checkpoints.iter().map(|checkpoint| checkpoint.key.as_str()).collect();
                 let _ = answer.send(Ok(written));
                 format!("save {keys:?} {:?} -> {written:?}", save.next)
@@ -216,6 +250,7 @@ impl Book {
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
             mailbox: VecDeque::new(),
+            refusals: 0,
             wake_at: None,
             end: None,
         };
@@ -244,9 +279,9 @@ impl Book {
         self.ordinals += 1;
         let arrival = self.ordinals;
         let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
-        record.mailbox.push_back((arrival, name.to_owned(), message));
+        record.mailbox.push_back(Message { arrival, name: name.to_owned(), value: message, sent_at: now });
         record.deliver(now);
-        let taken = !record.mailbox.iter().any(|(other, ..)| *other == arrival);
+        let taken = !record.mailbox.iter().any(|kept| kept.arrival == arrival);
         if taken && record.state == State::Waiting {
             record.state = State::Pending;
         }
@@ -278,39 +313,44 @@ impl Book {
         }
     }
 
-    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
-        let Some(record) = self.records.get(&id) else { return false };
-        let fenced = record.worker == Some(worker) && record.epoch == epoch.0 && !self.lost.contains(&worker);
-        record.state == State::Running && (fenced || self.unfenced)
+    /// Whether this is the newest claim of the execution, and its worker is not lost.
+    fn is_fenced(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+        let newest = |record: &Record| record.worker == Some(worker) && record.epoch == epoch.0;
+        self.records.get(&id).is_some_and(newest) && !self.lost.contains(&worker)
     }
 
-    fn save(&mut self, save: &Save) -> Written {
+    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+        let is_running = self.records.get(&id).is_some_and(|record| record.state == State::Running);
+        is_running && (self.unfenced || self.is_fenced(worker, id, epoch))
+    }
+
+    /// Writes what a save says; `again` says that the answer to an earlier try may have been lost.
+    pub(crate) fn save(&mut self, save: &Save, again: bool) -> Written {
         if !self.held(save.worker, save.id, save.epoch) {
-            return Written::Refused;
+            let moved = |record: &Record| save.next.as_ref().is_some_and(|next| State::after(next) == record.state);
+            let saved =
+                again && self.is_fenced(save.worker, save.id, save.epoch) && self.records.get(&save.id).is_some_and(moved);
+            return if saved { Written::Accepted } else { Written::Refused };
         }
         let Some(record) = self.records.get_mut(&save.id) else { return Written::Refused };
         for checkpoint in &*save.checkpoints {
-            if record.checkpoints.insert(checkpoint.key.clone(), checkpoint.clone()).is_some() {
-                self.violations.push(format!("`{}` was written twice", checkpoint.key));
+            match record.checkpoints.entry(checkpoint.key.clone()) {
+                Place::Vacant(place) => drop(place.insert(checkpoint.clone())),
+                Place::Occupied(_) if again => {}
+                Place::Occupied(_) => self.violations.push(format!("`{}` was written twice", checkpoint.key)),
             }
         }
         let Some(next) = &save.next else { return Written::Accepted };
-        record.state = match next {
-            NextState::Completed(output) => {
-                record.end = Some(output.as_str().to_owned());
-                State::Completed
+        record.claims = 0;
+        record.state = State::after(next);
+        match next {
+            NextState::Completed(end) | NextState::Failed(end) | NextState::RolledBack(_, end) => {
+                record.end = Some(end.as_str().to_owned());
             }
-            NextState::Failed(error) | NextState::RolledBack(_, error) => {
-                record.end = Some(error.as_str().to_owned());
-                State::Failed
-            }
-            NextState::Stopped(reason) => {
-                self.violations.push(format!("stopped: {}", reason.as_str()));
-                State::Stopped
-            }
-            NextState::Released => State::Pending,
-        };
-        if record.is_over() {
+            NextState::Stopped(reason) => self.violations.push(format!("stopped: {}", reason.as_str())),
+            NextState::Released => {}
+        }
+        if next.is_end() {
             let open = record.waits.values_mut().filter(|wait| wait.outcome.is_none());
             for wait in open {
                 if !save.leaves_waits {
@@ -328,18 +368,31 @@ impl Book {
             return Written::Refused;
         }
         let Some(record) = self.records.get_mut(&attempt.execution_id) else { return Written::Refused };
-        record.attempts.insert((attempt.key.clone(), attempt.attempt), attempt.clone());
+        let recorded = record.attempts.entry((attempt.key.clone(), attempt.attempt)).or_insert_with(|| attempt.clone());
+        // An attempt that has ended is not changed.
+        if recorded.failure.is_none() {
+            *recorded = attempt.clone();
+        }
         Written::Accepted
     }
 
     fn park(&mut self, park: &Park, now: DateTime<Utc>) -> ParkOutcome {
-        if !self.held(park.worker, park.id, park.epoch) {
-            return ParkOutcome::Lost;
+        let held = self.held(park.worker, park.id, park.epoch);
+        let fenced = self.is_fenced(park.worker, park.id, park.epoch);
+        if (held || fenced) && self.sending.contains(&park.id) {
+            return ParkOutcome::Busy;
         }
         let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
-        for RefusedMessage { key, .. } in &park.refused {
-            if let Some(wait) = record.waits.get_mut(key) {
+        if !held {
+            // The answer to an earlier try was lost.
+            let parked = fenced && matches!(record.state, State::Waiting | State::Pending);
+            return if parked { ParkOutcome::Parked { wake_at: record.wake_at } } else { ParkOutcome::Lost };
+        }
+        for RefusedMessage { key, message_id, .. } in &park.refused {
+            let given = record.waits.get_mut(key).filter(|wait| wait.message_id() == *message_id && message_id.is_some());
+            if let Some(wait) = given {
                 (wait.outcome, wait.message) = (None, None);
+                record.refusals += 1;
             }
         }
         for key in &park.dropped {
@@ -411,16 +464,18 @@ impl Record {
 
     /// Gives each message to the wait that was first to ask for it; the oldest message first.
     fn deliver(&mut self, now: DateTime<Utc>) {
-        for (arrival, name, message) in std::mem::take(&mut self.mailbox) {
+        for message in std::mem::take(&mut self.mailbox) {
             let open = self.waits.values_mut().filter(|wait| wait.kind == WaitKind::Event && wait.outcome.is_none());
-            let fits = open.filter(|wait| wait.name == name && wait.due_at.is_none_or(|due_at| due_at > now));
+            // A wait whose deadline has passed takes only what came before it.
+            let in_time = |due_at: DateTime<Utc>| due_at > now || due_at >= message.sent_at;
+            let fits = open.filter(|wait| wait.name == message.name && wait.due_at.is_none_or(in_time));
             match fits.min_by_key(|wait| wait.ordinal) {
                 Some(wait) => {
                     wait.outcome = Some(WaitOutcome::Received);
-                    wait.message = Some((arrival, message));
+                    wait.message = Some((message.arrival, message.value));
                     wait.resolved_at = Some(now);
                 }
-                None => self.mailbox.push_back((arrival, name, message)),
+                None => self.mailbox.push_back(message),
             }
         }
     }
@@ -441,9 +496,9 @@ impl Record {
             return;
         }
         wait.outcome = Some(WaitOutcome::Cancelled);
-        if let Some((arrival, message)) = wait.message.take() {
-            let place = self.mailbox.iter().position(|(other, ..)| *other > arrival).unwrap_or(self.mailbox.len());
-            self.mailbox.insert(place, (arrival, wait.name.clone(), message));
+        if let (Some((arrival, value)), Some(sent_at)) = (wait.message.take(), wait.resolved_at) {
+            let place = self.mailbox.iter().position(|kept| kept.arrival > arrival).unwrap_or(self.mailbox.len());
+            self.mailbox.insert(place, Message { arrival, name: wait.name.clone(), value, sent_at });
         }
     }
 }
@@ -457,9 +512,13 @@ impl WaitRow {
             child_id: None,
             answered_by: None,
             resolved_at: self.resolved_at,
-            message_id: self.message.map(|(arrival, _)| Uuid::from_u128(arrival.into())),
+            message_id: self.message_id(),
             digest: None,
         }
+    }
+
+    fn message_id(&self) -> Option<Uuid> {
+        self.message.map(|(arrival, _)| Uuid::from_u128(arrival.into()))
     }
 }
 
