@@ -60,9 +60,8 @@ pub use durable_core::client::{
     StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, ChildWaitOr, ChildWaitOrFail, Context, Each, EventWait, InputWait, Join, Map, Race,
-    Received, Settled, SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedChildWait, TimedWait, Transaction, WaitOr,
-    WaitOrFail, Workflow, step,
+    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach,
+    Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};

@@ -33,7 +33,7 @@ use crate::model::Due;
 
 pub use crate::running::ambient::step;
 pub use crate::running::step_handle::StepHandle;
-pub use child::{ChildWait, ChildWaitOr, ChildWaitOrFail, StartChild, TimedChildWait};
+pub use child::{ChildWait, StartChild};
 pub use door::Context;
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};

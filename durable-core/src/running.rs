@@ -2,6 +2,8 @@
 
 pub(crate) mod ambient;
 pub(crate) mod branch;
+#[cfg(test)]
+mod contract;
 pub(crate) mod hold;
 mod journal;
 pub(crate) mod lanes;

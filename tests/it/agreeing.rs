@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use durable::migrate::Kind;
 use durable::prelude::*;
-use durable::{Bond, FireCause, FireOutcome, InputForm, Missed, Overlap, WaitKind, WaitOutcome};
+use durable::{FireCause, FireOutcome, InputForm, Missed, Overlap, ParentPolicy, WaitKind, WaitOutcome};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 
@@ -38,7 +38,7 @@ async fn each_enum_has_the_words_of_its_check() {
             "executions.state",
             ExecutionState::ALL.into_iter().filter(|state| state.is_stored()).map(|state| state.to_string()).collect(),
         ),
-        ("executions.parent_bond", words::<Bond>()),
+        ("executions.parent_policy", words::<ParentPolicy>()),
         ("waits.kind", words::<WaitKind>()),
         ("waits.form", words::<InputForm>()),
         ("waits.outcome", words::<WaitOutcome>()),

@@ -49,6 +49,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "ledger",
             "lanes",
             "memory",
+            "contract",
             "recording",
             "run",
             "step_handle",

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::call::Calls;
-use super::child::{self, UndoableChild};
 use super::door::Context;
 use super::routed;
 use super::step::{Step, StepSpec};
 use super::undo::{Compensation, Recorded, Undone};
+use super::wait::{self, UndoableChild};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Undoable;
@@ -43,7 +43,7 @@ async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Resu
         // The step may have another queue by now, and the workers of the former one be gone.
         child.queue = route.queue.to_owned();
     }
-    child::undo_child(root, &journal_key::undo(&undoable.key), child).await
+    wait::undo_child(root, &journal_key::undo(&undoable.key), child).await
 }
 
 async fn undo_step<W: Send + Sync + 'static>(

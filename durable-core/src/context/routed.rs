@@ -5,12 +5,11 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::call::Calls;
-use super::child::{Place, new_child_id, trace_context};
 use super::door::Context;
 use super::result::{StepError, StepResult};
 use super::route::{self, Route, Sent};
 use super::step::{Step, StepSpec};
-use super::wait::Waiting;
+use super::wait::{Place, Waiting, new_child_id, trace_context};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;

@@ -39,6 +39,16 @@ impl WaitKind {
             Self::Child => "child",
         }
     }
+
+    /// Whether a wait of this kind has to say the name of what it waits for.
+    pub(crate) fn is_named(self) -> bool {
+        matches!(self, Self::Event | Self::Input | Self::Topic)
+    }
+
+    /// Whether a wait of this kind takes a message from the mailbox, and returns it if the wait is dropped.
+    pub(crate) fn takes_messages(self) -> bool {
+        matches!(self, Self::Event | Self::Input)
+    }
 }
 
 /// How a person is asked. The SQL `CHECK` named `form_is_known` lists the same words.

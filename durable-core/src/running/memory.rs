@@ -112,9 +112,18 @@ impl Ledger for Memory {
     fn park<'park>(
         &'park self,
         park: &'park Park,
-        _given_up: &'park (dyn Fn() -> bool + Send + Sync),
+        given_up: &'park (dyn Fn() -> bool + Send + Sync),
     ) -> BoxFuture<'park, Result<ParkOutcome>> {
-        ask(&self.book, |answer| Entry::Park(Box::new(park.clone()), answer))
+        let ask = || ask(&self.book, |answer| Entry::Park(Box::new(park.clone()), answer));
+        let mut asked = ask();
+        Box::pin(async move {
+            loop {
+                match asked.await {
+                    Ok(ParkOutcome::Busy) if !given_up() => asked = ask(),
+                    other => return other,
+                }
+            }
+        })
     }
 
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
@@ -202,7 +211,7 @@ impl Book {
         let refused = || Error::of_kind(ErrorKind::Database, REFUSED);
         Some(match (entry, verdict) {
             (Entry::Save(save, to), Verdict::Commit) => {
-                let written = self.save(&save);
+                let written = self.save(&save, false);
                 let keys: Vec<&str> = save.checkpoints.iter().map(|checkpoint| checkpoint.key.as_str()).collect();
                 Answer::new(of, format!("{id} save {keys:?} {:?} -> {written:?}", save.next), to, Ok(written))
             }

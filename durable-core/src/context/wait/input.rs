@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Read, Schema, Sleep, TimedWait, Waiting, read_payload};
+use super::Sleep;
+use super::timed::{Awaited, TimedWait, awaits, shows_its_key};
+use super::waiting::{Read, Schema, Waiting, read_payload};
 use crate::error::Result;
 use crate::model::{Due, RecordedWait, WaitKind};
 use crate::payload;
@@ -24,7 +26,7 @@ use crate::running::scope::Scope;
 /// A wait for a person's answer; see [`Context::wait_for_input`](crate::context::Context::wait_for_input).
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct InputWait<'a, T> {
-    waiting: Waiting<'a>,
+    waiting: Box<Waiting<'a>>,
     read: Read<T>,
 }
 
@@ -58,7 +60,7 @@ impl<'a, T: DeserializeOwned> InputWait<'a, T> {
     }
 
     fn new(scope: &Arc<Scope>, name: &str, form: &'static str, schema: Schema) -> Self {
-        let mut waiting = Waiting::new(scope, WaitKind::Input, name);
+        let mut waiting = Box::new(Waiting::new(scope, WaitKind::Input, name));
         waiting.schema = Some(schema);
         waiting.details().form = Some(form);
         Self { waiting, read: read_payload::<T> }
@@ -125,7 +127,7 @@ impl<'a, T> InputWait<'a, T> {
         let encoded = payload::encode(&format!("the metadata of input `{}`", self.waiting.name), metadata);
         match encoded.map(|payload| RawValue::from_string(payload.as_str().to_owned())) {
             Ok(metadata) => self.waiting.details().metadata = metadata.ok(),
-            Err(error) => self.waiting.refused = Some(error),
+            Err(error) => self.waiting.refuse_with(error),
         }
         self
     }
@@ -182,17 +184,17 @@ impl<'a, T> InputWait<'a, T> {
 
     /// Waits at most this long by the database's clock. The answer becomes an `Option`, unless `or(…)` or `or_fail()` follows.
     pub fn timeout(self, timeout: Duration) -> TimedWait<'a, T> {
-        TimedWait::after(self.waiting, self.read, timeout)
+        TimedWait::after(self.awaited(), timeout)
     }
 
-    pub(super) fn into_parts(self) -> (Waiting<'a>, Read<T>) {
-        (self.waiting, self.read)
-    }
-
-    pub(super) fn key(&self) -> &str {
-        &self.waiting.key
+    fn awaited(self) -> Awaited<'a, T> {
+        Awaited::message(self.waiting, self.read)
     }
 }
+
+awaits! { ['a, T: Send + 'a] InputWait<'a, T>: 'a => T, |wait| wait.awaited().value() }
+
+shows_its_key! { ['a, T] InputWait<'a, T> }
 
 impl<'a, T: DeserializeOwned> InputWait<'a, T> {
     /// Returns the answer together with the person who gave it and the time.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Waiting, invalid, read_payload, unfit};
+use super::waiting::{Waiting, invalid, read_payload, unfit};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, Result};
 use crate::model::{Due, WaitKind};
@@ -59,7 +59,7 @@ impl<T: DeserializeOwned + Send + 'static> AllWait<T> {
         let branch = self.scope.branch(&journal_key::below(&self.key));
         let mut waits = Vec::with_capacity(self.names.len());
         for name in &self.names {
-            let mut waiting = Waiting::part_of(&branch, WaitKind::Event, name);
+            let mut waiting = Box::new(Waiting::part_of(&branch, WaitKind::Event, name));
             waiting.due = self.due;
             waits.push(waiting.received(read_payload::<T>));
         }

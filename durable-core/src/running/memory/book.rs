@@ -1,5 +1,6 @@
 //! The record of a simulated world: what claims, writes and clients do to its executions.
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::record::{Message, Record, State, WaitRow};
 use super::{Queue, REFUSED, Rollback};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{ExecutionState, RefusedMessage, WaitKind, WaitOutcome};
+use crate::model::{RefusedMessage, WaitKind, WaitOutcome};
 use crate::store::attempts::AttemptRecord;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
@@ -26,6 +27,8 @@ pub(crate) struct Book {
     pub(crate) lost: BTreeSet<WorkerId>,
     /// What must never happen, and did.
     pub(crate) violations: Vec<String>,
+    /// Executions to which a client is sending a message: the client's transaction holds their mailboxes.
+    pub(crate) sending: BTreeSet<ExecutionId>,
     unfenced: bool,
     forgets_checkpoints: bool,
     ordinals: u64,
@@ -113,7 +116,7 @@ impl Book {
     pub(crate) fn send(&mut self, id: ExecutionId, message: Message, now: DateTime<Utc>) -> bool {
         let arrival = self.next_ordinal();
         let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
-        record.mailbox.insert(arrival, message);
+        record.mailbox.insert(arrival, (message, now));
         record.deliver(now);
         let taken = !record.mailbox.contains_key(&arrival);
         if taken {
@@ -185,45 +188,46 @@ impl Book {
         ids.iter().filter_map(|id| Some((*id, Ok(self.records.get(id)?.journal())))).collect()
     }
 
-    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
-        let Some(record) = self.records.get(&id) else { return false };
-        let fenced = record.is_held_by(worker) && record.epoch == epoch.0 && !self.lost.contains(&worker);
-        record.state == State::Running && (fenced || self.unfenced)
+    /// Whether this is the newest claim of the execution, and its worker is not lost.
+    fn is_fenced(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+        let newest = |record: &Record| record.worker == Some(worker) && record.epoch == epoch.0;
+        self.records.get(&id).is_some_and(newest) && !self.lost.contains(&worker)
     }
 
-    pub(super) fn save(&mut self, save: &Save) -> Written {
+    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+        let is_running = self.records.get(&id).is_some_and(|record| record.state == State::Running);
+        is_running && (self.unfenced || self.is_fenced(worker, id, epoch))
+    }
+
+    /// Writes what a save says; `again` says that the answer to an earlier try may have been lost.
+    pub(crate) fn save(&mut self, save: &Save, again: bool) -> Written {
         if !self.held(save.worker, save.id, save.epoch) {
-            return Written::Refused;
+            let moved = |record: &Record| save.next.as_ref().is_some_and(|next| State::after(next) == record.state);
+            let saved =
+                again && self.is_fenced(save.worker, save.id, save.epoch) && self.records.get(&save.id).is_some_and(moved);
+            return if saved { Written::Accepted } else { Written::Refused };
         }
         for checkpoint in &*save.checkpoints {
             let ordinal = self.next_ordinal();
             let Some(record) = self.records.get_mut(&save.id) else { continue };
-            if record.checkpoints.insert(checkpoint.key.clone(), (ordinal, checkpoint.clone())).is_some() {
-                self.violations.push(format!("`{}` was written twice", checkpoint.key));
+            match record.checkpoints.entry(checkpoint.key.clone()) {
+                Place::Vacant(place) => drop(place.insert((ordinal, checkpoint.clone()))),
+                Place::Occupied(_) if again => {}
+                Place::Occupied(_) => self.violations.push(format!("`{}` was written twice", checkpoint.key)),
             }
         }
         let (Some(next), Some(record)) = (&save.next, self.records.get_mut(&save.id)) else { return Written::Accepted };
-        (record.state, record.end) = match next {
-            NextState::Completed(output) => (State::Completed, Some(output.as_str().to_owned())),
-            NextState::Failed(error) => (State::Failed, Some(error.as_str().to_owned())),
-            NextState::RolledBack(state, error) => {
-                let state = match state {
-                    ExecutionState::Compensated => State::Compensated,
-                    ExecutionState::Cancelled => State::Cancelled,
-                    ExecutionState::CompensationFailed => State::CompensationFailed,
-                    _ => State::Failed,
-                };
-                (state, Some(error.as_str().to_owned()))
+        record.claims = 0;
+        record.state = State::after(next);
+        match next {
+            NextState::Completed(end) | NextState::Failed(end) | NextState::RolledBack(_, end) => {
+                record.end = Some(end.as_str().to_owned());
             }
-            NextState::Stopped(reason) => {
-                // If the database refuses to record an end, a person has to help.
-                if !reason.as_str().contains(REFUSED) {
-                    self.violations.push(format!("stopped: {}", reason.as_str()));
-                }
-                (State::Stopped, None)
-            }
-            NextState::Released => (State::Pending, None),
-        };
+            // If the database refuses to record an end, a person has to help.
+            NextState::Stopped(reason) if reason.as_str().contains(REFUSED) => {}
+            NextState::Stopped(reason) => self.violations.push(format!("stopped: {}", reason.as_str())),
+            NextState::Released => {}
+        }
         if record.is_over() && record.state != State::Stopped {
             let open = record.waits.values().filter(|wait| wait.outcome.is_none());
             self.violations.extend(
@@ -240,7 +244,11 @@ impl Book {
             return Written::Refused;
         }
         let Some(record) = self.records.get_mut(&attempt.execution_id) else { return Written::Refused };
-        record.attempts.insert((attempt.key.clone(), attempt.attempt), attempt.clone());
+        let recorded = record.attempts.entry((attempt.key.clone(), attempt.attempt)).or_insert_with(|| attempt.clone());
+        // An attempt that has ended is not changed.
+        if recorded.failure.is_none() {
+            *recorded = attempt.clone();
+        }
         Written::Accepted
     }
 
@@ -274,14 +282,21 @@ impl Book {
     }
 
     pub(super) fn park(&mut self, park: &Park, now: DateTime<Utc>) -> ParkOutcome {
-        if !self.held(park.worker, park.id, park.epoch) {
-            return ParkOutcome::Lost;
+        let held = self.held(park.worker, park.id, park.epoch);
+        let fenced = self.is_fenced(park.worker, park.id, park.epoch);
+        if (held || fenced) && self.sending.contains(&park.id) {
+            return ParkOutcome::Busy;
         }
         let mut ordinals = std::iter::from_fn(|| {
             self.ordinals += 1;
             Some(self.ordinals)
         });
         let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
+        if !held {
+            // The answer to an earlier try was lost.
+            let parked = fenced && matches!(record.state, State::Waiting | State::Pending);
+            return if parked { ParkOutcome::Parked { wake_at: record.wake_at } } else { ParkOutcome::Lost };
+        }
         for RefusedMessage { key, message_id, .. } in &park.refused {
             record.refuse(key, *message_id);
         }

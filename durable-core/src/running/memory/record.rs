@@ -10,7 +10,10 @@ use uuid::Uuid;
 use super::book::{has_received, is_kept};
 use crate::error::Failure;
 use crate::ids::WorkerId;
-use crate::model::{Checkpoint, Due, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind, WaitOutcome};
+use crate::model::{
+    Checkpoint, Due, ExecutionState, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind, WaitOutcome,
+};
+use crate::store::saves::NextState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -23,6 +26,21 @@ pub(crate) enum State {
     Cancelled,
     Compensated,
     CompensationFailed,
+}
+
+impl State {
+    pub(super) fn after(next: &NextState) -> Self {
+        match next {
+            NextState::Completed(_) => Self::Completed,
+            NextState::Failed(_) => Self::Failed,
+            NextState::RolledBack(ExecutionState::Compensated, _) => Self::Compensated,
+            NextState::RolledBack(ExecutionState::Cancelled, _) => Self::Cancelled,
+            NextState::RolledBack(ExecutionState::CompensationFailed, _) => Self::CompensationFailed,
+            NextState::RolledBack(..) => Self::Failed,
+            NextState::Stopped(_) => Self::Stopped,
+            NextState::Released => Self::Pending,
+        }
+    }
 }
 
 /// A message: an event, an answer or a publication.
@@ -52,8 +70,10 @@ pub(crate) struct Record {
     pub(crate) checkpoints: BTreeMap<String, (u64, Checkpoint)>,
     pub(crate) attempts: BTreeMap<(String, u32), FailedAttempt>,
     pub(crate) waits: BTreeMap<String, WaitRow>,
-    /// Messages that no wait has taken, by their arrival.
-    pub(crate) mailbox: BTreeMap<u64, Message>,
+    /// Messages that no wait has taken, by their arrival, each with the time at which it was sent.
+    pub(crate) mailbox: BTreeMap<u64, (Message, DateTime<Utc>)>,
+    /// How many messages the code could not read.
+    pub(crate) refusals: usize,
     pub(crate) wake_at: Option<DateTime<Utc>>,
     pub(crate) end: Option<String>,
     /// The idempotency keys of the steps whose bodies have begun.
@@ -101,6 +121,7 @@ impl Record {
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
             mailbox: BTreeMap::new(),
+            refusals: 0,
             wake_at: None,
             end: None,
             begun: BTreeSet::new(),
@@ -148,18 +169,21 @@ impl Record {
 
     /// Gives each message to the wait that was first to ask for it; the oldest message first.
     pub(super) fn deliver(&mut self, now: DateTime<Utc>) {
-        for (arrival, message) in std::mem::take(&mut self.mailbox) {
-            let fits = self.waits.values_mut().filter(|wait| is_kept(wait.kind) && wait.can_take(&message, now));
+        for (arrival, (message, sent_at)) in std::mem::take(&mut self.mailbox) {
+            // A wait whose deadline has passed takes only what came before it.
+            let in_time = |wait: &WaitRow| wait.due_at.is_none_or(|due_at| due_at > now || due_at >= sent_at);
+            let fits = self.waits.values_mut().filter(|wait| is_kept(wait.kind) && wait.is_for(&message) && in_time(wait));
             match fits.min_by_key(|wait| wait.ordinal) {
                 Some(wait) => wait.receive(arrival, message, now),
-                None => drop(self.mailbox.insert(arrival, message)),
+                None => drop(self.mailbox.insert(arrival, (message, sent_at))),
             }
         }
     }
 
     pub(super) fn publish(&mut self, arrival: u64, message: &Message, now: DateTime<Utc>) -> bool {
         let mut took = false;
-        for wait in self.waits.values_mut().filter(|wait| wait.can_take(message, now)) {
+        let in_time = |wait: &WaitRow| wait.due_at.is_none_or(|due_at| due_at > now);
+        for wait in self.waits.values_mut().filter(|wait| wait.is_for(message) && in_time(wait)) {
             wait.receive(arrival, message.clone(), now);
             took = true;
         }
@@ -186,13 +210,17 @@ impl Record {
             return;
         }
         wait.outcome = Some(WaitOutcome::Cancelled);
-        self.mailbox.extend(wait.message.take());
+        if let (Some((arrival, message)), Some(sent_at)) = (wait.message.take(), wait.resolved_at) {
+            self.mailbox.insert(arrival, (message, sent_at));
+        }
     }
 
     /// Opens a wait again whose message the code cannot use.
     pub(super) fn refuse(&mut self, key: &str, message: Option<Uuid>) {
-        let Some(wait) = self.waits.get_mut(key).filter(|wait| wait.message_id() == message) else { return };
+        let given = |wait: &&mut WaitRow| message.is_some() && wait.message_id() == message;
+        let Some(wait) = self.waits.get_mut(key).filter(given) else { return };
         (wait.outcome, wait.message) = (None, None);
+        self.refusals += 1;
     }
 
     /// The messages that waits have received, and that neither the code of this process has, nor polls for, nor has used.
@@ -228,9 +256,8 @@ impl WaitRow {
         Self { kind, name, outcome: None, message: None, due_at, resolved_at: None, ordinal }
     }
 
-    fn can_take(&self, message: &Message, now: DateTime<Utc>) -> bool {
-        let is_open = self.outcome.is_none() && self.due_at.is_none_or(|due_at| due_at > now);
-        is_open && self.kind == message.kind && self.name == message.name
+    fn is_for(&self, message: &Message) -> bool {
+        self.outcome.is_none() && self.kind == message.kind && self.name == message.name
     }
 
     fn receive(&mut self, arrival: u64, message: Message, now: DateTime<Utc>) {

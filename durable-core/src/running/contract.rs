@@ -1,0 +1,270 @@
+//! What every ledger must do: one list of facts. Each fact is a test of the ledger in memory, and of the ledger that is Postgres.
+
+mod attempting;
+mod in_memory;
+mod in_postgres;
+mod parking;
+mod saving;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::ledger::Ledger;
+use crate::error::{ErrorKind, Failure, Result};
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::{
+    Checkpoint, Due, ExecutionState, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, RefusedMessage, WaitKind,
+};
+use crate::payload::Payload;
+use crate::store::attempts::AttemptRecord;
+use crate::store::parks::{Park, ParkOutcome};
+use crate::store::saves::{NextState, Save, Written};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A ledger with the world around it: workers, clients, and a clock.
+trait World {
+    /// A message that a client is sending.
+    type Sending;
+
+    async fn new() -> Self;
+
+    fn ledger(&self) -> &dyn Ledger;
+
+    /// The ledger's answer.
+    async fn answer<T>(&self, asked: impl Future<Output = T>) -> T;
+
+    /// The time by which waits are due.
+    async fn now(&self) -> DateTime<Utc>;
+
+    async fn add_worker(&self) -> WorkerId;
+
+    async fn declare_lost(&self, worker: WorkerId);
+
+    /// Creates an execution that this worker has claimed.
+    async fn start(&self, worker: WorkerId) -> Held;
+
+    /// Gives the execution to this worker if it is pending.
+    async fn claim(&self, id: ExecutionId, worker: WorkerId) -> Option<Claim>;
+
+    async fn send(&self, id: ExecutionId, name: &str, value: u64);
+
+    async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending;
+
+    async fn finish(&self, sending: Self::Sending);
+
+    /// Repeats a save whose answer was lost.
+    async fn save_again(&self, save: Save) -> Written;
+
+    /// A save that the database refuses.
+    async fn save_unwritable(&self, save: Save) -> Result<Written>;
+
+    async fn on_record(&self, id: ExecutionId) -> OnRecord;
+
+    /// An execution that a new worker has claimed.
+    async fn held(&self) -> Held {
+        self.start(self.add_worker().await).await
+    }
+
+    async fn save(&self, save: Save) -> Result<Written> {
+        self.answer(self.ledger().save(save)).await
+    }
+
+    async fn park(&self, park: &Park) -> ParkOutcome {
+        self.answer(self.ledger().park(park, &|| false)).await.expect("a parking is answered")
+    }
+
+    async fn record_attempt(&self, record: AttemptRecord) -> Written {
+        self.answer(self.ledger().record_attempt(record)).await.expect("a record of an attempt is answered")
+    }
+}
+
+/// An execution under one claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    worker: WorkerId,
+    id: ExecutionId,
+    epoch: Epoch,
+}
+
+/// What a claim gives to the worker.
+#[derive(Debug)]
+struct Claim {
+    held: Held,
+    claims: i16,
+    resolved: Vec<RecordedWait>,
+}
+
+/// What the ledger has on record of an execution.
+#[derive(Debug)]
+struct OnRecord {
+    state: ExecutionState,
+    output: Option<String>,
+    journal: JournalRecords,
+    /// The payloads of the messages that no wait has taken, in order.
+    mailbox: Vec<String>,
+    /// How many messages the code could not use.
+    refusals: usize,
+}
+
+impl Held {
+    fn save(self, checkpoints: impl IntoIterator<Item = Checkpoint>, next: Option<NextState>) -> Save {
+        let Self { worker, id, epoch } = self;
+        let checkpoints = checkpoints.into_iter().collect();
+        Save { worker, id, epoch, checkpoints, next, latest: Arc::default(), leaves_waits: false }
+    }
+
+    /// Registers these waits, and parks if none of them is over.
+    fn park(self, waits: &[NewWait]) -> Park {
+        Park {
+            worker: self.worker,
+            id: self.id,
+            epoch: self.epoch,
+            since: DateTime::UNIX_EPOCH,
+            stays: false,
+            open: waits.len(),
+            watched: Vec::new(),
+            waits: waits.to_vec(),
+            dropped: Vec::new(),
+            orphaned: Vec::new(),
+            refused: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    /// Asks about so many waits that are registered, and goes on running.
+    fn ask(self, open: usize) -> Park {
+        Park { stays: true, open, ..self.park(&[]) }
+    }
+
+    fn attempt(self, number: u32, failure: Option<&str>) -> AttemptRecord {
+        let failure = failure.map(|message| Box::new(Failure::new(ErrorKind::Failed, message)));
+        let retry_at = failure.is_some().then_some(DateTime::UNIX_EPOCH);
+        let (execution_id, key, took) = (self.id, "step charge".to_owned(), Duration::ZERO);
+        let attempt = FailedAttempt { execution_id, key, attempt: number, took, failure, retry_at };
+        AttemptRecord { worker: self.worker, epoch: self.epoch, attempt }
+    }
+}
+
+impl OnRecord {
+    /// The output of a step, if one is recorded.
+    fn output_of(&self, key: &str) -> Option<&str> {
+        match &self.journal.checkpoints.iter().find(|checkpoint| checkpoint.key == key)?.outcome {
+            Outcome::Output(output) => Some(output.as_str()),
+            Outcome::Error(_) => None,
+        }
+    }
+
+    fn wait(&self, key: &str) -> &RecordedWait {
+        self.journal.waits.iter().find(|wait| wait.key == key).unwrap_or_else(|| panic!("`{key}` is not on record: {self:?}"))
+    }
+}
+
+fn step(key: &str, output: &str) -> Checkpoint {
+    Checkpoint::of(key.to_owned(), Outcome::Output(Payload(output.into())))
+}
+
+fn completed() -> NextState {
+    NextState::Completed(Payload(r#""done""#.into()))
+}
+
+fn wait(key: &str, kind: WaitKind, name: &str, due: Due) -> NewWait {
+    NewWait { key: key.to_owned(), kind, name: name.to_owned(), due, prompt: None, schema: None, details: None }
+}
+
+/// A wait for the event `go`.
+fn go(key: &str) -> NewWait {
+    wait(key, WaitKind::Event, "go", Due::Never)
+}
+
+/// The waits that a parking found over, by their keys, and what each received.
+fn resolved(outcome: ParkOutcome) -> Vec<(String, Option<String>)> {
+    let ParkOutcome::Resolved { mut waits, .. } = outcome else { panic!("no wait is over: {outcome:?}") };
+    waits.sort_by(|one, other| one.key.cmp(&other.key));
+    waits.iter().map(|wait| (wait.key.clone(), received(wait))).collect()
+}
+
+fn received(wait: &RecordedWait) -> Option<String> {
+    wait.payload.as_ref().map(|payload| payload.get().to_owned())
+}
+
+fn taken(key: &str, value: u64) -> (String, Option<String>) {
+    (key.to_owned(), Some(value.to_string()))
+}
+
+/// The refusal of the message that this wait has received.
+fn refusal(wait: &RecordedWait) -> RefusedMessage {
+    RefusedMessage { key: wait.key.clone(), message_id: wait.message_id, reason: "not a number".to_owned() }
+}
+
+macro_rules! facts {
+    ($($module:ident { $($fact:ident,)+ })+) => {
+        mod memory {
+            use crate::running::contract;
+
+            $($(#[tokio::test]
+            async fn $fact() {
+                contract::$module::$fact(<contract::in_memory::InMemory as contract::World>::new().await).await;
+            })+)+
+        }
+
+        mod postgres {
+            use crate::running::contract;
+
+            $($(#[tokio::test]
+            async fn $fact() {
+                contract::$module::$fact(<contract::in_postgres::InPostgres as contract::World>::new().await).await;
+            })+)+
+        }
+    };
+}
+
+facts! {
+    saving {
+        a_checkpoint_keeps_all_its_parts,
+        saves_are_written_in_the_order_in_which_they_were_queued,
+        a_save_whose_answer_was_lost_counts_once,
+        an_end_whose_answer_was_lost_counts_once,
+        a_repeated_save_does_not_count_after_the_next_claim,
+        a_recorded_outcome_is_never_changed,
+        a_save_of_an_earlier_claim_is_refused_and_changes_nothing,
+        a_save_of_a_lost_worker_is_refused_and_changes_nothing,
+        a_save_of_another_worker_is_refused_and_changes_nothing,
+        nothing_counts_after_the_end,
+        a_released_execution_can_be_claimed_and_was_not_interrupted,
+        a_stopped_execution_waits_and_its_waits_stay_open,
+        the_end_cancels_the_waits_that_it_leaves,
+        a_save_that_the_database_refuses_changes_nothing,
+    }
+    attempting {
+        an_attempt_is_recorded_under_way_and_then_as_failed,
+        attempts_are_recorded_in_the_order_in_which_they_were_queued,
+        a_failed_attempt_is_never_changed,
+        an_attempt_of_an_earlier_claim_is_refused,
+        an_attempt_of_a_lost_worker_is_refused,
+    }
+    parking {
+        an_execution_whose_waits_are_open_is_parked,
+        an_execution_wakes_when_the_first_of_its_times_comes,
+        a_message_in_the_mailbox_ends_a_new_wait_and_the_execution_goes_on,
+        messages_are_taken_in_the_order_in_which_they_came,
+        a_message_wakes_a_parked_execution,
+        an_execution_that_stays_is_told_of_its_waits_and_goes_on,
+        only_the_waits_that_are_asked_for_are_returned,
+        a_wait_is_registered_once,
+        a_sleep_elapses_and_an_event_times_out,
+        a_wait_whose_deadline_has_passed_takes_only_what_came_before,
+        a_dropped_wait_gives_its_message_back_to_its_place,
+        a_dropped_wait_that_was_open_takes_no_message,
+        a_dropped_wait_that_has_ended_stays_as_it_ended,
+        a_refused_message_is_gone_and_its_wait_is_open_again,
+        a_refusal_of_an_earlier_message_changes_nothing,
+        a_refused_message_does_not_go_back_when_its_wait_is_dropped,
+        a_parking_whose_answer_was_lost_counts_once,
+        a_parking_of_an_earlier_claim_is_lost_and_changes_nothing,
+        a_parking_of_a_lost_worker_is_lost_and_changes_nothing,
+        a_parking_waits_for_a_message_that_is_being_sent,
+    }
+}

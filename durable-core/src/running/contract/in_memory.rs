@@ -1,0 +1,138 @@
+//! The ledger in memory, answered as soon as something waits for its answer.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Claim, Held, OnRecord, World};
+use crate::error::Result;
+use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::ExecutionState;
+use crate::model::WaitKind;
+use crate::running::ledger::Ledger;
+use crate::running::memory::{self, Book, Memory, Message, State, Verdict};
+use crate::store::saves::{Save, Written};
+
+pub(super) struct InMemory {
+    book: Arc<Mutex<Book>>,
+    ledger: Memory,
+}
+
+/// The time of this world, which stands still.
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+}
+
+impl InMemory {
+    async fn answer_with<T>(&self, verdict: Verdict, asked: impl Future<Output = T>) -> T {
+        let mut asked = pin!(asked);
+        std::future::poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(answer) = asked.as_mut().poll(cx) {
+                    return Poll::Ready(answer);
+                }
+                let mut book = memory::lock(&self.book);
+                let answer = book.carry_out(0, verdict, now()).expect("the ledger was not asked");
+                drop(book);
+                answer.arrive();
+            }
+        })
+        .await
+    }
+}
+
+impl World for InMemory {
+    type Sending = (ExecutionId, String, u64);
+
+    async fn new() -> Self {
+        let book = Arc::<Mutex<Book>>::default();
+        let lease = watch::Sender::new(Instant::now());
+        Self { ledger: Memory::new(book.clone(), lease.subscribe()), book }
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        &self.ledger
+    }
+
+    async fn answer<T>(&self, asked: impl Future<Output = T>) -> T {
+        self.answer_with(Verdict::Commit, asked).await
+    }
+
+    async fn now(&self) -> DateTime<Utc> {
+        now()
+    }
+
+    async fn add_worker(&self) -> WorkerId {
+        WorkerId(Uuid::new_v4())
+    }
+
+    async fn declare_lost(&self, worker: WorkerId) {
+        memory::lock(&self.book).lost.insert(worker);
+    }
+
+    async fn start(&self, worker: WorkerId) -> Held {
+        let id = ExecutionId::new();
+        memory::lock(&self.book).create(id, None);
+        self.claim(id, worker).await.expect("a new execution is pending").held
+    }
+
+    async fn claim(&self, id: ExecutionId, worker: WorkerId) -> Option<Claim> {
+        let mut book = memory::lock(&self.book);
+        if !book.claim(id, worker, now()) {
+            return None;
+        }
+        let record = &book.records[&id];
+        let held = Held { worker, id, epoch: Epoch(record.epoch) };
+        Some(Claim { held, claims: record.claims, resolved: record.resolved() })
+    }
+
+    async fn send(&self, id: ExecutionId, name: &str, value: u64) {
+        let message = Message { kind: WaitKind::Event, name: name.to_owned(), number: value, fits: true };
+        memory::lock(&self.book).send(id, message, now());
+    }
+
+    async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending {
+        memory::lock(&self.book).sending.insert(id);
+        (id, name.to_owned(), value)
+    }
+
+    async fn finish(&self, (id, name, value): Self::Sending) {
+        memory::lock(&self.book).sending.remove(&id);
+        self.send(id, &name, value).await;
+    }
+
+    async fn save_again(&self, save: Save) -> Written {
+        memory::lock(&self.book).save(&save, true)
+    }
+
+    async fn save_unwritable(&self, save: Save) -> Result<Written> {
+        self.answer_with(Verdict::Refuse, self.ledger.save(save)).await
+    }
+
+    async fn on_record(&self, id: ExecutionId) -> OnRecord {
+        let book = memory::lock(&self.book);
+        let record = &book.records[&id];
+        let state = match record.state {
+            State::Pending => ExecutionState::Pending,
+            State::Running => ExecutionState::Running,
+            State::Waiting | State::Stopped => ExecutionState::Waiting,
+            State::Completed => ExecutionState::Completed,
+            State::Failed => ExecutionState::Failed,
+            State::Cancelled => ExecutionState::Cancelled,
+            State::Compensated => ExecutionState::Compensated,
+            State::CompensationFailed => ExecutionState::CompensationFailed,
+        };
+        OnRecord {
+            state,
+            output: record.end.clone().filter(|_| state == ExecutionState::Completed),
+            journal: record.journal(),
+            mailbox: record.mailbox.values().map(|(message, _)| message.number.to_string()).collect(),
+            refusals: record.refusals,
+        }
+    }
+}
