@@ -194,17 +194,17 @@ impl Waits {
         }
     }
 
-    /// Notes the answer to a question; if it counted, the database knows these waits now.
-    pub(super) fn answered<'key>(&mut self, registered: Option<impl Iterator<Item = &'key NewWait>>) {
+    /// Notes that a question was answered: the database knows these waits now.
+    pub(super) fn answered<'key>(&mut self, registered: impl Iterator<Item = &'key NewWait>) {
         self.asking = false;
-        for wait in registered.into_iter().flatten() {
+        for wait in registered {
             if let Some((key, Unregistered { new, waker })) = self.unregistered.remove_entry(&wait.key) {
                 self.registered.insert(key, Registered { waker, child: child_of(&new) });
             }
         }
     }
 
-    /// Takes back a question that was not sent: what it says of waits is still to be said.
+    /// Takes back a question that was not sent, or not accepted: what it says of waits is still to be said.
     pub(super) fn withdraw(&mut self, dropped: &[String], orphaned: &[ExecutionId], refused: &[RefusedMessage]) {
         self.asking = false;
         self.dropped.extend(dropped.iter().cloned());

@@ -179,10 +179,11 @@ impl Run {
     /// Notes what the database knows now.
     fn parked(&self, park: &Park, outcome: &crate::error::Result<ParkOutcome>) {
         let accepted = matches!(outcome, Ok(ParkOutcome::Parked { .. } | ParkOutcome::Resolved { .. }));
-        self.state().waits.answered(accepted.then(|| park.waits.iter()));
         if !accepted {
-            return;
+            // The end of the execution still has to end the waits that were dropped.
+            return self.state().waits.withdraw(&park.dropped, &park.orphaned, &park.refused);
         }
+        self.state().waits.answered(park.waits.iter());
         let children = park.waits.iter().filter_map(|wait| wait.details.as_ref()?.child.as_ref());
         children.for_each(|child| self.ledger.tell(FamilyNews::Started(child.queue.clone())));
         if !park.orphaned.is_empty() {
