@@ -59,9 +59,15 @@ create table durable.executions (
     scheduled_for timestamp with time zone,
     parent_id uuid,
     parent_key text,
+    parent_policy text,
+    by_compensation boolean,
     forked_from uuid,
     namespace uuid,
     undoes uuid,
+    step_key text,
+    owner_id uuid,
+    owner_namespace uuid,
+    undo_on_failure boolean,
     trace_context text,
     input json not null,
     worker_id uuid,
@@ -70,7 +76,6 @@ create table durable.executions (
     started_at timestamp with time zone,
     deadline_at timestamp with time zone,
     state text not null,
-    parent_bond text,
     claims smallint not null,
     wake_at timestamp with time zone,
     expires_at timestamp with time zone,
@@ -78,18 +83,19 @@ create table durable.executions (
     rested_ordinal bigint,
     rollback json,
     finished_at timestamp with time zone,
+    parent_notified_at timestamp with time zone,
     output json,
     error json,
     constraint executions_pkey PRIMARY KEY (execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
     constraint finished_at_only_when_finished CHECK ((finished_at IS NOT NULL) = (state = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text]))),
-    constraint parent_bond_is_known CHECK (parent_bond = ANY (ARRAY['awaited'::text, 'told'::text, 'started'::text, 'detached'::text])),
-    constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_bond IS NULL)),
+    constraint parent_policy_is_known CHECK (parent_policy = ANY (ARRAY['await'::text, 'cancel'::text, 'detach'::text])),
+    constraint parents_come_whole CHECK ((parent_id IS NULL) = (parent_key IS NULL) AND (parent_id IS NULL) = (parent_policy IS NULL)),
     constraint pending_executions_have_a_rank CHECK (state <> 'pending'::text OR rank IS NOT NULL),
     constraint running_under_a_worker CHECK (state <> 'running'::text OR worker_id IS NOT NULL),
     constraint scheduled_for_a_time CHECK ((schedule IS NULL) = (scheduled_for IS NULL)),
-    constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensating'::text, 'compensated'::text, 'compensation_failed'::text])),
+    constraint state_is_known CHECK (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'compensated'::text, 'compensation_failed'::text])),
     constraint version_starts_at_one CHECK (version >= 1),
     constraint wakes_only_when_not_running CHECK (wake_at IS NULL OR (state = ANY (ARRAY['pending'::text, 'waiting'::text])))
 ) with (fillfactor=60, autovacuum_vacuum_scale_factor=0.01, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
@@ -302,11 +308,11 @@ CREATE INDEX executions_running_by_key ON durable.executions USING btree (workfl
 
 CREATE INDEX executions_to_expire ON durable.executions USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
-CREATE INDEX executions_to_tell ON durable.executions USING btree (execution_id) WHERE ((parent_bond = 'awaited'::text) AND (finished_at IS NOT NULL));
-
 CREATE INDEX executions_to_wake ON durable.executions USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
 CREATE INDEX executions_unfinished_children ON durable.executions USING btree (parent_id) WHERE ((parent_id IS NOT NULL) AND (finished_at IS NULL));
+
+CREATE INDEX executions_unnotified ON durable.executions USING btree (execution_id) WHERE ((parent_policy = 'await'::text) AND (finished_at IS NOT NULL) AND (parent_notified_at IS NULL));
 
 CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (queue, started_at) WHERE (key <> ''::text);
 
@@ -324,19 +330,82 @@ create view durable.present as
  SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
    FROM durable.clock;
 
+create view durable.prunable_executions as
+ SELECT ended.execution_id,
+    ended.workflow,
+    ended.state,
+    ended.finished_at
+   FROM durable.shown_executions ended
+  WHERE ended.finished_at IS NOT NULL AND (( SELECT child.execution_id
+           FROM durable.executions child
+          WHERE child.parent_id = ended.execution_id AND child.finished_at IS NULL
+         LIMIT 1)) IS NULL AND (( SELECT fire.execution_id
+           FROM durable.schedule_fires fire
+          WHERE (fire.schedule = ANY ((ARRAY( SELECT schedules.schedule
+                   FROM durable.schedules
+                  WHERE schedules.enabled AND schedules.next_due_at IS NOT NULL)))) AND fire.schedule = ended.schedule AND fire.due_at = ended.scheduled_for AND fire.execution_id = ended.execution_id AND fire.judged_at IS NULL
+         LIMIT 1)) IS NULL;
+
+create view durable.shown_executions as
+ SELECT executions.execution_id,
+    executions.workflow,
+    executions.version,
+    executions.queue,
+    executions.priority,
+    executions.key,
+    executions.concurrency_key,
+    executions.deduplication_key,
+    executions.debounce_key,
+    executions.epoch,
+        CASE
+            WHEN executions.finished_at IS NOT NULL THEN
+            CASE
+                WHEN executions.state <> 'cancelled'::text OR executions.epoch > 0 THEN executions.state
+                WHEN (executions.error ->> 'kind'::text) = 'expired'::text THEN 'expired'::text
+                ELSE executions.state
+            END
+            WHEN executions.state = 'waiting'::text AND executions.error IS NOT NULL THEN 'stopped'::text
+            WHEN executions.paused_at IS NOT NULL THEN 'paused'::text
+            WHEN executions.rollback IS NOT NULL THEN 'compensating'::text
+            ELSE executions.state
+        END AS state,
+    executions.input,
+    executions.output,
+    executions.error,
+    executions.rollback,
+    executions.created_at,
+    executions.started_at,
+    NULLIF(executions.wake_at, 'infinity'::timestamp with time zone) AS wake_at,
+    executions.expires_at,
+    executions.deadline_at,
+    executions.finished_at,
+    executions.parent_id,
+    executions.parent_key,
+    executions.parent_policy,
+    executions.parent_notified_at,
+    executions.undoes,
+    executions.schedule,
+    executions.scheduled_for,
+    executions.forked_from,
+        CASE
+            WHEN executions.finished_at IS NULL THEN executions.paused_at
+            ELSE NULL::timestamp with time zone
+        END AS paused_at
+   FROM durable.executions;
+
+-- function durable.abandon_children(execution_ids uuid[], failure json, wait boolean)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
 --     returns integer, volatile
 
 -- function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch integer, cause json)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.beside(one text, other text)
---     returns boolean, immutable
-
--- function durable.call_off(execution_ids uuid[], failure json, compensate boolean, wait boolean)
+-- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text, compensate boolean DEFAULT false)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
--- function durable.cancel(execution_id uuid, reason text DEFAULT 'cancelled by request'::text, compensate boolean DEFAULT false)
+-- function durable.cancel_families(execution_ids uuid[], failure json, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
@@ -352,15 +421,18 @@ create view durable.present as
 --     returns record, volatile
 
 -- function durable.claim(worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
---     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+--     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, step_key text, owner_id uuid, owner_namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
 
 -- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
 
+-- function durable.create_executions(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[], schedules text[] DEFAULT NULL::text[], scheduled_fors timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], only_new boolean DEFAULT false, parent_ids uuid[] DEFAULT NULL::uuid[], parent_keys text[] DEFAULT NULL::text[], parent_policies text[] DEFAULT NULL::text[], by_compensations boolean[] DEFAULT NULL::boolean[], undoes uuid[] DEFAULT NULL::uuid[], rollbacks json[] DEFAULT NULL::json[], forked_froms uuid[] DEFAULT NULL::uuid[], namespaces uuid[] DEFAULT NULL::uuid[], step_keys text[] DEFAULT NULL::text[], owner_ids uuid[] DEFAULT NULL::uuid[], owner_namespaces uuid[] DEFAULT NULL::uuid[], undo_on_failures boolean[] DEFAULT NULL::boolean[])
+--     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+
 -- function durable.cut_off(execution_id uuid)
 --     returns boolean, stable
 
--- function durable.debounce(workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision)
+-- function durable.debounce(workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision, trace_context text)
 --     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
@@ -378,6 +450,9 @@ create view durable.present as
 -- function durable.drop_waits(held uuid[], execution_ids uuid[], keys text[], at timestamp with time zone)
 --     returns void, volatile
 
+-- function durable.end_executions(execution_ids uuid[], ended_as text, errors json[], at timestamp with time zone)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
 -- function durable.enlist_children(parent_ids uuid[])
 --     returns void, volatile
 
@@ -393,11 +468,11 @@ create view durable.present as
 -- function durable.forget_workers()
 --     returns void, volatile, security definer
 
--- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+-- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
--- function durable.give_up(execution_ids uuid[], failure json, wait boolean)
---     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+-- function durable.hold_families(execution_ids uuid[], wait boolean)
+--     returns uuid[], volatile
 
 -- function durable.judge_fires(schedules text[], at timestamp with time zone)
 --     returns void, volatile
@@ -419,6 +494,9 @@ create view durable.present as
 
 -- function durable.new_id()
 --     returns uuid, volatile
+
+-- function durable.notify_parents(child_ids uuid[])
+--     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
 
 -- function durable.now()
 --     returns timestamp with time zone, volatile
@@ -465,8 +543,11 @@ create view durable.present as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
+
+-- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)
+--     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
 
 -- function durable.rollback(execution_id uuid, reason text DEFAULT 'rolled back by request'::text)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
@@ -492,17 +573,11 @@ create view durable.present as
 -- function durable.start_fires(names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
 --     returns SETOF durable.schedule_fires, volatile
 
--- function durable.start_many(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[])
---     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
+-- function durable.still_needed(execution_ids uuid[], ended_before timestamp with time zone)
+--     returns SETOF uuid, stable
 
 -- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
 --     returns record, volatile
-
--- function durable.tell_parents(child_ids uuid[])
---     returns TABLE(child_id uuid, outcome text, parent_id uuid, woken_queue text), volatile
-
--- function durable.to_repeat(execution_id uuid)
---     returns SETOF text, stable
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)
 --     returns uuid, volatile

@@ -32,8 +32,6 @@ pub(crate) enum Spoil {
     UndoInOrder,
     /// A completed step is not enlisted for a rollback.
     ForgetToEnlist,
-    /// A rollback does not undo a step that was cut off in a branch which lost.
-    ForgetPassedOver,
     /// A message that the code cannot use is not given back, and its wait stays closed.
     ForgetRefusals,
     /// A transaction that was rolled back counts as committed.

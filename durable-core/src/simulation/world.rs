@@ -17,7 +17,7 @@ use crate::clock::{Clock, Reading};
 use crate::ids::{ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::observer::{Observed, RegisteredObservers};
-use crate::running::memory::{self, Book, Break, State, Verdict};
+use crate::running::memory::{self, Book, Break, Entry, State, Verdict};
 use crate::signals::Slot;
 use crate::worker::simulated::Process;
 
@@ -161,7 +161,9 @@ impl World {
         let entries = book.queue.entries.iter().enumerate();
         let first: Vec<usize> = entries.filter(|(_, entry)| lanes.insert(entry.lane())).map(|(place, _)| place).collect();
         let Some(place) = self.random.one_of(&first) else { return };
-        let verdict = if self.random.one_in(20) { Verdict::Refuse } else { Verdict::Commit };
+        // Transactions of steps fail more often than the engine's own writes.
+        let is_commit = matches!(book.queue.entries.get(place), Some(Entry::Commit(..)));
+        let verdict = if self.random.one_in(if is_commit { 3 } else { 20 }) { Verdict::Refuse } else { Verdict::Commit };
         let Some(answer) = book.carry_out(place, verdict, now) else { return };
         let is_late = self.random.one_in(6);
         let said = format!("{}{}", answer.said, if is_late { ", the answer is late" } else { "" });

@@ -120,7 +120,8 @@ impl World for InMemory {
         let state = match record.state {
             State::Pending => ExecutionState::Pending,
             State::Running => ExecutionState::Running,
-            State::Waiting | State::Stopped => ExecutionState::Waiting,
+            State::Waiting => ExecutionState::Waiting,
+            State::Stopped => ExecutionState::Stopped,
             State::Completed => ExecutionState::Completed,
             State::Failed => ExecutionState::Failed,
             State::Cancelled => ExecutionState::Cancelled,

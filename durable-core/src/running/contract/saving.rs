@@ -138,7 +138,7 @@ pub(super) async fn a_stopped_execution_waits_and_its_waits_stay_open(world: imp
     let save = Save { leaves_waits: true, ..held.save([], Some(stopped)) };
     assert_eq!(world.save(save).await.unwrap(), Written::Accepted);
     let on_record = world.on_record(held.id).await;
-    assert_eq!((on_record.state, on_record.wait("event go").outcome), (ExecutionState::Waiting, None));
+    assert_eq!((on_record.state, on_record.wait("event go").outcome), (ExecutionState::Stopped, None));
 }
 
 pub(super) async fn the_end_cancels_the_waits_that_it_leaves(world: impl World) {
