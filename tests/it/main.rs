@@ -7,6 +7,7 @@ mod support;
 mod addressing;
 #[cfg(test)]
 mod agreeing;
+#[cfg(test)]
 mod answering;
 #[cfg(test)]
 mod branching;
