@@ -40,9 +40,10 @@ const PORT_ATTEMPTS: usize = 100;
 /// A log larger than this is put aside before the next start.
 const LARGE_LOG_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Enough of the log's end to hold a failed start; never the whole of a long log.
+/// Enough of the end of the log to show in an error.
 const LOG_TAIL_LINES: usize = 15;
-const LOG_TAIL_BYTES: u64 = 8 * 1024;
+/// The most that is read of the log of one start.
+const MOST_LOG_BYTES: u64 = 1024 * 1024;
 
 /// Room for a worker pool or several; the server's own default is 100.
 const DEFAULT_SETTINGS: [(&str, &str); 2] = [("max_connections", "200"), ("shared_buffers", "128MB")];
@@ -221,7 +222,7 @@ fn start_once(site: &Site, port: u16) -> Result<Attempt, Error> {
         return Ok(Attempt::Started);
     }
     let output = fs::read_to_string(&said).unwrap_or_default();
-    let logged = log_tail(&log, log_start);
+    let logged = log_since(&log, log_start);
     let error = program_error(site, doing, &output, log_start);
     if is_about_port(&logged) {
         Ok(Attempt::PortTaken(error))
@@ -279,19 +280,23 @@ fn log_path(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-/// The last lines that were written from `start` on.
-fn log_tail(log: &Path, start: u64) -> String {
+/// What was written from `start` on. Processes of a killed server write to the same log, so the reason may be anywhere in it.
+fn log_since(log: &Path, start: u64) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(log)?;
-        let start = start.max(file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES));
+        let start = start.max(file.metadata()?.len().saturating_sub(MOST_LOG_BYTES));
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     // Only ever a part of another error's message: without it that error is still worth showing.
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}
+
+/// The last lines that were written from `start` on.
+fn log_tail(log: &Path, start: u64) -> String {
+    let text = log_since(log, start);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
