@@ -124,6 +124,7 @@ impl<'call> Attempts<'call> {
             if let Err(refused) = call.run.record_attempt(begun).await {
                 return Err(self.give_up(self.number, Duration::ZERO, refused));
             }
+            self.stage = Stage::Between { last: Some(self.number) };
         }
         // After the last write before the attempt: its answer may have taken longer than the lease.
         call.run.await_lease().await;
