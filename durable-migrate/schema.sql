@@ -326,6 +326,8 @@ CREATE INDEX waits_for_input ON durable.waits USING btree (due_at, execution_id)
 
 CREATE INDEX waits_for_topic ON durable.waits USING btree (name, correlation) WHERE ((kind = 'topic'::text) AND (outcome IS NULL));
 
+CREATE INDEX waits_open ON durable.waits USING btree (execution_id) WHERE (outcome IS NULL);
+
 create view durable.present as
  SELECT COALESCE(frozen_at, clock_timestamp() + ahead_by) AS at
    FROM durable.clock;

@@ -144,6 +144,39 @@ begin
     from standing;
 
     return query
+    with ended as materialized (
+        select waiting.*
+        from unnest(watched_execution_ids, watched_keys) as watched (execution_id, key)
+        join durable.waits as waiting using (execution_id, key)
+        where watched.execution_id = any (answered)
+          and waiting.outcome is not null
+        union all
+        select waiting.*
+        from durable.executions as execution
+        join durable.waits as waiting using (execution_id)
+        where execution.execution_id = any (answered)
+          and execution.execution_id <> all (watched_execution_ids)
+          and waiting.outcome is not null
+          and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
+    ),
+    -- Too large to come with those of others: the execution reads them from its journal.
+    large as materialized (
+        select ended.execution_id
+        from ended
+        group by ended.execution_id
+        having sum(octet_length(ended.payload::text)) > 8388608
+    ),
+    returned as materialized (
+        select
+            ended.execution_id,
+            json_agg(json_build_object(
+                'key', ended.key, 'outcome', ended.outcome, 'payload', ended.payload, 'child_id', ended.child_id,
+                'answered_by', ended.answered_by, 'resolved_at', ended.resolved_at, 'message_id', ended.message_id
+            )) as waits
+        from ended
+        where ended.execution_id not in (select large.execution_id from large)
+        group by ended.execution_id
+    )
     select
         asked.execution_id,
         case
@@ -153,37 +186,10 @@ begin
             when asked.execution_id = any (answered) then 'resolved'
             else 'parked'
         end,
-        -- Null where they are too large to come with those of others: then all of it is in the journal.
-        case when asked.execution_id = any (answered) and (
-            select coalesce(sum(octet_length(waiting.payload::text)), 0)
-            from durable.waits as waiting
-            where waiting.execution_id = asked.execution_id
-              and waiting.outcome is not null
-              and case
-                when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
-                    select watched.key
-                    from unnest(watched_execution_ids, watched_keys) as watched (execution_id, key)
-                    where watched.execution_id = asked.execution_id
-                ))
-                else (waiting.resolved_ordinal < execution.rested_ordinal) is not true
-              end
-        ) <= 8388608 then (
-            select coalesce(json_agg(json_build_object(
-                'key', waiting.key, 'outcome', waiting.outcome, 'payload', waiting.payload, 'child_id', waiting.child_id,
-                'answered_by', waiting.answered_by, 'resolved_at', waiting.resolved_at, 'message_id', waiting.message_id
-            )), '[]')
-            from durable.waits as waiting
-            where waiting.execution_id = asked.execution_id
-              and waiting.outcome is not null
-              and case
-                when asked.execution_id = any (watched_execution_ids) then waiting.key = any (array(
-                    select watched.key
-                    from unnest(watched_execution_ids, watched_keys) as watched (execution_id, key)
-                    where watched.execution_id = asked.execution_id
-                ))
-                else (waiting.resolved_ordinal < execution.rested_ordinal) is not true
-              end
-        ) end,
+        case
+            when asked.execution_id <> all (answered) or asked.execution_id in (select large.execution_id from large) then null
+            else coalesce(returned.waits, '[]')
+        end,
         case when asked.stays then (
             select min(waiting.due_at)
             from durable.waits as waiting
@@ -193,6 +199,7 @@ begin
     from unnest(execution_ids, stays) as asked (execution_id, stays)
     left join durable.executions as execution
         on execution.execution_id = any (execution_ids)
-        and execution.execution_id = asked.execution_id;
+        and execution.execution_id = asked.execution_id
+    left join returned on returned.execution_id = asked.execution_id;
 end
 $$;

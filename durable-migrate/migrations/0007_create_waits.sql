@@ -50,6 +50,11 @@ create table durable.waits (
     autovacuum_vacuum_insert_scale_factor = 0.05
 );
 
+-- The open waits of one execution, which may have thousands that ended.
+create index waits_open
+on durable.waits (execution_id)
+where outcome is null;
+
 -- The questions that are open, for people.
 create index waits_for_input
 on durable.waits (due_at, execution_id)
