@@ -342,7 +342,7 @@ impl Place {
 
     /// Whether a schedule that is not held fires again.
     async fn fires_go_on(&self) -> bool {
-        let fires = "select count(*) from durable.schedule_fires where schedule = 'free'";
+        let fires = "select count(*) from durable.schedule_firings where schedule = 'free'";
         let before = self.database.count(fires).await;
         let fired = async {
             while self.database.count(fires).await == before {

@@ -42,7 +42,7 @@ pub(crate) struct Run {
     pub(crate) step_key: Option<String>,
     /// The due time that it was started for, if a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
-    /// The observers that are told of it.
+    /// The observers of its execution.
     pub(crate) observed: Observed,
     pub(crate) spans: Spans,
     pub(crate) trace: Arc<Trace>,
@@ -175,7 +175,7 @@ impl Run {
         self.cancelled.subscribe()
     }
 
-    /// Turns the execution round: from here on its completed steps are undone, also if it had been told to end.
+    /// Turns the execution round: from here on its completed steps are undone, also if it was to end.
     pub(crate) fn turn_back(&self, cause: Failure) {
         let mut state = self.state();
         state.outbox.start_afresh();

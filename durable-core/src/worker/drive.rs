@@ -154,7 +154,7 @@ impl<P: Process> Drive<P> {
         run.settled().await;
         let cause = (*failure).clone();
         // What such children did is in the database: the rollback begins anew, from the journal.
-        let flow = match run.has_unheard_children() {
+        let flow = match run.has_unread_children() {
             true => Err(Ending::Released),
             false => Ok(self.back(failure, Ending::Failed)?),
         };
