@@ -236,7 +236,7 @@ impl Worker {
                 }
                 RunSignal::Resolved(ids) => {
                     let held = self.held();
-                    ids.iter().filter_map(|id| held.run_of(*id)).for_each(|run| run.nudged.notify_one());
+                    ids.iter().filter_map(|id| held.run_of(*id)).for_each(|run| run.nudge());
                 }
             }
         }

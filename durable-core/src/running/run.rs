@@ -62,10 +62,8 @@ pub(crate) struct Run {
     /// Whether it has a journal.
     replays: AtomicBool,
     pub(crate) polling: Polling,
-    /// Notified when something may have answered a wait of this execution while it runs.
-    pub(crate) nudged: Notify,
-    /// Notified when the database has been asked about the waits.
-    pub(crate) asked: Notify,
+    /// Notified when it may be time to ask the database about the waits: after a nudge, and after the answer to the last question.
+    look_again: Notify,
 }
 
 #[derive(Debug)]
@@ -123,8 +121,7 @@ impl Run {
             draining: AtomicBool::new(false),
             replays: AtomicBool::new(false),
             polling: Polling::default(),
-            nudged: Notify::new(),
-            asked: Notify::new(),
+            look_again: Notify::new(),
         })
     }
 

@@ -81,7 +81,7 @@ pub(super) struct Question {
 
 /// When to ask the database about the waits of a run that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(super) enum Look {
     /// A signal said that a wait may be over.
     Now,
     /// When the first wait is due; and at every poll interval if the database knows of any, because a signal may be lost.

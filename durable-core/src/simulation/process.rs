@@ -155,7 +155,7 @@ impl SimulatedProcess {
 
     /// A signal says that waits may be over.
     pub(super) fn nudge(&self) {
-        self.held().runs().iter().for_each(|run| run.nudged.notify_one());
+        self.held().runs().iter().for_each(|run| run.nudge());
     }
 
     /// Asks every run to stop at its next durable call.

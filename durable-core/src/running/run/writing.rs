@@ -63,8 +63,17 @@ impl Run {
         }
     }
 
+    /// Writes every checkpoint that was left, now that nothing else can be polled. Returns at once if a future still works.
+    pub(crate) async fn flush_at_rest(self: &Arc<Self>) {
+        if self.is_busy() {
+            self.flush_soon();
+        } else if self.flush().await == Written::Refused {
+            self.lose();
+        }
+    }
+
     /// Writes every checkpoint that was left while the run goes on.
-    pub(crate) fn flush_soon(self: &Arc<Self>) {
+    fn flush_soon(self: &Arc<Self>) {
         // Sent before this returns: otherwise the run would find them unsent again and again.
         if let Some((number, answer)) = self.send() {
             self.settle_later(number, answer);
