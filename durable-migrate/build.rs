@@ -66,12 +66,11 @@ fn kind(File { name, text }: &File) -> Result<&'static str> {
     })
 }
 
-/// The files, each after those that Postgres looks up when it creates what the file defines. Postgres looks up what a view or a function
-/// in SQL names, but not what a function in PL/pgSQL names.
+/// The files, each after those that Postgres looks up when it creates what the file defines.
 fn after_what_they_name(mut rest: Vec<File>) -> Vec<File> {
     let mut ordered = Vec::with_capacity(rest.len());
     while !rest.is_empty() {
-        let ready = |file: &File| file.text.contains("language plpgsql") || !rest.iter().any(|other| names(file, other));
+        let ready = |file: &File| !rest.iter().any(|other| names(file, other));
         // If all that are left name each other, Postgres says what is wrong with them.
         let next = rest.iter().position(ready).unwrap_or(0);
         ordered.push(rest.remove(next));
@@ -79,11 +78,13 @@ fn after_what_they_name(mut rest: Vec<File>) -> Vec<File> {
     ordered
 }
 
-/// Whether a file names what another one defines.
+/// Whether a file names what another one defines, where Postgres looks it up: a body in PL/pgSQL is read when it runs.
 fn names(file: &File, other: &File) -> bool {
+    let body = if file.text.contains("language plpgsql") { file.text.find("as $$") } else { None };
+    let text = &file.text[..body.unwrap_or(file.text.len())];
     let name = format!("durable.{}", other.name);
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
-    file.name != other.name && file.text.match_indices(&name).any(|(at, _)| ends(&file.text[at + name.len()..]))
+    file.name != other.name && text.match_indices(&name).any(|(at, _)| ends(&text[at + name.len()..]))
 }
 
 /// The expression for the text of a file.
