@@ -22,7 +22,7 @@ pub(crate) mod step_handle;
 pub(crate) mod stretch;
 mod subtree;
 pub(crate) mod under_way;
-pub(crate) mod waits;
+mod waits;
 pub(crate) mod wakers;
 
 use std::pin::Pin;
