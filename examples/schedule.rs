@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use durable::chrono::{DateTime, Utc};
 use durable::prelude::*;
-use durable::{FireCause, Overlap};
+use durable::{FiringCause, Overlap};
 
 /// How many measurements are waited for.
 const MEASUREMENTS: usize = 4;
@@ -65,8 +65,8 @@ async fn main() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     durable.disable_schedule("probe", "enough for an example").await?;
-    for fire in durable.schedule_fires("probe").await?.iter().rev().filter(|fire| Some(fire.due_at) >= first) {
-        println!("  {}: {:?}", fire.due_at.format("%T"), fire.outcome);
+    for firing in durable.schedule_firings("probe").await?.iter().rev().filter(|firing| Some(firing.due_at) >= first) {
+        println!("  {}: {:?}", firing.due_at.format("%T"), firing.outcome);
     }
 
     let nightly = durable.get_schedule("nightly_report").await?;
@@ -83,8 +83,8 @@ async fn main() -> Result<()> {
 }
 
 async fn started_since(durable: &Durable, first: Option<DateTime<Utc>>) -> Result<usize> {
-    let fires = durable.schedule_fires("probe").limit(20).await?;
-    Ok(fires.iter().filter(|fire| Some(fire.due_at) >= first && fire.execution_id.is_some()).count())
+    let firings = durable.schedule_firings("probe").limit(20).await?;
+    Ok(firings.iter().filter(|firing| Some(firing.due_at) >= first && firing.execution_id.is_some()).count())
 }
 
 /// Fills in three nights of the past; a second run of the example finds them there.
@@ -92,9 +92,9 @@ async fn fill_in(durable: &Durable) -> Result<()> {
     let night = |day: u32| format!("2026-03-{day}T12:00:00Z").parse::<DateTime<Utc>>();
     let count = durable.backfill_schedule("nightly_report", night(27)?..night(30)?).await?;
     println!("Filled in {count} nights around the change of clocks:");
-    for fire in durable.schedule_fires("nightly_report").await?.iter().rev() {
-        if let (FireCause::Backfill, Some(id)) = (fire.cause, fire.execution_id) {
-            println!("  due at {}: {}", fire.due_at, durable.handle::<NightlyReport>(id).result().await?);
+    for firing in durable.schedule_firings("nightly_report").await?.iter().rev() {
+        if let (FiringCause::Backfill, Some(id)) = (firing.cause, firing.execution_id) {
+            println!("  due at {}: {}", firing.due_at, durable.handle::<NightlyReport>(id).result().await?);
         }
     }
     Ok(())

@@ -55,7 +55,7 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FireList, Fork, InputCursor, Page,
+    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FiringList, Fork, InputCursor, Page,
     PendingInputs, ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start,
     StartByName, StartMany, TriggerSchedule,
 };
@@ -67,8 +67,8 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, Finding, Fire,
-    FireCause, FireOutcome, InputForm, KeptMessage, Missed, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits,
+    Attempt, AttemptOutcome, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, Finding, Firing,
+    FiringCause, FiringOutcome, InputForm, KeptMessage, Missed, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits,
     QueueSlots, Rate, Refusal, Schedule, Severity, Step, Subject, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;

@@ -28,8 +28,8 @@ pub(crate) async fn carry_out(
     let options = ClusterOptions { name: name.clone(), lifetime, ..ClusterOptions::default() };
     let cluster = tokio::task::spawn_blocking(|| Cluster::start(options)).await.map_err(std::io::Error::other)?;
     let cluster = cluster.map_err(|error| Failure::failed(format!("failed to {error}")))?;
-    // Asked for before anybody is told that the server is there: whoever hears of it may end us.
-    let ended = until_told();
+    // Listens for signals before it says that the server is ready: a script that reads this may end the program at once.
+    let ended = until_signalled();
     migrate::migrate(&cluster.url(), &connection.schema).await?;
     announce(&cluster.url(), connection, screen)?;
     ended.await?;
@@ -57,7 +57,7 @@ fn announce(url: &str, connection: &Connection, screen: &mut Screen) -> Result<(
 
 /// Returns at Ctrl-C or SIGTERM.
 #[cfg(unix)]
-fn until_told() -> impl Future<Output = std::io::Result<()>> {
+fn until_signalled() -> impl Future<Output = std::io::Result<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
     async move {

@@ -46,9 +46,9 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             let payload = value::json(payload)?;
             let durable = connection.client().await?;
             let delivery = durable.send_event(*id, name, &payload).await?;
-            let told = screen.delivered(("sent to", &format!("event `{name}`")), *id, &delivery, *early);
+            let printed = screen.delivered(("sent to", &format!("event `{name}`")), *id, &delivery, *early);
             durable.shutdown().await?;
-            told
+            printed
         }
         Verb::Publish { topic, payload, correlation, key } => {
             let payload = value::json(payload)?;

@@ -47,10 +47,10 @@ impl Failure {
         if refused { Self { code: Code::Unreachable, ..failure } } else { failure }
     }
 
-    /// As `self`, about one of several ids: it is told at once, and the command goes on.
+    /// Prints the failure of one of several ids at once; the command continues.
     pub(crate) fn warn(&self) {
         if self.code != Code::Unread {
-            // Where standard error is closed, the exit code still tells.
+            // If standard error is closed, the exit code still says it.
             writeln!(std::io::stderr(), "durable: {}", plain::on_lines(&self.message)).ok();
         }
     }

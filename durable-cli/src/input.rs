@@ -90,9 +90,9 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
                 Some(person) => answer.by(person).await?,
                 None => answer.await?,
             };
-            let told = screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early);
+            let printed = screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early);
             durable.shutdown().await?;
-            told
+            printed
         }
     }
 }

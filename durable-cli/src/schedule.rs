@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use durable::chrono::{DateTime, Utc};
-use durable::{Durable, ErrorKind, Fire, PutSchedule, Schedule};
+use durable::{Durable, ErrorKind, Firing, PutSchedule, Schedule};
 use serde::Serialize;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub(crate) enum Verb {
     /// Change what is given of a schedule; the rest stays
     Update(Update),
     /// List the times for which a schedule fired, the latest first
-    Fires {
+    Firings {
         #[command(flatten)]
         name: Name,
         /// At most this many, 1 to 1000
@@ -52,7 +52,7 @@ pub(crate) enum Verb {
     },
     /// Let a schedule fire again
     Enable(Name),
-    /// Have a schedule fire no more
+    /// Stop a schedule from firing
     Disable {
         #[command(flatten)]
         name: Name,
@@ -174,7 +174,7 @@ impl Row for Schedule {
     }
 }
 
-impl Row for Fire {
+impl Row for Firing {
     const HEADINGS: &'static [&'static str] = &["due", "fired", "cause", "outcome", "execution", "state"];
 
     fn cells(&self) -> Vec<String> {
@@ -216,14 +216,14 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Get(Name { name }) => screen.json(&durable.get_schedule(name).await?)?,
         Verb::Put(put) => put_schedule(put, &durable, screen).await?,
         Verb::Update(update) => update_schedule(update, &durable, screen).await?,
-        Verb::Fires { name: Name { name }, limit, before } => {
+        Verb::Firings { name: Name { name }, limit, before } => {
             // An unknown schedule has no record, but neither has a schedule that has not fired yet: tell them apart.
             durable.get_schedule(name).await?;
-            let mut fires = durable.schedule_fires(name).limit(*limit);
+            let mut firings = durable.schedule_firings(name).limit(*limit);
             if let Some(before) = before {
-                fires = fires.before(*before);
+                firings = firings.before(*before);
             }
-            let page = fires.await?;
+            let page = firings.await?;
             screen.rows(&page)?;
             screen.more("--before", page.next.map(|due| due.to_rfc3339()));
         }

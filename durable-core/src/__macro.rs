@@ -1,4 +1,4 @@
-//! The hidden door for expansions of `#[workflow]`; nothing here is for anyone else.
+//! The hidden door for expansions of `#[workflow]`; applications do not use it.
 
 pub use crate::context::Context;
 pub use crate::context::Workflow;

@@ -49,7 +49,7 @@ pub use prune::{Prune, Pruned};
 pub use publish::Publish;
 pub use queue::QueueHandle;
 pub use schedule::PutSchedule;
-pub use schedules::{FireList, ScheduleList, TriggerSchedule};
+pub use schedules::{FiringList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
 
@@ -230,7 +230,7 @@ impl Durable {
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
         tasks.last_notices.notify_one();
         if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.ended()).await.is_err() {
-            tracing::debug!("other processes were not told in time; they will find out by polling");
+            tracing::debug!("other processes were not notified in time; they will find out by polling");
         }
         stopped.map(|()| blocked)
     }
@@ -256,8 +256,8 @@ impl Durable {
     /// Like [`run_until_signal`](Self::run_until_signal), with another limit than 30 seconds for running steps.
     pub async fn run_until_signal_within(&self, limit: Duration) -> Result<()> {
         let mut watchdog = Watchdog::start(limit)?;
-        watchdog.told_to_end().await?;
-        tracing::info!("told to end: shutting down");
+        watchdog.signalled().await?;
+        tracing::info!("received a signal to end: shutting down");
         let ended = self.end_within(limit).await;
         watchdog.shut_down(ended.as_ref().copied().unwrap_or_default());
         ended.map(drop)

@@ -122,7 +122,7 @@ impl Clock {
         self.state.send_if_modified(|state| {
             let current = state.reading;
             let by = reading.now() - current.now();
-            // A stopped clock does not drift: whatever it moved by, somebody turned it.
+            // A stopped clock does not drift: if it has moved, a test has set it.
             let tolerated = if reading.frozen { TimeDelta::zero() } else { TOLERATED_DRIFT };
             let moved = current.frozen != reading.frozen || by.abs() > tolerated;
             if moved {

@@ -69,7 +69,7 @@ impl Families {
     }
 
     /// Spreads that executions were cancelled or are to be rolled back: the workers that run them stop, the clients that wait for
-    /// them get the result, and a worker claims the rollbacks. Observers are told last.
+    /// them get the result, and a worker claims the rollbacks. Observers are called last.
     pub(crate) async fn announce(&self, ended_early: &[EndedEarly]) {
         self.signals.ended_early(ended_early);
         let ended: Vec<ExecutionId> =
@@ -88,7 +88,7 @@ impl Families {
                 ends.iter().for_each(|end| observers.of(end.id, &end.workflow, end.version).failed(end.state, &end.error))
             }
             Err(error) => {
-                tracing::warn!(%error, "observers are not told of {} executions that were cancelled", cancelled.len());
+                tracing::warn!(%error, "observers are not called for {} executions that were cancelled", cancelled.len());
             }
         }
     }

@@ -112,7 +112,7 @@ impl FromStr for IdPrefix {
     }
 }
 
-/// The id of a worker: one life of a process that runs executions. A process that lost its lease continues under a new id.
+/// The id of a worker: a process that runs executions. A process that lost its lease continues as a new worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(pub(crate) Uuid);

@@ -1,12 +1,12 @@
 //! Executions, steps, waits, queues, schedules, workers and findings as plain data, and which state may follow which.
 
+mod blockers;
 mod execution;
 mod finding;
 mod journal;
 mod message;
 mod queue;
 mod schedule;
-mod unmet;
 mod wait;
 mod worker;
 
@@ -14,7 +14,7 @@ pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, Exe
 pub use finding::{Finding, Severity, Subject};
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
-pub use schedule::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
+pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 

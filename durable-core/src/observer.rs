@@ -113,8 +113,8 @@ pub trait Observer: Send + Sync + 'static {
     }
 
     /// A schedule was due, and the result is committed. Called only in the process whose worker fired it.
-    fn on_fire(&self, fire: &ScheduleFired) {
-        let _ = fire;
+    fn on_firing(&self, firing: &ScheduleFired) {
+        let _ = firing;
     }
 
     /// A person's answer was given, and this is committed. Called in the process of the client that gave it with
@@ -157,7 +157,7 @@ pub(crate) struct Observers {
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
     /// `None` without observers.
-    told: Option<Arc<Watched>>,
+    watched: Option<Arc<Watched>>,
 }
 
 #[derive(Debug)]
@@ -194,14 +194,14 @@ impl Observers {
     /// The observers of this execution.
     pub(crate) fn of(&self, id: ExecutionId, workflow: &str, version: u32) -> Observed {
         if self.is_empty() {
-            return Observed { told: None };
+            return Observed { watched: None };
         }
         let execution = ObservedExecution { id, workflow: workflow.to_owned(), version };
-        Observed { told: Some(Arc::new(Watched { observers: self.clone(), execution })) }
+        Observed { watched: Some(Arc::new(Watched { observers: self.clone(), execution })) }
     }
 
-    pub(crate) fn fired(&self, fire: &ScheduleFired) {
-        self.watchers.iter().for_each(|watcher| watcher.tell(News::Fired(fire.clone())));
+    pub(crate) fn fired(&self, firing: &ScheduleFired) {
+        self.watchers.iter().for_each(|watcher| watcher.tell(News::Fired(firing.clone())));
     }
 
     pub(crate) fn answered(&self, execution_id: ExecutionId, name: &str, answered_by: Option<&str>) {
@@ -219,9 +219,9 @@ impl Observers {
 }
 
 impl Observed {
-    /// Whether anyone looks.
+    /// Whether there is an observer.
     pub(crate) fn is_watched(&self) -> bool {
-        self.told.is_some()
+        self.watched.is_some()
     }
 
     pub(crate) fn started(&self) {
@@ -230,10 +230,10 @@ impl Observed {
 
     /// Asks every observer whether an attempt may begin; the failure says who refused it, and why.
     pub(crate) async fn consent(&self, key: &str, attempt: u32) -> Result<(), Failure> {
-        let Some(told) = &self.told else { return Ok(()) };
+        let Some(watched) = &self.watched else { return Ok(()) };
         let direction = Direction::of(key);
-        let step = StepBegins { execution: told.execution.clone(), key: key.to_owned(), attempt, direction };
-        for watcher in told.observers.watchers.iter() {
+        let step = StepBegins { execution: watched.execution.clone(), key: key.to_owned(), attempt, direction };
+        for watcher in watched.observers.watchers.iter() {
             if direction == Direction::Rollback {
                 watcher.tell(News::StepBegins(step.clone(), None));
             } else if let Consent::Refuse(reason) = watcher.ask(step.clone()).await {
@@ -298,9 +298,9 @@ impl Observed {
     }
 
     fn tell(&self, news: impl Fn(ObservedExecution) -> News) {
-        let Some(told) = &self.told else { return };
-        for watcher in told.observers.watchers.iter() {
-            watcher.tell(news(told.execution.clone()));
+        let Some(watched) = &self.watched else { return };
+        for watcher in watched.observers.watchers.iter() {
+            watcher.tell(news(watched.execution.clone()));
         }
     }
 }
@@ -358,31 +358,31 @@ mod tests {
     async fn what_undoes_a_step_cannot_be_refused() {
         let (observed, asked) = watched(&["undo/step pay"]);
         assert!(observed.consent("undo/step pay", 1).await.is_ok());
-        observed.told.as_ref().unwrap().observers.drain(Duration::from_secs(30)).await;
-        assert_eq!(asked.lock().unwrap().len(), 1, "it is told all the same");
+        observed.watched.as_ref().unwrap().observers.drain(Duration::from_secs(30)).await;
+        assert_eq!(asked.lock().unwrap().len(), 1, "the observer is called all the same");
     }
 
     #[tokio::test]
-    async fn nothing_is_made_when_nobody_looks() {
+    async fn nothing_is_made_without_observers() {
         let (observed, _) = watched(&[]);
-        assert!(observed.told.is_none());
-        observed.tell(|_| unreachable!("nobody is told"));
+        assert!(observed.watched.is_none());
+        observed.tell(|_| unreachable!("there is no observer"));
         assert!(observed.consent("pay", 1).await.is_ok());
     }
 
     #[test]
-    fn what_is_told_reads_well_as_json() {
+    fn news_reads_well_as_json() {
         let execution = ObservedExecution { id: ExecutionId::new(), workflow: "order".to_owned(), version: 2 };
         let took = Duration::from_millis(1500);
         let error = Some(Failure::new(ErrorKind::Failed, "no"));
         let (key, direction) = ("undo/step pay".to_owned(), Direction::Rollback);
         let id = execution.id;
-        let told =
+        let shown =
             serde_json::to_value(StepEnded { execution, key, attempt: 3, direction, took, error, retry_at: None }).unwrap();
         let expected = serde_json::json!({
             "execution_id": id, "workflow": "order", "version": 2, "key": "undo/step pay", "attempt": 3,
             "direction": "rollback", "took": 1.5, "error": {"kind": "failed", "message": "no"}, "retry_at": null,
         });
-        assert_eq!(told, expected);
+        assert_eq!(shown, expected);
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use inspect::{CalledWith, Digest};
 pub use json::Json;
 
-/// Largest value that is stored, in bytes of JSON: beyond it, rows become slow for everyone. The SQL verbs have the same limit.
+/// Largest value that is stored, in bytes of JSON: beyond it, rows become slow to read and write. The SQL verbs have the same limit.
 pub const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;
 
 /// A value as JSON text that is known to be storable.

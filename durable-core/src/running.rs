@@ -13,6 +13,7 @@ pub(crate) mod memory;
 mod outbox;
 mod polling;
 pub(crate) mod recording;
+mod reporting;
 pub(crate) mod rest;
 pub(crate) mod run;
 pub(crate) mod scope;
@@ -20,9 +21,8 @@ pub(crate) mod spoil;
 pub(crate) mod step_handle;
 pub(crate) mod stretch;
 mod subtree;
-mod telling;
 pub(crate) mod under_way;
-pub(crate) mod waits;
+mod waits;
 pub(crate) mod wakers;
 
 use std::pin::Pin;

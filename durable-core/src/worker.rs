@@ -79,20 +79,20 @@ pub(crate) struct Worker {
     known: KnownWorkflows,
     metrics: Metrics,
     /// The id under which this process holds its lease; a new one after each loss.
-    life: watch::Sender<WorkerId>,
+    id: watch::Sender<WorkerId>,
     draining: AtomicBool,
-    /// Told from outside to claim nothing more.
+    /// Whether a client asked it to claim nothing more.
     deprecated: AtomicBool,
     /// The executions that this worker holds. No code of the application runs under the lock.
     held: Mutex<HeldExecutions>,
-    /// Told whenever an execution is left.
+    /// Notified whenever this process stops running an execution.
     left: Notify,
     claiming: Arc<RwLock<()>>,
-    /// Told when the answer to a claim was lost.
+    /// Notified when the answer to a claim was lost.
     pub(crate) claim_lost: Notify,
-    /// Told when a life was lost and another has begun: what the lost one held is to be rescued.
-    pub(crate) life_lost: Notify,
-    /// Told when this worker has declared others lost: children of their executions may be orphans.
+    /// Notified after this process has registered as a new worker: the executions of the lost worker are to be rescued.
+    pub(crate) lease_lost: Notify,
+    /// Notified when this worker has declared others lost: children of their executions may be orphans.
     pub(crate) workers_lost: Notify,
 }
 
@@ -109,14 +109,14 @@ impl Worker {
         Arc::new(Self {
             known: registry.known(),
             metrics: Metrics::default(),
-            life: watch::Sender::new(WorkerId::new()),
+            id: watch::Sender::new(WorkerId::new()),
             held: Mutex::new(HeldExecutions::new(options.cached_executions)),
             draining: AtomicBool::new(false),
             deprecated: AtomicBool::new(false),
             left: Notify::new(),
             claiming: Arc::default(),
             claim_lost: Notify::new(),
-            life_lost: Notify::new(),
+            lease_lost: Notify::new(),
             workers_lost: Notify::new(),
             store,
             options,
@@ -129,7 +129,7 @@ impl Worker {
     }
 
     pub(crate) fn id(&self) -> WorkerId {
-        *self.life.borrow()
+        *self.id.borrow()
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -141,7 +141,7 @@ impl Worker {
         !self.is_draining() && !self.deprecated.load(Ordering::Acquire)
     }
 
-    /// Claims nothing more, from now on and in every later life.
+    /// Claims nothing more, also after this process has registered as a new worker.
     pub(crate) fn deprecate(&self) {
         if !self.deprecated.swap(true, Ordering::AcqRel) {
             tracing::info!(worker_id = %self.id(), "this worker was deprecated: it claims nothing more");
@@ -149,7 +149,7 @@ impl Worker {
         }
     }
 
-    /// Writes this life's row, under which everything else is fenced.
+    /// Writes this worker's row, which fences everything else that it writes.
     pub(crate) async fn register(&self) -> Result<()> {
         self.register_as(self.id()).await
     }
@@ -172,8 +172,8 @@ impl Worker {
         store::run("register this worker", self.options.patience, || workers::register(store, &store.pool, &new)).await
     }
 
-    /// Begins a new life after the lease was lost: what the old one held belongs to others.
-    pub(crate) async fn begin_new_life(self: &Arc<Self>) {
+    /// Registers this process as a new worker after the lease was lost: what the old worker held belongs to others.
+    pub(crate) async fn register_anew(self: &Arc<Self>) {
         tracing::warn!(worker_id = %self.id(), "this worker was declared lost; its executions run elsewhere, and it starts anew");
         telemetry::lease_lost();
         self.abandon();
@@ -181,16 +181,16 @@ impl Worker {
         while let Err(error) = self.register_as(next).await {
             tracing::warn!(%error, "cannot register again yet");
         }
-        // Only now: a heartbeat of a life without a row would count it as lost, too.
+        // Only now: a heartbeat of a worker without a row would count it as lost, too.
         let (late, over) = {
             let mut held = self.held();
             // What was claimed before, and has begun since the others were ended.
-            (held.end_all(), self.life.send_replace(next))
+            (held.end_all(), self.id.send_replace(next))
         };
         late.iter().for_each(|run| run.end(Verdict::Lost));
         self.left.notify_waiters();
         self.store.history.is_over(over);
-        self.life_lost.notify_one();
+        self.lease_lost.notify_one();
         self.signals.poke_all();
     }
 
@@ -221,9 +221,9 @@ impl Worker {
         self.held().run_of(id).is_some()
     }
 
-    /// Everything this process believes to hold in that life, and at which epoch.
-    pub(crate) fn held_in(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
-        self.held().epochs(life)
+    /// Everything this process believes to hold as that worker, and at which epoch.
+    pub(crate) fn held_by(&self, worker: WorkerId) -> Vec<(ExecutionId, Epoch)> {
+        self.held().epochs(worker)
     }
 
     /// Passes signals on to the runs of this process. A run that misses a signal learns the same at the next poll interval.
@@ -236,17 +236,17 @@ impl Worker {
                 }
                 RunSignal::Resolved(ids) => {
                     let held = self.held();
-                    ids.iter().filter_map(|id| held.run_of(*id)).for_each(|run| run.nudged.notify_one());
+                    ids.iter().filter_map(|id| held.run_of(*id)).for_each(|run| run.nudge());
                 }
             }
         }
     }
 
     /// Stops those that turned out not to be held at these epochs, and those that were paused.
-    pub(crate) fn drop_strays(&self, life: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
+    pub(crate) fn drop_strays(&self, worker: WorkerId, believed: &[(ExecutionId, Epoch)], strays: &Strays) {
         let (lost, paused) = {
             let held = self.held();
-            (held.runs_at(life, believed, &strays.lost), held.runs_at(life, believed, &strays.paused))
+            (held.runs_at(worker, believed, &strays.lost), held.runs_at(worker, believed, &strays.paused))
         };
         lost.iter().for_each(|run| run.end(Verdict::Lost));
         paused.iter().for_each(|run| run.drain());

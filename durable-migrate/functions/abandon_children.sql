@@ -8,20 +8,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- All mailboxes before the first row, and all rows at once, as in hold_families.
-    families uuid[] := durable.lock_families(execution_ids, abandon_children.wait);
+    families constant uuid[] := durable.lock_families(execution_ids, abandon_children.wait);
     undone uuid[];
 begin
-    if not abandon_children.wait then
-        -- An execution whose row another transaction holds is busy, too.
-        families := array(
-            select execution_id
-            from durable.executions
-            where execution_id = any (families)
-            for no key update skip locked
-        );
-        execution_ids := array(select unnest(execution_ids) intersect select unnest(families));
-    end if;
+    execution_ids := array(select unnest(execution_ids) intersect select unnest(families));
     perform
     from durable.executions
     where execution_id = any (families) and finished_at is null and rollback is null

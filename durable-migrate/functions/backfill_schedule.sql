@@ -36,18 +36,18 @@ begin
         raise exception 'schedule `%` cannot be backfilled for times that are still to come', backfill_schedule.schedule
         using errcode = 'UD422', hint = 'give due times up to now';
     end if;
-    perform durable.judge_fires(array[backfill_schedule.schedule], at);
+    perform durable.judge_firings(array[backfill_schedule.schedule], at);
     return (
         select count(*)
-        from durable.start_fires(
+        from durable.start_firings(
             array[backfill_schedule.schedule],
             array_fill(backfill_schedule.schedule, array[cardinality(backfill_schedule.due_ats)]),
             backfill_schedule.due_ats,
             array_fill(null::timestamptz, array[cardinality(backfill_schedule.due_ats)]),
             'backfill',
             at
-        ) as fire
-        where fire.due_at = any (backfill_schedule.due_ats)
+        ) as firing
+        where firing.due_at = any (backfill_schedule.due_ats)
     );
 end
 $$;

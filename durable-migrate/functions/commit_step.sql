@@ -65,7 +65,7 @@ begin
         exists (select from saved),
         pg_current_xact_id()::text
     from transaction;
-    -- From here on the worker's row is locked: should this process freeze before its commit arrives, nobody waits for it long.
+    -- From here on the worker's row is locked: if this process freezes before its commit arrives, the server ends the transaction soon.
     perform set_config('idle_in_transaction_session_timeout', $10, true);
 end
 $$;

@@ -2,7 +2,7 @@
 -- A key that exists gives back the execution that has it, and so does a deduplication key whose execution has not ended, and a debounce
 -- key whose execution has not begun: that one is pushed back. A key with another input refuses them all.
 -- Its callers have checked what they send: the Rust client, and `start`, the verb for everyone else. `start_children`, `take_over` and
--- `start_fires` compose it. Each array has one element for each item, or is null.
+-- `start_firings` compose it. Each array has one element for each item, or is null.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
 create or replace function durable.create_executions(
     execution_ids uuid[],

@@ -4,7 +4,7 @@ create or replace function durable.enlist_children(parent_ids uuid[]) returns vo
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-    with unheard as materialized (
+    with unread as materialized (
         select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at, notified.ordinal as notified_ordinal
         from durable.executions as child
         left join lateral (
@@ -31,20 +31,20 @@ as $$
     )
     insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output, undo_order)
     select
-        unheard.parent_id,
-        unheard.finished_at,
-        unheard.finished_at,
+        unread.parent_id,
+        unread.finished_at,
+        unread.finished_at,
         1,
-        unheard.parent_key,
-        json_build_object('execution_id', unheard.execution_id, 'queue', unheard.queue),
+        unread.parent_key,
+        json_build_object('execution_id', unread.execution_id, 'queue', unread.queue),
         -- Far above any place that a checkpoint on its way may take, and above those of an earlier call.
         greatest(1000000000, places.highest)
-            + row_number() over (partition by unheard.parent_id order by unheard.notified_ordinal, unheard.finished_at, unheard.execution_id)
-    from unheard
+            + row_number() over (partition by unread.parent_id order by unread.notified_ordinal, unread.finished_at, unread.execution_id)
+    from unread
     cross join lateral (
         select max(undo_order) as highest
         from durable.checkpoints
-        where checkpoints.execution_id = unheard.parent_id
+        where checkpoints.execution_id = unread.parent_id
         limit 1
     ) as places
     on conflict do nothing

@@ -1,4 +1,4 @@
--- fire_schedules: fire schedules for the due times that were found, and say when they are due next; each time once, whoever tries.
+-- fire_schedules: fire schedules for the due times that were found, and say when they are due next; each due time once, however many workers try.
 -- Leaves alone what is not as it was when that was found: of another revision, due at another time, disabled, in other hands.
 -- Returns what started, with its queue, and what was cancelled to make room, with the parent that is still to be notified.
 create or replace function durable.fire_schedules(
@@ -36,13 +36,13 @@ begin
     join locked using (schedule, revision)
     where locked.next_due_at is not distinct from found.was_due_at;
 
-    perform durable.judge_fires(ready, at);
+    perform durable.judge_firings(ready, at);
     select coalesce(array_agg(schedule), '{}') into ready
     from durable.schedules
     where schedule = any (ready) and enabled;
 
     select array_agg(execution_id) into in_the_way
-    from durable.schedule_fires
+    from durable.schedule_firings
     join durable.schedules using (schedule)
     where schedule = any (ready)
       and schedule = any (due_names)
@@ -52,9 +52,9 @@ begin
       -- A time that was filled in beforehand starts nothing now.
       and exists (
         select from unnest(due_names, due_ats) as due (name, due_at)
-        where due.name = schedule_fires.schedule
+        where due.name = schedule_firings.schedule
           and not exists (
-            select from durable.schedule_fires as filled
+            select from durable.schedule_firings as filled
             where filled.schedule = due.name and filled.due_at = due.due_at
           )
       );
@@ -83,7 +83,7 @@ begin
 
     return query
     select fire.schedule, fire.due_at, fire.outcome, fire.execution_id, schedules.queue, null::uuid
-    from durable.start_fires(ready, due_names, due_ats, start_ats, 'due', at) as fire
+    from durable.start_firings(ready, due_names, due_ats, start_ats, 'due', at) as fire
     join durable.schedules on schedules.schedule = fire.schedule
     where schedules.schedule = any (ready);
 end

@@ -6,19 +6,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-    -- All mailboxes before the first row: no flush may wait for a row behind a caller who waits for a mailbox.
-    families uuid[] := durable.lock_families(execution_ids, hold_families.wait);
+    families constant uuid[] := durable.lock_families(execution_ids, hold_families.wait);
     held uuid[];
 begin
-    if not hold_families.wait then
-        -- An execution whose row another transaction holds is busy, too.
-        families := array(
-            select execution_id
-            from durable.executions
-            where execution_id = any (families)
-            for no key update skip locked
-        );
-    end if;
     with recursive living as materialized (
         select execution_id, parent_id
         from durable.executions

@@ -1,6 +1,7 @@
 -- lock_families: lock the mailboxes of executions and of the children that end with them, parents first, and return these executions.
--- It leaves out executions that have ended or are rolled back and, if it may not wait, executions that another transaction holds. At
--- most 1000, the nearest first.
+-- It leaves out executions that have ended or are rolled back. If it may not wait, it leaves out executions whose mailbox or row another
+-- transaction holds, and locks the rows of the others, too. At most 1000, the nearest first. The caller locks the rows afterwards, all
+-- at once: no flush may wait for a row behind a caller that waits for a mailbox.
 create or replace function durable.lock_families(execution_ids uuid[], wait boolean) returns uuid[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -21,7 +22,7 @@ begin
             from unnest(generation) as member (id)
             where durable.try_lock_mailbox(member.id);
         end if;
-        -- Statements from here on see what was committed before the locks: whoever is locked gets no more children.
+        -- Statements from here on see what was committed before the locks: an execution whose mailbox is locked gets no more children.
         select coalesce(array_agg(execution_id), '{}') into generation
         from durable.executions
         where execution_id = any (generation) and finished_at is null and rollback is null;
@@ -38,6 +39,14 @@ begin
             limit greatest(0, most - cardinality(families))
         ) as child;
     end loop;
+    if not lock_families.wait then
+        families := array(
+            select execution_id
+            from durable.executions
+            where execution_id = any (families)
+            for no key update skip locked
+        );
+    end if;
     return families;
 end
 $$;

@@ -72,7 +72,7 @@ begin
             using errcode = 'UD409', hint = 'wait for its end, or cancel it';
         end if;
         raise exception 'there is an execution % already', new_id
-        using errcode = 'UD409', hint = 'give an id that nobody has, or none';
+        using errcode = 'UD409', hint = 'give an id that no execution has, or none';
     end if;
 
     insert into durable.checkpoints (

@@ -30,15 +30,15 @@ begin
     -- Two triggers at the same time: a test stopped the clock, or the schedule is due in this very microsecond.
     while exists (
         select
-        from durable.schedule_fires as fired
+        from durable.schedule_firings as fired
         where fired.schedule = trigger_schedule.schedule and fired.due_at = triggered_at
     ) loop
         triggered_at := triggered_at + interval '1 microsecond';
     end loop;
-    perform durable.judge_fires(array[trigger_schedule.schedule], at);
+    perform durable.judge_firings(array[trigger_schedule.schedule], at);
     return (
-        select fire.execution_id
-        from durable.start_fires(
+        select firing.execution_id
+        from durable.start_firings(
             array[trigger_schedule.schedule],
             array[trigger_schedule.schedule],
             array[triggered_at],
@@ -46,8 +46,8 @@ begin
             'trigger',
             at,
             trigger_schedule.input
-        ) as fire
-        where fire.due_at = triggered_at
+        ) as firing
+        where firing.due_at = triggered_at
     );
 end
 $$;

@@ -1,6 +1,6 @@
 -- expand: one row for each execution. Columns that change are last, so that an update writes only the end of the row to the WAL.
 create table durable.executions (
-    -- A UUIDv7, made by whoever starts the execution. The columns up to `input` are written at its creation; only a debounced start
+    -- A UUIDv7, made by the client or function that starts the execution. The columns up to `input` are written at its creation; only a debounced start
     -- changes some of them, until the execution begins.
     execution_id uuid not null,
     created_at timestamptz not null,

@@ -1,6 +1,6 @@
 -- expand: what starts a workflow again and again.
 create table durable.schedules (
-    -- Its name. The columns up to `updated_at` are written by whoever puts or declares it.
+    -- Its name. The columns up to `updated_at` are written by the client that puts it, or by the worker that declares it.
     schedule text not null,
     created_at timestamptz not null,
     -- What it starts: see the columns of `executions`.

@@ -48,7 +48,7 @@ begin
         (array['allow', 'skip', 'queue', 'cancel'])[n % 4 + 1], false, 1, now(), n % 8 > 0, 0, now() + n * interval '1 minute'
     from generate_series(1, 1000) as n;
 
-    insert into durable.schedule_fires (schedule, due_at, fired_at, cause, outcome, execution_id, judged_at)
+    insert into durable.schedule_firings (schedule, due_at, fired_at, cause, outcome, execution_id, judged_at)
     select
         schedule, now() - n * interval '1 day', now() - n * interval '1 day', 'due', outcome,
         case when outcome = 'started' then gen_random_uuid() end,
@@ -58,10 +58,10 @@ begin
     cross join lateral (select case n when 1 then 'queued' when 9 then 'skipped' else 'started' end as outcome) as came_of_it;
 
     analyze durable.clock, durable.workers, durable.executions, durable.checkpoints, durable.attempts, durable.waits, durable.mailbox,
-        durable.schedules, durable.schedule_fires;
+        durable.schedules, durable.schedule_firings;
 
     truncate durable.workers, durable.executions, durable.checkpoints, durable.attempts, durable.waits, durable.mailbox,
-        durable.schedules, durable.schedule_fires;
+        durable.schedules, durable.schedule_firings;
     -- The rows above took numbers.
     perform setval('durable.journal_ordinals', 1, false), setval('durable.mailbox_arrival_seq', 1, false);
 end

@@ -4,101 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// The migrations, oldest first. Add a file to `migrations/` and a line here; a test compares the two.
-static MIGRATIONS: &[Migration] = &[
-    Migration::new(1, "create_ordinals", Kind::Expand, include_str!("../migrations/0001_create_ordinals.sql")),
-    Migration::new(2, "create_clock", Kind::Expand, include_str!("../migrations/0002_create_clock.sql")),
-    Migration::new(3, "create_workers", Kind::Expand, include_str!("../migrations/0003_create_workers.sql")),
-    Migration::new(4, "create_executions", Kind::Expand, include_str!("../migrations/0004_create_executions.sql")),
-    Migration::new(5, "create_checkpoints", Kind::Expand, include_str!("../migrations/0005_create_checkpoints.sql")),
-    Migration::new(6, "create_attempts", Kind::Expand, include_str!("../migrations/0006_create_attempts.sql")),
-    Migration::new(7, "create_waits", Kind::Expand, include_str!("../migrations/0007_create_waits.sql")),
-    Migration::new(8, "create_mailbox", Kind::Expand, include_str!("../migrations/0008_create_mailbox.sql")),
-    Migration::new(9, "create_refusals", Kind::Expand, include_str!("../migrations/0009_create_refusals.sql")),
-    Migration::new(10, "create_publications", Kind::Expand, include_str!("../migrations/0010_create_publications.sql")),
-    Migration::new(11, "create_queues", Kind::Expand, include_str!("../migrations/0011_create_queues.sql")),
-    Migration::new(12, "create_queue_starts", Kind::Expand, include_str!("../migrations/0012_create_queue_starts.sql")),
-    Migration::new(13, "create_schedules", Kind::Expand, include_str!("../migrations/0013_create_schedules.sql")),
-    Migration::new(14, "create_schedule_fires", Kind::Expand, include_str!("../migrations/0014_create_schedule_fires.sql")),
-    Migration::new(15, "create_duties", Kind::Expand, include_str!("../migrations/0015_create_duties.sql")),
-    Migration::new(16, "seed_statistics", Kind::Expand, include_str!("../migrations/0016_seed_statistics.sql")),
-];
-
-/// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
-static FUNCTIONS: &[Function] = &[
-    Function::new("backfill_schedule", include_str!("../functions/backfill_schedule.sql")),
-    Function::new("begin_rollback", include_str!("../functions/begin_rollback.sql")),
-    Function::new("abandon_children", include_str!("../functions/abandon_children.sql")),
-    Function::new("cancel", include_str!("../functions/cancel.sql")),
-    Function::new("cancel_wait", include_str!("../functions/cancel_wait.sql")),
-    Function::new("check_name", include_str!("../functions/check_name.sql")),
-    Function::new("check_payload", include_str!("../functions/check_payload.sql")),
-    Function::new("choose", include_str!("../functions/choose.sql")),
-    Function::new("create_executions", include_str!("../functions/create_executions.sql")),
-    Function::new("cut_off", include_str!("../functions/cut_off.sql")),
-    Function::new("claim", include_str!("../functions/claim.sql")),
-    Function::new("commit_step", include_str!("../functions/commit_step.sql")),
-    Function::new("debounce", include_str!("../functions/debounce.sql")),
-    Function::new("delete_queue", include_str!("../functions/delete_queue.sql")),
-    Function::new("deliver", include_str!("../functions/deliver.sql")),
-    Function::new("delivered_before", include_str!("../functions/delivered_before.sql")),
-    Function::new("deprecate_worker", include_str!("../functions/deprecate_worker.sql")),
-    Function::new("drop_waits", include_str!("../functions/drop_waits.sql")),
-    Function::new("failure", include_str!("../functions/failure.sql")),
-    Function::new("fire_schedules", include_str!("../functions/fire_schedules.sql")),
-    Function::new("forget_starts", include_str!("../functions/forget_starts.sql")),
-    Function::new("forget_workers", include_str!("../functions/forget_workers.sql")),
-    Function::new("end_executions", include_str!("../functions/end_executions.sql")),
-    Function::new("hold_families", include_str!("../functions/hold_families.sql")),
-    Function::new("cancel_families", include_str!("../functions/cancel_families.sql")),
-    Function::new("roll_back_families", include_str!("../functions/roll_back_families.sql")),
-    Function::new("judge_fires", include_str!("../functions/judge_fires.sql")),
-    Function::new("keys_in_turn", include_str!("../functions/keys_in_turn.sql")),
-    Function::new("lock_families", include_str!("../functions/lock_families.sql")),
-    Function::new("lock_mailbox", include_str!("../functions/lock_mailbox.sql")),
-    Function::new("lost_holders", include_str!("../functions/lost_holders.sql")),
-    Function::new("new_id", include_str!("../functions/new_id.sql")),
-    Function::new("fork", include_str!("../functions/fork.sql")),
-    Function::new("now", include_str!("../functions/now.sql")),
-    Function::new("open_names", include_str!("../functions/open_names.sql")),
-    Function::new("match_messages", include_str!("../functions/match_messages.sql")),
-    Function::new("park", include_str!("../functions/park.sql")),
-    Function::new("pause_queue", include_str!("../functions/pause_queue.sql")),
-    Function::new("poison", include_str!("../functions/poison.sql")),
-    Function::new("pause", include_str!("../functions/pause.sql")),
-    Function::new("provide_input", include_str!("../functions/provide_input.sql")),
-    Function::new("publish", include_str!("../functions/publish.sql")),
-    Function::new("rank", include_str!("../functions/rank.sql")),
-    Function::new("reopen_waits", include_str!("../functions/reopen_waits.sql")),
-    Function::new("redate_starts", include_str!("../functions/redate_starts.sql")),
-    Function::new("refuse_messages", include_str!("../functions/refuse_messages.sql")),
-    Function::new("resolve_waits", include_str!("../functions/resolve_waits.sql")),
-    Function::new("resume", include_str!("../functions/resume.sql")),
-    Function::new("resume_queue", include_str!("../functions/resume_queue.sql")),
-    Function::new("retry", include_str!("../functions/retry.sql")),
-    Function::new("rollback", include_str!("../functions/rollback.sql")),
-    Function::new("schema_mismatch", include_str!("../functions/schema_mismatch.sql")),
-    Function::new("send_event", include_str!("../functions/send_event.sql")),
-    Function::new("set_queue_limits", include_str!("../functions/set_queue_limits.sql")),
-    Function::new("start", include_str!("../functions/start.sql")),
-    Function::new("start_children", include_str!("../functions/start_children.sql")),
-    Function::new("start_fires", include_str!("../functions/start_fires.sql")),
-    Function::new("take_over", include_str!("../functions/take_over.sql")),
-    Function::new("notify_parents", include_str!("../functions/notify_parents.sql")),
-    Function::new("same_input", include_str!("../functions/same_input.sql")),
-    Function::new("still_needed", include_str!("../functions/still_needed.sql")),
-    Function::new("trigger_schedule", include_str!("../functions/trigger_schedule.sql")),
-    Function::new("try_lock_mailbox", include_str!("../functions/try_lock_mailbox.sql")),
-    Function::new("undoable", include_str!("../functions/undoable.sql")),
-    Function::new("enlist_children", include_str!("../functions/enlist_children.sql")),
-    Function::new("wake_for_message", include_str!("../functions/wake_for_message.sql")),
-];
-
-/// The views, of which each release brings the current definition. A view stands after those that it reads.
-static VIEWS: &[View] = &[
-    View::new("shown_executions", include_str!("../views/shown_executions.sql")),
-    View::new("prunable_executions", include_str!("../views/prunable_executions.sql")),
-];
+// `MIGRATIONS`, `VIEWS` and `FUNCTIONS`: the files of these folders, as `build.rs` lists them.
+include!(concat!(env!("OUT_DIR"), "/history.rs"));
 
 /// The version of the schema that this program needs: the number of its newest migration.
 pub const VERSION: i32 = MIGRATIONS.len() as i32;
@@ -287,42 +194,26 @@ fn digest(texts: impl IntoIterator<Item = &'static str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::SchemaName;
 
     #[test]
-    fn the_listed_migrations_are_the_files_on_disk() {
-        let listed: Vec<String> = migrations().iter().map(Migration::file).collect();
-        assert_eq!(listed, sql_files("migrations"), "list each file of migrations/ once in src/history.rs, in order");
-        for migration in migrations() {
-            assert_eq!(migration.sql, read("migrations", &migration.file()), "{migration} includes another file");
-        }
-    }
-
-    #[test]
-    fn the_listed_functions_are_the_files_on_disk() {
-        let mut listed: Vec<String> = functions().iter().map(|function| format!("{}.sql", function.name)).collect();
-        listed.sort();
-        assert_eq!(listed, sql_files("functions"), "list each file of functions/ once in src/history.rs");
-        for function in functions() {
-            let file = format!("{}.sql", function.name);
-            assert_eq!(function.sql, read("functions", &file), "{file} includes another file");
-        }
-    }
-
-    #[test]
-    fn the_listed_views_are_the_files_on_disk() {
-        let mut listed: Vec<String> = views().iter().map(|view| format!("{}.sql", view.name)).collect();
-        listed.sort();
-        assert_eq!(listed, sql_files("views"), "list each file of views/ once in src/history.rs");
+    fn a_view_file_creates_or_replaces_the_one_view_it_is_named_after() {
         for View { name, sql } in views() {
-            assert_eq!(*sql, read("views", &format!("{name}.sql")), "{name}.sql includes another file");
             assert!(sql.starts_with(&format!("-- {name}: ")), "{name}.sql does not start with its name and purpose");
             assert!(sql.contains(&format!("create or replace view durable.{name} as")), "{name}.sql lacks it");
             assert_eq!(sql.matches("create or replace").count(), 1, "{name}.sql creates more than one");
         }
+    }
+
+    #[test]
+    fn views_and_functions_come_after_what_postgres_looks_up_when_it_creates_them() {
+        let place = |name: &str| functions().iter().position(|function| function.name == name);
+        assert!(place("reopen_waits") < place("refuse_messages"));
+        assert!(place("undoable") < place("enlist_children"));
+        assert!(place("new_id") < place("fork"), "it is the default of a parameter");
+        let views: Vec<&str> = views().iter().map(|view| view.name).collect();
+        assert_eq!(views, ["shown_executions", "prunable_executions"]);
     }
 
     #[test]
@@ -369,20 +260,28 @@ mod tests {
             "ALTER TABLE durable.waits RENAME COLUMN form TO shape;",
             "alter table durable.waits\nalter column name set not null;",
             "truncate durable.refusals;",
+            "alter table durable.waits\ndrop constraint kind_is_known;",
         ] {
             assert!(takes_away(sql).is_some(), "{sql}");
         }
         for sql in [
             "alter table durable.waits\nadd column mood text;",
             "-- expand: do not drop it.\ncreate table durable.moods (mood text);",
+            "alter table durable.waits\ndrop constraint kind_is_known,\nadd constraint kind_is_known check (kind <> '');",
         ] {
             assert_eq!(takes_away(sql), None);
         }
     }
 
-    /// The first line that takes something from programs of the release before.
+    /// The first line that takes something from programs of the release before. A constraint may be replaced, for instance by one that
+    /// allows more words.
     fn takes_away(sql: &str) -> Option<&str> {
-        let mut statements = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+        let replaces_constraint = |line: &str| {
+            let dropped = line.trim().strip_prefix("drop constraint ").map(|name| name.trim_end_matches([',', ';']));
+            dropped.is_some_and(|name| sql.contains(&format!("add constraint {name} ")))
+        };
+        let statements = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+        let mut statements = statements.filter(|line| !replaces_constraint(line));
         statements.find(|line| {
             let line = line.to_lowercase();
             ["drop ", "rename ", "alter column", "truncate "].iter().any(|word| line.contains(word))
@@ -424,18 +323,5 @@ mod tests {
         assert_eq!(digest(["a\r\nb\r\n"]), digest(["a\nb\n"]));
         assert_ne!(digest(["a\nb\n"]), digest(["a\nc\n"]));
         assert_eq!(digest(["abc"]), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
-
-    fn sql_files(folder: &str) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn read(folder: &str, file: &str) -> String {
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(file)).unwrap()
     }
 }

@@ -12,12 +12,12 @@ where finished_at is not null
   ) is null
   and (
     -- How it ended is counted when its schedule is due again.
-    select fire.execution_id
-    from durable.schedule_fires as fire
-    where fire.schedule = any (array(select schedule from durable.schedules where enabled and next_due_at is not null))
-      and fire.schedule = ended.schedule
-      and fire.due_at = ended.scheduled_for
-      and fire.execution_id = ended.execution_id
-      and fire.judged_at is null
+    select firing.execution_id
+    from durable.schedule_firings as firing
+    where firing.schedule = any (array(select schedule from durable.schedules where enabled and next_due_at is not null))
+      and firing.schedule = ended.schedule
+      and firing.due_at = ended.scheduled_for
+      and firing.execution_id = ended.execution_id
+      and firing.judged_at is null
     limit 1
   ) is null;

@@ -127,7 +127,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn look_in(&mut self, source: Source) -> Result<Option<Binaries>, Error> {
         match source {
-            Source::Hint => self.look_where_told(),
+            Source::Hint => self.look_at_hint(),
             Source::PgConfig => Ok(self.look_where_pg_config_says()),
             Source::Path => Ok(self.best_of(source, "PATH", folders_on_path())),
             Source::KnownFolders => Ok(self.best_of(source, "the usual folders", known_folders())),
@@ -137,7 +137,7 @@ impl Search<'_> {
     }
 
     /// A hint that does not work is a mistake to report, not to work around.
-    fn look_where_told(&mut self) -> Result<Option<Binaries>, Error> {
+    fn look_at_hint(&mut self) -> Result<Option<Binaries>, Error> {
         let Some(folder) = env::var_os(HINT).filter(|folder| !folder.is_empty()) else {
             self.tried.push(format!("{HINT}: not set"));
             return Ok(None);

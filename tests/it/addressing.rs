@@ -178,7 +178,7 @@ async fn nothing_that_is_printed_or_logged_shows_the_password() {
     shown.push(format!("{:?}", durable.schedule::<Idle>("daily", "@daily", ())));
     shown.push(format!("{:?}", durable.trigger_schedule("daily")));
     shown.push(format!("{:?}", durable.list_schedules()));
-    shown.push(format!("{:?}", durable.schedule_fires("daily")));
+    shown.push(format!("{:?}", durable.schedule_firings("daily")));
     shown.push(format!("{:?}", migrate::Database::from(&database.url)));
     shown.push(format!("{:?}", migrate::Database::from(database.pool())));
     for shown in shown {

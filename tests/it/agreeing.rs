@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use durable::migrate::Kind;
 use durable::prelude::*;
-use durable::{FireCause, FireOutcome, InputForm, Missed, Overlap, ParentPolicy, WaitKind, WaitOutcome};
+use durable::{FiringCause, FiringOutcome, InputForm, Missed, Overlap, ParentPolicy, WaitKind, WaitOutcome};
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 
@@ -47,8 +47,8 @@ async fn each_enum_has_the_words_of_its_check() {
         ("migrations.kind", [Kind::Expand, Kind::Contract, Kind::Breaking].map(|kind| kind.to_string()).into()),
         ("schedules.missed", words::<Missed>()),
         ("schedules.overlap", words::<Overlap>()),
-        ("schedule_fires.cause", words::<FireCause>()),
-        ("schedule_fires.outcome", words::<FireOutcome>()),
+        ("schedule_firings.cause", words::<FiringCause>()),
+        ("schedule_firings.outcome", words::<FiringOutcome>()),
     ]
     .map(|(column, words)| (column.to_owned(), words))
     .into();

@@ -103,7 +103,7 @@ async fn a_queue_that_was_paused_for_a_day_runs_nothing_that_has_expired() {
     let error = expiring[49].result_within(PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Expired);
     let by = (began + hours(1)).format("%Y-%m-%dT%H:%M:%SZ");
-    let told = format!("nobody in queue `alerts` had begun it by {by}, when its time to live was over");
+    let told = format!("no worker of queue `alerts` had begun it by {by}, when its time to live was over");
     assert!(error.to_string().contains(&told), "{error}");
     worker.shutdown().await.unwrap();
 }
@@ -280,7 +280,7 @@ async fn parents_and_observers_are_told() {
     .await;
     clock::turn(&database, hours(1)).await;
     let told = parent.result_within(PATIENCE).await.unwrap();
-    assert!(told.contains("nobody in queue `alerts` had begun it"), "{told}");
+    assert!(told.contains("no worker of queue `alerts` had begun it"), "{told}");
     eventually("an observer hears of it", async || diary.0.lock().unwrap().len() == 1).await;
     assert_eq!(*diary.0.lock().unwrap(), [(ExecutionState::Expired, ErrorKind::Expired)]);
     worker.shutdown().await.unwrap();
@@ -310,7 +310,7 @@ async fn a_start_and_a_child_may_have_another_time_to_live_than_their_workflow()
     .await;
     clock::turn(&database, minutes(2)).await;
     let told = parent.result_within(PATIENCE).await.unwrap();
-    assert!(told.contains("nobody in queue `alerts` had begun it"), "{told}");
+    assert!(told.contains("no worker of queue `alerts` had begun it"), "{told}");
     worker.shutdown().await.unwrap();
 }
 

@@ -23,7 +23,7 @@ const ROUNDS: &str = "DURABLE_FAILOVER_ROUNDS";
 /// A standby that is promoted is worked on within this time.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Short, so that a worker that lost its life goes on soon.
+/// Short, so that a process that lost its lease continues soon.
 const LEASE: Duration = Duration::from_secs(3);
 
 const LEGS: u32 = 6;

@@ -67,8 +67,8 @@ impl Trial {
             return vec!["nothing gets on".to_owned()];
         }
         let handles = support::soon("everything started", trading).await.unwrap();
-        let fires = "select count(*) from durable.schedule_fires";
-        support::eventually("the schedule has fired", async || database.count(fires).await > 1).await;
+        let firings = "select count(*) from durable.schedule_firings";
+        support::eventually("the schedule has fired", async || database.count(firings).await > 1).await;
         client.disable_schedule("tick", "it is over").await.unwrap();
         let unfinished = "select count(*) from durable.executions where finished_at is null";
         let done = support::eventually("everything done", async || database.count(unfinished).await == 0);
@@ -157,14 +157,14 @@ async fn ticks(database: &Database) -> Vec<String> {
     let told = "select count(distinct (output #>> '{}')::timestamptz) from durable.executions
                 where schedule = 'tick' and state = 'completed' and (output #>> '{}')::timestamptz = scheduled_for";
     let gaps = "select count(*) from (
-                    select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_fires
+                    select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_firings
                 ) as gaps where gap <> interval '1 second'";
-    let fires = database.count("select count(*) from durable.schedule_fires").await;
+    let firings = database.count("select count(*) from durable.schedule_firings").await;
     let mut violations = Vec::new();
     for (what, sql, expected) in [
         ("gaps between due times", gaps.to_owned(), 0),
-        ("executions of due times", format!("select count(*) {executions}"), fires),
-        ("due times that were told", told.to_owned(), fires),
+        ("executions of due times", format!("select count(*) {executions}"), firings),
+        ("due times that were told", told.to_owned(), firings),
     ] {
         let found = database.count(&sql).await;
         if found != expected {

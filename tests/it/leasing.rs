@@ -432,7 +432,7 @@ async fn a_journal_that_arrives_when_its_claim_was_lost_disturbs_nobody_who_runs
     durable.send_event(handle.id(), "go", &7).await.unwrap();
     proxy.caught().await;
     database.run("update durable.workers set lost_at = durable.now()").await;
-    // It is claimed in the next life of the same worker.
+    // The same process claims it, as a new worker.
     gate.until_inside(1).await;
     let held: (i32, bool) = (
         database.value("select epoch from durable.executions").await,
@@ -444,6 +444,6 @@ async fn a_journal_that_arrives_when_its_claim_was_lost_disturbs_nobody_who_runs
     eventually("the journal is read", async || proxy.answered("checkpoints/load") >= 2).await;
     gate.let_pass(2);
     assert_eq!(soon("the result", handle.result()).await.unwrap(), 7);
-    assert_eq!(gate.most_inside(), 1, "what was claimed in the former life ran, too");
+    assert_eq!(gate.most_inside(), 1, "what the lost worker had claimed ran, too");
     durable.shutdown().await.unwrap();
 }

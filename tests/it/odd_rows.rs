@@ -80,7 +80,7 @@ const WIDENED: &str = "
         drop constraint parent_policy_is_known;
     alter table durable.waits drop constraint kind_is_known, drop constraint outcome_is_known, drop constraint form_is_known;
     alter table durable.schedules drop constraint missed_is_known, drop constraint overlap_is_known;
-    alter table durable.schedule_fires drop constraint cause_is_known, drop constraint outcome_is_known;";
+    alter table durable.schedule_firings drop constraint cause_is_known, drop constraint outcome_is_known;";
 
 /// Waits until an execution rests in its sleep.
 async fn asleep(database: &Database, id: ExecutionId) {
@@ -197,14 +197,14 @@ async fn an_odd_row_of_a_wait_a_schedule_a_fire_a_queue_or_a_worker_hides_no_oth
     for (name, rule) in [("endless", "0 0 1 1 *"), ("odd", "every 1s"), ("healthy", "every 1s")] {
         worker.schedule::<Nap>(name, rule, 0).await.unwrap();
     }
-    eventually("both fire", async || database.count("select count(distinct schedule) from durable.schedule_fires").await == 2)
+    eventually("both fire", async || database.count("select count(distinct schedule) from durable.schedule_firings").await == 2)
         .await;
     database
         .run(&format!(
             r#"update durable.waits set form = 'dance', schema = '"\ud800"', started_at = 'infinity' where execution_id = '{}';
                update durable.schedules set missed = 'dream', overlap = 'dream', input = '1e400', starts_at = '-infinity' where schedule = 'odd';
                update durable.schedules set next_due_at = '-infinity' where schedule = 'endless';
-               update durable.schedule_fires set cause = 'dream', fired_at = 'infinity' where schedule = 'odd';
+               update durable.schedule_firings set cause = 'dream', fired_at = 'infinity' where schedule = 'odd';
                insert into durable.queues (queue, rate, rate_period, paused_at, updated_at)
                values ('odd', 1, '178000000 years', '290000-01-01', 'infinity');
                insert into durable.workers (worker_id, host, process_id, queues, slots, slots_in_use, started_at, lease_until)
@@ -218,15 +218,15 @@ async fn an_odd_row_of_a_wait_a_schedule_a_fire_a_queue_or_a_worker_hides_no_oth
     let schedules = worker.list_schedules().await.unwrap();
     let marked: Vec<bool> = schedules.iter().map(|schedule| schedule.unreadable.is_some()).collect();
     assert_eq!(marked, [true, false, true], "by name: endless, healthy, odd");
-    assert!(worker.schedule_fires("odd").await.unwrap()[0].unreadable.is_some());
+    assert!(worker.schedule_firings("odd").await.unwrap()[0].unreadable.is_some());
     let queues = worker.queues().await.unwrap();
     let is_marked = |name| queues.iter().find(|queue| queue.name == name).unwrap().unreadable.is_some();
     assert_eq!((is_marked("odd"), is_marked("default")), (true, false));
     assert_eq!(worker.workers().await.unwrap().iter().filter(|worker| worker.unreadable.is_some()).count(), 1);
 
-    let fired = database.count("select count(*) from durable.schedule_fires where schedule = 'healthy'").await;
-    let fires = "select count(*) from durable.schedule_fires where schedule = 'healthy'";
-    eventually("the healthy one goes on firing", async || database.count(fires).await > fired).await;
+    let fired = database.count("select count(*) from durable.schedule_firings where schedule = 'healthy'").await;
+    let firings = "select count(*) from durable.schedule_firings where schedule = 'healthy'";
+    eventually("the healthy one goes on firing", async || database.count(firings).await > fired).await;
     let said = "select troubles::text from durable.workers where troubles is not null";
     let troubles: String = database.eventually_value(said).await;
     assert!(troubles.contains("schedules odd"), "{troubles}");

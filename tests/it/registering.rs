@@ -102,13 +102,13 @@ async fn a_deprecated_worker_stays_so_in_its_next_life() {
     let durable = database.builder().lease(LEASE).register(shift).start().await.unwrap();
     let id = durable.workers().await.unwrap()[0].id;
     durable.deprecate_worker(id).await.unwrap();
-    // Not before the worker has heard of it, or its next life could not know.
+    // Not before the worker knows it, or the worker that follows could not know.
     let beats = "select count(*) from durable.workers where deprecated_at < lease_until - interval '500 ms'";
     eventually("a heartbeat later", async || database.count(beats).await == 1).await;
 
     database.run("update durable.workers set lost_at = durable.now()").await;
 
-    eventually("in its next life", async || {
+    eventually("as the worker that follows", async || {
         let youngest = durable.workers().await.unwrap().first().map(|worker| (worker.id, worker.state));
         youngest.is_some_and(|(youngest, state)| youngest != id && state == WorkerState::Deprecated)
     })

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use durable::chrono::{DateTime, TimeDelta, Utc};
 use durable::prelude::*;
-use durable::{FireCause, FireOutcome, Overlap};
+use durable::{FiringCause, FiringOutcome, Overlap};
 
 use crate::support::bodies::{Gate, Tally};
 use crate::support::{self, Database, clock, eventually, soon};
@@ -50,16 +50,16 @@ impl Tick {
 
 /// How often the schedule has fired, whatever came of it.
 async fn fired(durable: &Durable, schedule: &str) -> usize {
-    durable.schedule_fires(schedule).await.unwrap().len()
+    durable.schedule_firings(schedule).await.unwrap().len()
 }
 
 async fn until_fired(durable: &Durable, schedule: &str, times: usize) {
-    eventually(&format!("{times} fires of `{schedule}`"), async || fired(durable, schedule).await == times).await;
+    eventually(&format!("{times} firings of `{schedule}`"), async || fired(durable, schedule).await == times).await;
 }
 
-/// The outcomes of the schedule's fires, the earliest first.
-async fn outcomes(durable: &Durable, schedule: &str) -> Vec<FireOutcome> {
-    durable.schedule_fires(schedule).await.unwrap().iter().rev().map(|fire| fire.outcome).collect()
+/// The outcomes of the schedule's firings, the earliest first.
+async fn outcomes(durable: &Durable, schedule: &str) -> Vec<FiringOutcome> {
+    durable.schedule_firings(schedule).await.unwrap().iter().rev().map(|firing| firing.outcome).collect()
 }
 
 /// Schedules `tick` every hour, an hour from now on, under its label.
@@ -81,12 +81,12 @@ async fn each_due_time_starts_an_execution_that_knows_it() {
         let due = first + TimeDelta::hours(hour);
         clock::advance(&database, HOUR).await;
         until_fired(&durable, "chime", usize::try_from(hour).unwrap() + 1).await;
-        let fire = durable.schedule_fires("chime").limit(1).await.unwrap().remove(0);
-        assert_eq!((fire.due_at, fire.fired_at), (due, due), "late by the clock");
-        assert_eq!((fire.cause, fire.outcome), (FireCause::Due, FireOutcome::Started));
-        let output = soon("its end", durable.handle::<Tick>(fire.execution_id.unwrap()).result()).await.unwrap();
+        let firing = durable.schedule_firings("chime").limit(1).await.unwrap().remove(0);
+        assert_eq!((firing.due_at, firing.fired_at), (due, due), "late by the clock");
+        assert_eq!((firing.cause, firing.outcome), (FiringCause::Due, FiringOutcome::Started));
+        let output = soon("its end", durable.handle::<Tick>(firing.execution_id.unwrap()).result()).await.unwrap();
         assert_eq!(output, Some(due));
-        let execution = durable.get_execution(fire.execution_id.unwrap()).await.unwrap().execution;
+        let execution = durable.get_execution(firing.execution_id.unwrap()).await.unwrap().execution;
         assert_eq!((execution.schedule.as_deref(), execution.scheduled_for), (Some("chime"), Some(due)));
         assert_eq!(execution.input, serde_json::json!("chime"));
         assert_eq!(durable.get_schedule("chime").await.unwrap().next_due_at, Some(due + TimeDelta::hours(1)));
@@ -200,7 +200,7 @@ async fn a_disabled_schedule_rests_and_goes_on_without_what_passed_meanwhile() {
     durable.enable_schedule("rests").await.unwrap();
     clock::advance(&database, HOUR).await;
     until_fired(&durable, "rests", 1).await;
-    assert_eq!(durable.schedule_fires("rests").await.unwrap()[0].due_at, first + TimeDelta::hours(3));
+    assert_eq!(durable.schedule_firings("rests").await.unwrap()[0].due_at, first + TimeDelta::hours(3));
     durable.shutdown().await.unwrap();
 }
 
@@ -229,10 +229,10 @@ async fn jitter_puts_a_start_off_and_not_the_due_time() {
     durable.update_schedule("spread").jitter(minutes(30)).await.unwrap();
     clock::turn(&database, HOUR).await;
     until_fired(&durable, "spread", 1).await;
-    let fire = durable.schedule_fires("spread").await.unwrap().remove(0);
-    assert_eq!((fire.due_at, fire.fired_at), (first, first));
+    let firing = durable.schedule_firings("spread").await.unwrap().remove(0);
+    assert_eq!((firing.due_at, firing.fired_at), (first, first));
     clock::advance(&database, minutes(30)).await;
-    let execution = durable.get_execution(fire.execution_id.unwrap()).await.unwrap().execution;
+    let execution = durable.get_execution(firing.execution_id.unwrap()).await.unwrap().execution;
     let delay = execution.started_at.unwrap() - first;
     assert!(delay > TimeDelta::zero() && delay < TimeDelta::minutes(30), "{delay}");
     assert_eq!(execution.scheduled_for, Some(first));
@@ -254,8 +254,8 @@ async fn a_schedule_is_triggered_by_hand_with_its_input_or_another() {
     let times = [soon("its end", times[0].result()).await.unwrap(), soon("its end", times[1].result()).await.unwrap()];
     assert_eq!(times, [Some(now), Some(now + TimeDelta::microseconds(1))], "under a clock that stands still");
     assert_eq!((tally.count("usual"), tally.count("other")), (1, 1));
-    let fires = durable.schedule_fires("usual").await.unwrap();
-    assert!(fires.iter().all(|fire| fire.cause == FireCause::Trigger && fire.outcome == FireOutcome::Started));
+    let firings = durable.schedule_firings("usual").await.unwrap();
+    assert!(firings.iter().all(|firing| firing.cause == FiringCause::Trigger && firing.outcome == FiringOutcome::Started));
     assert_eq!(durable.get_schedule("usual").await.unwrap().next_due_at, Some(first));
     durable.shutdown().await.unwrap();
 }
@@ -271,14 +271,14 @@ async fn a_range_is_filled_in_once() {
     assert_eq!(durable.backfill_schedule("daily", day(27)..day(31)).await.unwrap(), 1, "what is there already is left alone");
     assert_eq!(durable.backfill_schedule("daily", day(31)..day(31)).await.unwrap(), 0);
     eventually("all completed", async || {
-        let fires = durable.schedule_fires("daily").await.unwrap();
-        fires.iter().filter(|fire| fire.state == Some(ExecutionState::Completed)).count() == 4
+        let firings = durable.schedule_firings("daily").await.unwrap();
+        firings.iter().filter(|firing| firing.state == Some(ExecutionState::Completed)).count() == 4
     })
     .await;
-    let fires = durable.schedule_fires("daily").await.unwrap();
-    let due: Vec<String> = fires.iter().map(|fire| fire.due_at.format("%d %H:%M").to_string()).collect();
+    let firings = durable.schedule_firings("daily").await.unwrap();
+    let due: Vec<String> = firings.iter().map(|firing| firing.due_at.format("%d %H:%M").to_string()).collect();
     assert_eq!(due, ["30 01:00", "29 02:00", "28 02:00", "27 02:00"], "an hour earlier once the clocks are put forward");
-    assert!(fires.iter().all(|fire| fire.cause == FireCause::Backfill));
+    assert!(firings.iter().all(|firing| firing.cause == FiringCause::Backfill));
     durable.shutdown().await.unwrap();
 }
 

@@ -99,11 +99,11 @@ async fn timers_leases_and_schedules_are_the_same_on_machines_whose_clocks_are_a
             "durable.checkpoints join durable.attempts using (execution_id, key)
              where checkpoints.started_at < retry_at - interval '1 second'",
         ),
-        ("a schedule fired before its time", "durable.schedule_fires where fired_at < due_at"),
-        ("a due time was fired late", "durable.schedule_fires where fired_at > due_at + interval '30 minutes'"),
+        ("a schedule fired before its time", "durable.schedule_firings where fired_at < due_at"),
+        ("a due time was fired late", "durable.schedule_firings where fired_at > due_at + interval '30 minutes'"),
         (
             "a due time is not a second after the last, or was left out",
-            "(select due_at - lag(due_at) over (partition by schedule order by due_at) as apart from durable.schedule_fires) as fires
+            "(select due_at - lag(due_at) over (partition by schedule order by due_at) as apart from durable.schedule_firings) as firings
              where apart <> interval '1 second'",
         ),
         ("an execution was taken from one that ran it", "durable.executions where epoch > 3"),

@@ -195,14 +195,14 @@ async fn no_worker_that_lives_is_declared_lost_because_the_clock_was_set_forward
     let fleet = [worker().await, worker().await, worker().await];
     let handle = fleet[0].start::<Trip>(()).await.unwrap();
     eventually("at the gate", async || world.gate.inside() == 1).await;
-    let lives = "select worker_id::text from durable.workers order by worker_id";
-    let before: Vec<String> = database.values(lives).await;
+    let workers = "select worker_id::text from durable.workers order by worker_id";
+    let before: Vec<String> = database.values(workers).await;
     for _ in 0..3 {
         clock::step(&database, 3600).await;
         let extended = "select count(*) = 3 from durable.workers where lost_at is null and lease_until > durable.now()";
         eventually("every lease is extended", async || database.value(extended).await).await;
     }
-    assert_eq!(database.values::<String>(lives).await, before);
+    assert_eq!(database.values::<String>(workers).await, before);
     assert_eq!(handle.execution().await.unwrap().epoch, 1);
     world.gate.let_pass(1);
     for worker in fleet {
@@ -338,21 +338,21 @@ async fn a_rate_holds_nothing_back_for_longer_than_its_period_though_the_clock_i
 }
 
 #[tokio::test]
-async fn a_schedule_fires_each_due_time_once_though_the_clock_is_set_back_and_forward() {
+async fn a_schedule_firings_each_due_time_once_though_the_clock_is_set_back_and_forward() {
     let database = support::database().await;
     let worker = database.builder().register(Stroke).start().await.unwrap();
     worker.schedule::<Stroke>("tick", "every 1s", ()).missed(durable::Missed::All).await.unwrap();
-    let fires = "select count(*) from durable.schedule_fires";
+    let firings = "select count(*) from durable.schedule_firings";
     for (seconds, fired) in [(0, 2), (-2, 4), (4, 8)] {
         clock::step(&database, seconds).await;
-        eventually("it fires", async || database.count(fires).await >= fired).await;
+        eventually("it fires", async || database.count(firings).await >= fired).await;
     }
     worker.disable_schedule("tick", "it is over").await.unwrap();
     let gaps = "select count(*) from (
-                    select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_fires
+                    select due_at - lag(due_at) over (order by due_at) as gap from durable.schedule_firings
                 ) as gaps where gap <> interval '1 second'";
     assert_eq!(database.count(gaps).await, 0);
     let started = "select count(*) from durable.executions where schedule = 'tick'";
-    assert_eq!(database.count(started).await, database.count(fires).await);
+    assert_eq!(database.count(started).await, database.count(firings).await);
     worker.shutdown().await.unwrap();
 }

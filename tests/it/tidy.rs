@@ -43,7 +43,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "hold",
             "journal",
             "waits",
-            "telling",
+            "reporting",
             "outbox",
             "rest",
             "ledger",

@@ -20,7 +20,7 @@ const LEAD_PER_SCHEDULE: TimeDelta = TimeDelta::milliseconds(20);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// How late each was, in milliseconds.
-const FIRED: &str = "select (extract(epoch from fired_at - due_at) * 1000)::float8 from durable.schedule_fires";
+const FIRED: &str = "select (extract(epoch from fired_at - due_at) * 1000)::float8 from durable.schedule_firings";
 const STARTED: &str = "select (extract(epoch from started_at - scheduled_for) * 1000)::float8
                        from durable.executions where started_at is not null";
 

@@ -27,7 +27,7 @@ pub(crate) struct One {
 struct Shown {
     #[serde(flatten)]
     details: ExecutionDetails,
-    unmet_conditions: Vec<String>,
+    blockers: Vec<String>,
 }
 
 pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
@@ -54,7 +54,7 @@ pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut S
 
 async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
     let details = durable.get_execution(id).await?;
-    let mut unmet_conditions = details.unmet_conditions();
+    let mut blockers = details.blockers();
     let execution = &details.execution;
     if execution.state == ExecutionState::Pending && execution.wake_at.is_none() {
         let workers = durable.workers().await?;
@@ -64,21 +64,17 @@ async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
         };
         let mut claiming = workers.iter().filter(claims).peekable();
         if claiming.peek().is_none() {
-            unmet_conditions.push(format!("no live worker claims from queue `{queue}`: start one"));
+            blockers.push(format!("no live worker claims from queue `{queue}`: start one"));
         } else if claiming.all(|worker| worker.knows(workflow, *version) == Some(false)) {
-            unmet_conditions.push(format!("no live worker on queue `{queue}` knows it: start one that does"));
+            blockers.push(format!("no live worker on queue `{queue}` knows it: start one that does"));
         }
     }
-    Ok(Shown { details, unmet_conditions })
+    Ok(Shown { details, blockers })
 }
 
-fn report(Shown { details, unmet_conditions }: &Shown) -> String {
+fn report(Shown { details, blockers }: &Shown) -> String {
     let mut text = table(&[], facts(&details.execution).into_iter());
-    section(
-        &mut text,
-        "does not go on because",
-        unmet_conditions.iter().map(|unmet| format!("- {}", plain::on_lines(unmet))).collect(),
-    );
+    section(&mut text, "blockers", blockers.iter().map(|blocker| format!("- {}", plain::on_lines(blocker))).collect());
     section(&mut text, "cannot be read", details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect());
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
@@ -128,13 +124,14 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
     ]
     .map(|(what, fact)| (what, plain::on_one_line(&fact)));
     // A report of a stopped execution has lines.
-    let errors = [("error", told(execution.error.as_ref())), ("rolled back for", told(execution.rollback.as_ref()))];
+    let errors =
+        [("error", with_causes(execution.error.as_ref())), ("rolled back for", with_causes(execution.rollback.as_ref()))];
     let known = facts.into_iter().chain(errors).filter(|(_, fact)| !fact.is_empty());
     known.map(|(what, fact)| vec![what.to_owned(), fact]).collect()
 }
 
 /// An error with its causes.
-fn told(failure: Option<&Recorded>) -> String {
+fn with_causes(failure: Option<&Recorded>) -> String {
     failure.map(|failure| format!("{failure:#}")).unwrap_or_default()
 }
 

@@ -30,11 +30,11 @@ pub(crate) async fn carry_out(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let durable = connection.client().await?;
-    let mut told = HashSet::new();
+    let mut printed = HashSet::new();
     let state = loop {
         let details = durable.get_execution(*id).await?;
         for entry in story::of(&details) {
-            if told.insert(entry.clone()) {
+            if printed.insert(entry.clone()) {
                 print(&entry, screen)?;
             }
         }

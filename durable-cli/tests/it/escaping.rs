@@ -54,9 +54,9 @@ async fn a_list_of_schedules_or_inputs_that_is_cut_says_where_it_goes_on() {
 
     let backfill = ["schedule", "backfill", "a", "--from", "2025-01-01", "--to", "2025-01-04"];
     assert_eq!(database.durable(&backfill).await.done(), "fired for 3 due times\n");
-    let page = database.durable(&["schedule", "fires", "a", "--limit", "2"]).await;
+    let page = database.durable(&["schedule", "firings", "a", "--limit", "2"]).await;
     assert_eq!(page.err, "there are more: --before=2025-01-02T00:00:00+00:00\n");
-    let rest = database.durable(&["schedule", "fires", "a", "--before", "2025-01-02T00:00:00Z"]).await;
+    let rest = database.durable(&["schedule", "firings", "a", "--before", "2025-01-02T00:00:00Z"]).await;
     assert_eq!((rest.out.lines().count(), rest.err.as_str()), (2, ""));
 
     support::eventually("all three ask", async || worker.pending_inputs().await.unwrap().len() == 3).await;

@@ -28,12 +28,12 @@ async fn a_schedule_is_put_listed_triggered_switched_and_deleted() {
     );
     assert_eq!(database.durable(&["schedule", "get", "daily"]).await.json()["input"], "Ada");
     assert_eq!(database.durable(&["schedule", "next", "daily", "--count", "3"]).await.done().lines().count(), 3);
-    assert_eq!(database.durable(&["schedule", "fires", "daily"]).await.done(), "none\n");
+    assert_eq!(database.durable(&["schedule", "firings", "daily"]).await.done(), "none\n");
 
     let id = database.durable(&["schedule", "trigger", "daily", "--input", "\"Bea\"", "-o", "ids"]).await.done();
     let execution = database.durable(&["execution", "get", id.trim(), "-o", "json"]).await.json();
     assert_eq!((&execution["execution"]["input"], &execution["execution"]["queue"]), (&json!("Bea"), &json!("slow")));
-    assert_eq!(database.durable(&["schedule", "fires", "daily", "-o", "ids"]).await.done(), id);
+    assert_eq!(database.durable(&["schedule", "firings", "daily", "-o", "ids"]).await.done(), id);
 
     assert_eq!(database.durable(&["schedule", "disable", "daily", "--reason", "holidays"]).await.done(), "disabled daily\n");
     assert_eq!(database.durable(&["schedule", "get", "daily"]).await.json()["disabled_reason"], "holidays");
@@ -90,7 +90,7 @@ async fn a_schedule_that_makes_no_sense_or_is_unknown_is_refused() {
         (&["update", "nobody", "--rule", "0 9 * * *"], 4),
         (&["get", "nobody"], 4),
         (&["next", "nobody"], 4),
-        (&["fires", "nobody"], 4),
+        (&["firings", "nobody"], 4),
         (&["trigger", "nobody"], 4),
         (&["enable", "nobody"], 4),
         (&["disable", "nobody"], 4),

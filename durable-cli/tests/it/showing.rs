@@ -18,33 +18,32 @@ async fn what_waits_is_shown_with_the_reason() {
     let database = support::database().await;
     let (worker, id) = waiting(&database).await;
     let text = database.durable(&["execution", "get", &id]).await.done();
-    for line in ["state      waiting", "input      \"Ada\"", "DOES NOT GO ON BECAUSE", "- input `place` must be given: Where to?"]
-    {
+    for line in ["state      waiting", "input      \"Ada\"", "BLOCKERS", "- input `place` must be given: Where to?"] {
         assert!(text.contains(line), "{line}: {text}");
     }
     let shown = database.durable(&["execution", "get", &id, "-o", "json"]).await.json();
     assert_eq!(shown["execution"]["id"], id.as_str());
     assert_eq!(shown["steps"][0]["output"], "Ada's bag");
     assert_eq!(shown["waits"][0]["kind"], "input");
-    let unmet = shown["unmet_conditions"].as_array().unwrap();
-    assert!(unmet.len() == 1 && unmet[0].as_str().unwrap().contains("input `place` must be given"), "{unmet:?}");
+    let blockers = shown["blockers"].as_array().unwrap();
+    assert!(blockers.len() == 1 && blockers[0].as_str().unwrap().contains("input `place` must be given"), "{blockers:?}");
     worker.shutdown().await.unwrap();
 }
 
 #[tokio::test]
-async fn each_unmet_condition_is_named() {
+async fn each_blocker_is_named() {
     let database = support::database().await;
     let start = async |arguments: &[&str]| {
         let arguments = [&["execution", "start", "elsewhere", "-o", "ids"], arguments].concat();
         database.durable(&arguments).await.done().trim().to_owned()
     };
-    let unmet = async |id: &str| {
+    let blockers = async |id: &str| {
         let shown = database.durable(&["execution", "get", id, "-o", "json"]).await.json();
-        shown["unmet_conditions"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        shown["blockers"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let queued = start(&["--queue", "rare"]).await;
     assert_eq!(
-        unmet(&queued).await,
+        blockers(&queued).await,
         [
             "a worker on queue `rare` that knows workflow `elsewhere` in version 1 must have a slot free, and the queue must not be paused or at its limits",
             "no live worker claims from queue `rare`: start one",
@@ -52,13 +51,10 @@ async fn each_unmet_condition_is_named() {
     );
     let later = start(&["--delay", "1h"]).await;
     database.durable(&["execution", "pause", &later]).await.done();
-    let conditions = unmet(&later).await;
-    assert!(
-        conditions[0].starts_with("it is paused since ") && conditions[1].starts_with("it is to start at "),
-        "{conditions:?}"
-    );
+    let of_later = blockers(&later).await;
+    assert!(of_later[0].starts_with("it is paused since ") && of_later[1].starts_with("it is to start at "), "{of_later:?}");
     database.durable(&["execution", "cancel", &later]).await.done();
-    assert_eq!(unmet(&later).await, [""; 0], "what has ended waits for nothing");
+    assert_eq!(blockers(&later).await, [""; 0], "what has ended waits for nothing");
 }
 
 #[tokio::test]

@@ -50,8 +50,8 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
             let person = answered_by.as_deref();
             if person.is_some_and(|person| person.is_empty() || person.len() > LONGEST_NAME || person.contains('\0')) {
                 let problem = format!(
-                    "who answers input `{}` is named with 1 to {LONGEST_NAME} bytes and no \\u0000; leave `.by(…)` out where \
-                     nobody is known",
+                    "who answers input `{}` is named with 1 to {LONGEST_NAME} bytes and no \\u0000; leave `.by(…)` out if \
+                     the person is not known",
                     message.name
                 );
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));

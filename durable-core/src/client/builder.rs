@@ -380,7 +380,7 @@ impl Builder {
         }
         if self.retention.is_some_and(|time| time.is_zero()) {
             return invalid(
-                "a retention of zero would delete what has only just ended; give a time in which nobody asks for it any more"
+                "a retention of zero would delete what has only just ended; give the time for which results are still read"
                     .to_owned(),
             );
         }

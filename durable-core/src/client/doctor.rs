@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject, WorkerDetails, WorkerState};
-use crate::store::doctor::{self, How, LostWorker, Odd, OldSnapshot, Overdue, Stuck, Troubled, Unheard, Unknown, Unserved};
+use crate::store::doctor::{self, How, LostWorker, Odd, OldSnapshot, Overdue, Stuck, Troubled, Unknown, Unread, Unserved};
 use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store, workers};
 use crate::supervision::Trouble;
@@ -151,7 +151,7 @@ impl Doctor {
         let store = &self.store;
         let mut findings = Vec::new();
         for index in self.run("look for invalid indexes", |pool| doctor::invalid_indexes(store, pool)).await? {
-            let problem = format!("index {index} is invalid: building it was cut off, and nobody uses it");
+            let problem = format!("index {index} is invalid: building it was interrupted, and Postgres does not use it");
             findings.push(error(Subject::Indexes, problem, format!("reindex index concurrently {index}")));
         }
         for bloated in self.run("look for dead rows", |pool| doctor::bloated_tables(store, pool, DEAD_ROWS)).await? {
@@ -188,8 +188,8 @@ impl Doctor {
         let stuck = self.run("look for stuck executions", |pool| doctor::stuck_executions(store, pool, NAMED)).await?;
         findings.extend(stuck.iter().map(stuck_execution));
         let old = (UNHEARD_SECONDS, NAMED);
-        let unheard = self.run("look for messages in mailboxes", |pool| doctor::unheard_messages(store, pool, old)).await?;
-        findings.extend(unheard.iter().map(unheard_messages));
+        let unread = self.run("look for messages in mailboxes", |pool| doctor::unread_messages(store, pool, old)).await?;
+        findings.extend(unread.iter().map(unread_messages));
         Ok(findings)
     }
 }
@@ -262,7 +262,7 @@ fn lost_worker(LostWorker { id, process, executions }: &LostWorker) -> Finding {
     error(Subject::Workers, problem, "start a worker on any queue: it takes them over within a lease")
 }
 
-fn unheard_messages(Unheard { id, workflow, messages, names, open }: &Unheard) -> Finding {
+fn unread_messages(Unread { id, workflow, messages, names, open }: &Unread) -> Finding {
     let quoted = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let waits = if open.is_empty() { "no message".to_owned() } else { quoted(open) };
     let problem = format!(

@@ -38,10 +38,10 @@ impl<W: Workflow> ExecutionHandle<W> {
     pub async fn result(&self) -> Result<W::Output> {
         self.durable.engine.check_runtime("wait for a result")?;
         // Subscribe before looking, or an end in between is missed.
-        let told = self.durable.engine.signals.results.wait_for(self.id);
+        let result = self.durable.engine.signals.results.wait_for(self.id);
         let finished = match self.look().await? {
             Some(finished) => finished,
-            None => told.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine has shut down"))?,
+            None => result.await.map_err(|_| Error::of_kind(ErrorKind::Unavailable, "the engine has shut down"))?,
         };
         match finished.state {
             ExecutionState::Completed => {

@@ -38,7 +38,7 @@ pub struct Prune<'durable> {
     workflow: Option<String>,
     states: Vec<ExecutionState>,
     batch: u32,
-    told: Option<Box<dyn FnMut(Pruned) + Send + 'durable>>,
+    on_batch: Option<Box<dyn FnMut(Pruned) + Send + 'durable>>,
 }
 
 impl<'durable> Prune<'durable> {
@@ -61,8 +61,8 @@ impl<'durable> Prune<'durable> {
     }
 
     /// Calls this function after each batch, with the numbers so far.
-    pub fn on_batch(mut self, tell: impl FnMut(Pruned) + Send + 'durable) -> Self {
-        self.told = Some(Box::new(tell));
+    pub fn on_batch(mut self, call: impl FnMut(Pruned) + Send + 'durable) -> Self {
+        self.on_batch = Some(Box::new(call));
         self
     }
 
@@ -109,7 +109,7 @@ impl<'durable> Prune<'durable> {
             let Some(last) = batch.last else { break };
             after = last.as_uuid();
             pruned.executions += batch.executions;
-            self.tell(pruned);
+            self.report(pruned);
         }
         // A key of a publication belongs to no workflow and no state.
         if old.workflow.is_some() || old.states.is_some() {
@@ -121,13 +121,13 @@ impl<'durable> Prune<'durable> {
                 return Ok(pruned);
             }
             pruned.publications += batch;
-            self.tell(pruned);
+            self.report(pruned);
         }
     }
 
-    fn tell(&mut self, pruned: Pruned) {
-        if let Some(tell) = &mut self.told {
-            tell(pruned);
+    fn report(&mut self, pruned: Pruned) {
+        if let Some(call) = &mut self.on_batch {
+            call(pruned);
         }
     }
 }
@@ -174,7 +174,7 @@ impl Durable {
     /// `Invalid` for a state in which executions have not ended, and for a batch that is not between 1 and 10 000. After
     /// `Unavailable` some batches may have been deleted: prune again.
     pub fn prune(&self, age: Duration) -> Prune<'_> {
-        Prune { durable: self, age, workflow: None, states: Vec::new(), batch: BATCH, told: None }
+        Prune { durable: self, age, workflow: None, states: Vec::new(), batch: BATCH, on_batch: None }
     }
 
     async fn newest_prunable(&self, old: &Old) -> Result<ExecutionId> {

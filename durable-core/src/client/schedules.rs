@@ -12,12 +12,12 @@ use super::page::Page;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Fire, Schedule};
+use crate::model::{Firing, Schedule};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::{MOST_DUE, Timing};
 use crate::store::schedules::{self, ScheduleFilter};
 
-/// Most schedules, fires or due times returned by one call.
+/// Most schedules, firings or due times returned by one call.
 const HIGHEST_LIMIT: u32 = 1000;
 
 /// How often a call is tried again that a change of the schedule crosses.
@@ -72,39 +72,40 @@ impl<'durable> IntoFuture for ScheduleList<'durable> {
     }
 }
 
-/// A list of the due times for which a schedule has fired; await it. See [`Durable::schedule_fires`].
+/// A list of the due times for which a schedule has fired; await it. See [`Durable::schedule_firings`].
 #[derive(Debug)]
 #[must_use = "a list does nothing until it is awaited"]
-pub struct FireList<'durable> {
+pub struct FiringList<'durable> {
     durable: &'durable Durable,
     name: String,
     before: Option<DateTime<Utc>>,
     limit: u32,
 }
 
-impl FireList<'_> {
-    /// Only fires before this due time, the `next` of the previous page.
+impl FiringList<'_> {
+    /// Only firings before this due time, the `next` of the previous page.
     pub fn before(mut self, due: DateTime<Utc>) -> Self {
         self.before = Some(due);
         self
     }
 
-    /// At most this many fires on a page, 1 to 1000; 1000 by default.
+    /// At most this many firings on a page, 1 to 1000; 1000 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
     }
 }
 
-impl<'durable> IntoFuture for FireList<'durable> {
-    type Output = Result<Page<Fire, DateTime<Utc>>>;
-    type IntoFuture = BoxFuture<'durable, Result<Page<Fire, DateTime<Utc>>>>;
+impl<'durable> IntoFuture for FiringList<'durable> {
+    type Output = Result<Page<Firing, DateTime<Utc>>>;
+    type IntoFuture = BoxFuture<'durable, Result<Page<Firing, DateTime<Utc>>>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             let Self { durable, name, before, .. } = &self;
-            let found = durable.run("list fires", |pool| schedules::fires(durable.store(), pool, name, *before, limit)).await?;
+            let found =
+                durable.run("list firings", |pool| schedules::firings(durable.store(), pool, name, *before, limit)).await?;
             Ok(Page::cut(found, self.limit, |last| last.due_at))
         })
     }
@@ -166,8 +167,8 @@ impl Durable {
     ///
     /// # Errors
     /// `Invalid` for a limit that is not between 1 and 1000.
-    pub fn schedule_fires(&self, name: impl Into<String>) -> FireList<'_> {
-        FireList { durable: self, name: name.into(), before: None, limit: HIGHEST_LIMIT }
+    pub fn schedule_firings(&self, name: impl Into<String>) -> FiringList<'_> {
+        FiringList { durable: self, name: name.into(), before: None, limit: HIGHEST_LIMIT }
     }
 
     /// The next due times of a schedule, at most `count`; fewer if it ends before.
@@ -214,7 +215,7 @@ impl Durable {
     }
 
     /// Deletes a schedule. Executions that it has started continue; starts that wait for an earlier execution to end are dropped.
-    /// The record of its fires stays, so that a schedule created under this name later does not fire for the same due times
+    /// The record of its firings stays, so that a schedule created under this name later does not fire for the same due times
     /// again.
     ///
     /// # Errors

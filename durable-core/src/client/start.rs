@@ -239,22 +239,12 @@ fn checked(
     trace_context: Option<TraceContext>,
 ) -> Result<NewExecution> {
     let Definition { workflow, version, queue, timeout, concurrency_key, time_to_live } = definition;
-    let start = options.check("an execution", Defaults { queue, priority: 0, concurrency_key, time_to_live })?;
     Ok(NewExecution {
         id: ExecutionId::new(),
+        options: options.check("an execution", Defaults { queue, priority: 0, concurrency_key, time_to_live })?,
         version: checked_version(&workflow, version)?,
         workflow,
-        queue: start.queue,
-        priority: start.priority,
-        key: start.key,
-        concurrency_key: start.concurrency_key,
-        deduplication_key: start.deduplication_key,
         input: input?,
-        time_to_live: start.time_to_live,
-        start_at: start.start_at,
-        delay: start.delay,
-        debounce_key: start.debounce_key,
-        debounce_at_most: start.debounce_at_most,
         // A longer timeout never expires.
         timeout: timeout.filter(|timeout| *timeout <= clock::LONGEST),
         trace_context,
@@ -330,11 +320,11 @@ impl Durable {
     /// Writes the executions, and begins each one for which this process has a free slot.
     async fn carry_out(self, mut new: Vec<NewExecution>, obstacle: Arc<OnceLock<String>>) -> Result<Vec<Started>> {
         // A debounced start waits for the row of the previous start, which a caller's transaction may hold.
-        if new.iter().any(|new| new.debounce_key.is_some()) {
+        if new.iter().any(|new| new.options.debounce_key.is_some()) {
             return self.carry_out_aside(new, &obstacle).await;
         }
         let handed = self.hand_off(&mut new);
-        let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
+        let queues: Vec<String> = new.iter().map(|new| new.options.queue.clone()).collect();
         let started = match self.engine.starts.write(new).await? {
             Creation::Done(started) => started,
             Creation::HeldUp(mut new) => {
@@ -353,7 +343,7 @@ impl Durable {
     /// Writes executions whose rows or keys another transaction may have locked; tries again while it holds them up, and says in
     /// `obstacle` what it holds.
     async fn carry_out_aside(self, mut new: Vec<NewExecution>, obstacle: &OnceLock<String>) -> Result<Vec<Started>> {
-        let queues: Vec<String> = new.iter().map(|new| new.queue.clone()).collect();
+        let queues: Vec<String> = new.iter().map(|new| new.options.queue.clone()).collect();
         let began = Instant::now();
         let mut pause = FIRST_PAUSE_WHEN_HELD_UP;
         let mut diverted = None;
@@ -385,10 +375,12 @@ impl Durable {
         new.iter_mut()
             .map(|new| {
                 let worker = self.engine.worker.as_ref()?;
-                if new.start_at.is_some() || new.delay.is_some() || new.concurrency_key.is_some() {
+                let options = &new.options;
+                if options.start_at.is_some() || options.delay.is_some() || options.concurrency_key.is_some() {
                     return None;
                 }
-                let (slot, id): (Slot, WorkerId) = worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.queue)?;
+                let (slot, id): (Slot, WorkerId) =
+                    worker.slot_for(&new.workflow, new.version.cast_unsigned(), &new.options.queue)?;
                 let claimed = as_claimed(new, id);
                 let starting = worker.begin_start(&claimed)?;
                 new.hand_off = Some(id);
@@ -471,7 +463,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         epoch: Epoch::FIRST,
         workflow: new.workflow.clone(),
         version: new.version.cast_unsigned(),
-        queue: new.queue.clone(),
+        queue: new.options.queue.clone(),
         claims: 1,
         answer_lost: false,
         deadline_at: None,

@@ -31,26 +31,26 @@ enum Stage {
 /// The application's side. Dropping it early ends the watch.
 #[derive(Debug)]
 pub(super) struct Watchdog {
-    told_to_end: oneshot::Receiver<std::io::Result<()>>,
+    signalled: oneshot::Receiver<std::io::Result<()>>,
     stage: watch::Sender<Stage>,
 }
 
 impl Watchdog {
     /// Listens for signals from now on. Running steps have `limit` to end.
     pub(super) fn start(limit: Duration) -> Result<Self> {
-        let (told, told_to_end) = oneshot::channel();
+        let (sender, signalled) = oneshot::channel();
         let (stage, seen) = watch::channel(Stage::Works);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new()
             .name("durable-signals".to_owned())
-            .spawn(move || runtime.block_on(guard(told, seen, limit)))?;
-        Ok(Self { told_to_end, stage })
+            .spawn(move || runtime.block_on(guard(sender, seen, limit)))?;
+        Ok(Self { signalled, stage })
     }
 
-    /// Returns when the process is told to end.
-    pub(super) async fn told_to_end(&mut self) -> Result<()> {
-        let gone = |_| Error::of_kind(ErrorKind::Unavailable, "the thread that hears signals has ended");
-        (&mut self.told_to_end).await.map_err(gone)??;
+    /// Returns when the process has received a signal to end.
+    pub(super) async fn signalled(&mut self) -> Result<()> {
+        let gone = |_| Error::of_kind(ErrorKind::Unavailable, "the thread that receives signals has ended");
+        (&mut self.signalled).await.map_err(gone)??;
         self.stage.send_replace(Stage::ShutsDown);
         Ok(())
     }
@@ -61,14 +61,14 @@ impl Watchdog {
     }
 }
 
-async fn guard(told: oneshot::Sender<std::io::Result<()>>, mut stage: watch::Receiver<Stage>, limit: Duration) {
-    let heard = tokio::select! {
-        heard = signal() => heard,
+async fn guard(signalled: oneshot::Sender<std::io::Result<()>>, mut stage: watch::Receiver<Stage>, limit: Duration) {
+    let received = tokio::select! {
+        received = signal() => received,
         // The application no longer waits for a signal.
         _ = stage.changed() => return,
     };
-    let failed = heard.is_err();
-    if told.send(heard).is_err() || failed {
+    let failed = received.is_err();
+    if signalled.send(received).is_err() || failed {
         return;
     }
     // However little time steps have, the runtime has some to begin the shutdown.
@@ -102,6 +102,6 @@ async fn signal() -> std::io::Result<()> {
 }
 
 fn end_process(why: &str) -> ! {
-    tracing::error!(exit_code = EXIT_CODE, "told to end, and the time is over: {why}; ending the process");
+    tracing::error!(exit_code = EXIT_CODE, "the time for the shutdown is over: {why}; ending the process");
     std::process::exit(EXIT_CODE)
 }

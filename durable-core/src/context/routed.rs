@@ -72,8 +72,8 @@ where
     Some(routed.into_step())
 }
 
-/// The call of a step that was sent to another queue before, in an earlier life of its execution, also where the step no longer
-/// names a queue: what was begun there is not begun again here.
+/// The call of a step that was sent to another queue under an earlier claim, even if the step no longer names a queue: what was
+/// begun there is not begun again here.
 pub(super) fn taken_up(
     scope: &Arc<Scope>,
     key: &str,
@@ -150,7 +150,7 @@ impl Routed {
         let over = waiting.await;
         if over.outcome == Some(WaitOutcome::Cancelled) {
             // It may have completed just before.
-            run.note_unheard_child();
+            run.note_unread_child();
             return failed(Failure::new(ErrorKind::Cancelled, format!("the wait for step `{step}` was cancelled")));
         }
         let end = match place.end(&over) {
@@ -162,7 +162,7 @@ impl Routed {
             if failure.kind == ErrorKind::Refused {
                 return run.stop(Verdict::Refused(Box::new(failure))).await;
             }
-            return recorded_error(&place, told(failure, step, over.child_id)).await;
+            return recorded_error(&place, as_of_step(failure, step, over.child_id)).await;
         }
         match payload::decode(&format!("the recorded output of `{}`", place.key), end.output()) {
             Ok(value) => R::from_result(Ok(value)),
@@ -191,8 +191,8 @@ async fn recorded_error<R: StepResult>(place: &Place, failure: Failure) -> R {
     }
 }
 
-/// The step's failure as it is told to its caller: what befell the execution that ran it is said to be that one's.
-fn told(failure: Failure, step: &str, execution: Option<ExecutionId>) -> Failure {
+/// The step's failure, for its caller. The failure of the execution that ran the step is reported with that execution's id.
+fn as_of_step(failure: Failure, step: &str, execution: Option<ExecutionId>) -> Failure {
     let befell = matches!(failure.kind, ErrorKind::Cancelled | ErrorKind::RolledBack | ErrorKind::Expired | ErrorKind::Poisoned);
     match execution {
         Some(id) if befell => Failure { message: format!("step `{step}` (execution {id}): {}", failure.message), ..failure },

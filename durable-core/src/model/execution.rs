@@ -321,7 +321,7 @@ pub enum AttemptOutcome {
 /// An execution as a worker gets it from a claim.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
-    /// The life of the worker under which it was claimed: only under that does the epoch count.
+    /// The worker that claimed it: the epoch counts only for this worker.
     pub(crate) worker: WorkerId,
     pub(crate) id: ExecutionId,
     pub(crate) epoch: Epoch,
@@ -369,7 +369,7 @@ pub(crate) struct ClaimedStep {
 }
 
 impl Claimed {
-    /// Whether nobody has begun it before. One that goes on from another execution begins at a later epoch.
+    /// Whether no worker has begun it before. An execution that continues another one begins at a later epoch.
     pub(crate) fn is_first(&self) -> bool {
         let epoch = if self.answer_lost { self.epoch.before() } else { self.epoch };
         epoch == Epoch::FIRST || (self.namespace != self.id && epoch.follows(Epoch::FIRST))

@@ -105,15 +105,15 @@ pub enum Overlap {
 /// A time at which a schedule fired. There is one for each schedule name and due time, however many workers tried.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Fire {
+pub struct Firing {
     /// The due time, or the time at which the schedule was triggered.
     pub due_at: DateTime<Utc>,
     /// When it fired.
     pub fired_at: DateTime<Utc>,
     /// Why it fired.
-    pub cause: FireCause,
+    pub cause: FiringCause,
     /// What came of it.
-    pub outcome: FireOutcome,
+    pub outcome: FiringOutcome,
     /// The execution that it started, if it did.
     pub execution_id: Option<ExecutionId>,
     /// The state of that execution, while that is kept.
@@ -126,7 +126,7 @@ pub struct Fire {
 /// Why a schedule fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FireCause {
+pub enum FiringCause {
     /// It was due.
     Due,
     /// It was triggered by hand.
@@ -138,7 +138,7 @@ pub enum FireCause {
 /// What came of a due time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FireOutcome {
+pub enum FiringOutcome {
     /// It started an execution.
     Started,
     /// It starts one when those before it have ended.

@@ -118,7 +118,7 @@ pub struct Wait {
     pub form: Option<InputForm>,
     /// What the person is shown.
     pub prompt: Option<String>,
-    /// What the workflow says about the question, for whoever shows it.
+    /// What the workflow says about the question, for the program that shows it.
     pub metadata: Option<Json>,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -128,13 +128,45 @@ pub struct Wait {
     pub outcome: Option<WaitOutcome>,
     /// What was received.
     pub payload: Option<Json>,
-    /// Who answered, as they were named by whoever gave the answer.
+    /// Who answered, as the client that gave the answer named them.
     pub answered_by: Option<String>,
     /// When it ended.
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-/// An input that a workflow asks for and nobody has given yet.
+impl Wait {
+    /// The sentence that says what must happen before an open wait ends.
+    pub(super) fn blocker(&self) -> String {
+        let until = self.due_at.map(|due| format!(", until {}", time(due))).unwrap_or_default();
+        let since = time(self.started_at);
+        match self.kind {
+            WaitKind::Sleep => format!("`{}` sleeps since {since}{until}", self.key),
+            WaitKind::Event if !self.names.is_empty() => {
+                format!("one of the events `{}` must be sent (waiting since {since}{until})", self.names.join("`, `"))
+            }
+            WaitKind::Event => format!("event `{}` must be sent (waiting since {since}{until})", self.name),
+            WaitKind::Input => {
+                let prompt = self.prompt.as_ref().map(|prompt| format!(": {prompt}")).unwrap_or_default();
+                format!("input `{}` must be given{prompt} (waiting since {since}{until})", self.name)
+            }
+            WaitKind::Topic => {
+                let about = self.correlation.as_ref().map(|about| format!(" about `{about}`")).unwrap_or_default();
+                format!("something must be published to `{}`{about} (waiting since {since}{until})", self.name)
+            }
+            WaitKind::Child => match self.child_id {
+                Some(child) => format!("child {child} must end (`{}`, waiting since {since}{until})", self.key),
+                None => format!("`{}` must end (waiting since {since}{until})", self.key),
+            },
+        }
+    }
+}
+
+/// A time in a sentence.
+pub(super) fn time(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%Y-%m-%d %H:%M:%S UTC")
+}
+
+/// An input that a workflow asks for and that is not given yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PendingInput {
@@ -152,7 +184,7 @@ pub struct PendingInput {
     pub prompt: Option<String>,
     /// The JSON Schema that an answer must fit.
     pub schema: Option<Json>,
-    /// What the workflow says about the question, for whoever shows it.
+    /// What the workflow says about the question, for the program that shows it.
     pub metadata: Option<Json>,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,

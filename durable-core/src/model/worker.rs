@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::ids::{ExecutionId, WorkerId};
 
-/// A worker: one life of a process that runs executions. See [`Durable::workers`](crate::client::Durable::workers).
+/// A worker: a process that runs executions, under one id. See [`Durable::workers`](crate::client::Durable::workers).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WorkerDetails {
@@ -23,7 +23,7 @@ pub struct WorkerDetails {
     pub queues: Vec<QueueSlots>,
     /// The workflows that it can run, as in `process_order@1`, sorted; `None` for a worker of an earlier release, which does not list them.
     pub workflows: Option<Vec<String>>,
-    /// When this life began.
+    /// When it began.
     pub started_at: DateTime<Utc>,
     /// Until when it counts as alive; each heartbeat moves it on.
     pub lease_until: DateTime<Utc>,

@@ -72,8 +72,8 @@ impl Observer for LogObserver {
         log!(warn, failed, state = %failed.state, error = format!("{:#}", failed.error), "an execution failed");
     }
 
-    fn on_fire(&self, fire: &ScheduleFired) {
-        let ScheduleFired { schedule, due_at, outcome, execution_id } = fire;
+    fn on_firing(&self, firing: &ScheduleFired) {
+        let ScheduleFired { schedule, due_at, outcome, execution_id } = firing;
         let execution_id = execution_id.map(tracing::field::display);
         tracing::info!(schedule, %due_at, ?outcome, execution_id, "a schedule was due");
     }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::ids::ExecutionId;
-    use crate::model::{ExecutionState, FireOutcome, WaitKind};
+    use crate::model::{ExecutionState, FiringOutcome, WaitKind};
 
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -164,8 +164,8 @@ mod tests {
             LogObserver.on_complete(&ExecutionCompleted { execution: execution.clone() });
             let state = ExecutionState::Failed;
             LogObserver.on_failure(&ExecutionFailed { execution: execution.clone(), state, error: error() });
-            let (due_at, outcome) = (DateTime::UNIX_EPOCH, FireOutcome::Skipped);
-            LogObserver.on_fire(&ScheduleFired { schedule: "nightly".to_owned(), due_at, outcome, execution_id: None });
+            let (due_at, outcome) = (DateTime::UNIX_EPOCH, FiringOutcome::Skipped);
+            LogObserver.on_firing(&ScheduleFired { schedule: "nightly".to_owned(), due_at, outcome, execution_id: None });
             let (name, answered_by) = ("approval".to_owned(), Some("ada".to_owned()));
             LogObserver.on_answer(&InputAnswered { execution_id: execution.id, name, answered_by });
         });

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::{Consent, Observer};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
-use crate::model::{ExecutionState, FireOutcome, WaitKind};
+use crate::model::{ExecutionState, FiringOutcome, WaitKind};
 use crate::plan::journal_key;
 
 /// The execution that something happened to.
@@ -124,7 +124,7 @@ pub struct ScheduleFired {
     /// The time at which it was due.
     pub due_at: DateTime<Utc>,
     /// What came of it.
-    pub outcome: FireOutcome,
+    pub outcome: FiringOutcome,
     /// The execution that it started, if it did.
     pub execution_id: Option<ExecutionId>,
 }
@@ -222,11 +222,11 @@ impl News {
             Self::Started(execution) => observer.on_start(&execution),
             Self::StepBegins(step, reply) => {
                 let consent = observer.before_step(&step);
-                let unheard = match reply {
+                let unread = match reply {
                     Some(reply) => reply.send(consent).err(),
                     None => Some(consent),
                 };
-                if let Some(Consent::Refuse(_)) = unheard {
+                if let Some(Consent::Refuse(_)) = unread {
                     return Reception::RefusedInVain;
                 }
             }
@@ -236,7 +236,7 @@ impl News {
             Self::RollbackBegan(rollback) => observer.on_rollback(&rollback),
             Self::Completed(execution) => observer.on_complete(&execution),
             Self::Failed(execution) => observer.on_failure(&execution),
-            Self::Fired(fire) => observer.on_fire(&fire),
+            Self::Fired(firing) => observer.on_firing(&firing),
             Self::Answered(answer) => observer.on_answer(&answer),
         }
         Reception::Heard

@@ -290,7 +290,7 @@ mod tests {
         let before = Instant::now();
         assert_eq!(watcher.ask(step("any", "forbidden")).await, Consent::Proceed);
         assert!(before.elapsed() >= Duration::from_millis(50));
-        // Nobody waits for it now: a thousand waits would take longer than the test's patience.
+        // The watcher no longer waits for it: a thousand waits would take longer than the test's patience.
         for _ in 0..1000 {
             assert_eq!(watcher.ask(step("any", "forbidden")).await, Consent::Proceed);
         }

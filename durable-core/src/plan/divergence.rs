@@ -90,7 +90,7 @@ pub(crate) fn other_type(key: &str, outcome: &str, recorded: &str, error: &Error
     )
 }
 
-/// The report for entries that nobody asked for by the time the workflow returned.
+/// The report for entries that the workflow has not asked for by the time it returned.
 pub(crate) fn unasked(workflow: &str, keys: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut shown: Vec<&str> = keys.iter().take(SHOWN).map(String::as_str).collect();

@@ -38,7 +38,7 @@ pub(crate) struct Timing {
 
 /// What to do about a schedule at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Firing {
+pub(crate) struct DueTimes {
     /// The due times to fire, in order.
     pub(crate) due: Vec<DateTime<Utc>>,
     /// When it is due next; `None` if it has ended.
@@ -82,7 +82,7 @@ impl Timing {
     }
 
     /// What to fire at `now`, when the schedule has not fired since it was due at `first`.
-    pub(crate) fn fire(&self, first: DateTime<Utc>, now: DateTime<Utc>, missed: Missed) -> Firing {
+    pub(crate) fn fire(&self, first: DateTime<Utc>, now: DateTime<Utc>, missed: Missed) -> DueTimes {
         let next = self.due_after(now);
         let on_time = now - ON_TIME;
         let earliest = match missed {
@@ -99,7 +99,7 @@ impl Timing {
             let late = due.iter().take_while(|due| **due < on_time).count();
             due.drain(..late.min(due.len().saturating_sub(1)));
         }
-        Firing { due, next }
+        DueTimes { due, next }
     }
 
     /// The last due times from `first` to `now`, in order, at most [`MOST_DUE`].

@@ -37,7 +37,7 @@ pub(crate) struct Defaults<'a> {
 }
 
 /// Options that have been checked, with the defaults filled in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct CheckedStart {
     pub(crate) key: Option<String>,
     pub(crate) queue: String,
@@ -45,6 +45,7 @@ pub(crate) struct CheckedStart {
     pub(crate) concurrency_key: Option<String>,
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) deduplication_key: Option<String>,
+    /// Further starts with this key replace the execution until it begins; `delay` is how far each pushes it back.
     pub(crate) debounce_key: Option<String>,
     pub(crate) debounce_at_most: Option<Duration>,
     pub(crate) start_at: Option<DateTime<Utc>>,

@@ -37,7 +37,7 @@ impl<'a, T> Branch<'a, T> {
         polled
     }
 
-    /// Lets it come as far as it came in an earlier life of the run, so that it is known which messages it used.
+    /// Replays the branch as far as it came under an earlier claim, so that the run knows which messages the branch used.
     fn catch_up(&mut self) {
         if let Some(scope) = self.scope.as_ref().filter(|scope| scope.run.is_recorded_below(scope.path())) {
             scope.only_replay();
@@ -74,7 +74,7 @@ pub enum Ended {
     Failed,
 }
 
-/// Whether anybody wants what the branch returns that is being polled; a loser may end, too, while it catches up.
+/// Whether the result of the branch that is being polled is still used. A branch that has lost may return while it is replayed.
 pub(crate) fn is_wanted() -> bool {
     ambient::scope().is_none_or(|scope| !scope.only_replays())
 }
@@ -157,7 +157,7 @@ impl<'a> Fork<'a> {
         Poll::Pending
     }
 
-    /// The branch that decided in an earlier life of the run: only that one is run again, the others are passed over.
+    /// The branch that decided under an earlier claim: only this branch runs again.
     pub(crate) fn recorded_decision(&self) -> Option<usize> {
         let Place { scope, key } = self.place.as_ref()?;
         let recorded = scope.run.take_recorded(key)?;

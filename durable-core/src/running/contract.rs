@@ -251,7 +251,7 @@ facts! {
         a_message_in_the_mailbox_ends_a_new_wait_and_the_execution_goes_on,
         messages_are_taken_in_the_order_in_which_they_came,
         a_message_wakes_a_parked_execution,
-        an_execution_that_stays_is_told_of_its_waits_and_goes_on,
+        an_execution_that_stays_learns_of_its_waits_and_continues,
         only_the_waits_that_are_asked_for_are_returned,
         a_wait_is_registered_once,
         a_sleep_elapses_and_an_event_times_out,

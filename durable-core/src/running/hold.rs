@@ -16,7 +16,7 @@ impl Hold {
         Self { worker: claimed.worker, epoch: claimed.epoch }
     }
 
-    /// Whether nobody else can have held the execution between this claim and that one.
+    /// Whether no other worker can have held the execution between this claim and that one.
     pub(crate) fn is_followed_by(self, claimed: &Claimed) -> bool {
         claimed.worker == self.worker && claimed.epoch.follows(self.epoch)
     }
@@ -44,7 +44,7 @@ impl Owner {
 pub(crate) enum Verdict {
     /// The code does not fit its journal; with the report.
     Diverged(String),
-    /// Another worker holds the execution, or nobody.
+    /// This worker no longer holds the execution.
     Lost,
     /// The worker shuts down; the execution goes back to its queue.
     Released,

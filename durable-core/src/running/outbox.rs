@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::reporting::StepEnd;
 use super::spoil::{Spoil, is_spoiled};
-use super::telling::StepEnd;
 use crate::model::Checkpoint;
 use crate::store::saves::Written;
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::ledger::SharedLedger;
-use super::telling::{Fate, Untold};
+use super::reporting::{Fate, Unreported};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, Outcome};
@@ -30,7 +30,7 @@ pub(crate) enum Saved {
 pub(super) struct Sent {
     pub(super) ledger: SharedLedger,
     pub(super) save: Save,
-    pub(super) untold: Untold,
+    pub(super) unreported: Unreported,
 }
 
 impl Sent {
@@ -56,7 +56,7 @@ impl Sent {
             }
             match written {
                 Ok(Written::Accepted) => {
-                    self.untold.tell();
+                    self.unreported.report();
                     Saved::Written
                 }
                 Ok(Written::Refused) => Saved::Lost,
@@ -92,8 +92,8 @@ impl Sent {
             fates.push(fate);
         }
         let was_replaced = !replaced.is_empty();
-        let Self { ledger, save, untold } = self;
-        untold.tell_fates(&fates);
+        let Self { ledger, save, unreported } = self;
+        unreported.report_each(&fates);
         let next = match (save.next, unrecorded) {
             (None | Some(NextState::Completed(_) | NextState::Released), Some(failure)) => return Saved::Unrecorded(failure),
             (None, None) => return if was_replaced { Saved::Replaced } else { Saved::Written },

@@ -42,7 +42,7 @@ pub(crate) struct Run {
     pub(crate) step_key: Option<String>,
     /// The due time that it was started for, if a schedule started it.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
-    /// The observers that are told of it.
+    /// The observers of its execution.
     pub(crate) observed: Observed,
     pub(crate) spans: Spans,
     pub(crate) trace: Arc<Trace>,
@@ -62,10 +62,8 @@ pub(crate) struct Run {
     /// Whether it has a journal.
     replays: AtomicBool,
     pub(crate) polling: Polling,
-    /// Notified when something may have answered a wait of this execution while it runs.
-    pub(crate) nudged: Notify,
-    /// Notified when the database has been asked about the waits.
-    pub(crate) asked: Notify,
+    /// Notified when it may be time to ask the database about the waits: after a nudge, and after the answer to the last question.
+    look_again: Notify,
 }
 
 #[derive(Debug)]
@@ -123,8 +121,7 @@ impl Run {
             draining: AtomicBool::new(false),
             replays: AtomicBool::new(false),
             polling: Polling::default(),
-            nudged: Notify::new(),
-            asked: Notify::new(),
+            look_again: Notify::new(),
         })
     }
 
@@ -175,7 +172,7 @@ impl Run {
         self.cancelled.subscribe()
     }
 
-    /// Turns the execution round: from here on its completed steps are undone, also if it had been told to end.
+    /// Turns the execution round: from here on its completed steps are undone, also if it was to end.
     pub(crate) fn turn_back(&self, cause: Failure) {
         let mut state = self.state();
         state.outbox.start_afresh();

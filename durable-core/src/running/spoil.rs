@@ -22,7 +22,7 @@ pub(crate) enum Spoil {
     ParkWhileBusy,
     /// A step begins although the lease is over.
     IgnoreLease,
-    /// The database is not told of waits that were dropped: what they have received does not go back to the mailbox.
+    /// A flush leaves out the waits that were dropped: what they have received does not go back to the mailbox.
     ForgetDrops,
     /// A message that a losing branch has received and has not gone on from does not go back to the mailbox.
     KeepUnused,

@@ -22,7 +22,7 @@ impl Scope {
             let report = if elsewhere { divergence::made_outside(key, &under_way) } else { divergence::overlap(key, &under_way) };
             self.run.give_up(Verdict::Diverged(report));
         }
-        // Code that only replays has used what it went on from in an earlier life.
+        // Code that only replays has used these messages before, under an earlier claim.
         if !self.only_replays() || self.run.is_recorded(key) {
             self.run.use_messages(&self.path);
         }

@@ -36,8 +36,8 @@ pub(super) struct Waits {
     /// Keys of waits whose message code below a fork has received and has not gone on from, by the path of its scope.
     unused: BTreeMap<String, Vec<String>>,
     backoffs: BTreeMap<String, (DateTime<Utc>, Waker)>,
-    /// Whether a child may have completed whose end the code will never look at.
-    unheard: bool,
+    /// Whether a child may have completed whose end the code will never read.
+    unread_child: bool,
     /// When the first of the registered waits is due.
     next_due: Option<DateTime<Utc>>,
     /// Whether the database is being asked about the waits.
@@ -65,7 +65,7 @@ struct Over {
     child: Option<ExecutionId>,
 }
 
-/// What the database is told of the waits, and asked about them.
+/// What a flush writes about the waits, and asks about them.
 #[derive(Debug)]
 pub(super) struct Question {
     /// How many waits the run takes for open.
@@ -81,7 +81,7 @@ pub(super) struct Question {
 
 /// When to ask the database about the waits of a run that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(super) enum Look {
     /// A signal said that a wait may be over.
     Now,
     /// When the first wait is due; and at every poll interval if the database knows of any, because a signal may be lost.
@@ -121,7 +121,7 @@ impl Waits {
         self.known_over.remove(key).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Forgets a wait whose future was dropped; the database is told with the next question.
+    /// Forgets a wait whose future was dropped; the next question tells the database.
     pub(super) fn drop_wait(&mut self, key: &str) {
         let child = if let Some(over) = self.over.remove(key) {
             over.child
@@ -135,7 +135,7 @@ impl Waits {
             }
         };
         self.dropped.insert(key.to_owned());
-        self.unheard |= child.is_some();
+        self.unread_child |= child.is_some();
         self.orphaned.extend(child);
     }
 
@@ -256,7 +256,7 @@ impl Waits {
         !self.over.is_empty()
     }
 
-    /// Whether the database is to be told something.
+    /// Whether something is to be written.
     pub(super) fn has_news(&self) -> bool {
         !(self.unregistered.is_empty() && self.dropped.is_empty() && self.refused.is_empty())
     }
@@ -333,7 +333,7 @@ impl Waits {
     /// Passes over the recorded waits below `path`, except below `kept` in it. Messages of `unfinished` waits are given back.
     pub(super) fn pass_over(&mut self, path: &str, kept: &str, unfinished: &[String]) {
         remove_below(&mut self.unused, path, outside(path, kept));
-        // The process that dropped these branches may have died before it told the database.
+        // The process that dropped these branches may have died before it wrote this.
         for wait in remove_below(&mut self.known_open, path, outside(path, kept)) {
             self.orphaned.extend(wait.child_id);
             self.dropped.insert(wait.key);
@@ -354,14 +354,14 @@ impl Waits {
         std::mem::take(&mut self.orphaned)
     }
 
-    /// Notes that a child may have completed without the code having looked at its end.
-    pub(super) fn note_unheard_child(&mut self) {
-        self.unheard = true;
+    /// Notes that a child may have completed, and the code has not read its end.
+    pub(super) fn note_unread_child(&mut self) {
+        self.unread_child = true;
     }
 
-    /// Whether a child may have completed whose end the code has not looked at.
-    pub(super) fn has_unheard_children(&self) -> bool {
-        self.unheard || self.known_open.values().chain(self.known_over.values()).any(|wait| wait.child_id.is_some())
+    /// Whether a child may have completed whose end the code has not read.
+    pub(super) fn has_unread_children(&self) -> bool {
+        self.unread_child || self.known_open.values().chain(self.known_over.values()).any(|wait| wait.child_id.is_some())
     }
 
     fn polled(&self) -> usize {

@@ -10,18 +10,18 @@ impl World {
         let nth = self.random.index(self.processes.len());
         let process = self.processes[nth].clone();
         process.lose_lease();
-        memory::lock(&self.book).rescue(process.life());
+        memory::lock(&self.book).rescue(process.worker_id());
         self.note(&format!("process {nth} is declared lost"));
     }
 
-    /// Processes that were declared lost learn that they were, and begin new lives.
+    /// Processes that were declared lost learn that they were, and continue as new workers.
     pub(super) fn notice_losses(&mut self) {
         for nth in 0..self.processes.len() {
             let process = self.processes[nth].clone();
             if process.is_lost() {
-                let next = self.new_life();
-                process.begin_new_life(next);
-                self.note(&format!("process {nth} begins a new life"));
+                let next = self.new_worker();
+                process.register_anew(next);
+                self.note(&format!("process {nth} continues as a new worker"));
             }
         }
     }
@@ -33,18 +33,18 @@ impl World {
         let now = self.now();
         self.note(&format!("process {nth} crashes"));
         self.claims.retain(|(of, ..)| !std::sync::Arc::ptr_eq(of, &process));
-        let life = process.life();
+        let worker = process.worker_id();
         let mut said = Vec::new();
         let mut book = memory::lock(&self.book);
-        while let Some(place) = book.queue.entries.iter().position(|entry| entry.worker() == life) {
+        while let Some(place) = book.queue.entries.iter().position(|entry| entry.worker() == worker) {
             if self.random.one_in(2) {
                 said.extend(book.carry_out(place, Verdict::Commit, now).map(|answer| answer.said));
             } else {
                 book.queue.entries.remove(place);
             }
         }
-        book.queue.answers.retain(|answer| answer.worker != life);
-        book.rescue(life);
+        book.queue.answers.retain(|answer| answer.worker != worker);
+        book.rescue(worker);
         drop(book);
         process.crash();
         said.iter().for_each(|said| self.note(&format!("  was carried out: {said}")));
@@ -69,7 +69,7 @@ impl World {
         self.processes = going_on;
         for process in done {
             // What it holds without knowing is rescued after it has retired.
-            memory::lock(&self.book).rescue(process.life());
+            memory::lock(&self.book).rescue(process.worker_id());
             self.start_process();
         }
     }

@@ -35,7 +35,7 @@ const CACHED: usize = 2;
 
 pub(super) struct SimulatedProcess {
     registry: Registry,
-    life: Mutex<WorkerId>,
+    worker: Mutex<WorkerId>,
     draining: AtomicBool,
     held: Mutex<HeldExecutions>,
     ledger: SharedLedger,
@@ -53,7 +53,7 @@ fn lease_until() -> Instant {
 
 impl SimulatedProcess {
     pub(super) fn start(
-        life: WorkerId,
+        worker: WorkerId,
         workflow: Simulated,
         book: Arc<Mutex<Book>>,
         clock: Arc<Clock>,
@@ -66,7 +66,7 @@ impl SimulatedProcess {
         let lease = watch::Sender::new(lease_until());
         Arc::new(Self {
             registry,
-            life: Mutex::new(life),
+            worker: Mutex::new(worker),
             draining: AtomicBool::new(false),
             held: Mutex::new(HeldExecutions::new(CACHED)),
             ledger: Arc::new(Memory::new(book.clone(), lease.subscribe())),
@@ -83,7 +83,7 @@ impl SimulatedProcess {
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.book().lost.contains(&self.life())
+        self.book().lost.contains(&self.worker_id())
     }
 
     /// Whether it may claim: it takes work, and a slot is free.
@@ -96,7 +96,7 @@ impl SimulatedProcess {
         let book = self.book();
         let record = book.records.get(&id)?;
         Some(Claimed {
-            worker: self.life(),
+            worker: self.worker_id(),
             id,
             epoch: Epoch(record.epoch),
             workflow: Simulated::NAME.to_owned(),
@@ -131,12 +131,12 @@ impl SimulatedProcess {
 
     /// Compares what it holds with the record, as the duty `reconcile` does.
     pub(super) async fn reconcile(self: &Arc<Self>) {
-        let life = self.life();
-        let believed = self.held().epochs(life);
-        let (lost, paused) = self.book().strays(life, &believed);
+        let worker = self.worker_id();
+        let believed = self.held().epochs(worker);
+        let (lost, paused) = self.book().strays(worker, &believed);
         let (lost, paused) = {
             let held = self.held();
-            (held.runs_at(life, &believed, &lost), held.runs_at(life, &believed, &paused))
+            (held.runs_at(worker, &believed, &lost), held.runs_at(worker, &believed, &paused))
         };
         lost.iter().for_each(|run| run.end(Verdict::Lost));
         paused.iter().for_each(|run| run.drain());
@@ -155,7 +155,7 @@ impl SimulatedProcess {
 
     /// A signal says that waits may be over.
     pub(super) fn nudge(&self) {
-        self.held().runs().iter().for_each(|run| run.nudged.notify_one());
+        self.held().runs().iter().for_each(|run| run.nudge());
     }
 
     /// Asks every run to stop at its next durable call.
@@ -172,10 +172,10 @@ impl SimulatedProcess {
         self.lease.send_replace(Instant::now());
     }
 
-    /// Begins a new life after the lease was lost.
-    pub(super) fn begin_new_life(&self, next: WorkerId) {
+    /// Continues as a new worker after the lease was lost.
+    pub(super) fn register_anew(&self, next: WorkerId) {
         abandon(self);
-        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.lease.send_replace(lease_until());
     }
 
@@ -192,8 +192,8 @@ impl Process for SimulatedProcess {
         &self.registry
     }
 
-    fn life(&self) -> WorkerId {
-        *self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn worker_id(&self) -> WorkerId {
+        *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_draining(&self) -> bool {
@@ -223,12 +223,12 @@ impl Process for SimulatedProcess {
     }
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {
-        let (worker, ids) = (self.life(), ids.to_vec());
+        let (worker, ids) = (self.worker_id(), ids.to_vec());
         memory::ask(&self.book, |answer| Entry::Read(worker, ids, answer)).await
     }
 
     async fn ask_for_held(&self, known: &[(ExecutionId, Epoch)]) -> Result<Held, sqlx::Error> {
-        let adopted = self.book().claim_held(self.life(), known);
+        let adopted = self.book().claim_held(self.worker_id(), known);
         let adopted = adopted.into_iter().filter_map(|id| {
             let claimed = self.claimed(id, false)?;
             // As `executions/held` does: this claim does not count as one after a crash.

@@ -115,15 +115,15 @@ impl World {
         self.replace_drained();
     }
 
-    pub(super) fn new_life(&mut self) -> WorkerId {
+    pub(super) fn new_worker(&mut self) -> WorkerId {
         WorkerId(self.random.uuid())
     }
 
     pub(super) fn start_process(&mut self) {
-        let life = self.new_life();
+        let worker = self.new_worker();
         let (book, programs, values) = (self.book.clone(), self.programs.clone(), self.values.clone());
         let workflow = Simulated { book: book.clone(), programs, values };
-        self.processes.push(SimulatedProcess::start(life, workflow, book, self.clock.clone(), self.observed.clone()));
+        self.processes.push(SimulatedProcess::start(worker, workflow, book, self.clock.clone(), self.observed.clone()));
     }
 
     async fn act(&mut self) {
@@ -211,7 +211,7 @@ impl World {
         }
         let Some(slot) = process.free_slot() else { return };
         let now = self.now();
-        if !memory::lock(&self.book).claim(id, process.life(), now) {
+        if !memory::lock(&self.book).claim(id, process.worker_id(), now) {
             return;
         }
         let is_small = !self.random.one_in(5);

@@ -36,7 +36,7 @@ impl Batch for Attempts {
         item.attempt.key.len() + item.attempt.failure.as_ref().map_or(0, |failure| failure.size())
     }
 
-    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    /// Each worker that this process has been by itself: what one has lost, the next may hold.
     fn go_together(first: &AttemptRecord, next: &AttemptRecord) -> bool {
         first.worker == next.worker
     }

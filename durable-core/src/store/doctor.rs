@@ -45,7 +45,7 @@ pub(crate) struct Unknown {
     pub(crate) queues: Vec<String>,
 }
 
-/// A queue that nobody claims from.
+/// A queue that no live worker claims from.
 #[derive(Debug)]
 pub(crate) struct Unserved {
     pub(crate) queue: String,
@@ -64,7 +64,7 @@ pub(crate) struct LostWorker {
 
 /// An execution with messages that nothing has waited for.
 #[derive(Debug)]
-pub(crate) struct Unheard {
+pub(crate) struct Unread {
     pub(crate) id: ExecutionId,
     pub(crate) workflow: String,
     pub(crate) messages: i64,
@@ -221,15 +221,15 @@ pub(crate) async fn stuck_executions(store: &Store, pool: &PgPool, limit: i64) -
         .collect()
 }
 
-pub(crate) async fn unheard_messages(
+pub(crate) async fn unread_messages(
     store: &Store,
     pool: &PgPool,
     (seconds, limit): (f64, i64),
-) -> Result<Vec<Unheard>, sqlx::Error> {
-    let rows = store.query(statement!("doctor/find_unheard_messages")).bind(seconds).bind(limit).fetch_all(pool).await?;
+) -> Result<Vec<Unread>, sqlx::Error> {
+    let rows = store.query(statement!("doctor/find_unread_messages")).bind(seconds).bind(limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
-            Ok(Unheard {
+            Ok(Unread {
                 id: row.try_get::<Uuid, _>("execution_id")?.into(),
                 workflow: row.try_get("workflow")?,
                 messages: row.try_get("messages")?,

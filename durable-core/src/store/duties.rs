@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     pub(crate) last_done: Option<DateTime<Utc>>,
 }
 
-/// Those of the duties that are the worker's now: they were due, and nobody else took them.
+/// Takes those of the duties that are due and that no other worker has taken.
 pub(crate) async fn take(
     store: &Store,
     executor: impl PgExecutor<'_>,

@@ -16,10 +16,10 @@ pub(crate) const LARGEST_FAMILY: usize = 1000;
 #[derive(Debug, Clone)]
 pub(crate) struct EndedEarly {
     pub(crate) id: ExecutionId,
-    /// Whether it has ended; otherwise what it did is undone first, by whoever claims it.
+    /// Whether it has ended; otherwise the next worker that claims it undoes first what it did.
     pub(crate) ended: bool,
     pub(crate) queue: String,
-    /// Whether its parent waits for it and is to be told.
+    /// Whether its parent waits for it and is to be notified.
     pub(crate) awaited: bool,
 }
 

@@ -30,7 +30,7 @@ impl Message {
 pub(crate) enum Effect {
     /// It was parked, and is in this queue now.
     Woke(String),
-    /// One of its waits is over, and it may be running: whoever runs it should look.
+    /// One of its waits is over, and it may be running: the process that runs it should look.
     Resolved(ExecutionId),
     /// Nothing yet: the message is kept until something waits for it.
     Kept,

@@ -16,7 +16,7 @@ const LONGEST_MESSAGE: usize = 7900;
 /// How long the self-test waits for its own message before the process counts as deaf.
 const SELF_TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happened; ids only, so that whoever hears it reads the rest from the tables.
+/// What happened; ids only, the receiver reads the rest from the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// Something can be claimed from this queue.
@@ -25,7 +25,7 @@ pub(crate) enum Notice {
     Finished(Vec<ExecutionId>),
     /// Waits of these executions are over, which may be running.
     Resolved(Vec<ExecutionId>),
-    /// Executions were taken back from whoever ran them, to be rolled back.
+    /// Executions were taken back from their workers, to be rolled back.
     RolledBack,
     /// Schedules were made or changed.
     SchedulesChanged,

@@ -49,7 +49,7 @@ pub(crate) enum ParkOutcome {
     Resolved { waits: Vec<RecordedWait>, wake_at: Option<DateTime<Utc>> },
     /// A message is on its way to it: ask again.
     Busy,
-    /// Another worker holds it, or nobody.
+    /// The worker no longer holds it.
     Lost,
     /// Its waits cannot be read, for this reason.
     Unreadable(String),
@@ -155,7 +155,7 @@ impl Batch for Parks {
         item.waits.iter().map(size_of_wait).sum::<usize>() + item.dropped.iter().map(String::len).sum::<usize>()
     }
 
-    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    /// Each worker that this process has been by itself: what one has lost, the next may hold.
     fn go_together(first: &Park, next: &Park) -> bool {
         first.worker == next.worker
     }

@@ -80,15 +80,15 @@ fn bound<'old>(
     query.bind(old.workflow.clone()).bind(old.states.clone())
 }
 
-/// Forgets up to `limit` fires of that age, of the schedules that start a workflow.
-pub(crate) async fn fires(
+/// Forgets up to `limit` firings of that age, of the schedules that start a workflow.
+pub(crate) async fn firings(
     store: &Store,
     executor: impl PgExecutor<'_>,
     workflow: &str,
     age: Duration,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    let query = store.query(statement!("schedule_fires/prune")).bind(workflow).bind(age.as_secs_f64()).bind(limit);
+    let query = store.query(statement!("schedule_firings/prune")).bind(workflow).bind(age.as_secs_f64()).bind(limit);
     Ok(query.fetch_one(executor).await?.try_get::<i64, _>("gone")?.unsigned_abs())
 }
 

@@ -1,4 +1,4 @@
-//! Publishes to everyone who waits on a topic.
+//! Publishes messages to the executions that wait for a topic.
 
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ pub(crate) struct Publication {
     pub(crate) topic: String,
     pub(crate) payload: Payload,
     pub(crate) correlation: Option<String>,
-    /// The same for every batch and at every try: nobody gets it twice.
+    /// The same for every batch and at every try: no wait gets the message twice.
     pub(crate) key: String,
 }
 

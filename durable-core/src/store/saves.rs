@@ -130,7 +130,7 @@ impl Batch for Saves {
         next + item.checkpoints.iter().map(size_of_checkpoint).sum::<usize>()
     }
 
-    /// Each life of this worker by itself: what one of them has lost, the next may hold.
+    /// Each worker that this process has been by itself: what one has lost, the next may hold.
     fn go_together(first: &Save, next: &Save) -> bool {
         first.worker == next.worker
     }

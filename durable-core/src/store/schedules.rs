@@ -12,7 +12,7 @@ use super::read::{Lenient, time, time_if};
 use super::{Store, statement};
 use crate::clock;
 use crate::ids::ExecutionId;
-use crate::model::{Fire, FireCause, FireOutcome, Missed, Overlap, Schedule};
+use crate::model::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 use crate::observer::ScheduleFired;
 use crate::payload::Payload;
 use crate::plan::schedule::Timing;
@@ -79,7 +79,7 @@ pub(crate) struct Fired {
     /// The queues that got executions, each as often.
     pub(crate) queues: Vec<String>,
     /// The due times that were dealt with, and what came of each.
-    pub(crate) fires: Vec<ScheduleFired>,
+    pub(crate) firings: Vec<ScheduleFired>,
     /// What was cancelled to make room.
     pub(crate) cancelled: Vec<EndedEarly>,
 }
@@ -169,13 +169,13 @@ pub(crate) async fn fire(store: &Store, executor: impl PgExecutor<'_>, shots: &[
             }
             ("started", _) => {
                 fired.queues.push(row.try_get("queue")?);
-                FireOutcome::Started
+                FiringOutcome::Started
             }
-            ("queued", _) => FireOutcome::Queued,
-            _ => FireOutcome::Skipped,
+            ("queued", _) => FiringOutcome::Queued,
+            _ => FiringOutcome::Skipped,
         };
         let (schedule, due_at) = (row.try_get("schedule")?, time(row, "due_at")?);
-        fired.fires.push(ScheduleFired { schedule, due_at, outcome, execution_id });
+        fired.firings.push(ScheduleFired { schedule, due_at, outcome, execution_id });
     }
     Ok(fired)
 }
@@ -296,16 +296,16 @@ pub(crate) async fn backfill(
     Ok(Filled { count: row.try_get::<i32, _>("count")?.unsigned_abs(), queue: row.try_get("queue")? })
 }
 
-/// The fires of a schedule before that due time, latest first.
-pub(crate) async fn fires(
+/// The firings of a schedule before that due time, latest first.
+pub(crate) async fn firings(
     store: &Store,
     executor: impl PgExecutor<'_>,
     name: &str,
     before: Option<DateTime<Utc>>,
     limit: i64,
-) -> Result<Vec<Fire>, sqlx::Error> {
-    let query = store.query(statement!("schedule_fires/list")).bind(name).bind(before).bind(limit);
-    Ok(query.fetch_all(executor).await?.iter().map(read_fire).collect())
+) -> Result<Vec<Firing>, sqlx::Error> {
+    let query = store.query(statement!("schedule_firings/list")).bind(name).bind(before).bind(limit);
+    Ok(query.fetch_all(executor).await?.iter().map(read_firing).collect())
 }
 
 fn read(row: &PgRow) -> Schedule {
@@ -352,18 +352,18 @@ fn describe(rule: &str, timezone: &str) -> String {
     timing.map(|timing| timing.describe()).unwrap_or_default()
 }
 
-fn read_fire(row: &PgRow) -> Fire {
+fn read_firing(row: &PgRow) -> Firing {
     let columns = Lenient::new(row);
-    let fire = Fire {
+    let firing = Firing {
         due_at: columns.time("due_at"),
         fired_at: columns.time("fired_at"),
-        cause: columns.word("cause", FireCause::Due),
-        outcome: columns.word("outcome", FireOutcome::Skipped),
+        cause: columns.word("cause", FiringCause::Due),
+        outcome: columns.word("outcome", FiringOutcome::Skipped),
         execution_id: columns.get::<Option<Uuid>>("execution_id").map(ExecutionId::from),
         state: columns.get::<Option<&str>>("state").map(super::look::known_state),
         unreadable: None,
     };
-    Fire { unreadable: columns.unreadable(), ..fire }
+    Firing { unreadable: columns.unreadable(), ..firing }
 }
 
 /// A policy with its window, which stands in a column of its own.

@@ -1,10 +1,10 @@
 //! Looks at who answers: the primary or a standby, by itself or through a pooler, and with the history that this process knows.
 //!
 //! After a failover the new primary may lack what the old one had committed last, and what this process has in memory may be
-//! ahead of it: a step recorded after one that was lost would leave a gap in a journal. So no connection is used before the lives
-//! of this process that began under another history are over in the database that it leads to; from then on the fence refuses all
-//! they write. A life is known by its row, which it writes before anything else, and a server that is promoted begins a timeline of
-//! its own: a server with the timeline and the row has everything that was committed under that life.
+//! ahead of it: a step recorded after one that was lost would leave a gap in a journal. So no connection is used before
+//! the database that it leads to has retired the workers that this process was under another history; from then on the fence refuses
+//! all their writes. A worker is known by its row, which it writes before anything else, and a server that is promoted begins a
+//! timeline of its own: a server with the timeline and the row has everything that this worker committed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn ask_over(store: &Store, ours: &mut PgConnection, other: &mut PgConnecti
         return Ok(Server::Pooled);
     }
     let look = Look::over(ours, &store.statements).await?;
-    // Whoever is given this session next is not to take us for another client.
+    // The next client that gets this session must not take ours for another one.
     ours.execute(raw_sql("discard all")).await?;
     Ok(match look {
         Look { is_lent: true, .. } => Server::Pooled,
@@ -136,7 +136,7 @@ pub(super) async fn look(connection: &mut PgConnection, statements: &Statements)
     Ok(look)
 }
 
-/// The history of the database that this process knows, and its lives that began under it.
+/// The history of the database that this process knows, and the workers that it has been since this history began.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     known: Arc<Mutex<Known>>,
@@ -146,23 +146,23 @@ pub(crate) struct History {
 #[derive(Debug, Default)]
 struct Known {
     timeline: Option<String>,
-    lives: Vec<WorkerId>,
+    workers: Vec<WorkerId>,
     /// Since when there is another history than at first: connections that are older may lead to a server that was deposed.
     since: Option<Instant>,
 }
 
 impl History {
-    /// Notes a life whose row is about to be written.
-    pub(crate) fn begins(&self, life: WorkerId) {
+    /// Notes a worker whose row is about to be written.
+    pub(crate) fn begins(&self, worker: WorkerId) {
         let mut known = self.known();
-        if !known.lives.contains(&life) {
-            known.lives.push(life);
+        if !known.workers.contains(&worker) {
+            known.workers.push(worker);
         }
     }
 
-    /// Notes that a life is over, and writes nothing more.
-    pub(crate) fn is_over(&self, life: WorkerId) {
-        self.known().lives.retain(|known| *known != life);
+    /// Notes that a worker writes nothing more.
+    pub(crate) fn is_over(&self, worker: WorkerId) {
+        self.known().workers.retain(|known| *known != worker);
     }
 
     /// Whether a connection that was opened so long ago may lead to another history.
@@ -184,27 +184,27 @@ impl History {
     ) -> Result<(), sqlx::Error> {
         let mut retired = Vec::new();
         loop {
-            let others = self.lives_of_others(look.timeline.as_deref(), &retired);
+            let others = self.workers_of_others(look.timeline.as_deref(), &retired);
             if others.is_empty() {
                 return Ok(());
             }
-            for life in others {
-                tracing::warn!(worker_id = %life, "another server leads now, which may lack what was written last: this worker starts anew");
-                let retire = sqlx::query(statements.text(statement!("workers/retire"))).bind(life.0);
+            for worker in others {
+                tracing::warn!(worker_id = %worker, "another server leads now, which may lack what was written last: this worker starts anew");
+                let retire = sqlx::query(statements.text(statement!("workers/retire"))).bind(worker.0);
                 retire.execute(&mut *connection).await?;
-                retired.push(life);
+                retired.push(worker);
             }
         }
     }
 
-    /// The lives of other histories that are not yet retired under this one; when none is left, it is the one that counts.
-    fn lives_of_others(&self, timeline: Option<&str>, retired: &[WorkerId]) -> Vec<WorkerId> {
+    /// The workers of other histories that are not yet retired under this one; when none is left, it is the one that counts.
+    fn workers_of_others(&self, timeline: Option<&str>, retired: &[WorkerId]) -> Vec<WorkerId> {
         let mut known = self.known();
         if known.timeline.as_deref() == timeline {
             return Vec::new();
         }
         if known.timeline.is_some() {
-            let others: Vec<WorkerId> = known.lives.iter().filter(|life| !retired.contains(life)).copied().collect();
+            let others: Vec<WorkerId> = known.workers.iter().filter(|worker| !retired.contains(worker)).copied().collect();
             if !others.is_empty() {
                 return others;
             }
@@ -254,27 +254,27 @@ mod tests {
     fn lives_end_with_the_history_under_which_they_began_and_no_earlier() {
         let history = History::default();
         let (first, second) = (WorkerId::new(), WorkerId::new());
-        assert_eq!(history.lives_of_others(Some("1"), &[]), []);
+        assert_eq!(history.workers_of_others(Some("1"), &[]), []);
         history.begins(first);
-        assert_eq!(history.lives_of_others(Some("1"), &[]), [], "another connection to the same server");
-        assert_eq!(history.lives_of_others(Some("2"), &[]), [first]);
+        assert_eq!(history.workers_of_others(Some("1"), &[]), [], "another connection to the same server");
+        assert_eq!(history.workers_of_others(Some("2"), &[]), [first]);
         history.begins(second);
-        assert_eq!(history.lives_of_others(Some("2"), &[first]), [second], "it began while the first was retired");
+        assert_eq!(history.workers_of_others(Some("2"), &[first]), [second], "it began while the first was retired");
         assert!(!history.has_changed_within(Duration::from_secs(60)));
-        assert_eq!(history.lives_of_others(Some("2"), &[first, second]), []);
+        assert_eq!(history.workers_of_others(Some("2"), &[first, second]), []);
         assert!(history.has_changed_within(Duration::from_secs(60)));
         history.begins(first);
-        assert_eq!(history.lives_of_others(Some("2"), &[]), []);
-        let both = history.lives_of_others(Some("1"), &[]);
+        assert_eq!(history.workers_of_others(Some("2"), &[]), []);
+        let both = history.workers_of_others(Some("1"), &[]);
         assert_eq!(both, [first, second], "back to the server that was deposed; neither is known to be over");
     }
 
     #[test]
-    fn a_life_that_is_over_is_not_retired_again() {
+    fn a_worker_that_is_retired_is_not_retired_again() {
         let history = History::default();
-        assert_eq!(history.lives_of_others(Some("1"), &[]), []);
+        assert_eq!(history.workers_of_others(Some("1"), &[]), []);
         history.begins(WorkerId(uuid::Uuid::nil()));
         history.is_over(WorkerId(uuid::Uuid::nil()));
-        assert_eq!(history.lives_of_others(Some("2"), &[]), []);
+        assert_eq!(history.workers_of_others(Some("2"), &[]), []);
     }
 }

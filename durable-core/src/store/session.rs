@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Store;
 
-/// Connections that stay free for everyone else, whatever long-lived tasks keep.
+/// Connections of the pool that long-lived tasks leave free for short statements.
 const SPARE_CONNECTIONS: u32 = 3;
 
 /// One task's way to the database.

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, raw_sql};
 /// primaries refuse writes on purpose. Functions of the schema set their own search path, because users call them in their own
 /// sessions, too.
 const SETTINGS: &str = "\
-    -- Names without a schema are Postgres's own; nobody's functions, operators, types and temporary tables come before them.
+    -- A name without a schema means Postgres's own function, operator, type or table, never one that a role has created.
     set search_path = pg_catalog, pg_temp;
     -- A backslash in a literal is a backslash; texts and times are sent and read in one form.
     set standard_conforming_strings = on;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::{Batch, Store, statement, subject};
 use crate::ids::{ExecutionId, WorkerId};
 use crate::payload::Payload;
+use crate::plan::start_options::CheckedStart;
 use crate::telemetry::TraceContext;
 
 /// An execution to be created.
@@ -17,21 +17,11 @@ pub(crate) struct NewExecution {
     pub(crate) id: ExecutionId,
     pub(crate) workflow: String,
     pub(crate) version: i32,
-    pub(crate) queue: String,
-    pub(crate) priority: i16,
-    pub(crate) key: Option<String>,
-    pub(crate) concurrency_key: Option<String>,
-    pub(crate) deduplication_key: Option<String>,
-    /// Under which further starts replace it until it begins; `delay` is how far each pushes it back.
-    pub(crate) debounce_key: Option<String>,
-    pub(crate) debounce_at_most: Option<Duration>,
+    pub(crate) input: Payload,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) options: CheckedStart,
     /// Where its starter stands.
     pub(crate) trace_context: Option<TraceContext>,
-    pub(crate) input: Payload,
-    pub(crate) time_to_live: Option<Duration>,
-    pub(crate) start_at: Option<DateTime<Utc>>,
-    pub(crate) delay: Option<Duration>,
-    pub(crate) timeout: Option<Duration>,
     /// The worker of this process that has a slot free for it.
     pub(crate) hand_off: Option<WorkerId>,
 }
@@ -39,13 +29,14 @@ pub(crate) struct NewExecution {
 impl NewExecution {
     /// The keys under which other starts of its workflow may find it, with the kind of each.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, &'static str, &str)> {
-        let keys = [("key", &self.key), ("deduplication key", &self.deduplication_key), ("debounce key", &self.debounce_key)];
+        let CheckedStart { key, deduplication_key, debounce_key, .. } = &self.options;
+        let keys = [("key", key), ("deduplication key", deduplication_key), ("debounce key", debounce_key)];
         keys.into_iter().filter_map(|(kind, key)| Some((self.workflow.as_str(), kind, key.as_deref()?)))
     }
 
     /// How many bytes it sends, roughly.
     pub(crate) fn size(&self) -> usize {
-        self.workflow.len() + self.queue.len() + self.input.as_str().len()
+        self.workflow.len() + self.options.queue.len() + self.input.as_str().len()
     }
 }
 
@@ -125,20 +116,20 @@ pub(crate) async fn create(
         .bind(all.iter().map(|new| new.id.as_uuid()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.workflow.as_str()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.version).collect::<Vec<_>>())
-        .bind(all.iter().map(|new| new.queue.as_str()).collect::<Vec<_>>())
-        .bind(all.iter().map(|new| new.priority).collect::<Vec<_>>())
-        .bind(all.iter().map(|new| new.key.as_deref()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.options.queue.as_str()).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.options.priority).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.options.key.as_deref()).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.input.as_str()).collect::<Vec<_>>())
-        .bind(all.iter().map(|new| new.start_at).collect::<Vec<_>>())
-        .bind(all.iter().map(|new| new.delay.map(|delay| delay.as_secs_f64())).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.options.start_at).collect::<Vec<_>>())
+        .bind(all.iter().map(|new| new.options.delay.map(|delay| delay.as_secs_f64())).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.timeout.map(|timeout| timeout.as_secs_f64())).collect::<Vec<_>>())
         .bind(all.iter().map(|new| new.hand_off.is_some() && new.hand_off == worker).collect::<Vec<_>>())
         .bind(worker.map(|worker| worker.0))
-        .bind(all.iter().map(|new| new.concurrency_key.as_deref()).collect::<Vec<_>>())
-        .bind(rare(all, |new| new.deduplication_key.as_deref()))
-        .bind(rare(all, |new| new.debounce_key.as_deref()))
-        .bind(rare(all, |new| new.debounce_at_most.map(|limit| limit.as_secs_f64())))
-        .bind(rare(all, |new| new.time_to_live.map(|time| time.as_secs_f64())))
+        .bind(all.iter().map(|new| new.options.concurrency_key.as_deref()).collect::<Vec<_>>())
+        .bind(rare(all, |new| new.options.deduplication_key.as_deref()))
+        .bind(rare(all, |new| new.options.debounce_key.as_deref()))
+        .bind(rare(all, |new| new.options.debounce_at_most.map(|limit| limit.as_secs_f64())))
+        .bind(rare(all, |new| new.options.time_to_live.map(|time| time.as_secs_f64())))
         .bind(rare(all, |new| new.trace_context.as_ref().map(TraceContext::to_string)))
         .fetch_all(executor)
         .await?;

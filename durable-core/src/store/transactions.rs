@@ -1,7 +1,7 @@
 //! Transactions of steps: what the user's SQL wrote and the step's checkpoint are committed together, or not at all.
 //!
-//! sqlx 0.9.0 leaves a transaction open whose `begin` was cancelled, so it runs in a task of its own, which nobody cancels. A
-//! commit must not be cancelled either, or nobody knows how it ended: `running/run/commits.rs` sees to that.
+//! sqlx 0.9.0 leaves a transaction open whose `begin` was cancelled, so it runs in a task of its own, which is never cancelled.
+//! A commit must not be cancelled either, or its outcome is unknown: `running/run/commits.rs` sees to that.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -229,7 +229,7 @@ pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code.starts_with("40"))
 }
 
-/// Runs it in a task of its own: whoever waits for it may stop waiting, and it goes on.
+/// Runs a statement in a task of its own: it continues if the caller stops waiting.
 async fn alone<T: Send + 'static>(
     statement: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
 ) -> Result<T, sqlx::Error> {

@@ -20,11 +20,11 @@ pub(crate) struct Beat {
     pub(crate) reading: Reading,
     /// Whether the lease was extended; if not, the worker was declared lost.
     pub(crate) held: bool,
-    /// Whether the worker was told to claim nothing more.
+    /// Whether a client asked the worker to claim nothing more.
     pub(crate) deprecated: bool,
 }
 
-/// What a worker says of itself when a life of it begins.
+/// What a worker says of itself when it begins.
 #[derive(Debug)]
 pub(crate) struct NewWorker<'worker> {
     pub(crate) id: WorkerId,
@@ -108,7 +108,7 @@ pub(crate) async fn forget(store: &Store, executor: impl PgExecutor<'_>) -> Resu
     Ok(())
 }
 
-/// Ends a worker's life in order.
+/// Retires a worker in order.
 pub(crate) async fn retire(store: &Store, executor: impl PgExecutor<'_>, worker: WorkerId) -> Result<(), sqlx::Error> {
     store.query(statement!("workers/retire")).bind(worker.0).execute(executor).await?;
     Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
 
 use crate::error::ErrorKind;
-use crate::model::{ExecutionState, FireOutcome, QueueSlots};
+use crate::model::{ExecutionState, FiringOutcome, QueueSlots};
 
 const WORKFLOW_STARTED: &str = "durable.workflow.started";
 const WORKFLOW_COMPLETED: &str = "durable.workflow.completed";
@@ -59,7 +59,7 @@ pub(crate) fn describe() {
     describe_gauge!(NOTIFY_DELIVERING, Unit::Count, "1 while notifications arrive, 0 while polling alone finds work");
     describe_gauge!(QUEUE_DEPTH, Unit::Count, "executions that have not ended");
     describe_gauge!(QUEUE_OLDEST_AGE, Unit::Seconds, "how long the oldest execution that could run has waited");
-    describe_gauge!(HUMAN_INPUT_PENDING, Unit::Count, "questions that nobody has answered");
+    describe_gauge!(HUMAN_INPUT_PENDING, Unit::Count, "questions without an answer");
     describe_gauge!(EVENT_UNCONSUMED, Unit::Count, "messages that nothing has waited for yet");
     describe_gauge!(STORAGE_DEAD_TUPLES, Unit::Count, "dead rows that vacuum has not removed");
     // Rare counters exist from the start, so that an alarm can be set on them.
@@ -244,11 +244,11 @@ pub(crate) fn unreadable_row(table: &'static str) {
 }
 
 /// A schedule was fired, so long after it was due.
-pub(crate) fn schedule_fired(schedule: &str, outcome: FireOutcome, lag: Duration) {
+pub(crate) fn schedule_fired(schedule: &str, outcome: FiringOutcome, lag: Duration) {
     let schedule = schedule.to_owned();
     match outcome {
-        FireOutcome::Started => histogram!(SCHEDULE_LAG, "schedule" => schedule).record(lag),
-        FireOutcome::Skipped => counter!(SCHEDULE_SKIPPED, "schedule" => schedule).increment(1),
+        FiringOutcome::Started => histogram!(SCHEDULE_LAG, "schedule" => schedule).record(lag),
+        FiringOutcome::Skipped => counter!(SCHEDULE_SKIPPED, "schedule" => schedule).increment(1),
         _ => {}
     }
 }

@@ -11,7 +11,7 @@ use crate::ids::ExecutionId;
 /// Length of a `traceparent` of version 00.
 const TRACEPARENT: usize = 55;
 
-/// Longest `tracestate`, in bytes: what the standard asks everyone to pass on.
+/// Longest `tracestate`, in bytes: what the standard asks every program to pass on.
 const LONGEST_STATE: usize = 512;
 
 /// A place in a trace, as [W3C Trace Context](https://www.w3.org/TR/trace-context/) writes it: the headers `traceparent` and

@@ -36,7 +36,7 @@ async fn expire_all(worker: &Worker) -> Result<(), sqlx::Error> {
         }
         worker.families.announce(&expired).await;
         if expired.iter().any(|execution| execution.awaited) {
-            // A parent that is busy is told after a later look for work.
+            // A parent that is busy is notified after a later look for work.
             worker.families.notify_missed_parents().await?;
         }
     }

@@ -143,16 +143,16 @@ async fn fire(worker: &Worker, shots: &[Shot], now: DateTime<Utc>) -> Result<boo
     };
     worker.families.announce(&fired.cancelled).await;
     fired.cancelled.iter().for_each(|cancelled| worker.forget(cancelled.id));
-    for fire in &fired.fires {
-        telemetry::schedule_fired(&fire.schedule, fire.outcome, worker.clock.since(Some(fire.due_at)));
-        worker.signals.observers.fired(fire);
+    for firing in &fired.firings {
+        telemetry::schedule_fired(&firing.schedule, firing.outcome, worker.clock.since(Some(firing.due_at)));
+        worker.signals.observers.fired(firing);
     }
     // Those that start later wake by their timers.
     let later = shots.iter().flat_map(|shot| &shot.due).map(|(_, start)| *start).filter(|start| *start > now).min();
     later.into_iter().for_each(|start| worker.signals.set_timer(start));
     let queues: BTreeSet<&str> = fired.queues.iter().map(String::as_str).collect();
     queues.into_iter().for_each(|queue| worker.signals.queued(queue));
-    Ok(!fired.fires.is_empty())
+    Ok(!fired.firings.is_empty())
 }
 
 async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
@@ -161,7 +161,7 @@ async fn fire_one_by_one(worker: &Worker, shots: &[Shot]) -> Fired {
     for shot in shots {
         match schedules::fire(store, &store.pool, std::slice::from_ref(shot)).await {
             Ok(fired) => {
-                all.fires.extend(fired.fires);
+                all.firings.extend(fired.firings);
                 all.queues.extend(fired.queues);
                 all.cancelled.extend(fired.cancelled);
             }

@@ -84,7 +84,7 @@ async fn prune_workflow(worker: &Worker, workflow: &str, age: Duration, turn: &T
     if executions > 0 {
         tracing::info!(workflow, executions, "deleted executions that ended longer than {age:?} ago");
     }
-    while prune::fires(store, &store.pool, workflow, age, BATCH).await? > 0 {}
+    while prune::firings(store, &store.pool, workflow, age, BATCH).await? > 0 {}
     Ok(())
 }
 

@@ -35,11 +35,11 @@ async fn compare(worker: &Arc<Worker>) -> Result<(), sqlx::Error> {
 }
 
 async fn stop_strays(worker: &Worker) -> Result<(), sqlx::Error> {
-    let life = worker.id();
-    let held = worker.held_in(life);
+    let id = worker.id();
+    let held = worker.held_by(id);
     if !held.is_empty() {
-        let strays = store::executions::stray(&worker.store, &worker.store.pool, life, &held).await?;
-        worker.drop_strays(life, &held, &strays);
+        let strays = store::executions::stray(&worker.store, &worker.store.pool, id, &held).await?;
+        worker.drop_strays(id, &held, &strays);
     }
     Ok(())
 }

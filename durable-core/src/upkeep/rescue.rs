@@ -25,7 +25,7 @@ pub(crate) async fn rescue(worker: Arc<Worker>) {
         }
         tokio::select! {
             () = tokio::time::sleep(worker.options.lease / LOOKS_PER_LEASE) => {}
-            () = worker.life_lost.notified() => {}
+            () = worker.lease_lost.notified() => {}
             () = worker.signals.clock_turned.notified() => {}
         }
     }

@@ -17,7 +17,6 @@ use crate::running::hold::Verdict;
 use crate::running::rest::Rest;
 use crate::running::run::Run;
 use crate::running::scope::Scope;
-use crate::running::waits::Look;
 use crate::store::parks::ParkOutcome;
 use crate::store::saves::Written;
 
@@ -133,12 +132,7 @@ impl<P: Process> Drive<P> {
                     };
                 }
                 (Rest::Unregistered, _) => flow.run.ask_soon(),
-                (Rest::Unwritten, _) if flow.run.is_busy() => flow.run.flush_soon(),
-                (Rest::Unwritten, _) => {
-                    if flow.run.flush().await == Written::Refused {
-                        flow.run.lose();
-                    }
-                }
+                (Rest::Unwritten, _) => flow.run.flush_at_rest().await,
                 (Rest::Waiting, _) => match self.park(flow).await {
                     Ok(resumed) => flow = resumed,
                     Err(ending) => return ending,
@@ -154,7 +148,7 @@ impl<P: Process> Drive<P> {
         run.settled().await;
         let cause = (*failure).clone();
         // What such children did is in the database: the rollback begins anew, from the journal.
-        let flow = match run.has_unheard_children() {
+        let flow = match run.has_unread_children() {
             true => Err(Ending::Released),
             false => Ok(self.back(failure, Ending::Failed)?),
         };
@@ -203,30 +197,8 @@ impl<P: Process> Drive<P> {
             biased;
             rest = &mut rest => Stretch::Rests(rest),
             () = deadline => Stretch::Overtime,
-            () = self.look_at_waits(&run) => Stretch::Look,
+            () = run.until_look(self.process.poll_interval()) => Stretch::Look,
             never = warn_of_foreign_waits(&root) => match never {},
-        }
-    }
-
-    /// Returns when a wait of an execution that goes on running may be over: it is due, a signal says so, or the execution has
-    /// not asked for a poll interval.
-    async fn look_at_waits(&self, run: &Run) {
-        loop {
-            let Look::Later { registered, due } = run.next_look() else { return };
-            let due = async {
-                match due {
-                    Some(due) => run.clock().reached(due).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                // In a fixed order, so that a simulation repeats itself.
-                biased;
-                () = due => return,
-                () = run.nudged.notified() => run.note_nudge(),
-                () = run.asked.notified() => {}
-                () = tokio::time::sleep(self.process.poll_interval()), if registered => return,
-            }
         }
     }
 

@@ -26,7 +26,7 @@ impl Process for Worker {
         &self.registry
     }
 
-    fn life(&self) -> WorkerId {
+    fn worker_id(&self) -> WorkerId {
         self.id()
     }
 

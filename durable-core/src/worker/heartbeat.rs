@@ -34,10 +34,10 @@ struct Pulse {
     store: Store,
     clock: Arc<Clock>,
     lease: Duration,
-    life: watch::Receiver<WorkerId>,
+    id: watch::Receiver<WorkerId>,
     /// The end of the lease, after which this process begins nothing.
     until: watch::Sender<Instant>,
-    /// The life that was declared lost.
+    /// The worker that was declared lost.
     lost: watch::Sender<Option<WorkerId>>,
     /// How full it is, and where to say that it was deprecated; gone when the engine is.
     worker: Weak<Worker>,
@@ -47,7 +47,7 @@ struct Pulse {
 }
 
 impl Heart {
-    /// Starts beating. A life that turns out lost is followed by a new one.
+    /// Starts beating. If the worker turns out to be lost, the process continues as a new worker.
     pub(crate) fn start(worker: &Arc<Worker>, until: watch::Sender<Instant>) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let (lost, losses) = watch::channel(None);
@@ -55,7 +55,7 @@ impl Heart {
             store: worker.store.clone(),
             clock: worker.clock.clone(),
             lease: worker.options.lease,
-            life: worker.life.subscribe(),
+            id: worker.id.subscribe(),
             until,
             lost,
             worker: Arc::downgrade(worker),
@@ -66,8 +66,8 @@ impl Heart {
         let thread =
             std::thread::Builder::new().name("durable-heartbeat".to_owned()).spawn(move || runtime.block_on(beat_on(pulse)))?;
         let weak = Arc::downgrade(worker);
-        tokio::spawn(supervise(worker.store.health.clone(), "begin a new life", move || {
-            begin_new_lives(weak.clone(), losses.clone())
+        tokio::spawn(supervise(worker.store.health.clone(), "register anew", move || {
+            register_anew(weak.clone(), losses.clone())
         }));
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -81,13 +81,13 @@ impl Heart {
     }
 }
 
-/// Begins a life of the worker after each that was lost.
-async fn begin_new_lives(worker: Weak<Worker>, mut losses: watch::Receiver<Option<WorkerId>>) {
+/// Registers this process as a new worker whenever the worker that it was is lost.
+async fn register_anew(worker: Weak<Worker>, mut losses: watch::Receiver<Option<WorkerId>>) {
     while losses.changed().await.is_ok() {
         let lost = *losses.borrow_and_update();
         let Some(worker) = worker.upgrade() else { return };
         if lost == Some(worker.id()) && !worker.is_draining() {
-            worker.begin_new_life().await;
+            worker.register_anew().await;
         }
     }
 }
@@ -121,10 +121,10 @@ impl Pulse {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                // The life has just been ended, and a new one is to begin at once; not on the server that was deposed.
+                // The worker was just retired, and the process continues as a new one; not on the server that was deposed.
                 () = self.store.history.changed() => connection = None,
-                // A new life needs its lease known at once.
-                changed = self.life.changed() => if changed.is_err() { return },
+                // A new worker needs its lease known at once.
+                changed = self.id.changed() => if changed.is_err() { return },
                 _ = self.stop.changed() => {
                     if let Some(connection) = connection {
                         let _ = connection.close().await;
@@ -140,7 +140,7 @@ impl Pulse {
             Some(connection) => connection,
             None => connection.insert(self.store.connect().await?),
         };
-        let life = *self.life.borrow_and_update();
+        let id = *self.id.borrow_and_update();
         let slots = self.worker.upgrade().map(|worker| {
             worker.signals.queues().for_each(|slots| slots.measure());
             worker.signals.slots_in_use()
@@ -150,7 +150,7 @@ impl Pulse {
         let stuck = (*unresponsive_for, executions.as_slice());
         let asked = Instant::now();
         // A statement that hangs must not keep the next from trying on a fresh connection.
-        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, life, self.lease, &slots, stuck));
+        let beat = tokio::time::timeout(self.lease, workers::beat(&self.store, connection, id, self.lease, &slots, stuck));
         let beat = beat.await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
         self.clock.set(beat.reading);
         if let (true, Some(worker)) = (beat.deprecated, self.worker.upgrade()) {
@@ -159,7 +159,7 @@ impl Pulse {
         if beat.held {
             self.until.send_replace(asked + self.lease);
         } else {
-            self.lost.send_replace(Some(life));
+            self.lost.send_replace(Some(id));
         }
         Ok(())
     }

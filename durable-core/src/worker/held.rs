@@ -129,7 +129,7 @@ impl HeldExecutions {
         }
         match flow {
             Some(flow) if flow.run.may_go_on() => (None, self.parked.put(claimed.id, flow)),
-            told_to_stop => (None, told_to_stop),
+            stopped => (None, stopped),
         }
     }
 
@@ -188,10 +188,10 @@ impl HeldExecutions {
         self.by_id.len()
     }
 
-    /// The epochs under which executions are held in that life.
-    pub(crate) fn epochs(&self, life: WorkerId) -> Vec<(ExecutionId, Epoch)> {
-        let of_life = self.by_id.iter().filter(|(_, held)| held.hold.worker == life);
-        of_life.map(|(id, held)| (*id, held.hold.epoch)).collect()
+    /// The executions that this process holds as that worker, each with its epoch.
+    pub(crate) fn epochs(&self, worker: WorkerId) -> Vec<(ExecutionId, Epoch)> {
+        let of_worker = self.by_id.iter().filter(|(_, held)| held.hold.worker == worker);
+        of_worker.map(|(id, held)| (*id, held.hold.epoch)).collect()
     }
 
     pub(crate) fn runs(&self) -> Vec<Arc<Run>> {
@@ -202,12 +202,12 @@ impl HeldExecutions {
         self.by_id.get(&id)?.run.as_ref()
     }
 
-    /// The runs of those executions among `ids` that still run in that life, at the epoch given here.
-    pub(crate) fn runs_at(&self, life: WorkerId, epochs: &[(ExecutionId, Epoch)], ids: &[ExecutionId]) -> Vec<Arc<Run>> {
+    /// The runs of those executions among `ids` that this process still runs as that worker, at the epoch given here.
+    pub(crate) fn runs_at(&self, worker: WorkerId, epochs: &[(ExecutionId, Epoch)], ids: &[ExecutionId]) -> Vec<Arc<Run>> {
         let run_at_its_epoch = |id: &ExecutionId| {
             let (_, epoch) = epochs.iter().find(|(held, _)| held == id)?;
             let held = self.by_id.get(id)?;
-            held.run.clone().filter(|_| held.hold == Hold { worker: life, epoch: *epoch })
+            held.run.clone().filter(|_| held.hold == Hold { worker, epoch: *epoch })
         };
         ids.iter().filter_map(run_at_its_epoch).collect()
     }
@@ -251,7 +251,7 @@ impl HeldExecution {
         Self { id: claimed.id, hold: Hold::by(claimed), run: None, next: None }
     }
 
-    /// Whether this claim is older than one that this life already knows: its answer came late.
+    /// Whether this claim is older than a claim that this worker already knows: its answer came late.
     fn knows_later_than(&self, claimed: &Claimed) -> bool {
         let next = self.next.as_ref().map(|next| Hold::by(&next.0));
         let is_later = |hold: Hold| hold.worker == claimed.worker && hold.epoch >= claimed.epoch;

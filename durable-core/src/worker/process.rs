@@ -21,8 +21,8 @@ use crate::store::journal::Journals;
 pub(crate) trait Process: Send + Sync + Sized + 'static {
     fn registry(&self) -> &Registry;
 
-    /// The id under which this process holds its lease now.
-    fn life(&self) -> WorkerId;
+    /// The worker that this process is now; a new one after each lost lease.
+    fn worker_id(&self) -> WorkerId;
 
     /// Whether it shuts down.
     fn is_draining(&self) -> bool;

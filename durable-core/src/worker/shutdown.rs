@@ -58,7 +58,7 @@ impl Worker {
         }
     }
 
-    /// Ends this life in the database: from then on, other workers take over the executions that it still holds.
+    /// Retires this worker in the database: from then on, other workers take over the executions that it still holds.
     async fn retire(&self) {
         let store = &self.store;
         let patience = Patience::AtMost(FAREWELL);

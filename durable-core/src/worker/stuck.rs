@@ -31,7 +31,7 @@ pub(super) struct Watch {
     answered: Arc<AtomicU64>,
     asked_at: Instant,
     /// Whether the silence was reported.
-    told: bool,
+    reported: bool,
     /// The polls that were under way at the last look, each with the time at which it was first seen.
     polls: HashMap<(ExecutionId, u64), Poll>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Watch {
 #[derive(Debug, Clone, Copy)]
 struct Poll {
     seen_at: Instant,
-    told: bool,
+    reported: bool,
 }
 
 impl Watch {
@@ -48,7 +48,7 @@ impl Watch {
         let (questions, asked) = watch::channel(0);
         let answered = Arc::new(AtomicU64::new(0));
         tokio::spawn(answer(asked, answered.clone()));
-        Self { patience, questions, answered, asked_at: Instant::now(), told: false, polls: HashMap::new() }
+        Self { patience, questions, answered, asked_at: Instant::now(), reported: false, polls: HashMap::new() }
     }
 
     /// Looks once, and logs what is new.
@@ -61,7 +61,7 @@ impl Watch {
     fn look_at_runtime(&mut self, now: Instant) -> Option<Duration> {
         let question = *self.questions.borrow();
         if self.answered.load(Ordering::Acquire) == question {
-            if std::mem::take(&mut self.told) {
+            if std::mem::take(&mut self.reported) {
                 tracing::info!("the application's runtime answers again");
             }
             self.asked_at = now;
@@ -72,7 +72,7 @@ impl Watch {
         if silence < self.patience {
             return None;
         }
-        if !std::mem::replace(&mut self.told, true) {
+        if !std::mem::replace(&mut self.reported, true) {
             tracing::error!(
                 ?silence,
                 "the application's runtime does not answer: nothing goes on in this process, though its lease is kept; \
@@ -88,10 +88,10 @@ impl Watch {
         for run in runs {
             let Some(number) = run.polling.under_way() else { continue };
             let known = self.polls.get(&(run.id, number)).copied();
-            let mut poll = known.unwrap_or(Poll { seen_at: now, told: false });
+            let mut poll = known.unwrap_or(Poll { seen_at: now, reported: false });
             let took = now - poll.seen_at;
             if took >= self.patience {
-                if !std::mem::replace(&mut poll.told, true) {
+                if !std::mem::replace(&mut poll.reported, true) {
                     tracing::error!(
                         execution_id = %run.id,
                         ?took,

@@ -29,9 +29,9 @@ pub(crate) fn take_up<P: Process>(process: &Arc<P>, claimed: impl IntoIterator<I
     let (mut ready, mut over): (Vec<Ready>, Vec<Arc<Run>>) = Default::default();
     {
         let mut held = process.held();
-        let life = process.life();
-        // A claim of a life that was lost meanwhile does not count: any worker may have claimed its execution since.
-        for (claimed, slot) in claimed.into_iter().filter(|(claimed, _)| claimed.worker == life) {
+        let worker = process.worker_id();
+        // A claim of a worker that was lost meanwhile does not count: any worker may have claimed its execution since.
+        for (claimed, slot) in claimed.into_iter().filter(|(claimed, _)| claimed.worker == worker) {
             let (begins, ends) = held.enter(claimed, slot);
             ready.extend(begins);
             over.extend(ends);
@@ -41,7 +41,7 @@ pub(crate) fn take_up<P: Process>(process: &Arc<P>, claimed: impl IntoIterator<I
     begin_each(process, ready);
 }
 
-/// Ends everything that runs here, as if the process died: another life or another worker continues it.
+/// Ends everything that runs here, as if the process died: any worker continues it.
 pub(crate) fn abandon<P: Process>(process: &P) {
     let running = process.held().end_all();
     running.iter().for_each(|run| run.end(Verdict::Lost));
@@ -145,7 +145,7 @@ async fn stop_unreadable<P: Process>(process: &Arc<P>, Unreadable { worker, id, 
 /// Runs an execution in a task of its own; the slot is free again when it parks or ends.
 fn spawn<P: Process>(process: &Arc<P>, claimed: Claimed, slot: Slot, begin: Begin) {
     if !process.held().has(&claimed) {
-        // It was claimed again while its journal was read, or the life that claimed it was lost.
+        // It was claimed again while its journal was read, or the worker that claimed it was lost.
         return;
     }
     if claimed.claims > process.max_claims() {

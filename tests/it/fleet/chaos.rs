@@ -316,12 +316,12 @@ impl<'a> Chaos<'a> {
             stays
         })
         .await;
-        let life = format!("select worker_id from durable.workers where process_id = {id} and lost_at is null");
-        let lives = self.database.values::<uuid::Uuid>(&life).await;
-        eventually("the frozen one is declared lost", async || self.database.values::<uuid::Uuid>(&life).await.is_empty()).await;
+        let alive = format!("select worker_id from durable.workers where process_id = {id} and lost_at is null");
+        let worker = self.database.values::<uuid::Uuid>(&alive).await;
+        eventually("the frozen one is declared lost", async || self.database.values::<uuid::Uuid>(&alive).await.is_empty()).await;
         let held = format!(
             "select count(*) from durable.executions where state in ('running', 'pending') and worker_id in ('{}')",
-            lives.first().copied().unwrap_or_default()
+            worker.first().copied().unwrap_or_default()
         );
         eventually("others have taken up what it held", async || self.database.count(&held).await == 0).await;
         let effects = self.folder.effects();
@@ -330,7 +330,7 @@ impl<'a> Chaos<'a> {
         self.frozen.insert(id);
         // What it does now is what the freeze is for; where the fence is broken, it may have done it before.
         let goes_on = eventually("the frozen one goes on", async || {
-            ledger::calls_of(&effects, id) > called || !self.database.values::<uuid::Uuid>(&life).await.is_empty()
+            ledger::calls_of(&effects, id) > called || !self.database.values::<uuid::Uuid>(&alive).await.is_empty()
         });
         let _ = tokio::time::timeout(self.trial.patience, goes_on).await;
     }

@@ -75,8 +75,8 @@ async fn a_timer_that_wakes_nobody_is_found_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schedule_that_whoever_finds_it_fires_is_found_out() {
     let spoil = async |database: &Database, _: &Proxy| {
-        database.run("alter table durable.schedule_fires drop constraint schedule_fires_pkey cascade").await;
-        spoil(database, "start_fires", "and fired.schedule is null", "").await;
+        database.run("alter table durable.schedule_firings drop constraint schedule_firings_pkey cascade").await;
+        spoil(database, "start_firings", "and fired.schedule is null", "").await;
         spoil(database, "fire_schedules", "for no key update skip locked", "").await;
         spoil(database, "fire_schedules", "where locked.next_due_at is not distinct from found.was_due_at", "").await;
     };

@@ -1,6 +1,6 @@
 //! What is committed is told once, and what is not is not told.
 
-use durable::FireOutcome;
+use durable::FiringOutcome;
 use durable::observer::{InputAnswered, ScheduleFired, StepRecorded};
 
 use super::*;
@@ -39,9 +39,9 @@ impl Observer for Ledger {
         self.enter(format!("{} {}", execution.execution.workflow, execution.state));
     }
 
-    fn on_fire(&self, fire: &ScheduleFired) {
-        assert_eq!(fire.execution_id.is_some(), fire.outcome == FireOutcome::Started);
-        self.enter(format!("{} {:?} at {}", fire.schedule, fire.outcome, fire.due_at));
+    fn on_firing(&self, firing: &ScheduleFired) {
+        assert_eq!(firing.execution_id.is_some(), firing.outcome == FiringOutcome::Started);
+        self.enter(format!("{} {:?} at {}", firing.schedule, firing.outcome, firing.due_at));
     }
 
     fn on_answer(&self, answer: &InputAnswered) {
@@ -165,7 +165,7 @@ async fn a_due_time_is_told_by_the_one_process_that_fired_it() {
     clock::turn(&database, hours(1)).await;
     gate.until_inside(1).await;
     clock::turn(&database, hours(1)).await;
-    support::eventually("both fired", async || workers[0].schedule_fires("slow").await.unwrap().len() == 2).await;
+    support::eventually("both fired", async || workers[0].schedule_firings("slow").await.unwrap().len() == 2).await;
     gate.let_pass(1);
     support::eventually("its end", async || {
         database.count("select count(*) from durable.executions where state = 'completed'").await == 1

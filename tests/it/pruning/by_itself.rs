@@ -3,7 +3,7 @@
 use super::*;
 
 use durable::chrono::{DateTime, Utc};
-use durable::{FireOutcome, Overlap};
+use durable::{FiringOutcome, Overlap};
 use sqlx::postgres::types::PgInterval;
 
 /// Kept for a month.
@@ -127,15 +127,15 @@ async fn what_has_come_of_old_fires_goes_with_them_and_what_is_open_stays() {
         .unwrap();
     for day in 1..=3 {
         clock::advance(&database, days(1)).await;
-        eventually("it fires", async || worker.schedule_fires("daily").await.unwrap().len() == day).await;
+        eventually("it fires", async || worker.schedule_firings("daily").await.unwrap().len() == day).await;
         clock::quiet(&database).await;
     }
     worker.disable_schedule("daily", "enough").await.unwrap();
     // The last one was not judged, as it was not due again.
     clock::turn(&database, days(40)).await;
-    let left = async || worker.schedule_fires("daily").await.unwrap();
+    let left = async || worker.schedule_firings("daily").await.unwrap();
     eventually("the judged ones are gone", async || left().await.len() == 1).await;
-    assert_eq!(left().await[0].outcome, FireOutcome::Started);
+    assert_eq!(left().await[0].outcome, FiringOutcome::Started);
     assert_eq!(left().await[0].due_at, now + days(3));
     worker.shutdown().await.unwrap();
 }

@@ -31,7 +31,7 @@ async fn carry_on_and_check(what: &str, database: &Database, client: &Durable, f
     crate::support::crash::leases_run_out(database).await;
     let durable = database.builder().register(Tick::default()).start().await.unwrap();
     until_fired(client, "chime", 1).await;
-    let id = client.schedule_fires("chime").await.unwrap()[0].execution_id.unwrap();
+    let id = client.schedule_firings("chime").await.unwrap()[0].execution_id.unwrap();
     let scheduled_for = soon(what, durable.handle::<Tick>(id).result()).await.unwrap();
     assert_eq!(scheduled_for, Some(first), "{what}");
     clock::advance(database, HOUR).await;

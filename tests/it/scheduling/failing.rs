@@ -11,12 +11,12 @@ async fn a_schedule_is_disabled_after_too_many_failures_in_a_row_and_a_success_f
     let durable = database.builder().register(tick).start().await.unwrap();
     hourly(&durable, &database, "shaky").await;
     durable.update_schedule("shaky").max_failures(2).await.unwrap();
-    let mut fires = 0;
+    let mut firings = 0;
     let mut next_hour = async |fails: bool| {
         failing.store(fails, Ordering::SeqCst);
-        fires += 1;
+        firings += 1;
         clock::advance(&database, HOUR).await;
-        until_fired(&durable, "shaky", fires).await;
+        until_fired(&durable, "shaky", firings).await;
         clock::quiet(&database).await;
         durable.get_schedule("shaky").await.unwrap()
     };
@@ -52,9 +52,9 @@ async fn without_a_limit_a_schedule_goes_on_failing() {
     tick.failing.store(true, Ordering::SeqCst);
     let durable = database.builder().register(tick).start().await.unwrap();
     hourly(&durable, &database, "hopeless").await;
-    for fires in 1..=4 {
+    for firings in 1..=4 {
         clock::advance(&database, HOUR).await;
-        until_fired(&durable, "hopeless", fires).await;
+        until_fired(&durable, "hopeless", firings).await;
         clock::quiet(&database).await;
     }
     let hopeless = durable.get_schedule("hopeless").await.unwrap();
@@ -78,7 +78,7 @@ async fn an_execution_that_is_cancelled_is_neither_a_failure_nor_a_success() {
     clock::quiet(&database).await;
     clock::turn(&database, HOUR).await;
     gate.until_inside(1).await;
-    let running = durable.schedule_fires("shaky").await.unwrap()[0].execution_id.unwrap();
+    let running = durable.schedule_firings("shaky").await.unwrap()[0].execution_id.unwrap();
     durable.cancel(running, "by hand").await.unwrap();
     clock::turn(&database, HOUR).await;
     until_fired(&durable, "shaky", 3).await;
@@ -100,7 +100,7 @@ async fn a_retry_of_what_a_schedule_started_is_for_the_same_due_time() {
     until_fired(&durable, "shaky", 1).await;
     clock::quiet(&database).await;
     failing.store(false, Ordering::SeqCst);
-    let failed = durable.schedule_fires("shaky").await.unwrap()[0].execution_id.unwrap();
+    let failed = durable.schedule_firings("shaky").await.unwrap()[0].execution_id.unwrap();
     let again = durable.retry(failed).await.unwrap();
     let scheduled_for = soon("its end", durable.handle::<Tick>(again).result()).await.unwrap();
     assert_eq!(scheduled_for, Some(first));

@@ -59,7 +59,7 @@ async fn after_a_long_night_the_last_thousand_times_of_each_schedule_are_made_up
     let durable = database.builder().register(Tick::default()).start().await.unwrap();
     for name in ["a", "b", "c"] {
         until_fired(&durable, name, 1000).await;
-        let latest = durable.schedule_fires(name).limit(1).await.unwrap().remove(0);
+        let latest = durable.schedule_firings(name).limit(1).await.unwrap().remove(0);
         assert_eq!(latest.due_at, now + TimeDelta::hours(8));
     }
     assert_eq!(database.count("select count(*) from durable.executions").await, 3000);
@@ -88,10 +88,10 @@ async fn a_schedule_that_the_database_refuses_to_fire_holds_nobody_up() {
     let durable = database.builder().register(Tick::default()).start().await.unwrap();
     hourly(&durable, &database, "chime").await;
     hourly(&durable, &database, "refused").await;
-    database.run("alter table durable.schedule_fires add constraint refuses check (schedule <> 'refused') not valid").await;
+    database.run("alter table durable.schedule_firings add constraint refuses check (schedule <> 'refused') not valid").await;
     clock::advance(&database, HOUR).await;
     until_fired(&durable, "chime", 1).await;
-    database.run("alter table durable.schedule_fires drop constraint refuses").await;
+    database.run("alter table durable.schedule_firings drop constraint refuses").await;
     until_fired(&durable, "refused", 1).await;
     durable.shutdown().await.unwrap();
 }

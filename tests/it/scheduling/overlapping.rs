@@ -19,7 +19,7 @@ async fn one_at_the_gate(overlap: Overlap) -> (Database, Durable, Gate) {
 }
 
 async fn states(durable: &Durable) -> Vec<Option<ExecutionState>> {
-    durable.schedule_fires("slow").await.unwrap().iter().rev().map(|fire| fire.state).collect()
+    durable.schedule_firings("slow").await.unwrap().iter().rev().map(|firing| firing.state).collect()
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn executions_run_beside_each_other_where_they_may() {
     let (database, durable, gate) = one_at_the_gate(Overlap::Allow).await;
     clock::turn(&database, HOUR).await;
     gate.until_inside(2).await;
-    assert_eq!(outcomes(&durable, "slow").await, [FireOutcome::Started; 2]);
+    assert_eq!(outcomes(&durable, "slow").await, [FiringOutcome::Started; 2]);
     gate.let_pass(2);
     durable.shutdown().await.unwrap();
 }
@@ -41,7 +41,7 @@ async fn a_due_time_is_left_out_while_an_execution_goes_on() {
     eventually("the first ended", async || states(&durable).await[0] == Some(ExecutionState::Completed)).await;
     clock::turn(&database, HOUR).await;
     gate.until_inside(1).await;
-    assert_eq!(outcomes(&durable, "slow").await, [FireOutcome::Started, FireOutcome::Skipped, FireOutcome::Started]);
+    assert_eq!(outcomes(&durable, "slow").await, [FiringOutcome::Started, FiringOutcome::Skipped, FiringOutcome::Started]);
     assert_eq!(database.count("select count(*) from durable.executions").await, 2);
     gate.let_pass(1);
     durable.shutdown().await.unwrap();
@@ -50,16 +50,16 @@ async fn a_due_time_is_left_out_while_an_execution_goes_on() {
 #[tokio::test]
 async fn due_times_stand_in_line_while_an_execution_goes_on() {
     let (database, durable, gate) = one_at_the_gate(Overlap::Queue).await;
-    for fires in 2..=3 {
+    for firings in 2..=3 {
         clock::turn(&database, HOUR).await;
-        until_fired(&durable, "slow", fires).await;
+        until_fired(&durable, "slow", firings).await;
     }
-    assert_eq!(outcomes(&durable, "slow").await, [FireOutcome::Started, FireOutcome::Queued, FireOutcome::Queued]);
+    assert_eq!(outcomes(&durable, "slow").await, [FiringOutcome::Started, FiringOutcome::Queued, FiringOutcome::Queued]);
     for ended in 1..=3 {
         gate.until_inside(1).await;
-        let due: Vec<_> = durable.schedule_fires("slow").await.unwrap().iter().rev().map(|fire| fire.outcome).collect();
-        assert_eq!(due.iter().filter(|outcome| **outcome == FireOutcome::Started).count(), ended);
-        assert!(due.is_sorted_by_key(|outcome| *outcome == FireOutcome::Queued), "not in order: {due:?}");
+        let due: Vec<_> = durable.schedule_firings("slow").await.unwrap().iter().rev().map(|firing| firing.outcome).collect();
+        assert_eq!(due.iter().filter(|outcome| **outcome == FiringOutcome::Started).count(), ended);
+        assert!(due.is_sorted_by_key(|outcome| *outcome == FiringOutcome::Queued), "not in order: {due:?}");
         gate.let_pass(1);
         let completed = async || states(&durable).await.iter().filter(|state| **state == Some(ExecutionState::Completed)).count();
         eventually("the next ended", async || completed().await == ended).await;
@@ -77,7 +77,7 @@ async fn what_still_runs_is_cancelled() {
         states(&durable).await == [Some(ExecutionState::Cancelled), Some(ExecutionState::Running)] && gate.inside() == 1
     })
     .await;
-    let first = durable.schedule_fires("slow").await.unwrap()[1].execution_id.unwrap();
+    let first = durable.schedule_firings("slow").await.unwrap()[1].execution_id.unwrap();
     let error = durable.get_execution(first).await.unwrap().execution.error.unwrap();
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Cancelled, "its schedule is due again"));
     gate.let_pass(1);
@@ -88,7 +88,7 @@ async fn what_still_runs_is_cancelled() {
 #[tokio::test]
 async fn one_with_a_message_on_its_way_is_cancelled_when_that_has_arrived() {
     let (database, durable, gate) = one_at_the_gate(Overlap::Cancel).await;
-    let id = durable.schedule_fires("slow").await.unwrap()[0].execution_id.unwrap();
+    let id = durable.schedule_firings("slow").await.unwrap()[0].execution_id.unwrap();
     // As a caller's transaction does that sends it an event.
     let mut sender = PgConnection::connect(&database.url).await.unwrap();
     let hold = format!("begin; select durable.lock_mailbox('{id}')");
@@ -128,7 +128,7 @@ async fn what_stands_in_line_is_left_out_when_the_schedule_is_deleted() {
     clock::turn(&database, HOUR).await;
     until_fired(&durable, "slow", 2).await;
     durable.delete_schedule("slow").await.unwrap();
-    assert_eq!(outcomes(&durable, "slow").await, [FireOutcome::Started, FireOutcome::Skipped]);
+    assert_eq!(outcomes(&durable, "slow").await, [FiringOutcome::Started, FiringOutcome::Skipped]);
     gate.let_pass(1);
     eventually("the first ended", async || states(&durable).await[0] == Some(ExecutionState::Completed)).await;
     durable.shutdown().await.unwrap();

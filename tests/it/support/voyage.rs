@@ -181,8 +181,8 @@ impl Traveller<'_> {
         let now = clock::now(self.database).await;
         durable.backfill_schedule("packing", now - TimeDelta::days(9)..now - TimeDelta::days(7)).await.unwrap();
         clock::quiet(self.database).await;
-        let fires = durable.schedule_fires("packing").await.unwrap();
-        assert_eq!(fires.len(), 4, "{fires:?}");
+        let firings = durable.schedule_firings("packing").await.unwrap();
+        assert_eq!(firings.len(), 4, "{firings:?}");
         durable.disable_schedule("packing", "enough").await.unwrap();
         durable.enable_schedule("packing").await.unwrap();
         durable.delete_schedule("packing").await.unwrap();

@@ -1,6 +1,6 @@
-//! The attempts of one call: how each begins, how it ends, what follows, and who is told.
+//! The attempts of one call: how each begins, how it ends, what follows, and how its end is reported.
 //!
-//! An end that the next write records is told once more when that is committed: see `running/telling.rs`.
+//! An end that the next write records is reported once more when that write is committed: see `running/reporting.rs`.
 
 use std::time::Duration;
 

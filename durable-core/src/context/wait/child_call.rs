@@ -112,7 +112,7 @@ impl ChildCall {
             Some(WaitOutcome::Received) => read(&place, &over).map(Some),
             Some(WaitOutcome::Cancelled) => {
                 // It may have completed just before.
-                run.note_unheard_child();
+                run.note_unread_child();
                 Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for `{}` was cancelled", place.key)))
             }
             _ => {

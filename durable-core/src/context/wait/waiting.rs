@@ -33,7 +33,7 @@ pub(in crate::context) struct Waiting<'a> {
     is_part: bool,
     /// Whether it was polled, and is not over.
     open: bool,
-    /// Whether it was open when last polled. Then no earlier life of the run has seen what it received since.
+    /// Whether it was open when last polled. Then no code has seen what it received since, under this claim or an earlier one.
     was_open: bool,
     pub(in crate::context) key: String,
     pub(super) kind: WaitKind,
@@ -179,12 +179,13 @@ impl<'a> Waiting<'a> {
         Question::new(&self.name, &schema.value()).map(Some).map_err(invalid)
     }
 
-    /// Whether the wait is over by the journal, and an earlier life of the run has gone on from it: what was asked then does not matter.
+    /// Whether the journal has the end of the wait, and the code continued after it under an earlier claim: what it asked then does not
+    /// matter.
     fn was_answered_before(&self) -> bool {
         self.refused.is_none() && self.scope.run.has_ended(&self.key) && self.scope.run.has_gone_on_from(&self.key)
     }
 
-    /// Whether an earlier life of the run used the message that this one finds in the journal.
+    /// Whether the code used, under an earlier claim, the message that this wait finds in the journal.
     fn was_used(&self) -> bool {
         !self.was_open && self.scope.run.has_gone_on_from(&self.key)
     }
@@ -213,7 +214,7 @@ impl<'a> Waiting<'a> {
         }
         let waker = self.scope.wakers.own(cx.waker());
         let run = self.scope.run.clone();
-        // A wait that this life opened stays open; a mere replay must not change the journal.
+        // A wait that was opened under this claim stays open; a mere replay must not change the journal.
         self.open |= !self.scope.only_replays();
         let polled =
             if self.open { run.poll_wait(&self.key, || self.to_register(), waker.clone()) } else { run.replay_wait(&self.key) };

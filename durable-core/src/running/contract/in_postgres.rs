@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Outcome;
 use crate::payload::Payload;
+use crate::plan::start_options::CheckedStart;
 use crate::running::lanes::Lanes;
 use crate::running::ledger::{Here, Ledger};
 use crate::store::attempts::Attempts;
@@ -113,19 +114,10 @@ impl World for InPostgres {
             id,
             workflow: WORKFLOW.to_owned(),
             version: 1,
-            queue: id.to_string(),
-            priority: 0,
-            key: None,
-            concurrency_key: None,
-            deduplication_key: None,
-            debounce_key: None,
-            debounce_at_most: None,
-            trace_context: None,
             input: Payload::null(),
-            time_to_live: None,
-            start_at: None,
-            delay: None,
             timeout: None,
+            options: CheckedStart { queue: id.to_string(), ..CheckedStart::default() },
+            trace_context: None,
             hand_off: Some(worker),
         };
         let started = store::starts::create(&self.store, &self.store.pool, &[&new]).await.unwrap();

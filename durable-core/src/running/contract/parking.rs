@@ -85,7 +85,7 @@ pub(super) async fn a_message_wakes_a_parked_execution(world: impl World) {
     assert_eq!(world.on_record(held.id).await.mailbox, ["1"]);
 }
 
-pub(super) async fn an_execution_that_stays_is_told_of_its_waits_and_goes_on(world: impl World) {
+pub(super) async fn an_execution_that_stays_learns_of_its_waits_and_continues(world: impl World) {
     let held = world.held().await;
     register(&world, held, &["event go"]).await;
     assert!(is_parked(&world.park(&held.ask(1)).await));

@@ -1,4 +1,4 @@
-//! What a run says of its children to its process.
+//! What a run asks of its process for its children.
 
 use tokio::sync::oneshot;
 
@@ -15,16 +15,16 @@ impl Run {
     /// Cancels a child that this run no longer waits for. Returns once it is cancelled, or once the engine cannot say.
     pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
         let Some(child) = child else { return };
-        self.note_unheard_child();
+        self.note_unread_child();
         let (done, cancelled) = oneshot::channel();
         // An engine that shuts down leaves it to the others: they look for orphans.
         self.ledger.tell(FamilyNews::Orphaned(vec![child], done));
         let _ = cancelled.await;
     }
 
-    /// Notes that a child may have completed without the code having looked at its end.
-    pub(crate) fn note_unheard_child(&self) {
-        self.state().waits.note_unheard_child();
+    /// Notes that a child may have completed, and the code has not read its end.
+    pub(crate) fn note_unread_child(&self) {
+        self.state().waits.note_unread_child();
     }
 
     /// The children that were waited for when their waits were dropped.
@@ -32,8 +32,8 @@ impl Run {
         self.state().waits.take_orphaned()
     }
 
-    /// Whether a child may have completed whose end the code has not looked at.
-    pub(crate) fn has_unheard_children(&self) -> bool {
-        self.state().waits.has_unheard_children()
+    /// Whether a child may have completed whose end the code has not read.
+    pub(crate) fn has_unread_children(&self) -> bool {
+        self.state().waits.has_unread_children()
     }
 }

@@ -8,11 +8,11 @@ use super::Run;
 use super::working::Unanswered;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
+use crate::running::reporting::Unreported;
 use crate::running::spoil::{Spoil, is_spoiled};
-use crate::running::telling::Untold;
 use crate::store::transactions::{Commit, Committed, Open};
 
-/// A commit under way. Its execution neither parks nor ends meanwhile: whoever takes it over must find the step in the journal.
+/// A commit under way. Its execution neither parks nor ends meanwhile: the next worker must find the step in the journal.
 struct Underway {
     run: Arc<Run>,
     /// Dropped last: then the run is polled.
@@ -34,13 +34,13 @@ impl Run {
         checkpoint: Checkpoint,
         undoable: bool,
     ) -> Result<Committed> {
-        let untold = self.untold(vec![self.end_of(step, &checkpoint)]);
+        let unreported = self.unreported(vec![self.end_of(step, &checkpoint)]);
         let underway = Underway::begin(self, &checkpoint, undoable);
         let hold = self.hold();
         let checkpoint = Checkpoint { undo_order: underway.undo_order, ..checkpoint };
         let commit = Commit { worker: hold.worker, id: self.id, epoch: hold.epoch, checkpoint };
-        let (told, committed) = oneshot::channel();
-        tokio::spawn(underway.carry_out(transaction, commit, untold, told));
+        let (answer, committed) = oneshot::channel();
+        tokio::spawn(underway.carry_out(transaction, commit, unreported, answer));
         let ended = |_| Error::of_kind(ErrorKind::Unavailable, "the engine ended while a step was committed");
         match committed.await.map_err(ended)? {
             Ok(Committed::Undone(_)) if is_spoiled(Spoil::TrustUndone) => Ok(Committed::Written),
@@ -50,7 +50,7 @@ impl Run {
 
     /// Returns when no commit is under way, also none of a step that was dropped.
     pub(crate) async fn commits_settled(&self) {
-        // Nobody else holds the sender.
+        // The sender is a field of this run, so it is not dropped.
         let _ = self.committing.subscribe().wait_for(|commits| *commits == 0).await;
     }
 }
@@ -62,16 +62,22 @@ impl Underway {
         Self { run: run.clone(), _unanswered: run.expect_answer(), undo_order }
     }
 
-    async fn carry_out(mut self, transaction: Open, commit: Commit, untold: Untold, told: oneshot::Sender<Result<Committed>>) {
+    async fn carry_out(
+        mut self,
+        transaction: Open,
+        commit: Commit,
+        unreported: Unreported,
+        answer: oneshot::Sender<Result<Committed>>,
+    ) {
         let committed = self.run.ledger.commit(transaction, &commit).await;
         let Checkpoint { key, attempt, took, .. } = &commit.checkpoint;
         if let Ok(Committed::Written) = committed {
             self.undo_order = None;
             self.run.observed.step_succeeded(key, *attempt, *took);
-            untold.tell();
+            unreported.report();
         }
         // If the step was dropped meanwhile, only this reports that it has failed.
-        if let Err(Err(error) | Ok(Committed::Undone(error))) = told.send(committed) {
+        if let Err(Err(error) | Ok(Committed::Undone(error))) = answer.send(committed) {
             self.run.observed.step_failed(key, *attempt, *took, error.failure(), None);
         }
     }

@@ -127,7 +127,7 @@ impl Run {
         tokio::spawn(async move {
             run.ask(&park).await;
             drop(unanswered);
-            run.asked.notify_one();
+            run.look_again.notify_one();
         });
     }
 
@@ -140,17 +140,38 @@ impl Run {
             state.settling = true;
             state.waits.is_asking()
         } {
-            self.asked.notified().await;
+            self.look_again.notified().await;
         }
     }
 
-    /// Notes that a wait may be over.
-    pub(crate) fn note_nudge(&self) {
+    /// Notes that a signal says that a wait may be over.
+    pub(crate) fn nudge(&self) {
         self.state().waits.nudge();
+        self.look_again.notify_one();
     }
 
-    /// When to ask the database about the waits of a run that goes on.
-    pub(crate) fn next_look(&self) -> Look {
+    /// Returns when the database is to be asked about the waits of a run that continues: a wait is due, a signal says that one may
+    /// be over, or the run has not asked for a poll interval.
+    pub(crate) async fn until_look(&self, poll_interval: Duration) {
+        loop {
+            let Look::Later { registered, due } = self.next_look() else { return };
+            let due = async {
+                match due {
+                    Some(due) => self.clock.reached(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // In a fixed order, so that a simulation repeats itself.
+                biased;
+                () = due => return,
+                () = self.look_again.notified() => {}
+                () = tokio::time::sleep(poll_interval), if registered => return,
+            }
+        }
+    }
+
+    fn next_look(&self) -> Look {
         let state = self.state();
         // A run that must be replayed has nothing to ask: the answer would be refused.
         if state.outdated { Look::Later { registered: false, due: None } } else { state.waits.next_look() }

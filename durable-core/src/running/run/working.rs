@@ -38,7 +38,7 @@ pub(super) struct Stuck<'run>(&'run Run);
 
 impl Run {
     /// Whether something in the run does something else than wait.
-    pub(crate) fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         self.state().work.busy() > 0
     }
 

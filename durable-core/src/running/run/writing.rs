@@ -13,7 +13,7 @@ use crate::running::BoxFuture;
 use crate::running::hold::{Hold, Verdict};
 use crate::running::outbox::Parcel;
 use crate::running::recording::{self, Saved, Sent};
-use crate::running::telling::{StepEnd, Untold};
+use crate::running::reporting::{StepEnd, Unreported};
 use crate::store::attempts::AttemptRecord;
 use crate::store::saves::{NextState, Save, Written};
 
@@ -37,7 +37,7 @@ impl Run {
         state.outbox.leave(Checkpoint { undo_order, ..checkpoint });
     }
 
-    /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step; its end is told once it is committed.
+    /// As [`leave_checkpoint`](Self::leave_checkpoint), for a step; its end is reported once it is committed.
     pub(crate) fn leave_step(&self, step: &'static str, checkpoint: Checkpoint, undoable: bool) {
         let end = self.end_of(step, &checkpoint);
         let mut state = self.state();
@@ -63,8 +63,17 @@ impl Run {
         }
     }
 
+    /// Writes every checkpoint that was left, now that nothing else can be polled. Returns at once if a future still works.
+    pub(crate) async fn flush_at_rest(self: &Arc<Self>) {
+        if self.is_busy() {
+            self.flush_soon();
+        } else if self.flush().await == Written::Refused {
+            self.lose();
+        }
+    }
+
     /// Writes every checkpoint that was left while the run goes on.
-    pub(crate) fn flush_soon(self: &Arc<Self>) {
+    fn flush_soon(self: &Arc<Self>) {
         // Sent before this returns: otherwise the run would find them unsent again and again.
         if let Some((number, answer)) = self.send() {
             self.settle_later(number, answer);
@@ -155,7 +164,7 @@ impl Run {
         let Hold { worker, epoch } = state.hold;
         let (checkpoints, leaves_waits) = (parcel.checkpoints.into(), state.waits.leaves_open());
         let save = Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits };
-        Sent { ledger: self.ledger.clone(), save, untold: self.untold(parcel.ends) }.answer()
+        Sent { ledger: self.ledger.clone(), save, unreported: self.unreported(parcel.ends) }.answer()
     }
 
     /// Records an attempt and waits for its commit; fails with what the database said if it refuses that. Does not return when the
@@ -175,11 +184,11 @@ impl Run {
     pub(crate) fn record_attempt_soon(self: &Arc<Self>, attempt: FailedAttempt) -> oneshot::Receiver<Result<Written>> {
         let Hold { worker, epoch } = self.hold();
         let recorded = self.ledger.record_attempt(AttemptRecord { worker, epoch, attempt });
-        let (told, outcome) = oneshot::channel();
+        let (answer, outcome) = oneshot::channel();
         let unanswered = self.expect_answer();
         tokio::spawn(async move {
             // The step may have been dropped.
-            let _ = told.send(recorded.await);
+            let _ = answer.send(recorded.await);
             drop(unanswered);
         });
         outcome
@@ -189,8 +198,8 @@ impl Run {
         StepEnd::of(step, checkpoint, self.observed.is_watched())
     }
 
-    pub(super) fn untold(&self, ends: Vec<StepEnd>) -> Untold {
-        Untold { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
+    pub(super) fn unreported(&self, ends: Vec<StepEnd>) -> Unreported {
+        Unreported { ends, observed: self.observed.clone(), metrics: self.metrics.clone() }
     }
 }
 

@@ -88,7 +88,7 @@ fn a_replay_finds_how_a_wait_ended_and_goes_on_with_one_that_is_open() {
 }
 
 #[test]
-fn a_dropped_wait_is_told_only_if_the_database_may_know_it() {
+fn a_dropped_wait_is_written_only_if_the_database_may_know_it() {
     let mut waits = Waits::default();
     let _ = poll(&mut waits, "event a");
     waits.drop_wait("event a");
@@ -186,7 +186,7 @@ enum Action {
 }
 
 proptest! {
-    /// Whatever happens in whatever order, a wait is registered at most once, answered at most once, and told as dropped at most
+    /// Whatever happens in whatever order, a wait is registered at most once, answered at most once, and written as dropped at most
     /// once, and only after it was registered.
     #[test]
     fn each_wait_is_registered_answered_and_dropped_at_most_once(

@@ -142,7 +142,7 @@ async fn a_claim_whose_journal_is_being_read_gives_way_to_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_parked_execution_stays_in_memory_unless_it_was_told_to_stop() {
+async fn a_parked_execution_stays_in_memory_unless_it_is_to_stop() {
     let mut case = case();
     let run = case.begin(1);
     assert!(case.leave(1, parked(&run)).1.is_none());

@@ -6,7 +6,7 @@ due as materialized (
     select
         execution_id,
         durable.failure('expired', format(
-            'expired: nobody in queue `%s` had begun it by %s, when its time to live was over',
+            'expired: no worker of queue `%s` had begun it by %s, when its time to live was over',
             queue,
             to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
         )) as failure

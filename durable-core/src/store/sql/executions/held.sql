@@ -26,7 +26,7 @@ locked as materialized (
 ),
 adopted as (
     update durable.executions
-    -- What an earlier run of it has left to be written is refused from now on; and one that nobody can write is claimed too often.
+    -- Writes of the earlier claim are refused from now on. If no worker can ever write the execution, it is claimed too often.
     set epoch = epoch + 1,
         claims = least(claims, 32766) + 1
     where execution_id = any (array(select execution_id from locked))

@@ -5,7 +5,7 @@ with deleted as (
     returning schedule
 ),
 left_out as (
-    update durable.schedule_fires
+    update durable.schedule_firings
     set outcome = 'skipped'
     where schedule = any (array(select schedule from deleted)) and outcome = 'queued'
 )

@@ -12,12 +12,12 @@ due as materialized (
 ),
 line as materialized (
     select distinct schedule
-    from durable.schedule_fires
+    from durable.schedule_firings
     where outcome = 'queued'
 ),
 running as materialized (
     select schedule, execution_id
-    from durable.schedule_fires
+    from durable.schedule_firings
     where schedule = any (array(select schedule from line))
       and outcome = 'started'
       and judged_at is null

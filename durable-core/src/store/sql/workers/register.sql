@@ -1,4 +1,4 @@
--- workers/register: begin a worker's life with a lease of $5 seconds.
+-- workers/register: add a worker with a lease of $5 seconds.
 insert into durable.workers (
     worker_id, host, process_id, queues, started_at, lease_until, version, slots, slots_in_use, deprecated_at, workflows, lease
 )

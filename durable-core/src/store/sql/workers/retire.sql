@@ -1,4 +1,4 @@
--- workers/retire: end the life of worker $1 once no write of it is in flight; its executions are then rescued.
+-- workers/retire: mark worker $1 as lost once no write of it is in flight; its executions are then rescued.
 with retired as materialized (
     select worker_id
     from durable.workers

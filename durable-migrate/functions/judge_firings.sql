@@ -1,36 +1,36 @@
--- judge_fires: count the failures in a row of the executions that schedules started. A success sets the count to zero, and too many
+-- judge_firings: count the failures in a row of the executions that schedules started. A success sets the count to zero, and too many
 -- failures disable the schedule. The caller has locked the schedules' rows.
-create or replace function durable.judge_fires(schedules text[], at timestamptz) returns void
+create or replace function durable.judge_firings(schedules text[], at timestamptz) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
-    with fire as materialized (
+    with firing as materialized (
         select schedule, due_at, execution_id
-        from durable.schedule_fires
+        from durable.schedule_firings
         where schedule = any ($1) and outcome = 'started' and judged_at is null
     ),
     execution as materialized (
         select execution_id, state, finished_at, error
         from durable.executions
-        where execution_id = any (array(select execution_id from fire))
+        where execution_id = any (array(select execution_id from firing))
     ),
     ended as materialized (
         -- If the execution was deleted, it had ended.
         select
-            fire.schedule, fire.due_at, execution.error,
+            firing.schedule, firing.due_at, execution.error,
             execution.state = 'completed' as completed,
             execution.state in ('failed', 'compensated', 'compensation_failed') as failed
-        from fire
+        from firing
         left join execution using (execution_id)
         where execution.execution_id is null or execution.finished_at is not null
     ),
     judged as (
-        update durable.schedule_fires
+        update durable.schedule_firings
         set judged_at = $2
         from ended
-        where schedule_fires.schedule = any ($1)
-          and schedule_fires.schedule = ended.schedule
-          and schedule_fires.due_at = ended.due_at
+        where schedule_firings.schedule = any ($1)
+          and schedule_firings.schedule = ended.schedule
+          and schedule_firings.due_at = ended.due_at
     ),
     success as (
         select schedule, max(due_at) as due_at

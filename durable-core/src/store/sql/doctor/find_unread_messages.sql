@@ -1,4 +1,4 @@
--- doctor/find_unheard_messages: up to $2 executions with messages that no wait has taken for $1 seconds, oldest first.
+-- doctor/find_unread_messages: up to $2 executions with messages that no wait has taken for $1 seconds, oldest first.
 select
     old.execution_id, execution.workflow, old.messages, old.names,
     durable.open_names(old.execution_id, 'event') || durable.open_names(old.execution_id, 'input') as open_names

@@ -23,7 +23,7 @@ pub(super) struct StepEnd {
 
 /// The ends of the steps of one write, and where to report them.
 #[derive(Debug)]
-pub(super) struct Untold {
+pub(super) struct Unreported {
     pub(super) ends: Vec<StepEnd>,
     pub(super) observed: Observed,
     pub(super) metrics: Arc<WorkflowMetrics>,
@@ -50,9 +50,9 @@ pub(super) enum Fate {
     Forgotten,
 }
 
-impl Untold {
-    /// The checkpoints were written one by one; with the outcome of each.
-    pub(super) fn tell_fates(mut self, fates: &[Fate]) {
+impl Unreported {
+    /// Reports the ends whose checkpoints are committed: the checkpoints were written one by one, with these outcomes.
+    pub(super) fn report_each(mut self, fates: &[Fate]) {
         self.ends.retain_mut(|end| match fates.get(end.place) {
             Some(Fate::Recorded) => true,
             Some(Fate::Failed(failure)) => {
@@ -64,11 +64,11 @@ impl Untold {
             }
             _ => false,
         });
-        self.tell();
+        self.report();
     }
 
-    /// It is committed now.
-    pub(super) fn tell(self) {
+    /// Reports all ends: the write is committed.
+    pub(super) fn report(self) {
         for StepEnd { step, attempt, took, error, observed, .. } in self.ends {
             self.metrics.attempted(step, error.map_or(AttemptEnd::Completed, AttemptEnd::Failed), took);
             if let Some((key, failure)) = observed {
