@@ -10,7 +10,7 @@ use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, eventually, soon};
 
 /// Executions that have enough to write for a flush of their own beside one that is held.
-const OTHERS: u64 = 150;
+const OTHERS: u64 = 250;
 
 /// What happens to a flush of checkpoints.
 fn trap(nth: usize, moment: Moment, fate: Fate) -> Trap {
@@ -58,7 +58,8 @@ impl Branches {
                 self.late().await?;
                 self.last().await
             }
-        )?;
+        )
+        .await?;
         Ok(())
     }
 
@@ -85,7 +86,7 @@ async fn a_flush_passes_one_that_is_held_and_leaves_the_writes_of_its_executions
     let database = support::database().await;
     let proxy = Proxy::before(&database).await;
     let branches = Branches { gate: Arc::new(Semaphore::new(0)), passed: Arc::default() };
-    let builder = Durable::builder().database_url(proxy.url()).queue("default", 200);
+    let builder = Durable::builder().database_url(proxy.url()).queue("default", 400);
     let durable = builder.register(branches.clone()).register(Count::default()).start().await.unwrap();
     proxy.set(trap(1, Moment::Before, Fate::Held));
 
@@ -114,13 +115,13 @@ async fn a_flush_passes_one_that_is_held_and_leaves_the_writes_of_its_executions
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_in_a_flush_that_is_cut_is_written_once_whatever_overlaps_it() {
-    const EXECUTIONS: u64 = 300;
+    const EXECUTIONS: u64 = 600;
     for moment in [Moment::Before, Moment::After] {
         for nth in 1..=4 {
             let database = support::database().await;
             let proxy = Proxy::before(&database).await;
             let count = Count::default();
-            let builder = Durable::builder().database_url(proxy.url()).queue("default", 400);
+            let builder = Durable::builder().database_url(proxy.url()).queue("default", 1000);
             let durable = builder.register(count.clone()).start().await.unwrap();
             proxy.set(trap(nth, moment, Fate::Cut));
 

@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use metrics::Histogram;
 
 use super::load::{Backlog, InFlight};
-use super::overlap::Overlap;
+use super::overlap::{ENOUGH, Overlap};
 use super::siding::Sidings;
 use super::{Batch, Entry, flush};
 use crate::error::Failure;
@@ -26,8 +26,6 @@ pub(super) struct Dispatcher<B: Batch> {
     overlaps: bool,
     backlog: Backlog<B>,
     flushes: FuturesUnordered<BoxFuture<'static, Flushed<B>>>,
-    /// How many items the flushes in flight carry.
-    items: usize,
     subjects: InFlight,
     overlap: Overlap,
     sidings: Sidings<B>,
@@ -37,7 +35,6 @@ pub(super) struct Dispatcher<B: Batch> {
 /// A flush that is over.
 struct Flushed<B: Batch> {
     session: Session,
-    items: usize,
     subjects: Vec<u64>,
     /// `Err` with the panic if the application's log or metrics panicked.
     result: Result<Result<(), Unwritten<B>>, Box<Failure>>,
@@ -51,7 +48,7 @@ impl<B: Batch> Dispatcher<B> {
         let roundtrip = telemetry::roundtrip(B::WHAT);
         let (flushes, subjects) = (FuturesUnordered::new(), InFlight::default());
         let overlaps = idle.len() > 1;
-        Self { batch, idle, overlaps, backlog, flushes, items: 0, subjects, overlap, sidings, roundtrip }
+        Self { batch, idle, overlaps, backlog, flushes, subjects, overlap, sidings, roundtrip }
     }
 
     /// Writes what is queued until the lane is closed and everything has gone out.
@@ -81,9 +78,9 @@ impl<B: Batch> Dispatcher<B> {
         if self.idle.is_empty() {
             return false;
         }
-        let (queued, enough) = (self.backlog.len(), Overlap::enough_beside(self.items));
-        self.overlap.wait_for(enough.saturating_sub(queued));
-        queued >= enough
+        let queued = self.backlog.len();
+        self.overlap.wait_for(ENOUGH.saturating_sub(queued));
+        queued >= ENOUGH
     }
 
     /// Begins a flush, if there is a session for it and an entry that may go out.
@@ -93,14 +90,12 @@ impl<B: Batch> Dispatcher<B> {
         }
         let Some(load) = self.backlog.next_load(&self.subjects, &self.sidings) else { return false };
         let Some(mut session) = self.idle.pop() else { return false };
-        let items = load.entries.len();
         let subjects = if self.overlaps { load.subjects() } else { Vec::new() };
         self.subjects.enter(&subjects);
-        self.items += items;
         let (batch, roundtrip) = (self.batch.clone(), self.roundtrip.clone());
         self.flushes.push(Box::pin(async move {
             let result = panics::catch_in(flush(&*batch, &mut session, load.entries, &roundtrip)).await;
-            Flushed { session, items, subjects, result }
+            Flushed { session, subjects, result }
         }));
         true
     }
@@ -108,8 +103,7 @@ impl<B: Batch> Dispatcher<B> {
     /// Takes back the session of a flush. Entries that the flush could not write go to a siding before any entry behind them
     /// is looked at.
     fn end(&mut self, flushed: Flushed<B>) {
-        let Flushed { session, items, subjects, result } = flushed;
-        self.items -= items;
+        let Flushed { session, subjects, result } = flushed;
         self.subjects.leave(&subjects);
         match result {
             Ok(Ok(())) => {}

@@ -1,14 +1,14 @@
-//! When a lane begins a flush beside one that is in flight: when as many items are queued as that flush carries.
+//! When a lane begins a flush beside one that is in flight: when many items are queued.
 //!
-//! If it began earlier, overlapping flushes would be smaller than flushes one after the other, so there would be more of them.
+//! If it began with few, overlapping flushes would be smaller than flushes one after the other, so there would be more of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// Fewest items of a flush that overlaps another one: so many that the statement and its commit cost little beside the items.
-const FEWEST: usize = 100;
+/// How many queued items are enough: about as many as a flush carries if flushes do not overlap and 500 executions write.
+pub(super) const ENOUGH: usize = 200;
 
 /// Counts what callers queue, and wakes the lane when it is enough. Clones share the count.
 #[derive(Debug, Clone, Default)]
@@ -22,11 +22,6 @@ struct Missing {
 }
 
 impl Overlap {
-    /// How many items are enough for a flush beside so many items in flight.
-    pub(super) fn enough_beside(items: usize) -> usize {
-        items.max(FEWEST)
-    }
-
     /// Notes that a caller has queued an item.
     pub(super) fn count(&self) {
         if self.0.items.fetch_sub(1, Ordering::Relaxed) == 1 {
