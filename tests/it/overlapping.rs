@@ -42,6 +42,8 @@ impl Count {
 /// Two branches, each of which writes a checkpoint between its two steps: the second branch when the gate opens.
 #[derive(Clone)]
 struct Branches {
+    /// Opens when the late step has begun: a step begins only when the checkpoints before it are committed.
+    late_begun: Arc<Semaphore>,
     gate: Arc<Semaphore>,
     passed: Arc<AtomicUsize>,
 }
@@ -65,11 +67,13 @@ impl Branches {
 
     #[step]
     async fn early(&self) -> Result<()> {
+        self.late_begun.acquire().await.unwrap().forget();
         Ok(())
     }
 
     #[step]
     async fn late(&self) -> Result<()> {
+        self.late_begun.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         self.passed.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -85,7 +89,8 @@ impl Branches {
 async fn a_flush_passes_one_that_is_held_and_leaves_the_writes_of_its_executions_behind_it() {
     let database = support::database().await;
     let proxy = Proxy::before(&database).await;
-    let branches = Branches { gate: Arc::new(Semaphore::new(0)), passed: Arc::default() };
+    let closed = || Arc::new(Semaphore::new(0));
+    let branches = Branches { late_begun: closed(), gate: closed(), passed: Arc::default() };
     let builder = Durable::builder().database_url(proxy.url()).queue("default", 400);
     let durable = builder.register(branches.clone()).register(Count::default()).start().await.unwrap();
     proxy.set(trap(1, Moment::Before, Fate::Held));
