@@ -140,7 +140,8 @@ impl<B: Batch> Lane<B> {
         self.subjects.divert(B::subjects(item))
     }
 
-    /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
+    /// As [`write`](Self::write), but queued before the future is polled: items about the same subject leave in the order in which
+    /// they were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         self.queue(item, false)
     }
