@@ -4,8 +4,14 @@
 //! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
 //! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
 //!
+//! A lane that has several connections overlaps its flushes under load ([`overlap`]). Items about the same subject never
+//! overlap: an item waits for a flush in flight that shares a subject with it ([`load`]).
+//!
 //! A lane waits only briefly for a lock of another transaction, and never behind a large item: both go out on a [`siding`].
 
+mod dispatch;
+mod load;
+mod overlap;
 mod siding;
 
 use std::fmt::Debug;
@@ -13,16 +19,18 @@ use std::sync::Arc;
 
 use metrics::Histogram;
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::dispatch::Dispatcher;
+use self::load::Backlog;
+use self::overlap::Overlap;
 use self::siding::{Diverted, Sidings, Subjects};
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics;
 use crate::supervision::supervise_with;
-use crate::telemetry;
 
 /// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits for it.
 pub(crate) const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -72,12 +80,13 @@ pub(crate) trait Batch: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Lane<B: Batch> {
     queue: mpsc::UnboundedSender<Entry<B>>,
+    overlap: Overlap,
     subjects: Subjects,
 }
 
 impl<B: Batch> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), subjects: self.subjects.clone() }
+        Self { queue: self.queue.clone(), overlap: self.overlap.clone(), subjects: self.subjects.clone() }
     }
 }
 
@@ -103,20 +112,16 @@ impl<B: Batch> Entry<B> {
 }
 
 impl<B: Batch> Lane<B> {
-    /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
-    pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
+    /// Opens a lane, which writes on these sessions: one flush at a time on each. It closes, after its last flush, when the last
+    /// clone is dropped.
+    pub(crate) fn open(batch: Arc<B>, store: &Store, sessions: Vec<Session>) -> Self {
         let (queue, entries) = mpsc::unbounded_channel();
-        let sidings = Sidings::open(&batch, session.store());
+        let (overlap, sidings) = (Overlap::default(), Sidings::open(&batch, store));
         let subjects = sidings.subjects();
-        let health = session.store().health.clone();
-        tokio::spawn(supervise_with(health, B::WHAT, (session, entries, sidings), move |mut line| {
-            let batch = batch.clone();
-            async move {
-                let (session, entries, sidings) = &mut *line;
-                carry(&*batch, session, entries, sidings).await;
-            }
-        }));
-        Self { queue, subjects }
+        let dispatcher = Dispatcher::new(batch, sessions, Backlog::new(entries), overlap.clone(), sidings);
+        let carry = async |mut dispatcher: OwnedMutexGuard<Dispatcher<B>>| dispatcher.carry().await;
+        tokio::spawn(supervise_with(store.health.clone(), B::WHAT, dispatcher, carry));
+        Self { queue, overlap, subjects }
     }
 
     /// Writes one item; returns after its commit. Dropping the future does not take the item back.
@@ -135,7 +140,8 @@ impl<B: Batch> Lane<B> {
         self.subjects.divert(B::subjects(item))
     }
 
-    /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
+    /// As [`write`](Self::write), but queued before the future is polled: items about the same subject leave in the order in which
+    /// they were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         self.queue(item, false)
     }
@@ -144,6 +150,7 @@ impl<B: Batch> Lane<B> {
         let (written, outcome) = oneshot::channel();
         // A closed lane drops the entry, and with it the sender that `outcome` waits for.
         let _ = self.queue.send(Entry { item, written, aside, again: false });
+        self.overlap.count();
         let queue = self.queue.clone();
         async move { outcome.await.map_err(|_| dropped(&queue))? }
     }
@@ -153,83 +160,6 @@ impl<B: Batch> Lane<B> {
 fn dropped<B: Batch>(queue: &mpsc::UnboundedSender<Entry<B>>) -> Error {
     let why = if queue.is_closed() { "the engine has shut down" } else { "the engine has lost track of it; try again" };
     Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: {why}", B::WHAT))
-}
-
-async fn carry<B: Batch>(
-    batch: &B,
-    session: &mut Session,
-    entries: &mut mpsc::UnboundedReceiver<Entry<B>>,
-    sidings: &Sidings<B>,
-) {
-    let roundtrip = telemetry::roundtrip(B::WHAT);
-    // The one with which the next flush begins.
-    let mut left_over = None;
-    loop {
-        let Some(first) = (match left_over.take() {
-            Some(entry) => Some(entry),
-            None => entries.recv().await,
-        }) else {
-            return;
-        };
-        let Some(first) = sidings.divert(first) else { continue };
-        let mut load = Load::of(first);
-        // Callers of the last flush have just been answered: those that are ready to write again join this one.
-        tokio::task::yield_now().await;
-        while load.has_room()
-            && left_over.is_none()
-            && let Ok(entry) = entries.try_recv()
-        {
-            left_over = if sidings.would_divert(&entry) && load.is_about(&entry) {
-                // It follows what this flush writes of the same subject.
-                Some(entry)
-            } else {
-                sidings.divert(entry).and_then(|entry| load.add(entry))
-            };
-        }
-        match flush(batch, session, load.entries, &roundtrip).await {
-            Ok(()) => {}
-            Err((entries, error)) => match <[Entry<B>; 1]>::try_from(entries) {
-                Ok([lone]) if !outage::is_held_up(&error) => lone.refuse(&error),
-                // A bad item must not fail its neighbours, and a held-up item must not delay them.
-                Ok([lone]) => sidings.take_over(vec![lone]),
-                Err(entries) => sidings.take_over(entries),
-            },
-        }
-    }
-}
-
-/// The entries of one statement.
-struct Load<B: Batch> {
-    entries: Vec<Entry<B>>,
-    bytes: usize,
-}
-
-impl<B: Batch> Load<B> {
-    fn of(first: Entry<B>) -> Self {
-        Self { bytes: B::size(&first.item), entries: vec![first] }
-    }
-
-    fn has_room(&self) -> bool {
-        self.entries.len() < B::LIMIT
-    }
-
-    /// Whether it has an entry with a subject of this one.
-    fn is_about(&self, entry: &Entry<B>) -> bool {
-        let subjects = B::subjects(&entry.item);
-        self.entries.iter().any(|loaded| B::subjects(&loaded.item).iter().any(|subject| subjects.contains(subject)))
-    }
-
-    /// Adds the entry, or returns it if it must go out by itself.
-    fn add(&mut self, entry: Entry<B>) -> Option<Entry<B>> {
-        let size = B::size(&entry.item);
-        let fits = self.has_room() && self.bytes.saturating_add(size) <= MOST_BYTES;
-        if !fits || self.entries.first().is_some_and(|first| !B::go_together(&first.item, &entry.item)) {
-            return Some(entry);
-        }
-        self.bytes += size;
-        self.entries.push(entry);
-        None
-    }
 }
 
 /// Writes the entries in one statement, through outages, and answers their callers. Returns the entries if another transaction

@@ -154,7 +154,8 @@ impl Run {
     fn save(&self, state: &State, parcel: Parcel, next: Option<NextState>) -> impl Future<Output = Saved> + use<> {
         let Hold { worker, epoch } = state.hold;
         let (checkpoints, leaves_waits) = (parcel.checkpoints.into(), state.waits.leaves_open());
-        let save = Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits };
+        let save =
+            Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits, again: false };
         Sent { ledger: self.ledger.clone(), save, untold: self.untold(parcel.ends) }.answer()
     }
 

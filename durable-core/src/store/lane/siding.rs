@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use super::super::outage::{self, LONGEST_PAUSE_WHEN_HELD_UP};
 use super::super::{Session, Store};
-use super::{Batch, Entry, Load, flush};
+use super::load::Load;
+use super::{Batch, Entry, flush};
 use crate::supervision::supervise_with;
 use crate::telemetry;
 
@@ -357,4 +358,15 @@ fn in_batches<B: Batch>(entries: Vec<Entry<B>>) -> Vec<Vec<Entry<B>>> {
     }
     batches.extend(load.map(|last| last.entries));
     batches
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Sidings that carry nothing, for loads that need none.
+    pub(in super::super) fn no_sidings<B: Batch>() -> Sidings<B> {
+        let queue = || mpsc::unbounded_channel().0;
+        Sidings { held: queue(), heavy: queue(), subjects: Subjects::default() }
+    }
 }
