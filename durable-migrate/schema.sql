@@ -331,64 +331,64 @@ create view durable.present as
    FROM durable.clock;
 
 create view durable.prunable_executions as
- SELECT ended.execution_id,
-    ended.workflow,
-    ended.state,
-    ended.finished_at
+ SELECT execution_id,
+    workflow,
+    state,
+    finished_at
    FROM durable.shown_executions ended
-  WHERE ended.finished_at IS NOT NULL AND (( SELECT child.execution_id
+  WHERE finished_at IS NOT NULL AND (( SELECT execution_id
            FROM durable.executions child
-          WHERE child.parent_id = ended.execution_id AND child.finished_at IS NULL
-         LIMIT 1)) IS NULL AND (( SELECT fire.execution_id
+          WHERE parent_id = execution_id AND finished_at IS NULL
+         LIMIT 1)) IS NULL AND (( SELECT execution_id
            FROM durable.schedule_fires fire
-          WHERE (fire.schedule = ANY ((ARRAY( SELECT schedules.schedule
+          WHERE (schedule = ANY ((ARRAY( SELECT schedule
                    FROM durable.schedules
-                  WHERE schedules.enabled AND schedules.next_due_at IS NOT NULL)))) AND fire.schedule = ended.schedule AND fire.due_at = ended.scheduled_for AND fire.execution_id = ended.execution_id AND fire.judged_at IS NULL
+                  WHERE enabled AND next_due_at IS NOT NULL)))) AND schedule = schedule AND due_at = scheduled_for AND execution_id = execution_id AND judged_at IS NULL
          LIMIT 1)) IS NULL;
 
 create view durable.shown_executions as
- SELECT executions.execution_id,
-    executions.workflow,
-    executions.version,
-    executions.queue,
-    executions.priority,
-    executions.key,
-    executions.concurrency_key,
-    executions.deduplication_key,
-    executions.debounce_key,
-    executions.epoch,
+ SELECT execution_id,
+    workflow,
+    version,
+    queue,
+    priority,
+    key,
+    concurrency_key,
+    deduplication_key,
+    debounce_key,
+    epoch,
         CASE
-            WHEN executions.finished_at IS NOT NULL THEN
+            WHEN finished_at IS NOT NULL THEN
             CASE
-                WHEN executions.state <> 'cancelled'::text OR executions.epoch > 0 THEN executions.state
-                WHEN (executions.error ->> 'kind'::text) = 'expired'::text THEN 'expired'::text
-                ELSE executions.state
+                WHEN state <> 'cancelled'::text OR epoch > 0 THEN state
+                WHEN (error ->> 'kind'::text) = 'expired'::text THEN 'expired'::text
+                ELSE state
             END
-            WHEN executions.state = 'waiting'::text AND executions.error IS NOT NULL THEN 'stopped'::text
-            WHEN executions.paused_at IS NOT NULL THEN 'paused'::text
-            WHEN executions.rollback IS NOT NULL THEN 'compensating'::text
-            ELSE executions.state
+            WHEN state = 'waiting'::text AND error IS NOT NULL THEN 'stopped'::text
+            WHEN paused_at IS NOT NULL THEN 'paused'::text
+            WHEN rollback IS NOT NULL THEN 'compensating'::text
+            ELSE state
         END AS state,
-    executions.input,
-    executions.output,
-    executions.error,
-    executions.rollback,
-    executions.created_at,
-    executions.started_at,
-    NULLIF(executions.wake_at, 'infinity'::timestamp with time zone) AS wake_at,
-    executions.expires_at,
-    executions.deadline_at,
-    executions.finished_at,
-    executions.parent_id,
-    executions.parent_key,
-    executions.parent_policy,
-    executions.parent_notified_at,
-    executions.undoes,
-    executions.schedule,
-    executions.scheduled_for,
-    executions.forked_from,
+    input,
+    output,
+    error,
+    rollback,
+    created_at,
+    started_at,
+    NULLIF(wake_at, 'infinity'::timestamp with time zone) AS wake_at,
+    expires_at,
+    deadline_at,
+    finished_at,
+    parent_id,
+    parent_key,
+    parent_policy,
+    parent_notified_at,
+    undoes,
+    schedule,
+    scheduled_for,
+    forked_from,
         CASE
-            WHEN executions.finished_at IS NULL THEN executions.paused_at
+            WHEN finished_at IS NULL THEN paused_at
             ELSE NULL::timestamp with time zone
         END AS paused_at
    FROM durable.executions;

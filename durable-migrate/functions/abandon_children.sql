@@ -1,5 +1,6 @@
--- abandon_children: end children that their parents wait for no longer, with their own; one row for each of them. They are cancelled, and what they
--- did is kept; but a step that a child has begun to run for its parent is undone, if it asks for that or has left something to undo.
+-- abandon_children: end children that their parents no longer wait for, with their own children; one row for each. They are cancelled,
+-- and what they did is kept. But a step that a child has begun to run for its parent is undone, if it asks for that or has left
+-- something to undo.
 create or replace function durable.abandon_children(execution_ids uuid[], failure json, wait boolean)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile

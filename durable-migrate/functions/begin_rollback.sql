@@ -1,6 +1,6 @@
--- begin_rollback: turn an execution round that its worker still holds: its waits end, its deadline no longer counts, and the
--- children that it waits for are rolled back, too, or cancelled where there is nothing to undo. One row for itself if it was held,
--- first, and one for each child, as of roll_back_families.
+-- begin_rollback: switch an execution that its worker still holds to rollback: its waits end, its deadline no longer counts, and the
+-- children that it waits for are rolled back, too, or cancelled if there is nothing to undo. The first row is the execution itself, if
+-- it was held. The other rows are its children, as roll_back_families or abandon_children return them.
 create or replace function durable.begin_rollback(worker_id uuid, execution_id uuid, epoch int, cause json)
 returns table (id uuid, state text, queue text, awaited_by uuid)
 language plpgsql volatile

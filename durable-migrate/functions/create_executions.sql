@@ -177,7 +177,7 @@ begin
     end if;
 
     if deduplication_keys is not null then
-        -- One that can never begin stands in nobody's way, even if it has not ended yet.
+        -- An expired execution no longer blocks its deduplication key, even before its end is recorded.
         update durable.executions
         set deduplication_key = null
         where execution_id = any (array(

@@ -1,6 +1,7 @@
--- end_executions: end executions without an output, and their open waits; one row for each of them. Their rows are locked.
--- `awaited_by` is the parent that is still to be notified; a parent that ends in the same call is not. Two statements on the path of
--- every execution set a final state themselves, because a call would cost more than what it does: `executions/save` and
+-- end_executions: end executions without an output, and their open waits; one row for each of them. The caller has locked their rows
+-- and, unless they never began and so have no waits, their mailboxes.
+-- `awaited_by` is the parent that is still to be notified; a parent that ends in the same call is not. Two statements that
+-- every execution needs set a final state themselves, because a call would cost more than the update: `executions/save` and
 -- `executions/finish`. Nothing else does.
 create or replace function durable.end_executions(execution_ids uuid[], ended_as text, errors json[], at timestamptz)
 returns table (id uuid, state text, queue text, awaited_by uuid)

@@ -5,7 +5,7 @@ language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
     with unheard as materialized (
-        select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at, told.ordinal as told_ordinal
+        select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at, notified.ordinal as notified_ordinal
         from durable.executions as child
         left join lateral (
             select resolved_ordinal as ordinal
@@ -14,7 +14,7 @@ as $$
               and waits.key = child.parent_key
               and waits.outcome = 'received'
             limit 1
-        ) as told on true
+        ) as notified on true
         where child.parent_id = any ($1)
           and child.parent_policy = 'await'
           and child.state = 'completed'
@@ -39,7 +39,7 @@ as $$
         json_build_object('execution_id', unheard.execution_id, 'queue', unheard.queue),
         -- Far above any place that a checkpoint on its way may take, and above those of an earlier call.
         greatest(1000000000, places.highest)
-            + row_number() over (partition by unheard.parent_id order by unheard.told_ordinal, unheard.finished_at, unheard.execution_id)
+            + row_number() over (partition by unheard.parent_id order by unheard.notified_ordinal, unheard.finished_at, unheard.execution_id)
     from unheard
     cross join lateral (
         select max(undo_order) as highest

@@ -25,7 +25,7 @@ begin
         where execution_id = any (families) and finished_at is null and rollback is null
         for no key update
     ),
-    -- The children of an execution that ended meanwhile go on.
+    -- The children of an execution that ended meanwhile continue.
     member as (
         select execution_id
         from living

@@ -1,5 +1,6 @@
 -- keys_in_turn: each concurrency key of a queue's pending executions once, beginning after the key that had the last turn.
--- It returns up to a thousand keys, or fewer if `room` of them may run an execution. Of a key with `may_run` 0, no execution may be claimed.
+-- It returns up to a thousand keys, or fewer if `room` of them may run an execution. If `may_run` is 0, no execution of the key may be
+-- claimed.
 create or replace function durable.keys_in_turn(
     settings durable.queues,
     at timestamptz,

@@ -1,5 +1,6 @@
--- lock_families: take the mailboxes of executions and of the children that end with them, parents first; returns whose.
--- Leaves out who has ended or is being rolled back and, unless it may wait, who is busy. At most 1000, the nearest first.
+-- lock_families: lock the mailboxes of executions and of the children that end with them, parents first, and return these executions.
+-- It leaves out executions that have ended or are rolled back and, if it may not wait, executions that another transaction holds. At
+-- most 1000, the nearest first.
 create or replace function durable.lock_families(execution_ids uuid[], wait boolean) returns uuid[]
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

@@ -13,7 +13,7 @@ declare
     matched bigint;
 begin
     -- A wait for any of several names competes for the messages of each name. A wait whose deadline has passed takes only messages that
-        -- came before the deadline.
+    -- came before the deadline.
     select coalesce(array_agg(distinct waiting.execution_id), '{}') into mixed
     from durable.waits as waiting
     where waiting.execution_id = any (held)

@@ -1,6 +1,6 @@
--- notify_parents: give the ends of children to the waits of their parents, each once; one row for each end whose parent was not notified.
--- `notified` (the parent was woken, or runs), `not_awaited` (it waits no longer) or `busy` (another transaction holds it: ask again). A child
--- that another transaction holds is left out.
+-- notify_parents: give the ends of children to the waits of their parents, each once; one row for each end whose parent was not yet
+-- notified: `notified` (the parent was woken, or runs), `not_awaited` (it no longer waits) or `busy` (another transaction holds the
+-- parent: ask again). A child that another transaction holds is left out.
 create or replace function durable.notify_parents(child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile

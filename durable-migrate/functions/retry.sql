@@ -1,4 +1,4 @@
--- retry: go on from where an execution failed or was cancelled, in a new execution: a terminal state is final.
+-- retry: continue from where an execution failed or was cancelled, in a new execution, because a terminal state is final.
 -- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
 -- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
 -- accepted: no call failed, or one did and nothing began after it.
@@ -18,11 +18,15 @@ declare
     target record;
     has_ended boolean;
     last_failed bigint;
+    unknown_key text;
 begin
     if retry.version < 1 then
         raise exception 'a retry in version %', retry.version using errcode = 'UD422', hint = 'versions start at 1';
     end if;
-    -- Of two who retry it, the second finds what the first began.
+    if array_position(repeated, null) is not null then
+        raise exception 'a null among the calls to repeat' using errcode = 'UD422', hint = 'give the journal keys of these calls';
+    end if;
+    -- The second of two retries finds the execution that the first has created.
     perform durable.lock_mailbox(retry.execution_id);
     -- It must not end between this look and the copy of its journal.
     select state, finished_at into target
@@ -71,6 +75,17 @@ begin
                 array_to_string(repeated[greatest(cardinality(repeated) - 19, 1):], ', ')
             );
         end if;
+    end if;
+    select unknown into unknown_key
+    from unnest(repeated) as unknown
+    where not exists (select from durable.checkpoints where execution_id = retry.execution_id and key = unknown)
+      and not exists (select from durable.waits where execution_id = retry.execution_id and key = unknown)
+    limit 1;
+    if found then
+        raise exception 'execution % has recorded no call `%`', retry.execution_id, unknown_key
+        using errcode = 'UD404', hint = format(
+            'look up its journal keys: select key from durable.checkpoints where execution_id = %L', retry.execution_id
+        );
     end if;
     select * into id, queue
     from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated);

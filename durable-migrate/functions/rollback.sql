@@ -1,5 +1,5 @@
 -- rollback: undo what an unfinished execution did, and the children that it waits for or started; one row for each of them.
--- Whoever runs it stops; what it waits for is cancelled; a worker then runs its compensations, the latest step's first.
+-- The worker that runs it stops it; its waits are cancelled; a worker then runs its compensations, that of the latest step first.
 create or replace function durable.rollback(
     execution_id uuid,
     reason text default 'rolled back by request'

@@ -1,5 +1,5 @@
--- still_needed: those of the executions that a rollback may still come down to: an ancestor of theirs, or a retry or fork of one, has
--- not ended before the time.
+-- still_needed: those of the executions that a later rollback may still undo: an ancestor, or a retry or fork of one, had not ended
+-- before this time.
 create or replace function durable.still_needed(execution_ids uuid[], ended_before timestamptz) returns setof uuid
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -79,7 +79,7 @@ begin
         execution_id, digest, started_at, finished_at, attempt, key, output, error, ordinal, undo_order
     )
     select new_id, digest, started_at, finished_at, attempt, key, output, error, ordinal,
-        -- What a completed execution did stands: nobody else undoes it.
+        -- The steps of a completed execution are not undone by its fork.
         case when source.state <> 'completed' then undo_order end
     from durable.checkpoints
     where execution_id = origin

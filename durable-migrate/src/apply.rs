@@ -145,7 +145,7 @@ impl fmt::Display for Report {
             writeln!(f, "applied {migration} ({})", migration.kind)?;
         }
         if self.functions_replaced {
-            writeln!(f, "replaced the functions")?;
+            writeln!(f, "replaced the views and functions")?;
         }
         write!(f, "schema {} is up to date, at version {}", self.schema, self.version)
     }

@@ -445,6 +445,13 @@ async fn sql_retries_alone_where_it_is_plain_what_to_repeat_and_otherwise_asks_f
     assert!(error.message().contains("which calls are to run again?"), "{error}");
     let hint = error.hint().unwrap();
     assert!(hint.contains("`repeated => array['step ship']`") && hint.ends_with("step ask_cheap, step ship"), "{hint}");
+    // A key that is misspelt or missing would repeat nothing, or everything.
+    for (keys, problem) in [("array['step shop']", "has recorded no call `step shop`"), ("array[null]", "a null among the calls")]
+    {
+        let wrong = format!("select id from durable.retry('{}', repeated => {keys})", delivery.id());
+        let error = sqlx::query(sqlx::AssertSqlSafe(wrong)).execute(database.pool()).await.unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
     let named = format!("select id from durable.retry('{}', repeated => array['step ship'])", delivery.id());
     let retry: Uuid = database.value(&named).await;
     assert_eq!(output(&worker, retry.into()).await, json!("order 7 paid, Oslo carried, cheap: false"));

@@ -70,7 +70,10 @@ async fn the_winner_is_on_record_and_the_losing_step_is_cut_off() {
         let details = worker.get_execution(handle.id()).await.unwrap();
         let loser = details.steps.iter().find(|step| step.key == "race/0/step stuck").unwrap();
         let failure = loser.error.as_ref().unwrap();
-        assert_eq!((failure.kind, failure.message.as_str()), (ErrorKind::Cancelled, "cut off: nobody waits for it any more"));
+        assert_eq!(
+            (failure.kind, failure.message.as_str()),
+            (ErrorKind::Cancelled, "cut off: its workflow no longer waits for it")
+        );
         worker.shutdown().await.unwrap();
     }
 }

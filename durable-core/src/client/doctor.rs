@@ -302,11 +302,12 @@ fn unknown_executions(unknown: &Unknown) -> Finding {
         return error(Subject::Workflows, problem, format!("{start}: a rollback cannot be given up"));
     }
     let (in_workflow, in_queue) = (shell_word(workflow), shell_word(queue));
-    let give_up = format!(
+    let cancel_all = format!(
         "durable execution list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable execution cancel -"
     );
-    let go_on = versions.last().map(|known| format!(", then `durable execution retry --version {known} …` with those that fit"));
-    let repair = format!("{start}; or give them up with `{give_up}`{}", go_on.unwrap_or_default());
+    let retry_hint =
+        versions.last().map(|known| format!(", then `durable execution retry --version {known} …` with those that fit"));
+    let repair = format!("{start}; or cancel them with `{cancel_all}`{}", retry_hint.unwrap_or_default());
     error(Subject::Workflows, problem, repair)
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<Stri
     repeated
 }
 
-/// Whether a decision was made for another branch than the one in which this entry is: nobody asks for it again.
+/// Whether a race was decided for a branch other than the one of this entry. Then a replay does not ask for the entry.
 fn is_overruled(entry: &Entry, decisions: &Decisions) -> bool {
     journal_key::branches(&entry.key).any(|(call, branch)| decisions.get(call).is_some_and(|decided| *decided != branch))
 }
@@ -196,7 +196,7 @@ mod tests {
     fn what_lost_a_race_is_not_repeated() {
         let keys = ["race/0/step a!", "race/1/step b", "race", "step ship!"];
         assert_eq!(sorted(repeated(&journal(&keys), &decided(&[("race", 1)]))), ["step ship"]);
-        // Decided for the other branch: the failure is nobody's.
+        // The race was decided for the other branch, so this failure is not repeated.
         assert_eq!(sorted(repeated(&journal(&keys[..3]), &decided(&[("race", 1)]))), [""; 0]);
     }
 

@@ -80,11 +80,11 @@ impl World {
     }
 
     /// A client cancels an execution, or has it rolled back. The signal to its process may be lost.
-    pub(super) fn call_off(&mut self) {
+    pub(super) fn end_early(&mut self) {
         let id = self.any_execution();
         let compensate = self.random.one_in(2);
         let failure = Failure::new(if compensate { ErrorKind::RolledBack } else { ErrorKind::Cancelled }, "by request");
-        if !memory::lock(&self.book).call_off(id, &failure, compensate) {
+        if !memory::lock(&self.book).end_early(id, &failure, compensate) {
             return;
         }
         self.note(&format!("{id} is {}", if compensate { "to be rolled back" } else { "cancelled" }));

@@ -247,7 +247,7 @@ impl Process for SimulatedProcess {
         memory::ask(&self.book, |answer| Entry::Rollback(rollback, answer)).await
     }
 
-    async fn give_up(self: &Arc<Self>, claimed: &Claimed) -> Left {
+    async fn end_poisoned(self: &Arc<Self>, claimed: &Claimed) -> Left {
         self.book().violations.push(format!("{} was claimed {} times without rest", claimed.id, claimed.claims));
         Left::Refused
     }

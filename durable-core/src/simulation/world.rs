@@ -143,7 +143,7 @@ impl World {
             21 => self.notice_losses(),
             22 => self.crash(),
             23 => self.drain(),
-            24 => self.call_off(),
+            24 => self.end_early(),
             25 => self.publish(),
             26 => self.pause(),
             27 => self.resume(),

@@ -211,7 +211,7 @@ pub(crate) struct Poisoned {
     pub(crate) ended_early: Vec<EndedEarly>,
 }
 
-/// Gives up an execution that was claimed too often; `None` if it is no longer held.
+/// Ends an execution that was claimed too often; `None` if it is no longer held.
 pub(crate) async fn poison(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -267,7 +267,7 @@ pub(crate) struct Rescued {
     pub(crate) from: WorkerId,
 }
 
-/// Gives up to `limit` executions of lost workers back to their queues.
+/// Returns up to `limit` executions of lost workers to their queues.
 pub(crate) async fn rescue(store: &Store, executor: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Rescued>, sqlx::Error> {
     let rows = store.query(statement!("executions/rescue")).bind(limit).fetch_all(executor).await?;
     rows.iter()
@@ -306,11 +306,11 @@ pub(crate) async fn wake(store: &Store, connection: &mut PgConnection, limit: i6
 pub(crate) struct Unannounced {
     /// The queues that have pending executions.
     pub(crate) queued: Vec<String>,
-    /// Whether executions have ended whose parents were not told.
+    /// Whether executions have ended whose parents are not yet notified.
     pub(crate) has_unnotified: bool,
 }
 
-/// Looks for pending executions in these queues, and for parents that were not told.
+/// Looks for pending executions in these queues, and for parents that are not yet notified.
 pub(crate) async fn look(store: &Store, executor: impl PgExecutor<'_>, queues: &[&str]) -> Result<Unannounced, sqlx::Error> {
     let row = store.query(statement!("executions/look")).bind(queues).fetch_one(executor).await?;
     Ok(Unannounced { queued: row.try_get("queued")?, has_unnotified: row.try_get("has_unnotified")? })

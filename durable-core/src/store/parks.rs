@@ -30,7 +30,7 @@ pub(crate) struct Park {
     pub(crate) watched: Vec<String>,
     /// Waits to register; those that are registered already are left as they are.
     pub(crate) waits: Vec<NewWait>,
-    /// Keys of waits that nobody wants any more.
+    /// Keys of waits that the workflow has dropped.
     pub(crate) dropped: Vec<String>,
     /// The children that those were for; to be cancelled once the waits are dropped.
     pub(crate) orphaned: Vec<ExecutionId>,

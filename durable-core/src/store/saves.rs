@@ -23,7 +23,7 @@ pub(crate) struct Save {
     pub(crate) next: Option<NextState>,
     /// Notified when this was recorded.
     pub(crate) latest: Arc<Latest>,
-    /// Whether waits may stand open that nobody waits for any more; the end of the execution ends them, too.
+    /// Whether dropped waits may still be open in the database. Then the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
     /// Whether an earlier write may have recorded part of it.
     pub(crate) again: bool,

@@ -80,7 +80,7 @@ impl Process for Worker {
         Ok(true)
     }
 
-    async fn give_up(self: &Arc<Self>, claimed: &Claimed) -> Left {
+    async fn end_poisoned(self: &Arc<Self>, claimed: &Claimed) -> Left {
         let failure = Failure::new(
             ErrorKind::Poisoned,
             format!("claimed {} times without coming to rest: it seems to kill its workers", claimed.claims - 1),

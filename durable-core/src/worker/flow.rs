@@ -55,7 +55,7 @@ impl Flow {
         self.root.clone()
     }
 
-    /// Drops the code because nobody wants it any more; the steps under way in it are recorded as cut off.
+    /// Drops the code, which is no longer needed. Its steps that are under way are recorded as cut off.
     pub(super) fn abandon(self) -> Arc<Run> {
         self.root.abandon();
         self.run.clone()

@@ -30,7 +30,7 @@ pub(crate) trait Process: Send + Sync + Sized + 'static {
     /// The executions that it holds. No code of the application runs under the lock.
     fn held(&self) -> MutexGuard<'_, HeldExecutions>;
 
-    /// An execution that was claimed more often without coming to rest is given up.
+    /// An execution that was claimed more often, without parking or ending in between, is ended.
     fn max_claims(&self) -> i16;
 
     /// How long a running execution that waits relies on signals before it asks the database.
@@ -55,8 +55,8 @@ pub(crate) trait Process: Send + Sync + Sized + 'static {
     /// is no longer held.
     fn begin_rollback(&self, run: &Run, cause: &Failure) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Gives up an execution that was claimed too often.
-    fn give_up(self: &Arc<Self>, claimed: &Claimed) -> impl Future<Output = Left> + Send;
+    /// Ends an execution that was claimed too often.
+    fn end_poisoned(self: &Arc<Self>, claimed: &Claimed) -> impl Future<Output = Left> + Send;
 
     /// An execution that is parked is due at this time.
     fn set_timer(&self, due_at: DateTime<Utc>);

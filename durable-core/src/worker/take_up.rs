@@ -151,7 +151,7 @@ fn spawn<P: Process>(process: &Arc<P>, claimed: Claimed, slot: Slot, begin: Begi
     if claimed.claims > process.max_claims() {
         let process = process.clone();
         tokio::spawn(async move {
-            let left = process.give_up(&claimed).await;
+            let left = process.end_poisoned(&claimed).await;
             leave(&process, &claimed, left);
         });
         return;

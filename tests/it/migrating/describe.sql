@@ -66,8 +66,13 @@ indexes as (
     where not exists (select from pg_constraint as held where held.conindid = relations.oid and held.contype in ('p', 'u', 'x'))
 ),
 views as (
-    -- Newer servers leave out the name of a table that stands alone.
-    select 3 as kind, relations.name, format(E'create view %s as\n%s', relations.name, replace(pg_get_viewdef(relations.oid, true), 'clock.', '')) as text
+    -- Without the names in front of columns, which newer versions of Postgres leave out if they can.
+    select 3 as kind, relations.name,
+        format(
+            E'create view %s as\n%s',
+            relations.name,
+            regexp_replace(pg_get_viewdef(relations.oid, true), format('\m(?!%I\.)[a-z_]+\.(?=[a-z_])', $1), '', 'g')
+        ) as text
     from relations
     where relations.relkind in ('v', 'm')
 ),

@@ -119,11 +119,12 @@ impl<'call> Attempts<'call> {
         let busy = call.run.begin_work();
         call.ask_for_consent(self.number).await;
         if call.spec.undo_on_failure {
-            // Known before it runs, so that it is undone even if nobody hears how it ended.
+            // Recorded before the step runs, so that a rollback undoes the step even if its end is not recorded.
             let begun = call.attempt_record(self.number, Duration::ZERO, None, None);
             if let Err(refused) = call.run.record_attempt(begun).await {
                 return Err(self.give_up(self.number, Duration::ZERO, refused));
             }
+            self.stage = Stage::Between { last: Some(self.number) };
         }
         // After the last write before the attempt: its answer may have taken longer than the lease.
         call.run.await_lease().await;
@@ -248,7 +249,7 @@ impl Drop for Attempts<'_> {
             Stage::Between { last: Some(last) } => (last, None),
             Stage::Between { last: None } | Stage::Returned { .. } | Stage::Over => return,
         };
-        let failure = Failure::new(ErrorKind::Cancelled, "cut off: nobody waits for it any more");
+        let failure = Failure::new(ErrorKind::Cancelled, "cut off: its workflow no longer waits for it");
         if let Some(began) = began {
             call.run.observed.step_failed(&call.key, attempt, began.elapsed(), &failure, None);
         }

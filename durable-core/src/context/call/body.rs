@@ -131,7 +131,7 @@ impl Call {
     }
 }
 
-/// A step's body while it is polled: it knows its step, what it logs stands in its span, and its panics are caught.
+/// A step's body while it is polled. It knows its step, its logs belong to the step's span, and its panics are caught.
 struct InStep<'step, R> {
     handle: StepHandle,
     body: BoxFuture<'step, R>,
@@ -140,7 +140,7 @@ struct InStep<'step, R> {
 
 impl<R> Drop for InStep<'_, R> {
     fn drop(&mut self) {
-        // Whatever the body has started elsewhere, in a task or a thread, hears that nobody waits for it any more.
+        // Tasks and threads that the body has started learn that the workflow no longer waits for the step.
         self.handle.end();
     }
 }

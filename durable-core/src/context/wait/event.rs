@@ -34,7 +34,7 @@ impl<T: DeserializeOwned> EventWait<T> {
 
 impl<T: DeserializeOwned> EventWait<(String, T)> {
     pub(in crate::context) fn any(scope: &Arc<Scope>, names: Vec<String>) -> Self {
-        // The names stand in the row: its own would only be one of them.
+        // This wait has several names, which are in a column of their own, so its own name stays empty.
         let mut waiting = Box::new(Waiting::new(scope, WaitKind::Event, "any of"));
         waiting.name.clear();
         if names.is_empty() {

@@ -152,7 +152,7 @@ impl Book {
     }
 
     /// Cancels an execution, or has it rolled back; returns whether it did.
-    pub(crate) fn call_off(&mut self, id: ExecutionId, failure: &Failure, compensate: bool) -> bool {
+    pub(crate) fn end_early(&mut self, id: ExecutionId, failure: &Failure, compensate: bool) -> bool {
         let can_be = |record: &&mut Record| !record.is_over() && record.rollback.is_none();
         let Some(record) = self.records.get_mut(&id).filter(can_be) else { return false };
         record.cancel_waits();

@@ -70,7 +70,7 @@ impl Underway {
             self.run.observed.step_succeeded(key, *attempt, *took);
             untold.tell();
         }
-        // Where the step was dropped meanwhile, nobody else says that it has failed.
+        // If the step was dropped meanwhile, only this reports that it has failed.
         if let Err(Err(error) | Ok(Committed::Undone(error))) = told.send(committed) {
             self.run.observed.step_failed(key, *attempt, *took, error.failure(), None);
         }

@@ -52,7 +52,7 @@ adopted as (
         started_at,
         case when rank between '0001-01-01' and '9999-12-31' then rank + make_interval(mins => priority) end as ready_at,
         null::text as resolved,
-        -- Rather told once too often that a place is free.
+        -- Assume that a limit counts it: one needless notice of a free place does no harm.
         true as limited
 )
 select adopted.*, passed_over.executions as passed_over
