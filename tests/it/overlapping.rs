@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use crate::support::proxy::{Fate, Moment, Proxy, Trap};
 use crate::support::{self, eventually, soon};
 
-/// Executions that have enough to write for a flush of their own beside one that is held.
-const OTHERS: u64 = 250;
+/// Executions of which half have enough to write for a flush beside one that is held.
+const OTHERS: u64 = 600;
 
 /// What happens to a flush of checkpoints.
 fn trap(nth: usize, moment: Moment, fate: Fate) -> Trap {
@@ -91,7 +91,7 @@ async fn a_flush_passes_one_that_is_held_and_leaves_the_writes_of_its_executions
     let proxy = Proxy::before(&database).await;
     let closed = || Arc::new(Semaphore::new(0));
     let branches = Branches { late_begun: closed(), gate: closed(), passed: Arc::default() };
-    let builder = Durable::builder().database_url(proxy.url()).queue("default", 400);
+    let builder = Durable::builder().database_url(proxy.url()).queue("default", 1000);
     let durable = builder.register(branches.clone()).register(Count::default()).start().await.unwrap();
     proxy.set(trap(1, Moment::Before, Fate::Held));
 

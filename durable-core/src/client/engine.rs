@@ -74,9 +74,6 @@ pub(super) struct Tasks {
     pub(super) last_notices: Arc<Notify>,
 }
 
-/// Most flushes of checkpoints in flight at once.
-const FLUSHES_OF_SAVES: usize = 2;
-
 /// What the tasks of a worker own: the receiving ends of its channels, and the lease that its heartbeat extends.
 struct WorkerInputs {
     run_signals: mpsc::UnboundedReceiver<RunSignal>,
@@ -121,8 +118,8 @@ impl Engine {
         let (to_runs, run_signals) = mpsc::unbounded_channel();
         let slots = options.queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
         let signals = Arc::new(Signals::new(slots, outgoing, to_runs, options.observers.start()?, options.tracing));
-        let starts = Lane::open(Arc::new(Starts), &store, vec![sessions.next()]);
-        let notifications = Lane::open(Arc::new(Notifications), &store, vec![Session::passing(store.clone())]);
+        let starts = Lane::open(Arc::new(Starts), sessions.next());
+        let notifications = Lane::open(Arc::new(Notifications), Session::passing(store.clone()));
         let families = Arc::new(Families::new(store.clone(), signals.clone(), notifications));
 
         let (poll_interval, measure_every) = (options.worker.poll_interval, options.measure_every);
@@ -134,9 +131,9 @@ impl Engine {
                 queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
             };
             let lanes = Lanes {
-                saves: Lane::open(Arc::new(Saves), &store, sessions.several(FLUSHES_OF_SAVES)),
-                parks: Lane::open(Arc::new(Parks), &store, vec![sessions.next()]),
-                attempts: Lane::open(Arc::new(Attempts), &store, vec![sessions.next()]),
+                saves: Lane::open_double(Arc::new(Saves), sessions.next(), sessions.next_that_keeps()),
+                parks: Lane::open(Arc::new(Parks), sessions.next()),
+                attempts: Lane::open(Arc::new(Attempts), sessions.next()),
                 news,
                 here,
                 transactions: Transactions::new(store.clone(), options.transaction_connections),
@@ -267,17 +264,8 @@ impl Sessions {
         session
     }
 
-    /// One session, and more while the pool can spare a connection for each.
-    fn several(&mut self, most: usize) -> Vec<Session> {
-        let mut sessions = vec![self.next()];
-        while sessions.len() < most {
-            let session = self.next();
-            if !session.keeps() {
-                self.count -= 1;
-                break;
-            }
-            sessions.push(session);
-        }
-        sessions
+    /// The next session, if the pool can spare a connection for it.
+    fn next_that_keeps(&mut self) -> Option<Session> {
+        Some(self.next()).filter(Session::keeps)
     }
 }

@@ -4,14 +4,12 @@
 //! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
 //! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
 //!
-//! A lane that has several connections overlaps its flushes under load ([`overlap`]). Items about the same subject never
-//! overlap: an item waits for a flush in flight that shares a subject with it ([`load`]).
+//! A lane may have a second [`line`] with a connection of its own, so that two flushes overlap under load. All items about one
+//! subject take the same line, so they keep their order.
 //!
 //! A lane waits only briefly for a lock of another transaction, and never behind a large item: both go out on a [`siding`].
 
-mod dispatch;
-mod load;
-mod overlap;
+mod line;
 mod siding;
 
 use std::fmt::Debug;
@@ -22,9 +20,7 @@ use sqlx::PgConnection;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 use tokio::time::Instant;
 
-use self::dispatch::Dispatcher;
-use self::load::Backlog;
-use self::overlap::Overlap;
+use self::line::{Line, Turn};
 use self::siding::{Diverted, Sidings, Subjects};
 use super::outage::{self, Pauses};
 use super::{Session, Store};
@@ -54,7 +50,7 @@ pub(crate) trait Batch: Send + Sync + 'static {
     }
 
     /// The subjects of the item (executions and keys), as hashes. An item never overtakes another that shares a subject.
-    fn subjects(item: &Self::Item) -> Vec<u64>;
+    fn subjects(item: &Self::Item) -> impl Iterator<Item = u64>;
 
     /// How many bytes the item sends, roughly.
     fn size(item: &Self::Item) -> usize;
@@ -79,14 +75,14 @@ pub(crate) trait Batch: Send + Sync + 'static {
 /// The way into a lane; items of all clones share its flushes.
 #[derive(Debug)]
 pub(crate) struct Lane<B: Batch> {
-    queue: mpsc::UnboundedSender<Entry<B>>,
-    overlap: Overlap,
+    line: mpsc::UnboundedSender<Entry<B>>,
+    second_line: Option<mpsc::UnboundedSender<Entry<B>>>,
     subjects: Subjects,
 }
 
 impl<B: Batch> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), overlap: self.overlap.clone(), subjects: self.subjects.clone() }
+        Self { line: self.line.clone(), second_line: self.second_line.clone(), subjects: self.subjects.clone() }
     }
 }
 
@@ -112,16 +108,24 @@ impl<B: Batch> Entry<B> {
 }
 
 impl<B: Batch> Lane<B> {
-    /// Opens a lane, which writes on these sessions: one flush at a time on each. It closes, after its last flush, when the last
-    /// clone is dropped.
-    pub(crate) fn open(batch: Arc<B>, store: &Store, sessions: Vec<Session>) -> Self {
-        let (queue, entries) = mpsc::unbounded_channel();
-        let (overlap, sidings) = (Overlap::default(), Sidings::open(&batch, store));
+    /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
+    pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
+        Self::open_double(batch, session, None)
+    }
+
+    /// As [`open`](Self::open), with a second line if there is a second session. Each item has one subject.
+    pub(crate) fn open_double(batch: Arc<B>, session: Session, second: Option<Session>) -> Self {
+        let (sidings, turn) = (Arc::new(Sidings::open(&batch, session.store())), Turn::default());
         let subjects = sidings.subjects();
-        let dispatcher = Dispatcher::new(batch, sessions, Backlog::new(entries), overlap.clone(), sidings);
-        let carry = async |mut dispatcher: OwnedMutexGuard<Dispatcher<B>>| dispatcher.carry().await;
-        tokio::spawn(supervise_with(store.health.clone(), B::WHAT, dispatcher, carry));
-        Self { queue, overlap, subjects }
+        let open = |session: Session| {
+            let (queue, entries) = mpsc::unbounded_channel();
+            let health = session.store().health.clone();
+            let line = Line::new(batch.clone(), session, entries, sidings.clone(), turn.clone());
+            let carry = async |mut line: OwnedMutexGuard<Line<B>>| line.carry().await;
+            tokio::spawn(supervise_with(health, B::WHAT, line, carry));
+            queue
+        };
+        Self { line: open(session), second_line: second.map(open), subjects }
     }
 
     /// Writes one item; returns after its commit. Dropping the future does not take the item back.
@@ -137,22 +141,26 @@ impl<B: Batch> Lane<B> {
     /// Diverts every item that shares a subject with this one to a siding, until the guard is dropped: such items would be held
     /// up, too.
     pub(crate) fn divert(&self, item: &B::Item) -> Diverted {
-        self.subjects.divert(B::subjects(item))
+        self.subjects.divert(B::subjects(item).collect())
     }
 
-    /// As [`write`](Self::write), but queued before the future is polled: items about the same subject leave in the order in which
-    /// they were submitted.
+    /// As [`write`](Self::write), but queued before the future is polled: items about one subject leave in the order in which they
+    /// were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         self.queue(item, false)
     }
 
     fn queue(&self, item: B::Item, aside: bool) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
-        // A closed lane drops the entry, and with it the sender that `outcome` waits for.
-        let _ = self.queue.send(Entry { item, written, aside, again: false });
-        self.overlap.count();
-        let queue = self.queue.clone();
+        let queue = self.line_of(&item).clone();
+        // A closed line drops the entry, and with it the sender that `outcome` waits for.
+        let _ = queue.send(Entry { item, written, aside, again: false });
         async move { outcome.await.map_err(|_| dropped(&queue))? }
+    }
+
+    fn line_of(&self, item: &B::Item) -> &mpsc::UnboundedSender<Entry<B>> {
+        let second = self.second_line.as_ref();
+        second.filter(|_| B::subjects(item).any(|subject| subject % 2 == 1)).unwrap_or(&self.line)
     }
 }
 

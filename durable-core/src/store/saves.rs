@@ -123,8 +123,8 @@ impl Batch for Saves {
     const WHAT: &'static str = "save checkpoints";
     const LIMIT: usize = 1000;
 
-    fn subjects(item: &Save) -> Vec<u64> {
-        vec![subject(item.id)]
+    fn subjects(item: &Save) -> impl Iterator<Item = u64> {
+        std::iter::once(subject(item.id))
     }
 
     fn size(item: &Save) -> usize {
