@@ -77,7 +77,7 @@ saved as (
     -- Numbered in the order in which they ended.
     order by nth
 ),
--- An insert that minds conflicts writes a sixth more to the WAL: it is left to the tries after the first.
+-- `on conflict` makes the insert write a sixth more to the WAL, so only repeated writes use it.
 saved_again as (
     insert into durable.checkpoints (
         execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
