@@ -84,7 +84,7 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
         return Err(Failure::usage("what was measured has no ids; leave `-o ids` out"));
     }
     let (ends, ended) = watch::channel(0);
-    let builder = connection.builder()?.max_connections(10).queue(NAME, options.concurrency.into()).observe(Ends(ends));
+    let builder = connection.builder()?.max_connections(11).queue(NAME, options.concurrency.into()).observe(Ends(ends));
     let durable = builder.register(Probe).start().await.map_err(Failure::of_connecting)?;
     // An earlier run that was interrupted may have left executions.
     clear(&durable).await?;

@@ -159,7 +159,7 @@ impl Durable {
     /// `NotFound` for an unknown execution, `Finished` for an execution that has ended or whose deadline has passed, `Payload`
     /// for a payload that cannot be stored.
     pub async fn send_event<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, payload: &T) -> Result<Delivery> {
-        let payload = payload::encode(&format!("event `{name}`"), payload)?;
+        let payload = payload::encode(format_args!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
         let sent = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
         self.engine.signals.affected(&sent.effect);

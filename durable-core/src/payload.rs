@@ -39,7 +39,7 @@ impl Payload {
 }
 
 /// Encodes a value, or says why it could not be stored or read back; `what` names it in the error.
-pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Payload> {
+pub(crate) fn encode<T: Serialize + ?Sized>(what: impl fmt::Display, value: &T) -> Result<Payload> {
     inspect::check(value).map_err(|refusal| refuse(format!("{what} cannot be stored: {refusal}")))?;
     let text =
         serde_json::to_string(value).map_err(|error| refuse(format!("{what} cannot be stored: {}", placed(value, &error))))?;
@@ -54,25 +54,25 @@ pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Pay
 
 /// Encodes a value and reads it back. Returns the record and the value that every replay gets from it. Workflow code gets this
 /// value and never the encoded one, because JSON may round or drop parts of it.
-pub(crate) fn record<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<(Payload, T)> {
+pub(crate) fn record<T: Serialize + DeserializeOwned>(what: impl fmt::Display, value: &T) -> Result<(Payload, T)> {
     record_as(what, value)
 }
 
 /// Like [`record`], for a value that is read back as another type, such as an argument passed by reference.
-pub(crate) fn record_as<T: DeserializeOwned>(what: &str, value: &(impl Serialize + ?Sized)) -> Result<(Payload, T)> {
-    let payload = encode(what, value)?;
+pub(crate) fn record_as<T: DeserializeOwned>(what: impl fmt::Display, value: &(impl Serialize + ?Sized)) -> Result<(Payload, T)> {
+    let payload = encode(&what, value)?;
     let read =
-        decode(what, payload.as_str()).map_err(|error| refuse(format!("{what} does not survive being stored: {error}")))?;
+        decode(&what, payload.as_str()).map_err(|error| refuse(format!("{what} does not survive being stored: {error}")))?;
     Ok((payload, read))
 }
 
 /// Like [`record`], for a value that is read later or elsewhere: refuses a value that could not be read there.
-pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: &str, value: &T) -> Result<Payload> {
+pub(crate) fn encode_for_replay<T: Serialize + DeserializeOwned>(what: impl fmt::Display, value: &T) -> Result<Payload> {
     record(what, value).map(|(payload, _)| payload)
 }
 
 /// Decodes a value. The error says which field is wrong, and why.
-pub(crate) fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(what: impl fmt::Display, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| refuse(format!("{what} does not decode: {}", located::<T>(text, &error))))
 }
 

@@ -168,7 +168,7 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDe
         version: W::VERSION.cast_signed(),
         queue: W::QUEUE.to_owned(),
         priority: 0,
-        input: payload::encode_for_replay(&format!("the default input of workflow `{}`", W::NAME), &input)?,
+        input: payload::encode_for_replay(format_args!("the default input of workflow `{}`", W::NAME), &input)?,
         concurrency_key: W::concurrency_key(&input).map(checked_concurrency_key).transpose()?,
         time_to_live: W::TIME_TO_LIVE,
         rule: schedule.rule.to_owned(),
@@ -184,7 +184,7 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDe
 }
 
 async fn run<W: Workflow>(workflow: Arc<W>, cx: Context, input: Payload) -> Result<Payload> {
-    let input = payload::decode(&format!("the input of workflow `{}`", W::NAME), input.as_str())?;
+    let input = payload::decode(format_args!("the input of workflow `{}`", W::NAME), input.as_str())?;
     let output = workflow.execute(&cx, input).await?;
-    payload::encode_for_replay(&format!("the output of workflow `{}`", W::NAME), &output)
+    payload::encode_for_replay(format_args!("the output of workflow `{}`", W::NAME), &output)
 }

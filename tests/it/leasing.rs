@@ -229,9 +229,10 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
                 .bind(none())
                 .bind([None::<i32>])
                 .bind(Vec::<Uuid>::new())
-                .fetch_all(pool)
+                .fetch_one(pool)
                 .await
                 .unwrap()
+                .get::<Vec<Uuid>, _>("accepted")
                 .is_empty()
         }
         FINISH => {

@@ -96,6 +96,8 @@ mod odd_values;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod overlapping;
+#[cfg(test)]
 mod panicking;
 #[cfg(test)]
 mod parenting;

@@ -160,7 +160,7 @@ impl Durable {
     /// `Payload` if the value does not fit the question's schema; the question stays open. `Conflict` if the question was
     /// answered already or its deadline has passed. `NotFound` and `Finished` as for [`send_event`](Self::send_event).
     pub fn provide_input<T: Serialize + ?Sized>(&self, id: ExecutionId, name: &str, value: &T) -> ProvideInput<'_> {
-        let payload = payload::encode(&format!("input `{name}`"), value);
+        let payload = payload::encode(format_args!("input `{name}`"), value);
         let message = payload.map(|payload| Message::new(id, name, payload));
         ProvideInput { durable: self, message, answered_by: None }
     }

@@ -34,7 +34,7 @@ use crate::worker::WorkerOptions;
 /// | `queue_limits` | limits stay as they are |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
-/// | `max_connections` | 10, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
+/// | `max_connections` | 11, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
 /// | `transaction_connections` | 5, opened when a transactional step needs them |
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
@@ -113,7 +113,7 @@ impl Default for Builder {
             version: None,
             lease: Duration::from_secs(15),
             poll_interval: Duration::from_secs(1),
-            max_connections: 10,
+            max_connections: 11,
             transaction_connections: 5,
             max_claims: 10,
             cached_executions: 1000,
@@ -218,7 +218,7 @@ impl Builder {
         self
     }
 
-    /// Most connections in the pool, 1 or more; 10 by default. If there are enough, each busy task keeps one. Up to two more are
+    /// Most connections in the pool, 1 or more; 11 by default. If there are enough, each busy task keeps one. Up to two more are
     /// opened while something large is written or another transaction holds locks.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;

@@ -131,7 +131,7 @@ impl Engine {
                 queues: signals.queues().map(|slots| slots.queue.clone()).collect(),
             };
             let lanes = Lanes {
-                saves: Lane::open(Arc::new(Saves), sessions.next()),
+                saves: Lane::open_double(Arc::new(Saves), sessions.next(), sessions.next_that_keeps()),
                 parks: Lane::open(Arc::new(Parks), sessions.next()),
                 attempts: Lane::open(Arc::new(Attempts), sessions.next()),
                 news,
@@ -262,5 +262,10 @@ impl Sessions {
         let session = Session::new(self.store.clone(), self.count);
         self.count = self.count.saturating_add(1);
         session
+    }
+
+    /// The next session, if the pool can spare a connection for it.
+    fn next_that_keeps(&mut self) -> Option<Session> {
+        Some(self.next()).filter(Session::keeps)
     }
 }

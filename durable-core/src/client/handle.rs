@@ -46,7 +46,7 @@ impl<W: Workflow> ExecutionHandle<W> {
         match finished.state {
             ExecutionState::Completed => {
                 let output = finished.output.ok_or_else(|| Error::new("a completed execution has no output"))?;
-                payload::decode(&format!("the output of workflow `{}`", W::NAME), output.as_str())
+                payload::decode(format_args!("the output of workflow `{}`", W::NAME), output.as_str())
             }
             ExecutionState::Waiting => Err(self.stopped(finished.error)),
             state => {

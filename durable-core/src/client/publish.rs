@@ -80,7 +80,7 @@ impl Durable {
     /// reached some executions and not others: publish it again under the same key.
     pub fn publish<T: Serialize + ?Sized>(&self, topic: impl Into<String>, payload: &T) -> Publish<'_> {
         let topic = topic.into();
-        let payload = payload::encode(&format!("the publication to `{topic}`"), payload);
+        let payload = payload::encode(format_args!("the publication to `{topic}`"), payload);
         Publish { durable: self, topic, payload, correlation: None, key: None }
     }
 

@@ -70,7 +70,7 @@ impl PutSchedule<'_> {
 
     /// The input of its executions. The workflow must be able to decode it.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
-        self.changes.input = Some(payload::encode(&format!("the input of schedule `{}`", self.name), input));
+        self.changes.input = Some(payload::encode(format_args!("the input of schedule `{}`", self.name), input));
         self
     }
 
@@ -278,7 +278,7 @@ impl Durable {
     /// that has workflows; `Payload` for an input that cannot be stored.
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
-        let encoded = payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), &input);
+        let encoded = payload::encode_for_replay(format_args!("the input of workflow `{}`", W::NAME), &input);
         let key = W::concurrency_key(&input);
         let input = self.refuse_unregistered::<W>().and(encoded);
         let put = self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key);
@@ -298,7 +298,7 @@ impl Durable {
         rule: impl Into<String>,
         input: &T,
     ) -> PutSchedule<'_> {
-        let input = payload::encode(&format!("the input of workflow `{workflow}`"), input);
+        let input = payload::encode(format_args!("the input of workflow `{workflow}`"), input);
         self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
     }
 

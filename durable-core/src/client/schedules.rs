@@ -123,7 +123,7 @@ pub struct TriggerSchedule<'durable> {
 impl TriggerSchedule<'_> {
     /// Another input than the schedule's, for this execution only.
     pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
-        self.input = Some(payload::encode(&format!("the input for schedule `{}`", self.name), input));
+        self.input = Some(payload::encode(format_args!("the input for schedule `{}`", self.name), input));
         self
     }
 }

@@ -228,7 +228,7 @@ impl Definition {
 }
 
 fn encoded<W: Workflow>(input: &W::Input) -> Result<Payload> {
-    payload::encode_for_replay(&format!("the input of workflow `{}`", W::NAME), input)
+    payload::encode_for_replay(format_args!("the input of workflow `{}`", W::NAME), input)
 }
 
 /// The execution to create. Every value is checked here, before anything is written.

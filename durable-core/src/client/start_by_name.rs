@@ -65,7 +65,7 @@ impl Durable {
     /// As for [`start`](Self::start); `Invalid` for a name or a version that no workflow can have.
     pub fn start_by_name<T: Serialize + ?Sized>(&self, workflow: impl Into<String>, input: &T) -> StartByName<'_> {
         let workflow = workflow.into();
-        let input = payload::encode(&format!("the input of workflow `{workflow}`"), input);
+        let input = payload::encode(format_args!("the input of workflow `{workflow}`"), input);
         let definition =
             Definition { workflow, version: 1, queue: QUEUE, timeout: None, concurrency_key: None, time_to_live: None };
         Start::new(self, definition, input)

@@ -56,7 +56,7 @@ impl Durable {
         name: &str,
         payload: &T,
     ) -> Result<Delivery> {
-        let payload = payload::encode(&format!("event `{name}`"), payload)?;
+        let payload = payload::encode(format_args!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
         let sent = messages::send_event(self.store(), transaction, &message)
             .await

@@ -38,7 +38,7 @@ pub(crate) async fn roll_back<W: Workflow>(
 
 async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Result<()> {
     let output = undoable.output.as_ref().map_or("null", Payload::as_str);
-    let mut child: UndoableChild = payload::decode(&format!("what undoes `{}`", undoable.key), output)?;
+    let mut child: UndoableChild = payload::decode(format_args!("what undoes `{}`", undoable.key), output)?;
     if let Some(route) = journal_key::routed_step_name(&undoable.key).and_then(|step| routed::of_step::<W>(&step)) {
         // The step may have another queue by now, and the workers of the former one be gone.
         child.queue = route.queue.to_owned();

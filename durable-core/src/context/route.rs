@@ -106,7 +106,7 @@ impl Arguments {
     pub fn take<T: SentArgument>(&mut self, name: &str) -> Result<T> {
         let value = self.values.remove(name);
         let json = value.as_ref().map_or("null", |value| value.get());
-        payload::decode(&format!("the argument `{name}`"), json).inspect_err(|error| {
+        payload::decode(format_args!("the argument `{name}`"), json).inspect_err(|error| {
             self.run.give_up(Verdict::Diverged(divergence::other_argument(name, error)));
         })
     }

@@ -164,7 +164,7 @@ impl Routed {
             }
             return recorded_error(&place, as_of_step(failure, step, over.child_id)).await;
         }
-        match payload::decode(&format!("the recorded output of `{}`", place.key), end.output()) {
+        match payload::decode(format!("the recorded output of `{}`", place.key), end.output()) {
             Ok(value) => R::from_result(Ok(value)),
             Err(error) => {
                 let report = divergence::other_type(&place.key, "output", end.output(), &error);

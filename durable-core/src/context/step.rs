@@ -92,11 +92,11 @@ pub(super) async fn record<T: Serialize + DeserializeOwned + Send>(
     if let Some(recorded) = run.take_recorded(&key)
         && let Outcome::Output(output) = recorded.outcome
     {
-        return payload::decode(&format!("the recorded value of `{key}`"), output.as_str());
+        return payload::decode(format_args!("the recorded value of `{key}`"), output.as_str());
     }
     scope.stop_if_only_replaying().await;
     run.stop_if_draining().await;
-    let (output, value) = payload::record(&format!("the value of `{key}`"), &make(run))?;
+    let (output, value) = payload::record(format_args!("the value of `{key}`"), &make(run))?;
     run.leave_checkpoint(Checkpoint::of(key, Outcome::Output(output)));
     let busy = run.begin_work();
     run.commit_checkpoints().await;

@@ -46,10 +46,12 @@ impl KeySequence {
         }
         let mut base = self.prefix.clone();
         write_entry(&mut base, kind, name, 1);
-        let occurrence = self.taken.entry(base.clone()).or_default();
-        *occurrence += 1;
-        if *occurrence > 1 {
-            write_occurrence(&mut base, *occurrence);
+        match self.taken.get_mut(&base) {
+            Some(occurrence) => {
+                *occurrence += 1;
+                write_occurrence(&mut base, *occurrence);
+            }
+            None => drop(self.taken.insert(base.clone(), 1)),
         }
         base
     }

@@ -162,7 +162,7 @@ impl<'a> Fork<'a> {
         let Place { scope, key } = self.place.as_ref()?;
         let recorded = scope.run.take_recorded(key)?;
         let Outcome::Output(output) = recorded.outcome else { return None };
-        let decision: Decision = payload::decode(&format!("the recorded outcome of `{key}`"), output.as_str()).ok()?;
+        let decision: Decision = payload::decode(format_args!("the recorded outcome of `{key}`"), output.as_str()).ok()?;
         let (path, kept) = self.place.as_ref()?.paths(decision.branch);
         scope.run.pass_over(&path, &kept, &decision.unfinished);
         Some(decision.branch)

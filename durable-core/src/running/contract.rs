@@ -113,7 +113,7 @@ impl Held {
     fn save(self, checkpoints: impl IntoIterator<Item = Checkpoint>, next: Option<NextState>) -> Save {
         let Self { worker, id, epoch } = self;
         let checkpoints = checkpoints.into_iter().collect();
-        Save { worker, id, epoch, checkpoints, next, latest: Arc::default(), leaves_waits: false }
+        Save { worker, id, epoch, checkpoints, next, latest: Arc::default(), leaves_waits: false, again: false }
     }
 
     /// Registers these waits, and parks if none of them is over.

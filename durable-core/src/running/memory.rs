@@ -211,7 +211,7 @@ impl Book {
         let refused = || Error::of_kind(ErrorKind::Database, REFUSED);
         Some(match (entry, verdict) {
             (Entry::Save(save, to), Verdict::Commit) => {
-                let written = self.save(&save, false);
+                let written = self.save(&save, save.again);
                 let keys: Vec<&str> = save.checkpoints.iter().map(|checkpoint| checkpoint.key.as_str()).collect();
                 Answer::new(of, format!("{id} save {keys:?} {:?} -> {written:?}", save.next), to, Ok(written))
             }

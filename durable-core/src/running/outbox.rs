@@ -1,6 +1,6 @@
 //! The checkpoints that an execution has left: not sent yet, sent in a write that is under way, committed, or refused.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::reporting::StepEnd;
 use super::spoil::{Spoil, is_spoiled};
@@ -15,8 +15,8 @@ pub(super) struct Outbox {
     ends: Vec<StepEnd>,
     left: u64,
     sent: u64,
-    /// The writes under way, by the last checkpoint of each: how many checkpoints were sent before it.
-    in_flight: BTreeMap<u64, u64>,
+    /// The writes under way, in order: the number of the last checkpoint of each, and how many checkpoints were sent before it.
+    in_flight: Vec<(u64, u64)>,
     committed: u64,
     refused: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Outbox {
 /// The checkpoints of one write.
 #[derive(Debug, Default)]
 pub(super) struct Parcel {
-    pub(super) checkpoints: Vec<Checkpoint>,
+    pub(super) checkpoints: Arc<[Checkpoint]>,
     pub(super) ends: Vec<StepEnd>,
 }
 
@@ -52,7 +52,7 @@ impl Outbox {
             return None;
         }
         let before = std::mem::replace(&mut self.sent, self.left);
-        self.in_flight.insert(self.sent, before);
+        self.in_flight.push((self.sent, before));
         Some((self.sent, self.take()))
     }
 
@@ -61,16 +61,16 @@ impl Outbox {
         if is_spoiled(Spoil::SendTwice) {
             self.unsent.extend(self.unsent.first().cloned());
         }
-        Parcel { checkpoints: std::mem::take(&mut self.unsent), ends: std::mem::take(&mut self.ends) }
+        Parcel { checkpoints: self.unsent.drain(..).collect(), ends: std::mem::take(&mut self.ends) }
     }
 
     /// Notes the answer to a write. A later write may be answered before an earlier one that the database refused.
     pub(super) fn settle(&mut self, number: u64, written: Written) {
-        self.in_flight.remove(&number);
+        self.in_flight.retain(|(last, _)| *last != number);
         match written {
             Written::Accepted if is_spoiled(Spoil::ForgetCommits) => {}
             Written::Accepted => {
-                let all = self.in_flight.first_key_value().map_or(self.sent, |(_, before)| *before);
+                let all = self.in_flight.first().map_or(self.sent, |(_, before)| *before);
                 self.committed = self.committed.max(all);
             }
             Written::Refused => self.refused = true,

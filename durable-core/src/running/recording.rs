@@ -100,7 +100,7 @@ impl Sent {
             (Some(_), None) if was_replaced => NextState::Released,
             (Some(next), _) => next,
         };
-        match ledger.save(Save { checkpoints: Arc::default(), next: Some(next), ..save }).await {
+        match ledger.save(Save { checkpoints: Arc::default(), next: Some(next), again: true, ..save }).await {
             Ok(Written::Accepted) if was_replaced => Saved::Replaced,
             Ok(Written::Accepted) => Saved::Written,
             Ok(Written::Refused) => Saved::Lost,
@@ -129,7 +129,9 @@ impl Sent {
         let Save { worker, id, epoch, ref latest, .. } = self.save;
         let latest = latest.clone();
         let checkpoints = Arc::from([checkpoint]);
-        match self.ledger.save(Save { worker, id, epoch, checkpoints, next: None, latest, leaves_waits: false }).await {
+        // An earlier piece of the same write may have recorded it.
+        let save = Save { worker, id, epoch, checkpoints, next: None, latest, leaves_waits: false, again: true };
+        match self.ledger.save(save).await {
             Ok(Written::Accepted) => Ok(Ok(())),
             Ok(Written::Refused) => Err(Saved::Lost),
             Err(error) if is_of_engine(&error) => Err(Saved::Lost),

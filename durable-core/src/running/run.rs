@@ -53,8 +53,8 @@ pub(crate) struct Run {
     state: Mutex<State>,
     /// Rung when the execution should be polled.
     bell: Arc<Bell>,
-    /// Signals that a write was settled; the outbox says how.
-    settled: watch::Sender<()>,
+    /// Notified when a write was settled; the outbox says how.
+    write_settled: Notify,
     /// How many transactions of steps are being committed.
     committing: watch::Sender<usize>,
     cancelled: watch::Sender<bool>,
@@ -115,7 +115,7 @@ impl Run {
                 verdict: None,
             }),
             bell: Arc::default(),
-            settled: watch::Sender::new(()),
+            write_settled: Notify::new(),
             committing: watch::Sender::new(0),
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),

@@ -11,7 +11,6 @@ use crate::plan::divergence;
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     scope: Arc<Scope>,
-    key: String,
 }
 
 impl Scope {
@@ -26,15 +25,13 @@ impl Scope {
         if !self.only_replays() || self.run.is_recorded(key) {
             self.run.use_messages(&self.path);
         }
-        UnderWay { scope: self.clone(), key: key.to_owned() }
+        UnderWay { scope: self.clone() }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut calls = self.scope.calls();
-        if calls.under_way.as_deref() == Some(&self.key) {
-            calls.under_way = None;
-        }
+        // If another call was made meanwhile, its mark goes, too; but then the overlap has been reported.
+        self.scope.calls().under_way = None;
     }
 }

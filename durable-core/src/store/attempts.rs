@@ -28,8 +28,8 @@ impl Batch for Attempts {
     const WHAT: &'static str = "record attempts";
     const LIMIT: usize = 500;
 
-    fn subjects(item: &AttemptRecord) -> Vec<u64> {
-        vec![subject(item.attempt.execution_id)]
+    fn subjects(item: &AttemptRecord) -> impl Iterator<Item = u64> {
+        std::iter::once(subject(item.attempt.execution_id))
     }
 
     fn size(item: &AttemptRecord) -> usize {

@@ -4,8 +4,12 @@
 //! Callers return after the commit of the flush that carried their item. Through an outage a flush is repeated until it
 //! succeeds; every batch is written so that a repetition after an unseen commit changes nothing.
 //!
+//! A lane may have a second [`line`] with a connection of its own, so that two flushes overlap under load. All items about one
+//! subject take the same line, so they keep their order.
+//!
 //! A lane waits only briefly for a lock of another transaction, and never behind a large item: both go out on a [`siding`].
 
+mod line;
 mod siding;
 
 use std::fmt::Debug;
@@ -13,16 +17,16 @@ use std::sync::Arc;
 
 use metrics::Histogram;
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::line::{Line, Turn};
 use self::siding::{Diverted, Sidings, Subjects};
 use super::outage::{self, Pauses};
 use super::{Session, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics;
 use crate::supervision::supervise_with;
-use crate::telemetry;
 
 /// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits for it.
 pub(crate) const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -46,7 +50,7 @@ pub(crate) trait Batch: Send + Sync + 'static {
     }
 
     /// The subjects of the item (executions and keys), as hashes. An item never overtakes another that shares a subject.
-    fn subjects(item: &Self::Item) -> Vec<u64>;
+    fn subjects(item: &Self::Item) -> impl Iterator<Item = u64>;
 
     /// How many bytes the item sends, roughly.
     fn size(item: &Self::Item) -> usize;
@@ -71,13 +75,14 @@ pub(crate) trait Batch: Send + Sync + 'static {
 /// The way into a lane; items of all clones share its flushes.
 #[derive(Debug)]
 pub(crate) struct Lane<B: Batch> {
-    queue: mpsc::UnboundedSender<Entry<B>>,
+    line: mpsc::UnboundedSender<Entry<B>>,
+    second_line: Option<mpsc::UnboundedSender<Entry<B>>>,
     subjects: Subjects,
 }
 
 impl<B: Batch> Clone for Lane<B> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), subjects: self.subjects.clone() }
+        Self { line: self.line.clone(), second_line: self.second_line.clone(), subjects: self.subjects.clone() }
     }
 }
 
@@ -105,18 +110,22 @@ impl<B: Batch> Entry<B> {
 impl<B: Batch> Lane<B> {
     /// Opens a lane; it closes, after its last flush, when the last clone is dropped.
     pub(crate) fn open(batch: Arc<B>, session: Session) -> Self {
-        let (queue, entries) = mpsc::unbounded_channel();
-        let sidings = Sidings::open(&batch, session.store());
+        Self::open_double(batch, session, None)
+    }
+
+    /// As [`open`](Self::open), with a second line if there is a second session. Each item has one subject.
+    pub(crate) fn open_double(batch: Arc<B>, session: Session, second: Option<Session>) -> Self {
+        let (sidings, turn) = (Arc::new(Sidings::open(&batch, session.store())), Turn::default());
         let subjects = sidings.subjects();
-        let health = session.store().health.clone();
-        tokio::spawn(supervise_with(health, B::WHAT, (session, entries, sidings), move |mut line| {
-            let batch = batch.clone();
-            async move {
-                let (session, entries, sidings) = &mut *line;
-                carry(&*batch, session, entries, sidings).await;
-            }
-        }));
-        Self { queue, subjects }
+        let open = |session: Session| {
+            let (queue, entries) = mpsc::unbounded_channel();
+            let health = session.store().health.clone();
+            let line = Line::new(batch.clone(), session, entries, sidings.clone(), turn.clone());
+            let carry = async |mut line: OwnedMutexGuard<Line<B>>| line.carry().await;
+            tokio::spawn(supervise_with(health, B::WHAT, line, carry));
+            queue
+        };
+        Self { line: open(session), second_line: second.map(open), subjects }
     }
 
     /// Writes one item; returns after its commit. Dropping the future does not take the item back.
@@ -132,20 +141,26 @@ impl<B: Batch> Lane<B> {
     /// Diverts every item that shares a subject with this one to a siding, until the guard is dropped: such items would be held
     /// up, too.
     pub(crate) fn divert(&self, item: &B::Item) -> Diverted {
-        self.subjects.divert(B::subjects(item))
+        self.subjects.divert(B::subjects(item).collect())
     }
 
-    /// As [`write`](Self::write), but queued before the future is polled: items leave in the order in which they were submitted.
+    /// As [`write`](Self::write), but queued before the future is polled: items about one subject leave in the order in which they
+    /// were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         self.queue(item, false)
     }
 
     fn queue(&self, item: B::Item, aside: bool) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         let (written, outcome) = oneshot::channel();
-        // A closed lane drops the entry, and with it the sender that `outcome` waits for.
-        let _ = self.queue.send(Entry { item, written, aside, again: false });
-        let queue = self.queue.clone();
+        let queue = self.line_of(&item).clone();
+        // A closed line drops the entry, and with it the sender that `outcome` waits for.
+        let _ = queue.send(Entry { item, written, aside, again: false });
         async move { outcome.await.map_err(|_| dropped(&queue))? }
+    }
+
+    fn line_of(&self, item: &B::Item) -> &mpsc::UnboundedSender<Entry<B>> {
+        let second = self.second_line.as_ref();
+        second.filter(|_| B::subjects(item).any(|subject| subject % 2 == 1)).unwrap_or(&self.line)
     }
 }
 
@@ -153,83 +168,6 @@ impl<B: Batch> Lane<B> {
 fn dropped<B: Batch>(queue: &mpsc::UnboundedSender<Entry<B>>) -> Error {
     let why = if queue.is_closed() { "the engine has shut down" } else { "the engine has lost track of it; try again" };
     Error::of_kind(ErrorKind::Unavailable, format!("cannot {}: {why}", B::WHAT))
-}
-
-async fn carry<B: Batch>(
-    batch: &B,
-    session: &mut Session,
-    entries: &mut mpsc::UnboundedReceiver<Entry<B>>,
-    sidings: &Sidings<B>,
-) {
-    let roundtrip = telemetry::roundtrip(B::WHAT);
-    // The one with which the next flush begins.
-    let mut left_over = None;
-    loop {
-        let Some(first) = (match left_over.take() {
-            Some(entry) => Some(entry),
-            None => entries.recv().await,
-        }) else {
-            return;
-        };
-        let Some(first) = sidings.divert(first) else { continue };
-        let mut load = Load::of(first);
-        // Callers of the last flush have just been answered: those that are ready to write again join this one.
-        tokio::task::yield_now().await;
-        while load.has_room()
-            && left_over.is_none()
-            && let Ok(entry) = entries.try_recv()
-        {
-            left_over = if sidings.would_divert(&entry) && load.is_about(&entry) {
-                // It follows what this flush writes of the same subject.
-                Some(entry)
-            } else {
-                sidings.divert(entry).and_then(|entry| load.add(entry))
-            };
-        }
-        match flush(batch, session, load.entries, &roundtrip).await {
-            Ok(()) => {}
-            Err((entries, error)) => match <[Entry<B>; 1]>::try_from(entries) {
-                Ok([lone]) if !outage::is_held_up(&error) => lone.refuse(&error),
-                // A bad item must not fail its neighbours, and a held-up item must not delay them.
-                Ok([lone]) => sidings.take_over(vec![lone]),
-                Err(entries) => sidings.take_over(entries),
-            },
-        }
-    }
-}
-
-/// The entries of one statement.
-struct Load<B: Batch> {
-    entries: Vec<Entry<B>>,
-    bytes: usize,
-}
-
-impl<B: Batch> Load<B> {
-    fn of(first: Entry<B>) -> Self {
-        Self { bytes: B::size(&first.item), entries: vec![first] }
-    }
-
-    fn has_room(&self) -> bool {
-        self.entries.len() < B::LIMIT
-    }
-
-    /// Whether it has an entry with a subject of this one.
-    fn is_about(&self, entry: &Entry<B>) -> bool {
-        let subjects = B::subjects(&entry.item);
-        self.entries.iter().any(|loaded| B::subjects(&loaded.item).iter().any(|subject| subjects.contains(subject)))
-    }
-
-    /// Adds the entry, or returns it if it must go out by itself.
-    fn add(&mut self, entry: Entry<B>) -> Option<Entry<B>> {
-        let size = B::size(&entry.item);
-        let fits = self.has_room() && self.bytes.saturating_add(size) <= MOST_BYTES;
-        if !fits || self.entries.first().is_some_and(|first| !B::go_together(&first.item, &entry.item)) {
-            return Some(entry);
-        }
-        self.bytes += size;
-        self.entries.push(entry);
-        None
-    }
 }
 
 /// Writes the entries in one statement, through outages, and answers their callers. Returns the entries if another transaction

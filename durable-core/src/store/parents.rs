@@ -31,8 +31,8 @@ impl Batch for Notifications {
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
 
-    fn subjects(item: &ExecutionId) -> Vec<u64> {
-        vec![subject(item)]
+    fn subjects(item: &ExecutionId) -> impl Iterator<Item = u64> {
+        std::iter::once(subject(item))
     }
 
     fn size(item: &ExecutionId) -> usize {

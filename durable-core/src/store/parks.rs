@@ -147,8 +147,8 @@ impl Batch for Parks {
     /// Each takes one entry in the server's lock table, which has room for some thousands.
     const LIMIT: usize = 500;
 
-    fn subjects(item: &Park) -> Vec<u64> {
-        vec![subject(item.id)]
+    fn subjects(item: &Park) -> impl Iterator<Item = u64> {
+        std::iter::once(subject(item.id))
     }
 
     fn size(item: &Park) -> usize {

@@ -25,6 +25,8 @@ pub(crate) struct Save {
     pub(crate) latest: Arc<Latest>,
     /// Whether dropped waits may still be open in the database. Then the end of the execution ends them, too.
     pub(crate) leaves_waits: bool,
+    /// Whether an earlier write may have recorded part of it.
+    pub(crate) again: bool,
 }
 
 /// The state that an execution goes to.
@@ -121,8 +123,8 @@ impl Batch for Saves {
     const WHAT: &'static str = "save checkpoints";
     const LIMIT: usize = 1000;
 
-    fn subjects(item: &Save) -> Vec<u64> {
-        vec![subject(item.id)]
+    fn subjects(item: &Save) -> impl Iterator<Item = u64> {
+        std::iter::once(subject(item.id))
     }
 
     fn size(item: &Save) -> usize {
@@ -142,6 +144,7 @@ impl Batch for Saves {
         items: &[Save],
         again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
+        let again = again || items.iter().any(|item| item.again);
         if let ([lone], false) = (items, again)
             && !lone.leaves_waits
             && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
@@ -152,7 +155,7 @@ impl Batch for Saves {
         let steps: Vec<(&Save, &Checkpoint)> =
             items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
         let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
-        let rows = store
+        let row = store
             .query(statement!("executions/save"))
             .bind(worker.0)
             .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
@@ -170,16 +173,16 @@ impl Batch for Saves {
             .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
             .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .fetch_all(connection)
+            .fetch_one(connection)
             .await?;
-        if let Some(row) = rows.first() {
-            let at = time(row, "at")?;
-            items.iter().for_each(|item| item.latest.note(at));
-        }
-        let accepted = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        let written = |item: &Save| match accepted.contains(&item.id.as_uuid()) {
-            true => Written::Accepted,
-            false => Written::Refused,
+        let at = time(&row, "at")?;
+        let accepted: HashSet<Uuid> = row.try_get::<Vec<Uuid>, _>("accepted")?.into_iter().collect();
+        let written = |item: &Save| {
+            if !accepted.contains(&item.id.as_uuid()) {
+                return Written::Refused;
+            }
+            item.latest.note(at);
+            Written::Accepted
         };
         Ok(items.iter().map(written).collect())
     }
@@ -235,6 +238,7 @@ mod tests {
             next: Some(NextState::Released),
             latest: Arc::default(),
             leaves_waits: false,
+            again: false,
         }
     }
 

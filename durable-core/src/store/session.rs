@@ -36,6 +36,11 @@ impl Session {
         &self.store
     }
 
+    /// Whether the session keeps its connection between statements.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// The session's connection, to be given back with the result of its statement.
     pub(crate) async fn connection(&mut self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         if let Some(mut kept) = self.kept.take() {

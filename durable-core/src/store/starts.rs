@@ -78,8 +78,8 @@ impl Batch for Starts {
     const WHAT: &'static str = "start executions";
     const LIMIT: usize = 500;
 
-    fn subjects(item: &Vec<NewExecution>) -> Vec<u64> {
-        item.iter().flat_map(NewExecution::keys).map(subject).collect()
+    fn subjects(item: &Vec<NewExecution>) -> impl Iterator<Item = u64> {
+        item.iter().flat_map(NewExecution::keys).map(subject)
     }
 
     fn size(item: &Vec<NewExecution>) -> usize {

@@ -136,7 +136,8 @@ async fn stop_unreadable<P: Process>(process: &Arc<P>, Unreadable { worker, id, 
     let message = format!("a row of it cannot be read ({problem}); repair the row, then resume the execution");
     let report = Failure::new(ErrorKind::Payload, message);
     let next = Some(NextState::Stopped(Payload(journal::failure_text(&report).into())));
-    let save = Save { worker, id, epoch, checkpoints: Arc::default(), next, latest: Arc::default(), leaves_waits: false };
+    let save =
+        Save { worker, id, epoch, checkpoints: Arc::default(), next, latest: Arc::default(), leaves_waits: false, again: false };
     if let Err(error) = process.ledger().save(save).await {
         tracing::error!(execution_id = %id, %error, "cannot stop an execution that cannot be read");
     }

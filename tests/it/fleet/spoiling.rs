@@ -56,6 +56,11 @@ async fn a_fence_that_lets_the_lost_write_is_found_out() {
         proxy.forge("executions/save", "and executions.worker_id = fence.worker_id", "");
         proxy.forge("executions/save", "and executions.state = 'running'", "");
         proxy.forge("executions/save", "and executions.state = coalesce(item.next_state, 'running')", "");
+        // A save that meets the checkpoint of another worker is refused, and its execution's end is written alone.
+        proxy.forge("executions/finish", "and lost_at is null", "");
+        proxy.forge("executions/finish", "and executions.epoch = $3", "");
+        proxy.forge("executions/finish", "and executions.worker_id = fence.worker_id", "");
+        proxy.forge("executions/finish", "and executions.state = 'running'", "");
         // Nor does it hear that it was lost, or is it forgotten.
         proxy.forge("workers/beat", "and lost_at is null", "");
         spoil(database, "forget_workers", "worker.lost_at is not null", "false").await;

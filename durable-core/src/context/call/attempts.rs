@@ -280,7 +280,7 @@ impl Call {
             advice: error.advice(),
             undone: error.is_conflict(),
         })?;
-        payload::record(&format!("the output of step `{}`", self.spec.name), &value).map_err(|refusal| Failed::of(&refusal))
+        payload::record(format_args!("the output of step `{}`", self.spec.name), &value).map_err(|refusal| Failed::of(&refusal))
     }
 
     /// A number from 0 to 1 that spreads the delays of many executions, and is the same for one attempt.

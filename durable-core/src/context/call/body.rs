@@ -67,7 +67,7 @@ impl Attempts<'_> {
 
     /// Runs the body of a step, to its end or its timeout.
     async fn run_step<R>(&self, body: BoxFuture<'_, R>, began: Instant) -> Ended<R> {
-        let (call, watch) = (self.call, self.call.run.clock().watch());
+        let (call, watch) = (self.call, self.call.watch());
         let mut body = InStep { handle: self.handle(), body, attempts: self };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
@@ -88,7 +88,7 @@ impl Attempts<'_> {
 
     /// Runs a body that may make durable calls: they are journalled below the key of the attempt.
     async fn run_flow<R>(&self, body: BoxFuture<'_, R>) -> Ended<R> {
-        let (call, watch) = (self.call, self.call.run.clock().watch());
+        let (call, watch) = (self.call, self.call.watch());
         let scope = call.scope.attempt(&call.path(self.number), self.handle());
         let mut branch = Branch::new(Some(scope), body);
         let body = std::future::poll_fn(|cx| match self.within(|| panics::catch(|| branch.poll(cx.waker()))) {
@@ -116,10 +116,15 @@ impl Call {
         self.late()
     }
 
+    /// Times the attempt that begins now, if the step has a timeout.
+    fn watch(&self) -> Option<(Watch, Duration)> {
+        self.spec.timeout.map(|timeout| (self.run.clock().watch(), timeout))
+    }
+
     /// How an attempt ended. An attempt that blocked its thread for longer than its timeout counts as timed out.
-    fn in_time<R>(&self, watch: Watch, ended: Ended<R>) -> Ended<R> {
-        match self.spec.timeout {
-            Some(timeout) if self.run.clock().elapsed(watch) > timeout => Ended::Broke(self.late()),
+    fn in_time<R>(&self, watch: Option<(Watch, Duration)>, ended: Ended<R>) -> Ended<R> {
+        match watch {
+            Some((watch, timeout)) if self.run.clock().elapsed(watch) > timeout => Ended::Broke(self.late()),
             _ => ended,
         }
     }

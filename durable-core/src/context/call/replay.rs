@@ -23,7 +23,7 @@ impl Call {
             Outcome::Error(failure) => return self.recorded_error(*failure).await,
             Outcome::Output(output) => output,
         };
-        match payload::decode(&format!("the recorded output of `{}`", self.key), output.as_str()) {
+        match payload::decode(format!("the recorded output of `{}`", self.key), output.as_str()) {
             Ok(value) => R::from_result(Ok(value)),
             Err(error) => {
                 let report = divergence::other_type(&self.key, "output", output.as_str(), &error);

@@ -50,7 +50,7 @@ pub(in crate::context) struct UndoableChild {
 impl ChildCall {
     pub(in crate::context) fn of<W: Workflow>(input: &W::Input, policy: ParentPolicy) -> Box<Self> {
         let concurrency_key = W::concurrency_key(input);
-        let input = payload::encode_for_replay(&format!("the input of child `{}`", W::NAME), input);
+        let input = payload::encode_for_replay(format_args!("the input of child `{}`", W::NAME), input);
         Box::new(Self {
             workflow: W::NAME,
             version: W::VERSION,
@@ -149,7 +149,7 @@ impl Place {
         let recorded = scope.run.take_recorded(key).is_some();
         if let (true, true, false, Some(execution_id)) = (end.has_completed(), end.undoable, recorded, over.child_id) {
             let child = UndoableChild { execution_id, queue: queue.clone() };
-            let output = payload::encode(&format!("what undoes `{key}`"), &child)?;
+            let output = payload::encode(format_args!("what undoes `{key}`"), &child)?;
             scope.run.leave_undoable(Checkpoint::of(key.clone(), Outcome::Output(output)));
         }
         Ok(end)
@@ -159,7 +159,7 @@ impl Place {
     pub(in crate::context) fn read_end<T: DeserializeOwned>(&self, over: &RecordedWait) -> Result<T> {
         let (key, end) = (&self.key, self.end(over)?);
         if end.has_completed() {
-            return payload::decode(&format!("the output of `{key}`"), end.output());
+            return payload::decode(format_args!("the output of `{key}`"), end.output());
         }
         let state = end.state.clone();
         let failure = end.into_failure();

@@ -124,7 +124,7 @@ impl<'a, T> InputWait<'a, T> {
 
     /// Further data of the question for the program that shows it: a link, an amount, the people who may answer.
     pub fn metadata<M: Serialize + ?Sized>(mut self, metadata: &M) -> Self {
-        let encoded = payload::encode(&format!("the metadata of input `{}`", self.waiting.name), metadata);
+        let encoded = payload::encode(format_args!("the metadata of input `{}`", self.waiting.name), metadata);
         match encoded.map(|payload| RawValue::from_string(payload.as_str().to_owned())) {
             Ok(metadata) => self.waiting.details().metadata = metadata.ok(),
             Err(error) => self.waiting.refuse_with(error),

@@ -66,9 +66,8 @@ pub(super) async fn a_repeated_save_does_not_count_after_the_next_claim(world: i
 
 pub(super) async fn a_recorded_outcome_is_never_changed(world: impl World) {
     let held = world.held().await;
-    for output in ["1", "2"] {
-        assert_eq!(world.save(held.save([step("a", output)], None)).await.unwrap(), Written::Accepted);
-    }
+    assert_eq!(world.save(held.save([step("a", "1")], None)).await.unwrap(), Written::Accepted);
+    assert_eq!(world.save_again(held.save([step("a", "2")], None)).await, Written::Accepted);
     assert_eq!(world.on_record(held.id).await.output_of("a"), Some("1"));
 }
 

@@ -199,7 +199,7 @@ impl Book {
         is_running && (self.unfenced || self.is_fenced(worker, id, epoch))
     }
 
-    /// Writes what a save says; `again` says that the answer to an earlier try may have been lost.
+    /// Writes what a save says; `again` says that an earlier try may have been recorded.
     pub(crate) fn save(&mut self, save: &Save, again: bool) -> Written {
         if !self.held(save.worker, save.id, save.epoch) {
             let moved = |record: &Record| save.next.as_ref().is_some_and(|next| State::after(next) == record.state);

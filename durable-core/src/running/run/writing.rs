@@ -110,8 +110,7 @@ impl Run {
             Saved::Unrecorded(failure) => self.give_up(Verdict::Refused(failure)),
         }
         self.state().outbox.settle(number, written);
-        // Not under the lock of the state, which those who wait take to look.
-        self.settled.send_replace(());
+        self.write_settled.notify_waiters();
         written
     }
 
@@ -122,19 +121,13 @@ impl Run {
     }
 
     async fn until_committed(&self, number: u64) -> Written {
-        let outcome = || self.state().outbox.outcome(number);
-        if let Some(written) = outcome() {
-            return written;
-        }
-        let mut settled = self.settled.subscribe();
         loop {
-            if let Some(written) = outcome() {
+            // Before the look, or a write that is settled in between is missed.
+            let settled = self.write_settled.notified();
+            if let Some(written) = self.state().outbox.outcome(number) {
                 return written;
             }
-            if settled.changed().await.is_err() {
-                // The sender is this run's own.
-                return Written::Refused;
-            }
+            settled.await;
         }
     }
 
@@ -162,8 +155,9 @@ impl Run {
 
     fn save(&self, state: &State, parcel: Parcel, next: Option<NextState>) -> impl Future<Output = Saved> + use<> {
         let Hold { worker, epoch } = state.hold;
-        let (checkpoints, leaves_waits) = (parcel.checkpoints.into(), state.waits.leaves_open());
-        let save = Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits };
+        let (checkpoints, leaves_waits) = (parcel.checkpoints, state.waits.leaves_open());
+        let save =
+            Save { worker, id: self.id, epoch, checkpoints, next, latest: self.latest.clone(), leaves_waits, again: false };
         Sent { ledger: self.ledger.clone(), save, unreported: self.unreported(parcel.ends) }.answer()
     }
 

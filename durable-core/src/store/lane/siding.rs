@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use super::super::outage::{self, LONGEST_PAUSE_WHEN_HELD_UP};
 use super::super::{Session, Store};
-use super::{Batch, Entry, Load, flush};
+use super::line::Load;
+use super::{Batch, Entry, flush};
 use crate::supervision::supervise_with;
 use crate::telemetry;
 
@@ -96,7 +97,7 @@ impl<B: Batch> Sidings<B> {
     }
 
     fn put(&self, track: Track, entry: Entry<B>) {
-        self.subjects.enter(&B::subjects(&entry.item), track);
+        self.subjects.enter(B::subjects(&entry.item), track);
         let queue = if track == Track::Held { &self.held } else { &self.heavy };
         // A siding ends after its lane.
         let _ = queue.send(entry);
@@ -113,19 +114,19 @@ impl Subjects {
         if subjects.is_empty() {
             return None;
         }
-        B::subjects(&entry.item).iter().find_map(|subject| subjects.get(subject)).map(|(track, _)| *track)
+        B::subjects(&entry.item).find_map(|subject| subjects.get(&subject)).map(|(track, _)| *track)
     }
 
     /// See [`Lane::divert`](super::Lane::divert).
     pub(super) fn divert(&self, subjects: Vec<u64>) -> Diverted {
-        self.enter(&subjects, Track::Held);
+        self.enter(subjects.iter().copied(), Track::Held);
         Diverted { of: self.clone(), subjects }
     }
 
-    fn enter(&self, entered: &[u64], track: Track) {
+    fn enter(&self, entered: impl Iterator<Item = u64>, track: Track) {
         let mut subjects = self.lock();
         for subject in entered {
-            subjects.entry(*subject).or_insert((track, 0)).1 += 1;
+            subjects.entry(subject).or_insert((track, 0)).1 += 1;
         }
     }
 
@@ -329,10 +330,9 @@ impl<B: Batch> Siding<B> {
 /// Entries that have a subject of `behind`, or one of an earlier such entry; and the others.
 fn apart_from_those_behind<B: Batch>(batch: Vec<Entry<B>>, behind: &mut HashSet<u64>) -> (Vec<Entry<B>>, Vec<Entry<B>>) {
     batch.into_iter().partition(|entry| {
-        let subjects = B::subjects(&entry.item);
-        let is_behind = subjects.iter().any(|subject| behind.contains(subject));
+        let is_behind = B::subjects(&entry.item).any(|subject| behind.contains(&subject));
         if is_behind {
-            behind.extend(subjects);
+            behind.extend(B::subjects(&entry.item));
         }
         is_behind
     })

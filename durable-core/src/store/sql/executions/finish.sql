@@ -34,6 +34,5 @@ saved as (
     select $2, $8, moved.at - make_interval(secs => $10), moved.at, $9, $13, $7, $11::json, $12::json
     from moved
     where $7::text is not null
-    on conflict do nothing
 )
 select execution_id from moved

@@ -47,29 +47,45 @@ held as (
 ),
 accepted as materialized (
     select execution_id from moved
-    union
+    union all
     select execution_id from held
+),
+step as not materialized (
+    select
+        step.execution_id,
+        step.digest,
+        now.at - make_interval(secs => step.took) as started_at,
+        now.at as finished_at,
+        step.attempt,
+        step.undo_order,
+        step.key,
+        step.output::json,
+        step.error::json,
+        step.nth
+    from unnest($8::uuid[], $9::text[], $10::int8[], $11::int2[], $12::float8[], $13::text[], $14::text[], $15::int4[])
+        with ordinality as step (execution_id, key, digest, attempt, took, output, error, undo_order, nth)
+    cross join now
+    where step.execution_id in (select execution_id from accepted)
 ),
 saved as (
     insert into durable.checkpoints (
         execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
     )
-    select
-        step.execution_id,
-        step.digest,
-        now.at - make_interval(secs => step.took),
-        now.at,
-        step.attempt,
-        step.undo_order,
-        step.key,
-        step.output::json,
-        step.error::json
-    from unnest($8::uuid[], $9::text[], $10::int8[], $11::int2[], $12::float8[], $13::text[], $14::text[], $15::int4[])
-        with ordinality as step (execution_id, key, digest, attempt, took, output, error, undo_order, nth)
-    join accepted using (execution_id)
-    cross join now
+    select execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
+    from step
+    where not $7
     -- Numbered in the order in which they ended.
-    order by step.nth
+    order by nth
+),
+-- `on conflict` makes the insert write a sixth more to the WAL, so only repeated writes use it.
+saved_again as (
+    insert into durable.checkpoints (
+        execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
+    )
+    select execution_id, digest, started_at, finished_at, attempt, undo_order, key, output, error
+    from step
+    where $7
+    order by nth
     on conflict do nothing
 ),
 -- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
@@ -90,4 +106,5 @@ closed as (
       and waits.execution_id = open.execution_id
       and waits.key = open.key
 )
-select execution_id, at from accepted, now
+select at, array(select execution_id from accepted) as accepted
+from now
