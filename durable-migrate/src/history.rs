@@ -22,6 +22,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration::new(14, "create_schedule_fires", Kind::Expand, include_str!("../migrations/0014_create_schedule_fires.sql")),
     Migration::new(15, "create_duties", Kind::Expand, include_str!("../migrations/0015_create_duties.sql")),
     Migration::new(16, "seed_statistics", Kind::Expand, include_str!("../migrations/0016_seed_statistics.sql")),
+    Migration::new(17, "create_execution_values", Kind::Expand, include_str!("../migrations/0017_create_execution_values.sql")),
 ];
 
 /// The functions. One that is written in SQL stands after those it calls, because Postgres looks them up at once.
