@@ -44,6 +44,17 @@ create table durable.duties (
     constraint duties_pkey PRIMARY KEY (duty)
 ) with (fillfactor=50);
 
+create table durable.execution_values (
+    execution_id uuid not null,
+    set_at timestamp with time zone not null,
+    revision integer not null,
+    name text not null,
+    key text not null,
+    value json not null,
+    metadata json,
+    constraint execution_values_pkey PRIMARY KEY (execution_id, name)
+) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
+
 create table durable.executions (
     execution_id uuid not null,
     created_at timestamp with time zone not null,

@@ -1,7 +1,7 @@
 //! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
-//!   [`schedules`], [`queues`], [`values`].
+//!   [`schedules`], [`queues`], [`progress`], [`values`].
 //! - Run them: [`production`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
@@ -34,6 +34,9 @@ pub mod schedules {}
 
 #[doc = include_str!("guide/queues.md")]
 pub mod queues {}
+
+#[doc = include_str!("guide/progress.md")]
+pub mod progress {}
 
 #[doc = include_str!("guide/values.md")]
 pub mod values {}

@@ -60,16 +60,17 @@ pub use durable_core::client::{
     StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, Settled, SettledEach,
-    Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
+    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetValue, Settled,
+    SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, Finding, Firing,
-    FiringCause, FiringOutcome, InputForm, KeptMessage, Missed, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits,
-    QueueSlots, Rate, Refusal, Schedule, Severity, Step, Subject, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Attempt, AttemptOutcome, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, ExecutionValue, Finding,
+    Firing, FiringCause, FiringOutcome, InputForm, KeptMessage, Missed, Overlap, Parent, ParentPolicy, PendingInput, Queue,
+    QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity, Step, Subject, Wait, WaitKind, WaitOutcome, WorkerDetails,
+    WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -20,6 +20,7 @@ mod schedules;
 mod start;
 mod start_by_name;
 mod transaction;
+mod values;
 mod watchdog;
 mod workers;
 

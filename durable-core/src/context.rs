@@ -16,6 +16,7 @@ pub(crate) mod schedule;
 pub(crate) mod step;
 pub(crate) mod transaction;
 pub(crate) mod undo;
+mod values;
 mod wait;
 mod workflow;
 
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -38,6 +40,7 @@ pub use door::Context;
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
 pub use transaction::Transaction;
+pub use values::SetValue;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
 pub use workflow::{Workflow, concurrency_key};
 
@@ -255,6 +258,35 @@ impl Context {
     /// ```
     pub fn map<I: IntoIterator>(&self, items: I) -> Map<I::IntoIter> {
         Map::new(items)
+    }
+
+    /// Sets a value under a name, such as the progress of this execution, for [`Durable::value`](crate::client::Durable::value) and
+    /// all who look at the execution. It replaces the value that the name had. It is written once, together with the checkpoint of
+    /// this call, also if the execution is replayed: before the next step begins, when the execution waits, or when it ends.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context, parcels: Vec<u64>) -> Result<()> {
+    /// for (sent, parcel) in parcels.iter().enumerate() {
+    ///     cx.set("progress", &(100 * sent / parcels.len())).metadata("percent").await?;
+    ///     # let _ = parcel;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a name that is empty, has over 200 bytes or a NUL; `Payload` for a value that cannot be stored or read back.
+    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> SetValue {
+        SetValue::new(self.scope(), name, value)
+    }
+
+    /// The value that this execution has set under a name; `None` if there is none. What it returns is recorded: a replay gets the
+    /// same value, whatever was set since.
+    ///
+    /// # Errors
+    /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
+    pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        values::get(self.scope(), name).await
     }
 
     /// The database's time, recorded once: a replay returns the same time.

@@ -7,6 +7,7 @@ mod journal;
 mod message;
 mod queue;
 mod schedule;
+mod value;
 mod wait;
 mod worker;
 
@@ -15,10 +16,12 @@ pub use finding::{Finding, Severity, Subject};
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
+pub use value::ExecutionValue;
 pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live};
 pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
+pub(crate) use value::NewValue;
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};

@@ -29,6 +29,7 @@ mod settings;
 pub(crate) mod starts;
 mod statements;
 pub(crate) mod transactions;
+pub(crate) mod values;
 pub(crate) mod waits;
 pub(crate) mod workers;
 

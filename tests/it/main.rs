@@ -136,6 +136,7 @@ mod routing;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+mod setting_values;
 mod shutting_down;
 #[cfg(test)]
 mod skewing;

@@ -74,6 +74,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "workflow",
             "call",
             "wait",
+            "values",
             "child",
             "routed",
             "rollback",

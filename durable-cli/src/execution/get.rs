@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use durable::{
-    Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState,
+    Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState, ExecutionValue,
     Failure as Recorded, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
 };
 use serde::Serialize;
@@ -81,6 +81,7 @@ fn report(Shown { details, blockers }: &Shown) -> String {
         details.steps.iter().flat_map(|step| with_output(attempts(&step.key, &step.attempts), &step.output)).collect();
     part(&mut text, ATTEMPT_HEADINGS, steps);
     part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
+    part(&mut text, &["value", "revision", "set", "content", "metadata"], details.values.iter().map(value_cells).collect());
     part(&mut text, &["not waited for", "name", "came", "from", "payload"], details.mailbox.iter().map(kept_cells).collect());
     part(
         &mut text,
@@ -188,6 +189,12 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         maybe_time(wait.resolved_at),
         payload,
     ]
+}
+
+fn value_cells(value: &ExecutionValue) -> Vec<String> {
+    let ExecutionValue { name, revision, set_at, value, metadata, .. } = value;
+    let metadata = metadata.as_ref().map(|metadata| short(metadata.as_str())).unwrap_or_default();
+    vec![name.clone(), revision.to_string(), time(*set_at), short(value.as_str()), metadata]
 }
 
 fn kept_cells(message: &KeptMessage) -> Vec<String> {

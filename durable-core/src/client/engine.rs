@@ -137,6 +137,7 @@ impl Engine {
                 news,
                 here,
                 transactions: Transactions::new(store.clone(), options.transaction_connections),
+                store: store.clone(),
                 lease: lease.subscribe(),
             };
             let (signals, families) = (signals.clone(), families.clone());

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::message::{KeptMessage, Refusal};
+use super::value::ExecutionValue;
 use super::wait::{ParentPolicy, Wait};
 use crate::error::{Error, ErrorKind, Failure};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
@@ -233,6 +234,9 @@ pub struct ExecutionDetails {
     pub children: Vec<Child>,
     /// What was done to undo its steps, in that order.
     pub compensations: Vec<Compensation>,
+    /// The values that it has set with `cx.set`, in the order of their names.
+    #[serde(default)]
+    pub values: Vec<ExecutionValue>,
     /// Messages that nothing has waited for, in the order of their arrival; at most 100.
     pub mailbox: Vec<KeptMessage>,
     /// The newest 20 messages that its waits could not use, the oldest first.

@@ -5,6 +5,7 @@ mod in_memory;
 mod in_postgres;
 mod parking;
 mod saving;
+mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -237,6 +238,12 @@ facts! {
         a_stopped_execution_waits_and_its_waits_stay_open,
         the_end_cancels_the_waits_that_it_leaves,
         a_save_that_the_database_refuses_changes_nothing,
+    }
+    values {
+        a_value_is_replaced_and_its_revision_counts_how_often_it_was_set,
+        a_value_whose_answer_was_lost_is_set_once,
+        a_value_of_an_earlier_claim_is_not_set,
+        executions_have_values_of_their_own,
     }
     attempting {
         an_attempt_is_recorded_under_way_and_then_as_failed,

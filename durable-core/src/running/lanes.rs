@@ -6,11 +6,13 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
-use crate::store::Lane;
+use crate::ids::ExecutionId;
+use crate::model::ExecutionValue;
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::{Park, ParkOutcome, Parks};
 use crate::store::saves::{Save, Saves, Written};
 use crate::store::transactions::{Commit, Committed, Open, Transactions};
+use crate::store::{self, Lane, Patience, Store, values};
 
 /// What the runs of a process write to and read from.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(crate) struct Lanes {
     pub(crate) parks: Lane<Parks>,
     pub(crate) attempts: Lane<Attempts>,
     pub(crate) transactions: Transactions,
+    pub(crate) store: Store,
     pub(crate) lease: watch::Receiver<Instant>,
     pub(crate) news: mpsc::UnboundedSender<FamilyNews>,
     pub(crate) here: Here,
@@ -39,6 +42,14 @@ impl Ledger for Lanes {
 
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
         Box::pin(self.attempts.submit(record))
+    }
+
+    fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
+        let (store, name) = (self.store.clone(), name.to_owned());
+        Box::pin(async move {
+            let read = || values::get(&store, &store.pool, id, &name);
+            store::run("read a value", Patience::Endless, read).await
+        })
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

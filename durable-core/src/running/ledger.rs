@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use crate::error::Result;
 use crate::ids::ExecutionId;
+use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{Save, Written};
@@ -30,6 +31,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// Records an attempt that did not end its step. Queued before the future is polled.
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>>;
+
+    /// The value that the execution has set under this name.
+    fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>>;
 
     /// Begins the transaction of a step.
     fn begin(&self) -> BoxFuture<'_, Result<Open>>;

@@ -15,6 +15,7 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
@@ -128,6 +129,11 @@ impl Ledger for Memory {
 
     fn record_attempt(&self, record: AttemptRecord) -> BoxFuture<'static, Result<Written>> {
         ask(&self.book, |answer| Entry::Attempt(record, answer))
+    }
+
+    fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
+        let value = lock(&self.book).value(id, name);
+        Box::pin(async { Ok(value) })
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

@@ -10,7 +10,7 @@ use sqlx::{PgExecutor, PgPool, Row};
 use uuid::Uuid;
 
 use super::read::Lenient;
-use super::{Statement, Store, statement};
+use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
     Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait, WaitKind,
@@ -74,12 +74,14 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
         child
     });
     let children = children.collect();
+    let (values, unread) = values::list(store, pool, id, None).await?;
+    unreadable.extend(unread);
     let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
-    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, mailbox, refusals, unreadable }))
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, mailbox, refusals, unreadable }))
 }
 
 /// Executions, each with its place in the list: the smaller one is listed first, and of equal ones the newer execution.

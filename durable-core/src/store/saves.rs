@@ -1,6 +1,6 @@
 //! Writes checkpoints, completions, failures and releases.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::{PgConnection, Row};
@@ -10,7 +10,7 @@ use super::read::time;
 use super::{Batch, MOST_BYTES, Store, statement, subject};
 use crate::clock::Latest;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, ExecutionState, Outcome};
+use crate::model::{Checkpoint, ExecutionState, NewValue, Outcome};
 use crate::payload::Payload;
 
 /// What one execution writes: checkpoints, a new state, or both at once. Its clones share the checkpoints.
@@ -114,7 +114,7 @@ fn size_of_checkpoint(step: &Checkpoint) -> usize {
         Outcome::Output(output) => output.as_str().len(),
         Outcome::Error(failure) => failure.size(),
     };
-    step.key.len() + outcome
+    step.key.len() + outcome + step.sets.as_ref().map_or(0, |value| value.size())
 }
 
 impl Batch for Saves {
@@ -148,12 +148,14 @@ impl Batch for Saves {
         if let ([lone], false) = (items, again)
             && !lone.leaves_waits
             && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
+            && lone.checkpoints.iter().all(|step| step.sets.is_none())
         {
             return finish(store, connection, lone, next).await.map(|written| vec![written]);
         }
         let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
         let steps: Vec<(&Save, &Checkpoint)> =
             items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
+        let values = newest_values(&steps);
         let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
         let row = store
             .query(statement!("executions/save"))
@@ -173,6 +175,12 @@ impl Batch for Saves {
             .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
             .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
             .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.execution.as_uuid()).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.key).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.times).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.new.name.as_str()).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.new.value.as_str()).collect::<Vec<_>>())
+            .bind(values.iter().map(|value| value.new.metadata.as_ref().map(Payload::as_str)).collect::<Vec<_>>())
             .fetch_one(connection)
             .await?;
         let at = time(&row, "at")?;
@@ -209,6 +217,26 @@ async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next:
         .fetch_optional(connection)
         .await?;
     Ok(if moved.is_some() { Written::Accepted } else { Written::Refused })
+}
+
+/// The newest value of a name among the checkpoints of one execution.
+struct SetValue<'save> {
+    execution: ExecutionId,
+    /// The key of the call that set it.
+    key: &'save str,
+    /// How often these checkpoints set the name.
+    times: i32,
+    new: &'save NewValue,
+}
+
+fn newest_values<'save>(steps: &[(&Save, &'save Checkpoint)]) -> Vec<SetValue<'save>> {
+    let mut newest: BTreeMap<(ExecutionId, &str), SetValue<'save>> = BTreeMap::new();
+    for (item, step) in steps {
+        let Some(new) = &step.sets else { continue };
+        let times = newest.get(&(item.id, new.name.as_str())).map_or(1, |before| before.times + 1);
+        newest.insert((item.id, &new.name), SetValue { execution: item.id, key: &step.key, times, new });
+    }
+    newest.into_values().collect()
 }
 
 fn attempt(step: &Checkpoint) -> i16 {

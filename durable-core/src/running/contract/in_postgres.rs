@@ -70,6 +70,7 @@ impl World for InPostgres {
             parks: Lane::open(Arc::new(Parks), session()),
             attempts: Lane::open(Arc::new(Attempts), session()),
             transactions: Transactions::new(store.clone(), 1),
+            store: store.clone(),
             lease: lease.subscribe(),
             news,
             here: Here::default(),

@@ -11,7 +11,7 @@ use super::record::{Message, Record, State, WaitRow};
 use super::{Queue, REFUSED, Rollback};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{RefusedMessage, WaitKind, WaitOutcome};
+use crate::model::{ExecutionValue, RefusedMessage, WaitKind, WaitOutcome};
 use crate::store::attempts::AttemptRecord;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
@@ -211,7 +211,10 @@ impl Book {
             let ordinal = self.next_ordinal();
             let Some(record) = self.records.get_mut(&save.id) else { continue };
             match record.checkpoints.entry(checkpoint.key.clone()) {
-                Place::Vacant(place) => drop(place.insert((ordinal, checkpoint.clone()))),
+                Place::Vacant(place) => {
+                    place.insert((ordinal, checkpoint.clone()));
+                    record.set_value(checkpoint);
+                }
                 Place::Occupied(_) if again => {}
                 Place::Occupied(_) => self.violations.push(format!("`{}` was written twice", checkpoint.key)),
             }
@@ -236,6 +239,11 @@ impl Book {
             record.cancel_waits();
         }
         Written::Accepted
+    }
+
+    /// The value that an execution has set under this name.
+    pub(super) fn value(&self, id: ExecutionId, name: &str) -> Option<ExecutionValue> {
+        self.records.get(&id)?.values.get(name).cloned()
     }
 
     pub(super) fn attempt(&mut self, record: &AttemptRecord) -> Written {

@@ -11,8 +11,10 @@ use super::book::{has_received, is_kept};
 use crate::error::Failure;
 use crate::ids::WorkerId;
 use crate::model::{
-    Checkpoint, Due, ExecutionState, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind, WaitOutcome,
+    Checkpoint, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind,
+    WaitOutcome,
 };
+use crate::payload::{Json, Payload};
 use crate::store::saves::NextState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub(crate) struct Record {
     pub(crate) checkpoints: BTreeMap<String, (u64, Checkpoint)>,
     pub(crate) attempts: BTreeMap<(String, u32), FailedAttempt>,
     pub(crate) waits: BTreeMap<String, WaitRow>,
+    /// The values that it has set, by name.
+    pub(crate) values: BTreeMap<String, ExecutionValue>,
     /// Messages that no wait has taken, by their arrival, each with the time at which it was sent.
     pub(crate) mailbox: BTreeMap<u64, (Message, DateTime<Utc>)>,
     /// How many messages the code could not read.
@@ -118,6 +122,7 @@ impl Record {
             time_limit,
             deadline_at: None,
             checkpoints: BTreeMap::new(),
+            values: BTreeMap::new(),
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
             mailbox: BTreeMap::new(),
@@ -196,6 +201,20 @@ impl Record {
             wait.outcome = Some(if wait.kind == WaitKind::Sleep { WaitOutcome::Elapsed } else { WaitOutcome::TimedOut });
             wait.resolved_at = Some(now);
         }
+    }
+
+    /// Sets the value that comes with a new checkpoint.
+    pub(super) fn set_value(&mut self, checkpoint: &Checkpoint) {
+        let Some(new) = &checkpoint.sets else { return };
+        let json = |payload: &Payload| Json::of_text(payload.as_str().to_owned()).unwrap_or_default();
+        let value = ExecutionValue {
+            name: new.name.clone(),
+            revision: self.values.get(&new.name).map_or(1, |before| before.revision + 1),
+            set_at: DateTime::UNIX_EPOCH,
+            value: json(&new.value),
+            metadata: new.metadata.as_ref().map(json),
+        };
+        self.values.insert(new.name.clone(), value);
     }
 
     pub(super) fn cancel_waits(&mut self) {

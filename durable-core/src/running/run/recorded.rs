@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::Run;
-use crate::error::Failure;
-use crate::model::{Checkpoint, FailedAttempt, Undoable};
+use crate::error::{Failure, Result};
+use crate::model::{Checkpoint, ExecutionValue, FailedAttempt, Undoable};
 use crate::payload::Digest;
 use crate::plan::journal_key;
 
@@ -47,6 +47,11 @@ impl Run {
         let mut state = self.state();
         state.journal.pass_over(path, kept);
         state.waits.pass_over(path, kept, unfinished);
+    }
+
+    /// The committed value that this execution has set under the name.
+    pub(crate) async fn read_value(&self, name: &str) -> Result<Option<ExecutionValue>> {
+        self.ledger.read_value(self.id, name).await
     }
 
     /// Why the execution is being rolled back, if it is.

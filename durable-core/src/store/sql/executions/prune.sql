@@ -36,6 +36,10 @@ without_checkpoints as (
     delete from durable.checkpoints
     where execution_id = any (array(select execution_id from old))
 ),
+without_values as (
+    delete from durable.execution_values
+    where execution_id = any (array(select execution_id from old))
+),
 without_attempts as (
     delete from durable.attempts
     where execution_id = any (array(select execution_id from old))

@@ -88,6 +88,22 @@ saved_again as (
     order by nth
     on conflict do nothing
 ),
+set_values as (
+    insert into durable.execution_values as kept (execution_id, set_at, revision, name, key, value, metadata)
+    select value.execution_id, now.at, value.times, value.name, value.key, value.value::json, value.metadata::json
+    from unnest($17::uuid[], $18::text[], $19::int4[], $20::text[], $21::text[], $22::text[])
+        as value (execution_id, key, times, name, value, metadata)
+    join accepted using (execution_id)
+    cross join now
+    on conflict (execution_id, name) do update
+    set set_at = excluded.set_at,
+        revision = kept.revision + excluded.revision,
+        key = excluded.key,
+        value = excluded.value,
+        metadata = excluded.metadata
+    -- An earlier try of this statement has set it.
+    where kept.key <> excluded.key
+),
 -- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
 open as materialized (
     select waits.execution_id, waits.key

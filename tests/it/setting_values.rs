@@ -1,0 +1,225 @@
+//! Values that workflows set for others: written once, with their checkpoints, and seen while the workflow goes on.
+
+use durable::prelude::*;
+use futures_util::StreamExt;
+use serde_json::json;
+
+use crate::support::bodies::Gate;
+use crate::support::crash::{self, CRASHES_AT_ONCE, every_write, killed_in};
+use crate::support::process::Folder;
+use crate::support::proxy::{Fate, Moment, Trap};
+use crate::support::{self, Database, soon};
+
+const PARCELS: u32 = 3;
+const KEY: &str = "depot-1";
+
+/// Sends parcels and says how many it has sent; in between it waits, and looks at what it said.
+struct Depot;
+
+#[workflow]
+impl Depot {
+    async fn run(&self, cx: &Context, parcels: u32) -> Result<Option<u32>> {
+        for parcel in 1..=parcels {
+            self.send(parcel).await?;
+            cx.set("sent", &parcel).metadata(&json!({ "of": parcels })).await?;
+        }
+        cx.sleep(std::time::Duration::from_millis(1)).await?;
+        let sent = cx.get("sent").await?;
+        cx.set("sent", "all").await?;
+        cx.set("closed", &true).await?;
+        Ok(sent)
+    }
+
+    #[step]
+    async fn send(&self, parcel: u32) -> Result<u32> {
+        Ok(parcel)
+    }
+}
+
+/// The worker process that is killed: it starts the depot itself, and works on it.
+pub(crate) async fn work(url: &str) {
+    let durable = Database::at(url.to_owned()).builder().register(Depot).start().await.unwrap();
+    durable.start::<Depot>(PARCELS).key(KEY).await.unwrap();
+    std::future::pending().await
+}
+
+async fn finish_and_check(what: &str, database: &Database) {
+    let result = crash::finish::<Depot>(what, database, database.builder().register(Depot), (PARCELS, KEY)).await;
+    assert_eq!(result.unwrap(), Some(PARCELS), "{what}");
+    let values: Vec<String> =
+        database.values("select concat_ws(' ', name, revision, value) from durable.execution_values order by name").await;
+    assert_eq!(values, ["closed 1 true".to_owned(), format!("sent {} \"all\"", PARCELS + 1)], "{what}");
+}
+
+#[tokio::test]
+async fn a_value_is_set_once_whenever_its_worker_is_killed() {
+    let (database, folder) = (support::database().await, Folder::new());
+    let (killed, writes) = killed_in("depot", &database, &folder, None).await;
+    assert!(killed.is_none());
+    finish_and_check("that never came", &database).await;
+
+    let points = every_write(&writes);
+    let crashes = futures_util::stream::iter(points.clone()).map(async |(statement, nth, moment): (&str, usize, Moment)| {
+        let what = format!("{moment:?} {statement} {nth}").to_lowercase();
+        let (database, folder) = (support::database().await, Folder::new());
+        let trap = Trap { statements: vec![statement.to_owned()], nth, moment, fate: Fate::Held };
+        let (killed, _) = killed_in("depot", &database, &folder, Some(trap)).await;
+        finish_and_check(&what, &database).await;
+        killed.is_some()
+    });
+    let caught: Vec<bool> = crashes.buffer_unordered(CRASHES_AT_ONCE).collect().await;
+    let caught = caught.into_iter().filter(|caught| *caught).count();
+    assert!(caught >= points.len() / 2, "only {caught} of {} points were reached", points.len());
+}
+
+/// Says what it is about to do, does it behind a gate, and waits.
+struct Slow(Gate);
+
+#[workflow]
+impl Slow {
+    async fn run(&self, cx: &Context, _: ()) -> Result<(Option<String>, Option<String>)> {
+        cx.set("doing", "work").await?;
+        let before: Option<String> = cx.get("doing").await?;
+        self.work().await?;
+        cx.set("doing", "waiting").await?;
+        cx.wait_for_event::<()>("go").await?;
+        Ok((before, cx.get("doing").await?))
+    }
+
+    #[step]
+    async fn work(&self) -> Result<()> {
+        self.0.pass().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_seen_before_the_next_step_begins_and_while_the_execution_waits() {
+    let (database, gate) = (support::database().await, Gate::closed());
+    let worker = database.builder().register(Slow(gate.clone())).start().await.unwrap();
+    let client = database.client().await;
+    let slow = client.start::<Slow>(()).await.unwrap();
+    soon("the step begins", gate.until_inside(1)).await;
+    let doing = client.value::<String>(slow.id(), "doing").await.unwrap().unwrap();
+    assert_eq!((doing.value.as_str(), doing.revision, doing.metadata), ("work", 1, None));
+
+    gate.let_pass(1);
+    let parked = "select 1 from durable.executions where state = 'waiting'";
+    database.eventually_value::<i32>(parked).await;
+    let later = client.value::<String>(slow.id(), "doing").await.unwrap().unwrap();
+    assert_eq!((later.value.as_str(), later.revision), ("waiting", 2));
+    assert!(later.set_at >= doing.set_at);
+    worker.shutdown().await.unwrap();
+
+    // A replay gets what was recorded, and writes nothing again.
+    database.run(r#"update durable.execution_values set value = '"changed"'"#).await;
+    let worker = database.builder().register(Slow(gate)).start().await.unwrap();
+    client.send_event(slow.id(), "go", &()).await.unwrap();
+    let seen = soon("the end", slow.result()).await.unwrap();
+    assert_eq!(seen, (Some("work".to_owned()), Some("changed".to_owned())));
+    assert_eq!(client.value::<String>(slow.id(), "doing").await.unwrap().unwrap().revision, 2);
+    worker.shutdown().await.unwrap();
+}
+
+/// Sets a value in each of two branches, and reads one that nobody has set.
+struct Branches;
+
+#[workflow]
+impl Branches {
+    async fn run(&self, cx: &Context, _: ()) -> Result<Option<u8>> {
+        durable::try_join!(async { cx.set("left", &1).await }, async { cx.set("right", &2).await }).await?;
+        cx.get("middle").await
+    }
+}
+
+#[tokio::test]
+async fn every_branch_sets_values_and_all_of_them_are_listed_by_name() {
+    let database = support::database().await;
+    let durable = database.builder().register(Branches).start().await.unwrap();
+    let branches = durable.start::<Branches>(()).await.unwrap();
+    assert_eq!(soon("the end", branches.result()).await.unwrap(), None);
+    let values = durable.values(branches.id()).await.unwrap();
+    let shown: Vec<(&str, u32, &str)> =
+        values.iter().map(|value| (value.name.as_str(), value.revision, value.value.as_str())).collect();
+    assert_eq!(shown, [("left", 1, "1"), ("right", 1, "2")]);
+    assert_eq!(durable.get_execution(branches.id()).await.unwrap().values, values);
+    durable.shutdown().await.unwrap();
+}
+
+/// Sets values that cannot be set, and returns what it was told.
+struct Wrong;
+
+#[workflow]
+impl Wrong {
+    async fn run(&self, cx: &Context, _: ()) -> Result<Vec<String>> {
+        cx.set("text", "abc").await?;
+        let refusals = [
+            cx.set("", &1).await.unwrap_err(),
+            cx.set(&"n".repeat(201), &1).await.unwrap_err(),
+            cx.set("a\0b", &1).await.unwrap_err(),
+            cx.set("ratio", &f64::NAN).await.unwrap_err(),
+            cx.set("book", &"x".repeat(durable::PAYLOAD_LIMIT)).await.unwrap_err(),
+            cx.set("ratio", &1).metadata(&f64::INFINITY).await.unwrap_err(),
+            cx.get::<u8>("").await.unwrap_err(),
+            cx.get::<u8>("text").await.unwrap_err(),
+        ];
+        Ok(refusals.iter().map(ToString::to_string).collect())
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_set_or_read_is_refused_with_its_name() {
+    let database = support::database().await;
+    let durable = database.builder().register(Wrong).start().await.unwrap();
+    let wrong = durable.start::<Wrong>(()).await.unwrap();
+    let refusals = soon("the end", wrong.result()).await.unwrap();
+    let expected = [
+        "a value needs a name",
+        "has 201 bytes, over the limit of 200",
+        "contains NUL",
+        "the value `ratio` cannot be stored",
+        "the value `book` is",
+        "the metadata of the value `ratio` cannot be stored",
+        "a value needs a name",
+        "the value `text` does not decode",
+    ];
+    for (refusal, part) in refusals.iter().zip(expected) {
+        assert!(refusal.contains(part), "{refusal}");
+    }
+    assert_eq!(refusals.len(), expected.len());
+
+    let values = durable.values(wrong.id()).await.unwrap();
+    assert_eq!(values.len(), 1, "{values:?}");
+    let error = durable.value::<u8>(wrong.id(), "text").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Payload, "{error}");
+    assert!(durable.value::<u8>(wrong.id(), "ratio").await.unwrap().is_none());
+    let error = durable.values(uuid::Uuid::now_v7().into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    durable.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fork_has_the_values_whose_calls_it_keeps() {
+    let database = support::database().await;
+    let durable = database.builder().register(Depot).start().await.unwrap();
+    let depot = durable.start::<Depot>(PARCELS).await.unwrap();
+    soon("the end", depot.result()).await.unwrap();
+    assert_eq!(durable.values(depot.id()).await.unwrap().len(), 2);
+
+    // Without workers the fork stays as it was made.
+    durable.shutdown().await.unwrap();
+    let client = database.client().await;
+    let late = client.fork(depot.id(), "set closed").await.unwrap();
+    let kept = client.values(late).await.unwrap();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!((kept[0].name.as_str(), kept[0].revision, kept[0].value.as_str()), ("sent", PARCELS + 1, r#""all""#));
+    let early = client.fork(depot.id(), "step send").await.unwrap();
+    assert_eq!(client.values(early).await.unwrap(), []);
+
+    let worker = database.builder().register(Depot).start().await.unwrap();
+    for fork in [late, early] {
+        soon("the end of a fork", worker.handle::<Depot>(fork).result()).await.unwrap();
+        assert_eq!(worker.value::<String>(fork, "sent").await.unwrap().unwrap().revision, PARCELS + 1);
+    }
+    worker.shutdown().await.unwrap();
+}
