@@ -340,7 +340,7 @@ create view durable.prunable_executions as
            FROM durable.executions child
           WHERE parent_id = execution_id AND finished_at IS NULL
          LIMIT 1)) IS NULL AND (( SELECT execution_id
-           FROM durable.schedule_firings fire
+           FROM durable.schedule_firings firing
           WHERE (schedule = ANY ((ARRAY( SELECT schedule
                    FROM durable.schedules
                   WHERE enabled AND next_due_at IS NOT NULL)))) AND schedule = schedule AND due_at = scheduled_for AND execution_id = execution_id AND judged_at IS NULL
