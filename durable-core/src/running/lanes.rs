@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
+use crate::ids::{ExecutionId, Home};
 use crate::store::Lane;
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::{Park, ParkOutcome, Parks};
@@ -56,6 +57,10 @@ impl Ledger for Lanes {
     fn tell(&self, news: FamilyNews) {
         // An engine that shuts down has no receiver any more; other processes find the children by polling.
         let _ = self.news.send(news);
+    }
+
+    fn new_id(&self, home: Home) -> ExecutionId {
+        ExecutionId::new_in(home)
     }
 
     fn here(&self) -> &Here {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
-use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
 use crate::store::attempts::AttemptRecord;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
@@ -144,6 +144,10 @@ impl Ledger for Memory {
     }
 
     fn tell(&self, _news: FamilyNews) {}
+
+    fn new_id(&self, _home: Home) -> ExecutionId {
+        lock(&self.book).new_id()
+    }
 
     fn here(&self) -> &Here {
         &self.here

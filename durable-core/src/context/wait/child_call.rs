@@ -66,7 +66,7 @@ impl ChildCall {
         let input = self.input?;
         let start = self.options.check(format_args!("child `{}`", self.workflow), self.defaults)?;
         Ok(NewChild {
-            id: new_child_id(scope),
+            id: scope.run.new_child_id(),
             workflow: self.workflow.to_owned(),
             version: self.version,
             queue: start.queue,
@@ -123,11 +123,6 @@ impl ChildCall {
             }
         }
     }
-}
-
-/// A new id for a child: it lives in the home of its parent.
-pub(in crate::context) fn new_child_id(scope: &Scope) -> ExecutionId {
-    ExecutionId::new_in(scope.run.id.home())
 }
 
 pub(in crate::context) fn trace_context(scope: &Scope) -> Option<String> {
@@ -191,7 +186,7 @@ impl End {
 pub(in crate::context) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChild) -> Result<()> {
     let mut waiting = Waiting::under_key(scope, WaitKind::Child, key);
     waiting.details().child = Some(NewChild {
-        id: new_child_id(scope),
+        id: scope.run.new_child_id(),
         // These are the child's own.
         workflow: String::new(),
         version: 1,

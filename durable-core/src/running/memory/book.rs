@@ -32,6 +32,7 @@ pub(crate) struct Book {
     unfenced: bool,
     forgets_checkpoints: bool,
     ordinals: u64,
+    ids: u128,
 }
 
 /// A break of the ledger, which the simulation must find.
@@ -55,6 +56,13 @@ impl Book {
 
     pub(crate) fn create(&mut self, id: ExecutionId, time_limit: Option<Duration>) {
         self.records.insert(id, Record::new(time_limit));
+    }
+
+    /// A new id for an execution: the same at each run of a seed.
+    pub(crate) fn new_id(&mut self) -> ExecutionId {
+        self.ids += 1;
+        // Below the number is room for the home, which is 0.
+        ExecutionId::from(Uuid::from_u128(self.ids << 12))
     }
 
     fn next_ordinal(&mut self) -> u64 {

@@ -12,6 +12,11 @@ impl Run {
         self.ledger.here().refusal(workflow, version, queue)
     }
 
+    /// A new id for a child: it lives in the home of its parent.
+    pub(crate) fn new_child_id(&self) -> ExecutionId {
+        self.ledger.new_id(self.id.home())
+    }
+
     /// Cancels a child that this run no longer waits for. Returns once it is cancelled, or once the engine cannot say.
     pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
         let Some(child) = child else { return };
