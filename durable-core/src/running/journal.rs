@@ -81,7 +81,9 @@ impl Journal {
         remove_below(&mut self.recorded, path, outside(path, kept));
         // Whatever such an attempt did, a rollback must still undo it.
         let attempts = remove_below(&mut self.attempts, path, outside(path, kept));
-        self.passed_over.extend(attempts.into_iter().filter_map(|attempts| Some(attempts.into_iter().next()?.key)));
+        if !is_spoiled(Spoil::ForgetPassedOver) {
+            self.passed_over.extend(attempts.into_iter().filter_map(|attempts| Some(attempts.into_iter().next()?.key)));
+        }
     }
 
     /// Gives a step its place behind all others that a rollback undoes; `None` during a rollback, whose own calls are not undone.

@@ -15,6 +15,7 @@ use crate::payload;
 use crate::plan::journal_key;
 use crate::plan::start_options::{Defaults, StartOptions};
 use crate::running::scope::Scope;
+use crate::running::spoil::{Spoil, is_spoiled};
 
 /// A child to be started.
 pub(in crate::context) struct ChildCall {
@@ -141,7 +142,7 @@ impl Place {
     pub(in crate::context) fn end(&self, over: &RecordedWait) -> Result<End> {
         let Self { scope, key, queue } = self;
         let end: End = read_payload(&format!("the end of `{key}`"), over)?;
-        let recorded = scope.run.take_recorded(key).is_some();
+        let recorded = scope.run.take_recorded(key).is_some() || is_spoiled(Spoil::ForgetToEnlistChildren);
         if let (true, true, false, Some(execution_id)) = (end.has_completed(), end.undoable, recorded, over.child_id) {
             let child = UndoableChild { execution_id, queue: queue.clone() };
             let output = payload::encode(&format!("what undoes `{key}`"), &child)?;

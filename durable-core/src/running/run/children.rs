@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::Run;
 use crate::ids::ExecutionId;
 use crate::running::ledger::FamilyNews;
+use crate::running::spoil::{Spoil, is_spoiled};
 
 impl Run {
     /// Why a child cannot be started: this process works on its queue, and does not know its workflow.
@@ -19,7 +20,7 @@ impl Run {
 
     /// Cancels a child that this run no longer waits for. Returns once it is cancelled, or once the engine cannot say.
     pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
-        let Some(child) = child else { return };
+        let Some(child) = child.filter(|_| !is_spoiled(Spoil::LeaveLateChildren)) else { return };
         self.note_unheard_child();
         let (done, cancelled) = oneshot::channel();
         // An engine that shuts down leaves it to the others: they look for orphans.
@@ -39,6 +40,6 @@ impl Run {
 
     /// Whether a child may have completed whose end the code has not looked at.
     pub(crate) fn has_unheard_children(&self) -> bool {
-        self.state().waits.has_unheard_children()
+        self.state().waits.has_unheard_children() && !is_spoiled(Spoil::ForgetUnheardChildren)
     }
 }
