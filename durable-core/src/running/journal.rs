@@ -117,6 +117,11 @@ impl Journal {
         keys.into_iter().cloned().collect()
     }
 
+    /// Takes out the calls that were cut off in branches that lost, and that the code has not asked for.
+    pub(super) fn take_passed_over(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.passed_over)
+    }
+
     /// The keys of outcomes that the code never asked for.
     pub(super) fn unasked(&self) -> impl Iterator<Item = &String> {
         self.recorded.keys()
