@@ -7,7 +7,9 @@
 //! reproduces it exactly: `DURABLE_SEED=7 cargo test -p durable-core --lib simulation -- --nocapture`.
 
 mod check;
+mod children;
 mod clients;
+mod families;
 mod faults;
 mod message_use;
 mod process;
@@ -88,6 +90,10 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::ForgetUndone,
         Spoil::UndoInOrder,
         Spoil::ForgetToEnlist,
+        Spoil::ForgetToEnlistChildren,
+        Spoil::ForgetUnreadChildren,
+        Spoil::LeaveLateChildren,
+        Spoil::ForgetPassedOver,
         Spoil::ForgetRefusals,
         Spoil::TrustUndone,
         Spoil::ForgetDoubts,
@@ -110,7 +116,9 @@ fn every_break_of_the_execution_in_memory_is_found() {
 
 #[test]
 fn every_break_of_the_ledger_is_found() {
-    for how in [Break::Unfenced, Break::ForgetsCheckpoints] {
-        assert!((0..SEEDS).any(|seed| !simulate(seed, Some(how)).violations.is_empty()), "no seed finds {how:?}");
+    for how in [Break::Unfenced, Break::ForgetsCheckpoints, Break::LeavesChildren, Break::ForgetsOrphans] {
+        let found = (0..SEEDS).find_map(|seed| Some((seed, simulate(seed, Some(how)).violations.into_iter().next()?)));
+        assert!(found.is_some(), "no seed finds {how:?}");
+        println!("{how:?}: {found:?}");
     }
 }

@@ -9,7 +9,18 @@ as $$
 #variable_conflict use_column
 declare
     answered record;
+    undone_ids uuid[] := array(
+        select (wait.details::json -> 'child' ->> 'undoes')::uuid
+        from unnest(parent_ids, kinds, details) as wait (execution_id, kind, details)
+        where wait.kind = 'child'
+          and wait.execution_id = any (held)
+          and wait.details::json -> 'child' ->> 'undoes' is not null
+    );
 begin
+    if cardinality(undone_ids) > 0 then
+        -- With a completed child, what its own children did is undone, also if the child never looked at their ends.
+        perform durable.enlist_children(undone_ids);
+    end if;
     with asked as materialized (
         select
             wait.execution_id as parent_id,

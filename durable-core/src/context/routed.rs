@@ -9,7 +9,7 @@ use super::door::Context;
 use super::result::{StepError, StepResult};
 use super::route::{self, Route, Sent};
 use super::step::{Step, StepSpec};
-use super::wait::{Place, Waiting, new_child_id, trace_context};
+use super::wait::{Place, Waiting, trace_context};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
@@ -116,7 +116,7 @@ impl Routed {
         let details = self.waiting.details();
         details.digest = Some(digest.cast_signed());
         details.child = Some(NewChild {
-            id: new_child_id(scope),
+            id: scope.run.new_child_id(),
             workflow: route.workflow.to_owned(),
             version: W::VERSION,
             queue: route.queue.to_owned(),

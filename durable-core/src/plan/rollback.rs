@@ -19,22 +19,30 @@ pub(crate) fn chain(
     cut_off: Vec<String>,
     completed: Vec<Undoable>,
 ) -> Result<Vec<Undoable>, String> {
-    let known = |key: &str| {
-        let step = journal_key::step_name(key)?;
-        compensations.iter().find(|known| known.step == step)
-    };
     let unknown = completed.iter().map(|undoable| undoable.key.as_str());
-    if let Some(key) = unknown.filter(|key| journal_key::step_name(key).is_some()).find(|key| known(key).is_none()) {
+    let is_unknown = |key: &&str| known(compensations, key).is_none();
+    if let Some(key) = unknown.filter(|key| journal_key::step_name(key).is_some()).find(is_unknown) {
         return Err(format!(
             "workflow `{workflow}` does not know how to undo what its journal recorded\n  recorded: {key}, to be undone\n  \
              expected: a step with `compensate = …`\ndeploy the code that has it"
         ));
     }
-    let cut_off = cut_off
-        .into_iter()
-        .filter(|key| !key.starts_with(journal_key::UNDO) && known(key).is_some_and(|known| known.undo_on_failure))
-        .map(|key| Undoable { key, output: None });
+    let cut_off = may_remain(compensations, cut_off).map(|key| Undoable { key, output: None });
     Ok(cut_off.chain(completed).collect())
+}
+
+/// The steps among these that may have left something behind although they did not complete.
+pub(crate) fn may_remain(
+    compensations: &[KnownCompensation],
+    cut_off: impl IntoIterator<Item = String>,
+) -> impl Iterator<Item = String> {
+    let is_undone = |key: &String| known(compensations, key).is_some_and(|known| known.undo_on_failure);
+    cut_off.into_iter().filter(move |key| !key.starts_with(journal_key::UNDO) && is_undone(key))
+}
+
+fn known<'all>(compensations: &'all [KnownCompensation], key: &str) -> Option<&'all KnownCompensation> {
+    let step = journal_key::step_name(key)?;
+    compensations.iter().find(|known| known.step == step)
 }
 
 #[cfg(test)]

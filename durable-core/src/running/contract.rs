@@ -1,6 +1,7 @@
 //! What every ledger must do: one list of facts. Each fact is a test of the ledger in memory, and of the ledger that is Postgres.
 
 mod attempting;
+mod families;
 mod in_memory;
 mod in_postgres;
 mod parking;
@@ -16,10 +17,14 @@ use super::ledger::Ledger;
 use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::{
-    Checkpoint, Due, ExecutionState, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, RefusedMessage, WaitKind,
+    Checkpoint, Due, ExecutionState, FailedAttempt, JournalRecords, NewChild, NewWait, Outcome, RecordedWait, RefusedMessage,
+    WaitDetails, WaitKind,
 };
 use crate::payload::Payload;
 use crate::store::attempts::AttemptRecord;
+use crate::store::families::{CancelledChildren, Done, EndedEarly};
+use crate::store::messages::Effect;
+use crate::store::parents::Notified;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{NextState, Save, Written};
 
@@ -62,7 +67,23 @@ trait World {
     /// A save that the database refuses.
     async fn save_unwritable(&self, save: Save) -> Result<Written>;
 
+    async fn exists(&self, id: ExecutionId) -> bool;
+
     async fn on_record(&self, id: ExecutionId) -> OnRecord;
+
+    /// Gives the end of a child to its parent.
+    async fn notify_parent(&self, child: ExecutionId) -> Notified;
+
+    /// A client cancels an execution; what it did is undone first, or kept.
+    async fn end_early(&self, id: ExecutionId, done: Done) -> Vec<EndedEarly>;
+
+    /// The worker begins the rollback of an execution; `None` if it is not held.
+    async fn begin_rollback(&self, held: Held, cause: &Failure) -> Option<Vec<EndedEarly>>;
+
+    async fn cancel_children(&self, children: &[ExecutionId]) -> CancelledChildren;
+
+    /// Ends every child whose parent has ended or no longer waits for it.
+    async fn cancel_orphans(&self);
 
     /// An execution that a new worker has claimed.
     async fn held(&self) -> Held {
@@ -273,5 +294,22 @@ facts! {
         a_parking_of_an_earlier_claim_is_lost_and_changes_nothing,
         a_parking_of_a_lost_worker_is_lost_and_changes_nothing,
         a_parking_waits_for_a_message_that_is_being_sent,
+    }    families {
+        a_child_is_created_once_with_the_wait_for_it,
+        a_parking_of_an_earlier_claim_creates_no_child,
+        the_end_of_a_child_ends_the_wait_of_its_parent_once,
+        a_parent_that_runs_receives_why_its_child_failed,
+        a_parent_is_notified_once_no_message_is_being_sent_to_it,
+        a_child_that_is_only_started_ends_its_wait_at_once,
+        a_child_whose_key_is_taken_is_refused,
+        a_cancel_ends_the_children_and_their_children_but_not_the_detached,
+        a_parent_is_still_to_be_notified_of_a_child_that_was_cancelled_alone,
+        a_rollback_from_outside_rolls_the_children_back,
+        a_parent_that_begins_a_rollback_ends_the_children_that_it_waits_for,
+        a_completed_child_is_enlisted_for_the_rollback_of_a_parent_that_has_not_looked,
+        what_undoes_a_completed_child_is_a_child_in_rollback,
+        with_a_child_is_undone_what_its_own_child_did_at_whose_end_it_never_looked,
+        a_child_is_cancelled_unless_it_has_ended_or_a_message_is_being_sent_to_it,
+        children_are_ended_whose_parents_have_ended_or_dropped_the_wait,
     }
 }

@@ -81,7 +81,9 @@ impl Journal {
         remove_below(&mut self.recorded, path, outside(path, kept));
         // Whatever such an attempt did, a rollback must still undo it.
         let attempts = remove_below(&mut self.attempts, path, outside(path, kept));
-        self.passed_over.extend(attempts.into_iter().filter_map(|attempts| Some(attempts.into_iter().next()?.key)));
+        if !is_spoiled(Spoil::ForgetPassedOver) {
+            self.passed_over.extend(attempts.into_iter().filter_map(|attempts| Some(attempts.into_iter().next()?.key)));
+        }
     }
 
     /// Gives a step its place behind all others that a rollback undoes; `None` during a rollback, whose own calls are not undone.
@@ -113,6 +115,11 @@ impl Journal {
         let open = self.attempts.keys().filter(|key| !self.recorded.contains_key(*key));
         let keys: BTreeSet<&String> = open.chain(&self.passed_over).collect();
         keys.into_iter().cloned().collect()
+    }
+
+    /// Takes out the calls that were cut off in branches that lost, and that the code has not asked for.
+    pub(super) fn take_passed_over(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.passed_over)
     }
 
     /// The keys of outcomes that the code never asked for.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, Home};
 use crate::model::ExecutionValue;
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::parks::{Park, ParkOutcome, Parks};
@@ -67,6 +67,10 @@ impl Ledger for Lanes {
     fn tell(&self, news: FamilyNews) {
         // An engine that shuts down has no receiver any more; other processes find the children by polling.
         let _ = self.news.send(news);
+    }
+
+    fn new_id(&self, home: Home) -> ExecutionId {
+        ExecutionId::new_in(home)
     }
 
     fn here(&self) -> &Here {

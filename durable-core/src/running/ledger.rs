@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::BoxFuture;
 use crate::error::Result;
-use crate::ids::ExecutionId;
+use crate::ids::{ExecutionId, Home};
 use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
 use crate::store::parks::{Park, ParkOutcome};
@@ -46,6 +46,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// Says what became of children.
     fn tell(&self, news: FamilyNews);
+
+    /// A new id for a child, in this home.
+    fn new_id(&self, home: Home) -> ExecutionId;
 
     /// What this process can run.
     fn here(&self) -> &Here;

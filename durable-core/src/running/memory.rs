@@ -1,6 +1,8 @@
 //! The ledger that is memory, for tests: the record of a simulated world, in which a scheduler answers the writes.
 
 mod book;
+mod family;
+mod parking;
 mod record;
 
 use std::collections::VecDeque;
@@ -14,16 +16,17 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
-use crate::ids::{Epoch, ExecutionId, WorkerId};
+use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
 use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
+use crate::store::families::CancelledChildren;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{Save, Written};
 use crate::store::transactions::{Commit, Committed, Open};
 
 pub(crate) use book::{Book, Break};
-pub(crate) use record::{Message, Record, State};
+pub(crate) use record::{Message, Parent, Record, State};
 
 /// What the database says when it refuses an operation.
 const REFUSED: &str = "refused by the simulated database";
@@ -33,6 +36,8 @@ const REFUSED: &str = "refused by the simulated database";
 pub(crate) struct Memory {
     book: Arc<Mutex<Book>>,
     lease: watch::Receiver<Instant>,
+    /// The id under which the process holds its lease.
+    worker: watch::Receiver<WorkerId>,
     here: Here,
 }
 
@@ -53,6 +58,10 @@ pub(crate) enum Entry {
     Commit(Box<Commit>, Vec<u64>, oneshot::Sender<Result<Committed>>),
     Rollback(Rollback, oneshot::Sender<Result<bool>>),
     Read(WorkerId, Vec<ExecutionId>, oneshot::Sender<Result<Journals>>),
+    /// The child has ended: notifies its parent.
+    Notify(WorkerId, ExecutionId),
+    /// Cancels children that their parent no longer waits for.
+    Abandon(WorkerId, Vec<ExecutionId>, oneshot::Sender<()>),
 }
 
 /// The beginning of a rollback by the worker that holds the execution.
@@ -86,8 +95,8 @@ pub(crate) enum Verdict {
 }
 
 impl Memory {
-    pub(crate) fn new(book: Arc<Mutex<Book>>, lease: watch::Receiver<Instant>) -> Self {
-        Self { book, lease, here: Here::default() }
+    pub(crate) fn new(book: Arc<Mutex<Book>>, lease: watch::Receiver<Instant>, worker: watch::Receiver<WorkerId>) -> Self {
+        Self { book, lease, worker, here: Here::default() }
     }
 }
 
@@ -149,7 +158,15 @@ impl Ledger for Memory {
         &self.lease
     }
 
-    fn tell(&self, _news: FamilyNews) {}
+    fn tell(&self, news: FamilyNews) {
+        if let FamilyNews::Orphaned(children, done) = news {
+            lock(&self.book).queue.entries.push_back(Entry::Abandon(*self.worker.borrow(), children, done));
+        }
+    }
+
+    fn new_id(&self, _home: Home) -> ExecutionId {
+        lock(&self.book).new_id()
+    }
 
     fn here(&self) -> &Here {
         &self.here
@@ -164,7 +181,7 @@ impl Entry {
             Self::Attempt(record, _) => record.worker,
             Self::Commit(commit, ..) => commit.worker,
             Self::Rollback(rollback, _) => rollback.worker,
-            Self::Read(worker, ..) => *worker,
+            Self::Read(worker, ..) | Self::Notify(worker, ..) | Self::Abandon(worker, ..) => *worker,
         }
     }
 
@@ -177,18 +194,15 @@ impl Entry {
             Self::Read(_, ids, _) => (ids.first().copied(), 4),
             // Each transaction is on a connection of its own.
             Self::Commit(commit, ..) => (Some(commit.id), 5),
+            Self::Notify(_, child) => (Some(*child), 6),
+            Self::Abandon(_, children, _) => (children.first().copied(), 7),
         };
         LaneOf(self.worker(), id, kind)
     }
 }
 
 impl Answer {
-    fn new<T: Send + 'static>(
-        entry: (WorkerId, LaneOf),
-        said: String,
-        to: oneshot::Sender<Result<T>>,
-        answer: Result<T>,
-    ) -> Self {
+    fn new<T: Send + 'static>(entry: (WorkerId, LaneOf), said: String, to: oneshot::Sender<T>, answer: T) -> Self {
         let (worker, lane) = entry;
         let arrive = Box::new(move || {
             // The run may have stopped waiting.
@@ -217,7 +231,7 @@ impl Book {
         let refused = || Error::of_kind(ErrorKind::Database, REFUSED);
         Some(match (entry, verdict) {
             (Entry::Save(save, to), Verdict::Commit) => {
-                let written = self.save(&save, save.again);
+                let written = self.save(&save, save.again, now);
                 let keys: Vec<&str> = save.checkpoints.iter().map(|checkpoint| checkpoint.key.as_str()).collect();
                 Answer::new(of, format!("{id} save {keys:?} {:?} -> {written:?}", save.next), to, Ok(written))
             }
@@ -242,11 +256,31 @@ impl Book {
                 Answer::new(of, format!("{id} commit is refused"), to, answer)
             }
             (Entry::Rollback(rollback, to), Verdict::Commit) => {
-                let begun = self.begin_rollback(&rollback);
+                let ended_early = self.begin_rollback(&rollback, now);
+                let begun = ended_early.is_some();
+                self.ended_early.extend(ended_early.into_iter().flatten());
                 Answer::new(of, format!("{id} rollback -> {begun}"), to, Ok(begun))
             }
             (Entry::Read(_, ids, to), Verdict::Commit) => {
                 Answer::new(of, format!("{id} journal is read"), to, Ok(self.journals(&ids)))
+            }
+            (Entry::Notify(_, child), Verdict::Commit) => {
+                let notified = self.notify_parent(child, now);
+                Answer::new(of, format!("{id} parent -> {notified:?}"), oneshot::channel().0, ())
+            }
+            (Entry::Abandon(_, children, to), Verdict::Commit) => {
+                let CancelledChildren { ended_early, .. } = self.cancel_children(&children, now);
+                let said = format!("children {children:?} are cancelled, {} end", ended_early.len());
+                self.ended_early.extend(ended_early);
+                Answer::new(of, said, to, ())
+            }
+            (Entry::Notify(..), Verdict::Refuse) => {
+                Answer::new(of, format!("{id} parent is not notified"), oneshot::channel().0, ())
+            }
+            // The engine has given up: others look for orphans.
+            (Entry::Abandon(_, children, to), Verdict::Refuse) => {
+                self.not_cancelled.extend(&children);
+                Answer::new(of, format!("children {children:?} are not cancelled"), to, ())
             }
             (Entry::Save(_, to) | Entry::Attempt(_, to), Verdict::Refuse) => {
                 Answer::new(of, format!("{id} write is refused"), to, Err(refused()))

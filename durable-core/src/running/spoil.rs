@@ -32,6 +32,14 @@ pub(crate) enum Spoil {
     UndoInOrder,
     /// A completed step is not enlisted for a rollback.
     ForgetToEnlist,
+    /// A completed child is not enlisted for a rollback.
+    ForgetToEnlistChildren,
+    /// A rollback does not look for children whose end the code has not looked at.
+    ForgetUnreadChildren,
+    /// The code goes on before a child that took too long is cancelled.
+    LeaveLateChildren,
+    /// A rollback does not undo a step that was cut off in a branch which lost.
+    ForgetPassedOver,
     /// A message that the code cannot use is not given back, and its wait stays closed.
     ForgetRefusals,
     /// A transaction that was rolled back counts as committed.

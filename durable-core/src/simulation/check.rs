@@ -2,18 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::families::{check_families, not_undone};
 use super::world::World;
 use crate::ids::ExecutionId;
 use crate::model::WaitOutcome;
 use crate::plan::journal_key;
-use crate::running::memory::{self, Record, State};
+use crate::running::memory::{self, Book, Record, State};
 
 impl World {
     /// Compares what is on record with the guarantees; `true` if one is violated.
     pub(super) fn check(&mut self) -> bool {
         let mut book = memory::lock(&self.book);
-        let mut violations = Vec::new();
+        let mut violations = check_families(&book);
         for (id, record) in &book.records {
+            let end = (record.state, record.end.clone());
+            if self.ended.get(id) == Some(&end) {
+                continue;
+            }
             violations.extend(check_journal(record).into_iter().map(|what| format!("{id} {what}")));
             if !record.is_over() {
                 if self.ended.contains_key(id) {
@@ -21,12 +26,11 @@ impl World {
                 }
                 continue;
             }
-            let end = (record.state, record.end.clone());
             match self.ended.insert(*id, end.clone()) {
-                Some(before) if before != end => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
-                Some(_) => {}
+                Some(before) => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
                 None => {
-                    violations.extend(check_end(*id, record, self.sent.get(id)).into_iter().map(|what| format!("{id} {what}")))
+                    let ended = check_end(&book, *id, record, self.sent.get(id));
+                    violations.extend(ended.into_iter().map(|what| format!("{id} {what}")));
                 }
             }
         }
@@ -65,11 +69,11 @@ fn check_journal(record: &Record) -> Vec<String> {
 }
 
 /// What must be true of an execution that has just ended.
-fn check_end(id: ExecutionId, record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
+fn check_end(book: &Book, id: ExecutionId, record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
     match record.state {
-        State::Completed => check_output(record, sent),
-        State::Compensated => check_rollback(id, record),
-        State::Failed => check_failure(id, record),
+        State::Completed => [check_output(record, sent), check_cut_off(id, record)].concat(),
+        State::Compensated => check_rollback(book, id, record),
+        State::Failed => check_failure(book, id, record),
         _ => Vec::new(),
     }
 }
@@ -108,26 +112,42 @@ fn check_output(record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
     violations
 }
 
-/// A rollback that succeeded has undone every step that completed and can be undone, the last completed first.
-fn check_rollback(id: ExecutionId, record: &Record) -> Vec<String> {
+/// A completed execution has on record what was cut off: the rollback of its parent undoes that, too.
+fn check_cut_off(id: ExecutionId, record: &Record) -> Vec<String> {
+    cut_off(id, record).map(|key| format!("completed, and did not record that `{key}` was cut off")).collect()
+}
+
+/// A rollback that succeeded has undone every step that completed and can be undone, the last completed first; and so every child.
+fn check_rollback(book: &Book, id: ExecutionId, record: &Record) -> Vec<String> {
     let mut violations = Vec::new();
-    let enlisted = record.checkpoints.iter().filter_map(|(key, (_, checkpoint))| Some((checkpoint.undo_order?, key)));
+    // An execution of its own undoes what a completed child did.
+    let undone = record.undoes.unwrap_or(id);
+    let Some(of) = book.records.get(&undone) else { return vec![format!("has undone {undone}, which is not on record")] };
+    let enlisted = of.checkpoints.iter().filter_map(|(key, (_, checkpoint))| Some((checkpoint.undo_order?, key)));
     let in_order: BTreeMap<i32, &String> = enlisted.collect();
     let mut before = 0;
     for key in in_order.into_values().rev() {
-        match record.checkpoints.get(&journal_key::undo(key)) {
+        match undone_at(record, &journal_key::undo(key)) {
             None => violations.push(format!("was rolled back, and did not undo `{key}`")),
-            Some((ordinal, _)) if *ordinal < before => violations.push(format!("undid `{key}` too early")),
-            Some((ordinal, _)) => before = *ordinal,
+            Some(ordinal) if ordinal < before => violations.push(format!("undid `{key}` too early")),
+            Some(ordinal) => before = ordinal,
         }
     }
-    let cut_off = cut_off(id, record).filter(|key| !record.checkpoints.contains_key(&journal_key::undo(key)));
+    let cut_off = cut_off(undone, of).filter(|key| !record.checkpoints.contains_key(&journal_key::undo(key)));
     violations.extend(cut_off.map(|key| format!("was rolled back, and did not undo `{key}`, which was cut off")));
+    violations
+        .extend(not_undone(book, undone).map(|child| format!("was rolled back, and did not undo what its child {child} did")));
     violations
 }
 
+/// When what is undone under this key was undone: a step by a compensation, a child by an execution.
+fn undone_at(record: &Record, key: &str) -> Option<u64> {
+    let compensation = record.checkpoints.get(key).map(|(ordinal, _)| *ordinal);
+    compensation.or_else(|| record.waits.get(key)?.resolved_ordinal)
+}
+
 /// The steps that must be undone even if they did not complete, that have begun, and whose end is not on record.
-fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = &String> {
+pub(super) fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = &String> {
     let keys: BTreeSet<&String> = record.attempts.keys().map(|(key, _)| key).collect();
     let is_open = move |key: &&String| {
         let may_remain = journal_key::step_name(key).as_deref() == Some("charge") && !key.starts_with(journal_key::UNDO);
@@ -137,8 +157,9 @@ fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = &String> {
 }
 
 /// An execution that failed without a rollback had nothing to undo.
-fn check_failure(id: ExecutionId, record: &Record) -> Vec<String> {
+fn check_failure(book: &Book, id: ExecutionId, record: &Record) -> Vec<String> {
     let undoable = record.checkpoints.iter().filter(|(_, (_, checkpoint))| checkpoint.undo_order.is_some());
     let undoable = undoable.map(|(key, _)| key).chain(cut_off(id, record));
-    undoable.map(|key| format!("failed, and left `{key}` as it was")).collect()
+    let children = not_undone(book, id).map(|child| format!("failed, and left what its child {child} did"));
+    undoable.map(|key| format!("failed, and left `{key}` as it was")).chain(children).collect()
 }

@@ -5,11 +5,18 @@ use super::world::World;
 use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
 use crate::model::WaitKind;
-use crate::running::memory::{self, Message};
+use crate::running::memory::{self, Message, Record, State};
+use crate::store::families::EndedEarly;
 
 impl World {
+    /// An execution that has not ended, if there is one.
     fn any_execution(&mut self) -> ExecutionId {
-        let ids: Vec<ExecutionId> = self.programs.keys().copied().collect();
+        let book = memory::lock(&self.book);
+        let unfinished = book.records.iter().filter(|(_, record)| !record.is_over()).map(|(id, _)| *id);
+        let mut ids: Vec<ExecutionId> = unfinished.collect();
+        if ids.is_empty() {
+            ids.extend(book.records.keys());
+        }
         ids[self.random.index(ids.len())]
     }
 
@@ -72,7 +79,7 @@ impl World {
 
     /// Sends what any execution may wait for.
     pub(super) fn send_everything(&mut self) {
-        let ids: Vec<ExecutionId> = self.programs.keys().copied().collect();
+        let ids: Vec<ExecutionId> = memory::lock(&self.book).records.keys().copied().collect();
         for id in ids {
             EVENTS.iter().for_each(|name| self.send_to(id, WaitKind::Event, name, true));
             QUESTIONS.iter().for_each(|name| self.send_to(id, WaitKind::Input, name, true));
@@ -84,12 +91,26 @@ impl World {
         let id = self.any_execution();
         let compensate = self.random.one_in(2);
         let failure = Failure::new(if compensate { ErrorKind::RolledBack } else { ErrorKind::Cancelled }, "by request");
-        if !memory::lock(&self.book).end_early(id, &failure, compensate) {
+        let now = self.now();
+        let ended_early = memory::lock(&self.book).end_early(id, &failure, compensate, now);
+        if ended_early.is_empty() {
             return;
         }
         self.note(&format!("{id} is {}", if compensate { "to be rolled back" } else { "cancelled" }));
-        if self.random.one_in(2) {
-            self.processes.iter().for_each(|process| process.hear_of_end(id));
+        // The client may die before it notifies the parent.
+        for child in ended_early.iter().filter(|ended| ended.awaited && self.random.one_in(2)) {
+            memory::lock(&self.book).notify_parent(child.id, now);
+        }
+        self.announce(&ended_early);
+    }
+
+    /// Executions were ended with others. The signals to their processes may be lost.
+    pub(super) fn announce(&mut self, ended_early: &[EndedEarly]) {
+        for EndedEarly { id, ended, .. } in ended_early {
+            self.note(&format!("  {id} is {}", if *ended { "cancelled" } else { "to be rolled back" }));
+            if self.random.one_in(2) {
+                self.processes.iter().for_each(|process| process.hear_of_end(*id));
+            }
         }
     }
 
@@ -105,13 +126,14 @@ impl World {
     pub(super) fn resume(&mut self) {
         let id = self.any_execution();
         let mut book = memory::lock(&self.book);
-        let Some(record) = book.records.get_mut(&id).filter(|record| record.paused) else { return };
-        record.paused = false;
+        let is_at_rest = |record: &&mut Record| record.paused || record.state == State::Stopped;
+        let Some(record) = book.records.get_mut(&id).filter(is_at_rest) else { return };
+        record.resume();
         drop(book);
         self.note(&format!("{id} is resumed"));
     }
 
     pub(super) fn resume_all(&mut self) {
-        memory::lock(&self.book).records.values_mut().for_each(|record| record.paused = false);
+        memory::lock(&self.book).records.values_mut().for_each(Record::resume);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::workflow::Simulated;
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::context::Workflow;
 use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::Claimed;
+use crate::model::{Claimed, ParentPolicy};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::registry::Registry;
@@ -35,7 +35,7 @@ const CACHED: usize = 2;
 
 pub(super) struct SimulatedProcess {
     registry: Registry,
-    worker: Mutex<WorkerId>,
+    worker: watch::Sender<WorkerId>,
     draining: AtomicBool,
     held: Mutex<HeldExecutions>,
     ledger: SharedLedger,
@@ -63,13 +63,13 @@ impl SimulatedProcess {
         if let Err(error) = registry.register(workflow) {
             unreachable!("the only workflow is registered once: {error}");
         }
-        let lease = watch::Sender::new(lease_until());
+        let (lease, worker) = (watch::Sender::new(lease_until()), watch::Sender::new(worker));
         Arc::new(Self {
             registry,
-            worker: Mutex::new(worker),
+            ledger: Arc::new(Memory::new(book.clone(), lease.subscribe(), worker.subscribe())),
+            worker,
             draining: AtomicBool::new(false),
             held: Mutex::new(HeldExecutions::new(CACHED)),
-            ledger: Arc::new(Memory::new(book.clone(), lease.subscribe())),
             lease,
             book,
             clock,
@@ -105,11 +105,11 @@ impl SimulatedProcess {
             claims: record.claims,
             answer_lost: false,
             deadline_at: record.deadline_at,
-            input: Payload::null(),
+            input: Payload(record.input.as_str().into()),
             resolved: answer_is_small.then(|| record.resolved()),
             rollback: record.rollback.clone(),
-            undoes: None,
-            awaited: false,
+            undoes: record.undoes,
+            awaited: record.parent.as_ref().is_some_and(|parent| parent.policy == ParentPolicy::Await),
             limited: false,
             scheduled_for: None,
             namespace: id,
@@ -175,7 +175,7 @@ impl SimulatedProcess {
     /// Continues as a new worker after the lease was lost.
     pub(super) fn register_anew(&self, next: WorkerId) {
         abandon(self);
-        *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        self.worker.send_replace(next);
         self.lease.send_replace(lease_until());
     }
 
@@ -193,7 +193,7 @@ impl Process for SimulatedProcess {
     }
 
     fn worker_id(&self) -> WorkerId {
-        *self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.worker.borrow()
     }
 
     fn is_draining(&self) -> bool {
@@ -258,7 +258,16 @@ impl Process for SimulatedProcess {
 
     fn notify_finished(&self, _finished: &Finished) {}
 
-    fn settle_family(self: &Arc<Self>, _run: &Run, _awaited: bool) {}
+    fn settle_family(self: &Arc<Self>, run: &Run, awaited: bool) {
+        let (worker, orphans) = (self.worker_id(), run.take_orphaned());
+        let mut book = self.book();
+        if awaited {
+            book.queue.entries.push_back(Entry::Notify(worker, run.id));
+        }
+        if !orphans.is_empty() {
+            book.queue.entries.push_back(Entry::Abandon(worker, orphans, oneshot::channel().0));
+        }
+    }
 
     fn notify_left(&self) {}
 

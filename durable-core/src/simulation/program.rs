@@ -27,6 +27,27 @@ pub(super) enum Part {
     Race(Vec<Part>, Vec<Part>),
     /// Several items, so many of them at once.
     Map(Vec<Vec<Part>>, usize),
+    Child(ChildPart),
+}
+
+/// A call of a child.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChildPart {
+    pub(super) how: ChildCall,
+    /// The number of its program, which no other call has.
+    pub(super) program: usize,
+    /// Another execution may have the key.
+    pub(super) key: Option<&'static str>,
+    /// Whether its failure ends the code around it.
+    pub(super) must_succeed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChildCall {
+    Awaited,
+    AwaitedFor(Duration),
+    Started,
+    Detached,
 }
 
 /// A call of a step.
@@ -59,27 +80,87 @@ pub(super) enum StepKind {
 const KINDS: [StepKind; 6] =
     [StepKind::Once, StepKind::Soon, StepKind::Later, StepKind::InTransaction, StepKind::Undoable, StepKind::AlwaysUndone];
 
-/// A random workflow of at most so many parts, nested at most so deep.
-pub(super) fn random(random: &mut Random, parts: u64, depth: u32) -> Vec<Part> {
-    (0..=random.below(parts)).map(|_| random_part(random, depth)).collect()
+/// The keys of children: few, so that some are taken.
+const KEYS: [&str; 3] = ["one", "two", "three"];
+
+/// The programs of a simulated world by their numbers: the input of an execution is the number of its program.
+#[derive(Debug)]
+pub(super) struct Programs(Vec<Vec<Part>>);
+
+/// How deep a program may be nested.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    /// Branches in branches.
+    pub(super) branches: u32,
+    /// Children of children.
+    pub(super) generations: u32,
 }
 
-fn random_part(random: &mut Random, depth: u32) -> Part {
-    let flat = 14;
-    match random.below(if depth == 0 { flat } else { flat + 5 }) {
-        0..=5 => Part::Step(random_step(random)),
-        6 => Part::Sleep(random_time(random)),
-        7 | 8 => Part::Event(EVENTS[random.index(EVENTS.len())]),
-        9 => Part::TimedEvent(EVENTS[random.index(EVENTS.len())], random_time(random)),
-        10 | 11 => Part::Input(QUESTIONS[random.index(QUESTIONS.len())]),
-        12 => Part::TimedInput(QUESTIONS[random.index(QUESTIONS.len())], random_time(random)),
-        13 => Part::TimedTopic(TOPICS[random.index(TOPICS.len())], random_time(random)),
-        14 => Part::Join(self::random(random, 2, depth - 1), self::random(random, 2, depth - 1)),
-        15 => {
-            let items = (0..=random.below(3)).map(|_| self::random(random, 1, 0)).collect();
-            Part::Map(items, 1 + random.index(3))
+impl Programs {
+    /// The program of the children that compensations start.
+    pub(super) const OF_COMPENSATIONS: usize = 0;
+
+    pub(super) fn new() -> Self {
+        let takes = Duration::from_secs(1);
+        Self(vec![vec![Part::Step(StepPart { kind: StepKind::Once, failing: 0, takes, must_succeed: true })]])
+    }
+
+    pub(super) fn get(&self, number: usize) -> &[Part] {
+        self.0.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// All programs, by their numbers.
+    pub(super) fn all(&self) -> impl Iterator<Item = (usize, &[Part])> {
+        self.0.iter().map(Vec::as_slice).enumerate()
+    }
+
+    /// Adds a random program of at most so many parts, and the programs of its children; returns its number.
+    pub(super) fn add(&mut self, random: &mut Random, parts: u64, depth: Depth) -> usize {
+        let program = self.random(random, parts, depth);
+        self.0.push(program);
+        self.0.len() - 1
+    }
+
+    fn random(&mut self, random: &mut Random, parts: u64, depth: Depth) -> Vec<Part> {
+        (0..=random.below(parts)).map(|_| self.random_part(random, depth)).collect()
+    }
+
+    fn random_part(&mut self, random: &mut Random, depth: Depth) -> Part {
+        if depth.generations > 0 && random.one_in(5) {
+            return Part::Child(self.random_child(random, depth.generations - 1));
         }
-        _ => Part::Race(self::random(random, 2, depth - 1), self::random(random, 2, depth - 1)),
+        let flat = 14;
+        let below = Depth { branches: depth.branches.saturating_sub(1), ..depth };
+        match random.below(if depth.branches == 0 { flat } else { flat + 5 }) {
+            0..=5 => Part::Step(random_step(random)),
+            6 => Part::Sleep(random_time(random)),
+            7 | 8 => Part::Event(EVENTS[random.index(EVENTS.len())]),
+            9 => Part::TimedEvent(EVENTS[random.index(EVENTS.len())], random_time(random)),
+            10 | 11 => Part::Input(QUESTIONS[random.index(QUESTIONS.len())]),
+            12 => Part::TimedInput(QUESTIONS[random.index(QUESTIONS.len())], random_time(random)),
+            13 => Part::TimedTopic(TOPICS[random.index(TOPICS.len())], random_time(random)),
+            14 => Part::Join(self.random(random, 2, below), self.random(random, 2, below)),
+            15 => {
+                let flat = Depth { branches: 0, ..depth };
+                let items = (0..=random.below(3)).map(|_| self.random(random, 1, flat)).collect();
+                Part::Map(items, 1 + random.index(3))
+            }
+            // A crash may come before the message, and cut the step off.
+            16 => Part::Race(vec![Part::Event(EVENTS[0])], vec![Part::Step(slow_step_to_undo(random))]),
+            _ => Part::Race(self.random(random, 2, below), self.random(random, 2, below)),
+        }
+    }
+
+    fn random_child(&mut self, random: &mut Random, generations: u32) -> ChildPart {
+        let program = self.add(random, 2, Depth { branches: 1, generations });
+        let how = match random.below(8) {
+            0..=4 => ChildCall::Awaited,
+            5 => ChildCall::AwaitedFor(random_time(random)),
+            6 => ChildCall::Started,
+            _ => ChildCall::Detached,
+        };
+        let key = if random.one_in(6) { random.one_of(&KEYS) } else { None };
+        ChildPart { how, program, key, must_succeed: random.one_in(3) }
     }
 }
 
@@ -90,6 +171,11 @@ fn random_step(random: &mut Random) -> StepPart {
         takes: if random.one_in(3) { Duration::from_millis(100 * random.below(30)) } else { Duration::ZERO },
         must_succeed: random.one_in(3),
     }
+}
+
+fn slow_step_to_undo(random: &mut Random) -> StepPart {
+    let takes = Duration::from_millis(1000 + random.below(3000));
+    StepPart { kind: StepKind::AlwaysUndone, failing: 0, takes, must_succeed: false }
 }
 
 fn random_time(random: &mut Random) -> Duration {

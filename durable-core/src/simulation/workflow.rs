@@ -1,11 +1,10 @@
 //! Runs a random program as a workflow, and notes what its code does.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::message_use::{InHand, Polls};
-use super::program::{Part, StepKind, StepPart};
+use super::program::{Part, Programs, StepKind, StepPart};
 use crate::context::entry::{step_retried, step_retried_in_transaction};
 use crate::context::join::{join, race};
 use crate::context::step::StepSpec;
@@ -20,10 +19,10 @@ use crate::running::BoxFuture;
 use crate::running::ambient::{self, step};
 use crate::running::memory::{self, Book};
 
-/// The workflow of every simulated execution; its id says which program it runs.
+/// The workflow of every simulated execution; its input is the number of its program.
 pub(super) struct Simulated {
     pub(super) book: Arc<Mutex<Book>>,
-    pub(super) programs: Arc<BTreeMap<ExecutionId, Vec<Part>>>,
+    pub(super) programs: Arc<Programs>,
     /// The last value that a step returned: no two calls return the same.
     pub(super) values: Arc<Mutex<u64>>,
 }
@@ -51,7 +50,7 @@ static RETURN: CompensationSpec = CompensationSpec { name: "return", retry: None
 static REFUND: CompensationSpec = CompensationSpec { name: "refund", retry: retried(60_000), timeout: None };
 
 impl Workflow for Simulated {
-    type Input = ();
+    type Input = usize;
     type Output = Vec<String>;
 
     const NAME: &'static str = "simulated";
@@ -65,12 +64,13 @@ impl Workflow for Simulated {
         Compensation { step: "charge", spec: &REFUND, undo_on_failure: true, call: undo },
     ];
 
-    fn execute<'run>(&'run self, cx: &'run Context, (): ()) -> BoxFuture<'run, Result<Vec<String>>> {
+    fn execute<'run>(&'run self, cx: &'run Context, program: usize) -> BoxFuture<'run, Result<Vec<String>>> {
         Box::pin(async move {
-            let Some(program) = self.programs.get(&cx.execution_id()) else { return Ok(Vec::new()) };
-            let mut said = self.run(cx, program).await?;
+            let mut said = self.run(cx, self.programs.get(program)).await?;
             use_all(&mut said);
-            Ok(said.into_iter().map(|said| said.text).collect())
+            // Its parent can tell this output from that of every other execution.
+            let itself = format!("execution {}", cx.execution_id());
+            Ok([itself].into_iter().chain(said.into_iter().map(|said| said.text)).collect())
         })
     }
 }
@@ -134,14 +134,22 @@ impl Simulated {
                 said.extend(message.map(|message| Said { text: format!("topic {message}"), message: None }));
             }
             Part::Join(one, other) => {
-                let (one, other) = join((self.run(cx, one), self.run(cx, other))).await?;
-                said.extend(one);
-                said.extend(other);
+                let (mut one, mut other) = join((self.run(cx, one), self.run(cx, other))).settled().await;
+                if one.is_err() || other.is_err() {
+                    // The code goes on with the failure: whatever else the branches have received is used.
+                    [&mut one, &mut other].into_iter().flatten().for_each(|said| use_all(said));
+                }
+                said.extend(one?);
+                said.extend(other?);
             }
             Part::Race(one, other) => said.extend(race(self.run(cx, one)).or(self.run(cx, other)).await?),
             Part::Map(items, concurrency) => {
                 let each = cx.map(items).concurrency(*concurrency).each(|parts| self.run(cx, parts));
                 said.extend(each.await?.into_iter().flatten());
+            }
+            Part::Child(child) => {
+                let text = self.call_child(cx, *child).await?;
+                said.extend(text.map(|text| Said { text, message: None }));
             }
         }
         Ok(())
@@ -210,7 +218,11 @@ impl Simulated {
 fn undo<'run>(workflow: &'run Simulated, cx: &'run Context, _recorded: Recorded) -> BoxFuture<'run, Result<Undone>> {
     let holder = holder();
     Box::pin(async move {
-        let failing = u32::from(step().idempotency_key().as_u128().is_multiple_of(3));
+        let key = step().idempotency_key().as_u128();
+        let failing = u32::from(key.is_multiple_of(3));
+        if key.is_multiple_of(5) {
+            cx.child::<Simulated>(Programs::OF_COMPENSATIONS).await?;
+        }
         undone(workflow.attempt(cx.execution_id(), holder, failing, Duration::ZERO).await)
     })
 }

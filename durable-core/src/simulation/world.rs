@@ -10,14 +10,14 @@ use tokio::time::Instant;
 
 use super::Report;
 use super::process::SimulatedProcess;
-use super::program::{self, Part};
+use super::program::{Depth, Programs};
 use super::random::Random;
 use super::workflow::Simulated;
 use crate::clock::{Clock, Reading};
 use crate::ids::{ExecutionId, WorkerId};
 use crate::model::Claimed;
 use crate::observer::{Observed, RegisteredObservers};
-use crate::running::memory::{self, Book, Break, Entry, State, Verdict};
+use crate::running::memory::{self, Book, Break, Entry, Record, State, Verdict};
 use crate::signals::Slot;
 use crate::worker::simulated::Process;
 
@@ -34,7 +34,7 @@ pub(super) struct World {
     pub(super) random: Random,
     pub(super) book: Arc<Mutex<Book>>,
     clock: Arc<Clock>,
-    pub(super) programs: Arc<BTreeMap<ExecutionId, Vec<Part>>>,
+    programs: Arc<Programs>,
     pub(super) processes: Vec<Arc<SimulatedProcess>>,
     /// Answers to claims that have not arrived, each with its process.
     pub(super) claims: Vec<(Arc<SimulatedProcess>, Claimed, Slot)>,
@@ -52,12 +52,12 @@ impl World {
     pub(super) fn new(seed: u64, how: Option<Break>) -> Self {
         let mut random = Random::new(seed);
         let book = Arc::new(Mutex::new(Book::broken(how)));
-        let mut programs = BTreeMap::new();
-        for _ in 0..=random.below(3) {
+        let mut programs = Programs::new();
+        for _ in 0..=random.below(2) {
             let id = ExecutionId::from(random.uuid());
             let time_limit = random.one_in(6).then(|| Duration::from_millis(random.below(60_000)));
-            memory::lock(&book).create(id, time_limit);
-            programs.insert(id, program::random(&mut random, 4, 2));
+            let program = programs.add(&mut random, 4, Depth { branches: 2, generations: 2 });
+            memory::lock(&book).create(id, &program.to_string(), time_limit);
         }
         let reading = Reading { database: DateTime::UNIX_EPOCH + TimeDelta::days(20_000), taken: Instant::now(), frozen: false };
         let observed = match RegisteredObservers::default().start() {
@@ -81,8 +81,11 @@ impl World {
     }
 
     pub(super) async fn run(mut self) -> Report {
-        for (id, program) in &*self.programs {
-            let _ = writeln!(self.trace, "{id}: {program:?}");
+        for (id, record) in &memory::lock(&self.book).records {
+            let _ = writeln!(self.trace, "{id} runs program {}", record.input);
+        }
+        for (number, program) in self.programs.all() {
+            let _ = writeln!(self.trace, "program {number}: {program:?}");
         }
         for _ in 0..2 {
             self.start_process();
@@ -127,7 +130,7 @@ impl World {
     }
 
     async fn act(&mut self) {
-        match self.random.below(32) {
+        match self.random.below(34) {
             0..=7 => self.answer(),
             8..=11 => self.claim(),
             12 | 13 => self.send(),
@@ -149,6 +152,8 @@ impl World {
             27 => self.resume(),
             28 => self.reconcile().await,
             29 | 30 => self.hear(),
+            31 => self.notify_missed_parents(),
+            32 => self.cancel_orphans(),
             _ => self.hear_of_claim(),
         }
     }
@@ -175,6 +180,37 @@ impl World {
             answer.arrive();
         }
         self.note(&said);
+        self.announce_ended();
+    }
+
+    /// Executions that an operation has ended with others are announced.
+    fn announce_ended(&mut self) {
+        let ended_early = std::mem::take(&mut memory::lock(&self.book).ended_early);
+        self.announce(&ended_early);
+    }
+
+    /// The duty that notifies parents: the process that ended a child may have died before.
+    fn notify_missed_parents(&mut self) {
+        let now = self.now();
+        let mut book = memory::lock(&self.book);
+        let missed = book.unnotified();
+        for child in &missed {
+            book.notify_parent(*child, now);
+        }
+        drop(book);
+        if !missed.is_empty() {
+            self.note(&format!("the parents of {missed:?} are notified"));
+        }
+    }
+
+    /// The duty that ends orphans: the process of a parent may have died before.
+    fn cancel_orphans(&mut self) {
+        let now = self.now();
+        let orphans = memory::lock(&self.book).cancel_orphans(now);
+        if !orphans.is_empty() {
+            self.note("orphans are ended");
+            self.announce(&orphans);
+        }
     }
 
     /// A late answer arrives.
@@ -286,6 +322,10 @@ impl World {
         Some(said)
     }
 
+    fn have_ended(&self) -> bool {
+        memory::lock(&self.book).records.values().all(Record::is_over)
+    }
+
     /// No fault happens any more: every execution must come to its end.
     async fn become_quiet(&mut self) {
         self.note("the world becomes quiet");
@@ -303,9 +343,13 @@ impl World {
                     return;
                 }
                 self.note(&format!("  {said}"));
+                self.announce_ended();
                 self.settle().await;
             }
             self.resume_all();
+            self.notify_missed_parents();
+            self.cancel_orphans();
+            self.check_orphans();
             self.wake();
             for id in self.claimable() {
                 if let Some(nth) = self.processes.iter().position(|process| !process.is_lost() && !process.is_draining()) {
@@ -321,7 +365,7 @@ impl World {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             pause = (pause * 2).min(30_000);
             self.settle().await;
-            if self.check() || self.ended.len() == self.programs.len() {
+            if self.check() || self.have_ended() {
                 return;
             }
         }

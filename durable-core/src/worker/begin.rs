@@ -6,8 +6,8 @@ use super::drive::Drive;
 use super::ending::Ending;
 use super::flow::Flow;
 use super::process::Process;
-use crate::error::Failure;
-use crate::model::{Claimed, JournalRecords};
+use crate::error::{ErrorKind, Failure};
+use crate::model::{Checkpoint, Claimed, JournalRecords, Outcome};
 use crate::plan::{divergence, journal_key, rollback};
 use crate::registry::Registered;
 use crate::running::hold::Hold;
@@ -68,6 +68,14 @@ impl<P: Process> Drive<P> {
             run.observed.rolls_back(cause);
         }
         self.back(Box::new(cause.clone()), Ending::nothing_undone)
+    }
+
+    /// Records the steps that a crash cut off in branches that have lost. A rollback of the parent undoes them, too.
+    pub(super) fn leave_cut_off(&self) {
+        for key in rollback::may_remain(&self.registered.compensations, self.run.take_passed_over()) {
+            let failure = Failure::new(ErrorKind::Cancelled, "cut off: its workflow no longer waits for it");
+            self.run.leave_undoable(Checkpoint::of(key, Outcome::Error(Box::new(failure))));
+        }
     }
 
     fn is_overtime(&self) -> bool {

@@ -115,7 +115,10 @@ impl<P: Process> Drive<P> {
             };
             match (rest, &cause) {
                 (Rest::Finished(undone), Some(cause)) => return Ending::undone(cause.clone(), undone),
-                (Rest::Finished(Ok(output)), None) => return Ending::returned(&flow.run, output),
+                (Rest::Finished(Ok(output)), None) => {
+                    self.leave_cut_off();
+                    return Ending::returned(&flow.run, output);
+                }
                 (Rest::Finished(Err(error)), None) => return Ending::Failed(Box::new(error.failure().clone())),
                 (Rest::Panicked(failure), None) => return Ending::Failed(failure),
                 (Rest::Panicked(failure), Some(cause)) => {

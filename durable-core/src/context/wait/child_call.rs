@@ -15,6 +15,7 @@ use crate::payload;
 use crate::plan::journal_key;
 use crate::plan::start_options::{Defaults, StartOptions};
 use crate::running::scope::Scope;
+use crate::running::spoil::{Spoil, is_spoiled};
 
 /// A child to be started.
 pub(in crate::context) struct ChildCall {
@@ -66,7 +67,7 @@ impl ChildCall {
         let input = self.input?;
         let start = self.options.check(format_args!("child `{}`", self.workflow), self.defaults)?;
         Ok(NewChild {
-            id: new_child_id(scope),
+            id: scope.run.new_child_id(),
             workflow: self.workflow.to_owned(),
             version: self.version,
             queue: start.queue,
@@ -125,11 +126,6 @@ impl ChildCall {
     }
 }
 
-/// A new id for a child: it lives in the home of its parent.
-pub(in crate::context) fn new_child_id(scope: &Scope) -> ExecutionId {
-    ExecutionId::new_in(scope.run.id.home())
-}
-
 pub(in crate::context) fn trace_context(scope: &Scope) -> Option<String> {
     scope.run.trace.current().map(|context| context.to_string())
 }
@@ -146,7 +142,7 @@ impl Place {
     pub(in crate::context) fn end(&self, over: &RecordedWait) -> Result<End> {
         let Self { scope, key, queue } = self;
         let end: End = read_payload(&format!("the end of `{key}`"), over)?;
-        let recorded = scope.run.take_recorded(key).is_some();
+        let recorded = scope.run.take_recorded(key).is_some() || is_spoiled(Spoil::ForgetToEnlistChildren);
         if let (true, true, false, Some(execution_id)) = (end.has_completed(), end.undoable, recorded, over.child_id) {
             let child = UndoableChild { execution_id, queue: queue.clone() };
             let output = payload::encode(format_args!("what undoes `{key}`"), &child)?;
@@ -191,7 +187,7 @@ impl End {
 pub(in crate::context) async fn undo_child(scope: &Arc<Scope>, key: &str, child: UndoableChild) -> Result<()> {
     let mut waiting = Waiting::under_key(scope, WaitKind::Child, key);
     waiting.details().child = Some(NewChild {
-        id: new_child_id(scope),
+        id: scope.run.new_child_id(),
         // These are the child's own.
         workflow: String::new(),
         version: 1,

@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Claim, Held, OnRecord, World};
-use crate::error::Result;
+use super::{CancelledChildren, Claim, Done, EndedEarly, Held, Notified, OnRecord, World};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::ExecutionState;
 use crate::model::WaitKind;
 use crate::running::ledger::Ledger;
-use crate::running::memory::{self, Book, Memory, Message, State, Verdict};
+use crate::running::memory::{self, Book, Memory, Message, Rollback, Verdict};
 use crate::store::saves::{Save, Written};
 
 pub(super) struct InMemory {
@@ -51,8 +51,8 @@ impl World for InMemory {
 
     async fn new() -> Self {
         let book = Arc::<Mutex<Book>>::default();
-        let lease = watch::Sender::new(Instant::now());
-        Self { ledger: Memory::new(book.clone(), lease.subscribe()), book }
+        let (lease, worker) = (watch::Sender::new(Instant::now()), watch::Sender::new(WorkerId::new()));
+        Self { ledger: Memory::new(book.clone(), lease.subscribe(), worker.subscribe()), book }
     }
 
     fn ledger(&self) -> &dyn Ledger {
@@ -77,7 +77,7 @@ impl World for InMemory {
 
     async fn start(&self, worker: WorkerId) -> Held {
         let id = ExecutionId::new();
-        memory::lock(&self.book).create(id, None);
+        memory::lock(&self.book).create(id, "null", None);
         self.claim(id, worker).await.expect("a new execution is pending").held
     }
 
@@ -107,27 +107,43 @@ impl World for InMemory {
     }
 
     async fn save_again(&self, save: Save) -> Written {
-        memory::lock(&self.book).save(&save, true)
+        memory::lock(&self.book).save(&save, true, now())
     }
 
     async fn save_unwritable(&self, save: Save) -> Result<Written> {
         self.answer_with(Verdict::Refuse, self.ledger.save(save)).await
     }
 
+    async fn exists(&self, id: ExecutionId) -> bool {
+        memory::lock(&self.book).records.contains_key(&id)
+    }
+
+    async fn notify_parent(&self, child: ExecutionId) -> Notified {
+        memory::lock(&self.book).notify_parent(child, now())
+    }
+
+    async fn end_early(&self, id: ExecutionId, done: Done) -> Vec<EndedEarly> {
+        let failure = Failure::new(ErrorKind::Cancelled, "by request");
+        memory::lock(&self.book).end_early(id, &failure, done == Done::Undone, now())
+    }
+
+    async fn begin_rollback(&self, held: Held, cause: &Failure) -> Option<Vec<EndedEarly>> {
+        let Held { worker, id, epoch } = held;
+        memory::lock(&self.book).begin_rollback(&Rollback { worker, id, epoch, cause: cause.clone() }, now())
+    }
+
+    async fn cancel_children(&self, children: &[ExecutionId]) -> CancelledChildren {
+        memory::lock(&self.book).cancel_children(children, now())
+    }
+
+    async fn cancel_orphans(&self) {
+        memory::lock(&self.book).cancel_orphans(now());
+    }
+
     async fn on_record(&self, id: ExecutionId) -> OnRecord {
         let book = memory::lock(&self.book);
         let record = &book.records[&id];
-        let state = match record.state {
-            State::Pending => ExecutionState::Pending,
-            State::Running => ExecutionState::Running,
-            State::Waiting => ExecutionState::Waiting,
-            State::Stopped => ExecutionState::Stopped,
-            State::Completed => ExecutionState::Completed,
-            State::Failed => ExecutionState::Failed,
-            State::Cancelled => ExecutionState::Cancelled,
-            State::Compensated => ExecutionState::Compensated,
-            State::CompensationFailed => ExecutionState::CompensationFailed,
-        };
+        let state = record.shown();
         OnRecord {
             state,
             output: record.end.clone().filter(|_| state == ExecutionState::Completed),

@@ -9,9 +9,9 @@ use sqlx::Postgres;
 use tokio::sync::{OnceCell, mpsc, watch};
 use tokio::time::Instant;
 
-use super::{Claim, HOUR, Held, OnRecord, World};
+use super::{CancelledChildren, Claim, Done, EndedEarly, HOUR, Held, Notified, OnRecord, World};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Outcome;
 use crate::payload::Payload;
@@ -167,6 +167,32 @@ impl World for InPostgres {
         // A column of JSON does not take it.
         checkpoints[0].outcome = Outcome::Output(Payload("{".into()));
         self.save(Save { checkpoints: checkpoints.into(), ..save }).await
+    }
+
+    async fn exists(&self, id: ExecutionId) -> bool {
+        store::look::details(&self.store, &self.store.pool, id).await.unwrap().is_some()
+    }
+
+    async fn notify_parent(&self, child: ExecutionId) -> Notified {
+        let mut notified = store::parents::notify(&self.store, &self.store.pool, &[child]).await.unwrap();
+        notified.remove(&child).unwrap_or(Notified::NotAwaited)
+    }
+
+    async fn end_early(&self, id: ExecutionId, done: Done) -> Vec<EndedEarly> {
+        store::families::cancel(&self.store, &self.store.pool, id, "by request", done).await.unwrap()
+    }
+
+    async fn begin_rollback(&self, held: Held, cause: &Failure) -> Option<Vec<EndedEarly>> {
+        let held = (held.id, held.worker, held.epoch);
+        store::executions::begin_rollback(&self.store, &self.store.pool, held, cause).await.unwrap()
+    }
+
+    async fn cancel_children(&self, children: &[ExecutionId]) -> CancelledChildren {
+        store::families::cancel_children(&self.store, &self.store.pool, children, "by request").await.unwrap()
+    }
+
+    async fn cancel_orphans(&self) {
+        store::families::cancel_orphans(&self.store, &self.store.pool, 1000).await.unwrap();
     }
 
     async fn on_record(&self, id: ExecutionId) -> OnRecord {

@@ -7,14 +7,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::record::{Message, Record, State, WaitRow};
-use super::{Queue, REFUSED, Rollback};
+use super::record::{Message, Record, State};
+use super::{Queue, REFUSED};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{ExecutionValue, RefusedMessage, WaitKind, WaitOutcome};
+use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
+use crate::store::families::EndedEarly;
 use crate::store::journal::Journals;
-use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{NextState, Save, Written};
 use crate::store::transactions::{Commit, Committed};
 
@@ -29,9 +29,13 @@ pub(crate) struct Book {
     pub(crate) violations: Vec<String>,
     /// Executions to which a client is sending a message: the client's transaction holds their mailboxes.
     pub(crate) sending: BTreeSet<ExecutionId>,
-    unfenced: bool,
-    forgets_checkpoints: bool,
-    ordinals: u64,
+    /// Executions that were ended with others, and of which no process has been notified.
+    pub(crate) ended_early: Vec<EndedEarly>,
+    /// Children that an engine tried to cancel without success.
+    pub(crate) not_cancelled: BTreeSet<ExecutionId>,
+    how: Option<Break>,
+    pub(super) ordinals: u64,
+    ids: u128,
 }
 
 /// A break of the ledger, which the simulation must find.
@@ -41,23 +45,35 @@ pub(crate) enum Break {
     Unfenced,
     /// What a transaction wrote is committed without its checkpoint.
     ForgetsCheckpoints,
+    /// The end of an execution does not end the children that end with it.
+    LeavesChildren,
+    /// Children whose parents stopped waiting for them are not found later.
+    ForgetsOrphans,
 }
 
 impl Book {
     /// An empty book, whose ledger has this break.
     pub(crate) fn broken(how: Option<Break>) -> Self {
-        Self {
-            unfenced: how == Some(Break::Unfenced),
-            forgets_checkpoints: how == Some(Break::ForgetsCheckpoints),
-            ..Self::default()
-        }
+        Self { how, ..Self::default() }
     }
 
-    pub(crate) fn create(&mut self, id: ExecutionId, time_limit: Option<Duration>) {
-        self.records.insert(id, Record::new(time_limit));
+    pub(super) fn is_broken(&self, how: Break) -> bool {
+        self.how == Some(how)
     }
 
-    fn next_ordinal(&mut self) -> u64 {
+    /// Creates an execution without a parent.
+    pub(crate) fn create(&mut self, id: ExecutionId, input: &str, time_limit: Option<Duration>) {
+        self.records.insert(id, Record { time_limit, ..Record::new(input) });
+    }
+
+    /// A new id for an execution: the same at each run of a seed.
+    pub(crate) fn new_id(&mut self) -> ExecutionId {
+        self.ids += 1;
+        // Below the number is room for the home, which is 0.
+        ExecutionId::from(Uuid::from_u128(self.ids << 12))
+    }
+
+    pub(super) fn next_ordinal(&mut self) -> u64 {
         self.ordinals += 1;
         self.ordinals
     }
@@ -151,24 +167,16 @@ impl Book {
         woken
     }
 
-    /// Cancels an execution, or has it rolled back; returns whether it did.
-    pub(crate) fn end_early(&mut self, id: ExecutionId, failure: &Failure, compensate: bool) -> bool {
-        let can_be = |record: &&mut Record| !record.is_over() && record.rollback.is_none();
-        let Some(record) = self.records.get_mut(&id).filter(can_be) else { return false };
-        record.cancel_waits();
-        if compensate {
-            record.rollback = Some(failure.clone());
-            record.state = State::Pending;
-            record.epoch += 1;
-            record.claims = 0;
-            record.wake_at = None;
-            record.deadline_at = None;
-            record.paused = false;
-        } else {
-            record.state = State::Cancelled;
-            record.end = Some(failure.message.clone());
-        }
-        true
+    /// Cancels an execution, or has it rolled back, with the children that end with it.
+    pub(crate) fn end_early(
+        &mut self,
+        id: ExecutionId,
+        failure: &Failure,
+        compensate: bool,
+        now: DateTime<Utc>,
+    ) -> Vec<EndedEarly> {
+        let ids = [id];
+        if compensate { self.roll_back_families(&ids, failure, now) } else { self.cancel_families(&ids, failure, now) }
     }
 
     /// Checks that this attempt of the step with this idempotency key may begin.
@@ -189,18 +197,18 @@ impl Book {
     }
 
     /// Whether this is the newest claim of the execution, and its worker is not lost.
-    fn is_fenced(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+    pub(super) fn is_fenced(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
         let newest = |record: &Record| record.worker == Some(worker) && record.epoch == epoch.0;
         self.records.get(&id).is_some_and(newest) && !self.lost.contains(&worker)
     }
 
-    fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
+    pub(super) fn held(&self, worker: WorkerId, id: ExecutionId, epoch: Epoch) -> bool {
         let is_running = self.records.get(&id).is_some_and(|record| record.state == State::Running);
-        is_running && (self.unfenced || self.is_fenced(worker, id, epoch))
+        is_running && (self.is_broken(Break::Unfenced) || self.is_fenced(worker, id, epoch))
     }
 
     /// Writes what a save says; `again` says that an earlier try may have been recorded.
-    pub(crate) fn save(&mut self, save: &Save, again: bool) -> Written {
+    pub(crate) fn save(&mut self, save: &Save, again: bool, now: DateTime<Utc>) -> Written {
         if !self.held(save.worker, save.id, save.epoch) {
             let moved = |record: &Record| save.next.as_ref().is_some_and(|next| State::after(next) == record.state);
             let saved =
@@ -219,6 +227,7 @@ impl Book {
                 Place::Occupied(_) => self.violations.push(format!("`{}` was written twice", checkpoint.key)),
             }
         }
+        let ordinal = self.next_ordinal();
         let (Some(next), Some(record)) = (&save.next, self.records.get_mut(&save.id)) else { return Written::Accepted };
         record.claims = 0;
         record.state = State::after(next);
@@ -231,12 +240,13 @@ impl Book {
             NextState::Stopped(reason) => self.violations.push(format!("stopped: {}", reason.as_str())),
             NextState::Released => {}
         }
-        if record.is_over() && record.state != State::Stopped {
+        if record.is_over() {
+            record.finished = Some((now, ordinal));
             let open = record.waits.values().filter(|wait| wait.outcome.is_none());
             self.violations.extend(
                 open.filter(|_| !save.leaves_waits).map(|wait| format!("ended although the wait for `{}` is open", wait.name)),
             );
-            record.cancel_waits();
+            record.cancel_waits(now);
         }
         Written::Accepted
     }
@@ -270,79 +280,10 @@ impl Book {
         if let Some((_, before)) = record.checkpoints.get(&checkpoint.key) {
             return Committed::Before(before.outcome.clone());
         }
-        if !self.forgets_checkpoints {
+        if self.how != Some(Break::ForgetsCheckpoints) {
             record.checkpoints.insert(checkpoint.key.clone(), (ordinal, checkpoint.clone()));
         }
         record.written.extend(written);
         Committed::Written
     }
-
-    pub(super) fn begin_rollback(&mut self, rollback: &Rollback) -> bool {
-        if !self.held(rollback.worker, rollback.id, rollback.epoch) {
-            return false;
-        }
-        let Some(record) = self.records.get_mut(&rollback.id) else { return false };
-        record.rollback = Some(rollback.cause.clone());
-        record.deadline_at = None;
-        record.claims = 0;
-        record.cancel_waits();
-        true
-    }
-
-    pub(super) fn park(&mut self, park: &Park, now: DateTime<Utc>) -> ParkOutcome {
-        let held = self.held(park.worker, park.id, park.epoch);
-        let fenced = self.is_fenced(park.worker, park.id, park.epoch);
-        if (held || fenced) && self.sending.contains(&park.id) {
-            return ParkOutcome::Busy;
-        }
-        let mut ordinals = std::iter::from_fn(|| {
-            self.ordinals += 1;
-            Some(self.ordinals)
-        });
-        let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
-        if !held {
-            // The answer to an earlier try was lost.
-            let parked = fenced && matches!(record.state, State::Waiting | State::Pending);
-            return if parked { ParkOutcome::Parked { wake_at: record.wake_at } } else { ParkOutcome::Lost };
-        }
-        for RefusedMessage { key, message_id, .. } in &park.refused {
-            record.refuse(key, *message_id);
-        }
-        for key in &park.dropped {
-            record.drop_wait(key);
-        }
-        for (wait, ordinal) in park.waits.iter().zip(&mut ordinals) {
-            record.waits.entry(wait.key.clone()).or_insert_with(|| WaitRow::new(wait, ordinal, now));
-        }
-        record.deliver(now);
-        record.end_due(now);
-        if !park.stays && record.rollback.is_none() {
-            self.violations.extend(record.forgotten_messages(park.worker).map(|lost| format!("{} {lost}", park.id)));
-        }
-        let open = record.waits.values().filter(|wait| wait.outcome.is_none()).count();
-        let due = record.waits.values().filter(|wait| wait.outcome.is_none()).filter_map(|wait| wait.due_at).min();
-        if open < park.open {
-            let asked = |key: &String| park.watched.is_empty() || park.watched.contains(key);
-            let over = record.waits.iter().filter(|(key, wait)| wait.outcome.is_some() && asked(key));
-            let waits = over.map(|(key, wait)| wait.recorded(key)).collect();
-            return ParkOutcome::Resolved { waits, wake_at: if park.stays { due } else { None } };
-        }
-        if park.stays {
-            return ParkOutcome::Parked { wake_at: due };
-        }
-        record.state = State::Waiting;
-        record.claims = 0;
-        record.wake_at = due.into_iter().chain(park.wake_at).chain(record.deadline_at).min();
-        ParkOutcome::Parked { wake_at: record.wake_at }
-    }
-}
-
-/// Whether a message can be kept until a wait asks for it.
-pub(super) fn is_kept(kind: WaitKind) -> bool {
-    matches!(kind, WaitKind::Event | WaitKind::Input)
-}
-
-/// Whether the wait has received a message.
-pub(super) fn has_received(outcome: Option<WaitOutcome>) -> bool {
-    outcome == Some(WaitOutcome::Received)
 }

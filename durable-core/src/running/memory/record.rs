@@ -1,4 +1,5 @@
-//! One execution on record: its journal, its waits, its mailbox, and what its code has done with the messages that it received.
+//! One execution on record: its journal, its waits, its mailbox, its parent, and what its code has done with the messages that it
+//! received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,12 +8,13 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::book::{has_received, is_kept};
+use super::family::ChildEnd;
+use super::parking::{has_received, is_kept};
 use crate::error::Failure;
-use crate::ids::WorkerId;
+use crate::ids::{ExecutionId, WorkerId};
 use crate::model::{
-    Checkpoint, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewWait, Outcome, RecordedWait, WaitKind,
-    WaitOutcome,
+    Checkpoint, ClaimedStep, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewWait, Outcome, ParentPolicy,
+    RecordedWait, WaitKind, WaitOutcome,
 };
 use crate::payload::{Json, Payload};
 use crate::store::saves::NextState;
@@ -56,9 +58,32 @@ pub(crate) struct Message {
     pub(crate) fits: bool,
 }
 
+/// The parent of an execution, and what the end of the parent means for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Parent {
+    pub(crate) id: ExecutionId,
+    /// The key of the parent's wait for the child.
+    pub(crate) key: String,
+    pub(crate) policy: ParentPolicy,
+    pub(crate) by_compensation: bool,
+    /// Whether the parent was notified of the end of the child.
+    pub(crate) notified: bool,
+}
+
 /// One execution on record.
 #[derive(Debug)]
 pub(crate) struct Record {
+    pub(crate) workflow: String,
+    pub(crate) queue: String,
+    /// Of the executions of a workflow, one has the key.
+    pub(crate) key: Option<String>,
+    pub(crate) input: String,
+    pub(crate) parent: Option<Parent>,
+    /// The completed execution whose steps it undoes.
+    pub(crate) undoes: Option<ExecutionId>,
+    /// The step that it runs, if it runs no workflow.
+    pub(crate) step: Option<ClaimedStep>,
+    pub(crate) undo_on_failure: bool,
     pub(crate) state: State,
     pub(crate) worker: Option<WorkerId>,
     pub(crate) epoch: i32,
@@ -79,7 +104,10 @@ pub(crate) struct Record {
     /// How many messages the code could not read.
     pub(crate) refusals: usize,
     pub(crate) wake_at: Option<DateTime<Utc>>,
+    /// The output, or the failure; also of an execution that was stopped.
     pub(crate) end: Option<String>,
+    /// When it ended, and the ordinal of its end.
+    pub(crate) finished: Option<(DateTime<Utc>, u64)>,
     /// The idempotency keys of the steps whose bodies have begun.
     pub(crate) begun: BTreeSet<Uuid>,
     /// The values that transactions of steps have written.
@@ -105,21 +133,36 @@ pub(crate) struct WaitRow {
     pub(crate) outcome: Option<WaitOutcome>,
     /// The message that it has received, with its arrival.
     pub(crate) message: Option<(u64, Message)>,
+    /// The child that it is for.
+    pub(crate) child: Option<ExecutionId>,
+    /// How the child ended.
+    pub(crate) end: Option<ChildEnd>,
     pub(super) due_at: Option<DateTime<Utc>>,
     resolved_at: Option<DateTime<Utc>>,
+    /// The ordinal of the end of a child.
+    pub(crate) resolved_ordinal: Option<u64>,
     ordinal: u64,
 }
 
 impl Record {
-    pub(super) fn new(time_limit: Option<Duration>) -> Self {
+    /// An execution that is pending.
+    pub(super) fn new(input: &str) -> Self {
         Self {
+            workflow: String::new(),
+            queue: String::new(),
+            key: None,
+            input: input.to_owned(),
+            parent: None,
+            undoes: None,
+            step: None,
+            undo_on_failure: false,
             state: State::Pending,
             worker: None,
             epoch: 0,
             claims: 0,
             paused: false,
             rollback: None,
-            time_limit,
+            time_limit: None,
             deadline_at: None,
             checkpoints: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -129,6 +172,7 @@ impl Record {
             refusals: 0,
             wake_at: None,
             end: None,
+            finished: None,
             begun: BTreeSet::new(),
             written: Vec::new(),
             use_of: Use::default(),
@@ -136,12 +180,45 @@ impl Record {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        use State::{Cancelled, Compensated, CompensationFailed, Completed, Failed, Stopped};
-        matches!(self.state, Completed | Failed | Stopped | Cancelled | Compensated | CompensationFailed)
+        use State::{Cancelled, Compensated, CompensationFailed, Completed, Failed};
+        matches!(self.state, Completed | Failed | Cancelled | Compensated | CompensationFailed)
+    }
+
+    /// Whether it has not ended and is not rolled back.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.is_over() && self.rollback.is_none()
+    }
+
+    pub(crate) fn is_child_of(&self, parent: ExecutionId, policy: ParentPolicy) -> bool {
+        self.parent.as_ref().is_some_and(|of| of.id == parent && of.policy == policy)
+    }
+
+    /// The state that people are shown.
+    pub(crate) fn shown(&self) -> ExecutionState {
+        match self.state {
+            State::Completed => ExecutionState::Completed,
+            State::Failed => ExecutionState::Failed,
+            State::Cancelled => ExecutionState::Cancelled,
+            State::Compensated => ExecutionState::Compensated,
+            State::CompensationFailed => ExecutionState::CompensationFailed,
+            State::Stopped => ExecutionState::Stopped,
+            _ if self.rollback.is_some() => ExecutionState::Compensating,
+            State::Pending => ExecutionState::Pending,
+            State::Running => ExecutionState::Running,
+            State::Waiting => ExecutionState::Waiting,
+        }
     }
 
     pub(super) fn is_held_by(&self, worker: WorkerId) -> bool {
         self.state == State::Running && self.worker == Some(worker)
+    }
+
+    /// A person has it go on that is paused, or was stopped.
+    pub(crate) fn resume(&mut self) {
+        self.paused = false;
+        if self.state == State::Stopped {
+            self.state = State::Pending;
+        }
     }
 
     pub(super) fn wake(&mut self) {
@@ -217,9 +294,10 @@ impl Record {
         self.values.insert(new.name.clone(), value);
     }
 
-    pub(super) fn cancel_waits(&mut self) {
-        let open = self.waits.values_mut().filter(|wait| wait.outcome.is_none());
-        open.for_each(|wait| wait.outcome = Some(WaitOutcome::Cancelled));
+    pub(super) fn cancel_waits(&mut self, now: DateTime<Utc>) {
+        for wait in self.waits.values_mut().filter(|wait| wait.outcome.is_none()) {
+            (wait.outcome, wait.resolved_at) = (Some(WaitOutcome::Cancelled), Some(now));
+        }
     }
 
     /// Ends a wait; a message that it has received goes back to its place in the mailbox.
@@ -272,7 +350,8 @@ impl WaitRow {
             Due::At(time) => Some(time),
         };
         let (kind, name) = (wait.kind, wait.name.clone());
-        Self { kind, name, outcome: None, message: None, due_at, resolved_at: None, ordinal }
+        let (outcome, message, child, end) = Default::default();
+        Self { kind, name, outcome, message, child, end, due_at, resolved_at: None, resolved_ordinal: None, ordinal }
     }
 
     fn is_for(&self, message: &Message) -> bool {
@@ -285,6 +364,14 @@ impl WaitRow {
         self.resolved_at = Some(now);
     }
 
+    /// The child has ended.
+    pub(super) fn receive_end(&mut self, end: ChildEnd, ordinal: u64, now: DateTime<Utc>) {
+        self.outcome = Some(WaitOutcome::Received);
+        self.end = Some(end);
+        self.resolved_at = Some(now);
+        self.resolved_ordinal = Some(ordinal);
+    }
+
     fn message_id(&self) -> Option<Uuid> {
         self.message.as_ref().map(|(arrival, _)| Uuid::from_u128((*arrival).into()))
     }
@@ -294,11 +381,12 @@ impl WaitRow {
             true => message.number.to_string(),
             false => format!("\"not number {}\"", message.number),
         });
+        let payload = payload.or_else(|| self.end.as_ref().map(|end| end.text.clone()));
         RecordedWait {
             key: key.to_owned(),
             outcome: self.outcome,
             payload: payload.and_then(|payload| RawValue::from_string(payload).ok()),
-            child_id: None,
+            child_id: self.child,
             answered_by: None,
             resolved_at: self.resolved_at,
             message_id: self.message_id(),

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::Run;
 use crate::ids::ExecutionId;
 use crate::running::ledger::FamilyNews;
+use crate::running::spoil::{Spoil, is_spoiled};
 
 impl Run {
     /// Why a child cannot be started: this process works on its queue, and does not know its workflow.
@@ -12,9 +13,14 @@ impl Run {
         self.ledger.here().refusal(workflow, version, queue)
     }
 
+    /// A new id for a child: it lives in the home of its parent.
+    pub(crate) fn new_child_id(&self) -> ExecutionId {
+        self.ledger.new_id(self.id.home())
+    }
+
     /// Cancels a child that this run no longer waits for. Returns once it is cancelled, or once the engine cannot say.
     pub(crate) async fn cancel_child(&self, child: Option<ExecutionId>) {
-        let Some(child) = child else { return };
+        let Some(child) = child.filter(|_| !is_spoiled(Spoil::LeaveLateChildren)) else { return };
         self.note_unread_child();
         let (done, cancelled) = oneshot::channel();
         // An engine that shuts down leaves it to the others: they look for orphans.
@@ -34,6 +40,6 @@ impl Run {
 
     /// Whether a child may have completed whose end the code has not read.
     pub(crate) fn has_unread_children(&self) -> bool {
-        self.state().waits.has_unread_children()
+        self.state().waits.has_unread_children() && !is_spoiled(Spoil::ForgetUnreadChildren)
     }
 }

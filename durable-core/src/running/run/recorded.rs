@@ -1,5 +1,6 @@
 //! What a run knows of its journal.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use super::Run;
@@ -67,6 +68,11 @@ impl Run {
     /// The steps that have attempts and no outcome: a crash, or an end from outside, cut them off.
     pub(crate) fn cut_off(&self) -> Vec<String> {
         self.state().journal.cut_off()
+    }
+
+    /// Takes out the steps that a crash cut off in branches that have lost.
+    pub(crate) fn take_passed_over(&self) -> BTreeSet<String> {
+        self.state().journal.take_passed_over()
     }
 
     /// Keys that were recorded and never asked for.

@@ -76,7 +76,8 @@ impl Case {
 fn run(claimed: &Claimed) -> Arc<Run> {
     let reading = Reading { database: chrono::DateTime::UNIX_EPOCH, taken: Instant::now(), frozen: true };
     let clock = Arc::new(Clock::new(reading, std::time::Duration::from_secs(1)));
-    let ledger = Arc::new(Memory::new(Arc::default(), watch::Sender::new(Instant::now()).subscribe()));
+    let (lease, worker) = (watch::Sender::new(Instant::now()), watch::Sender::new(claimed.worker));
+    let ledger = Arc::new(Memory::new(Arc::default(), lease.subscribe(), worker.subscribe()));
     let observed = RegisteredObservers::default().start().unwrap().of(claimed.id, "order", 1);
     let trace = Tracing::default().of(claimed);
     Run::new(claimed, ledger, clock, observed, trace, Metrics::default().of("order", "default"))
