@@ -196,7 +196,7 @@ create table durable.refusals (
     constraint refusals_pkey PRIMARY KEY (execution_id, key, message_id)
 );
 
-create table durable.schedule_fires (
+create table durable.schedule_firings (
     schedule text not null,
     due_at timestamp with time zone not null,
     fired_at timestamp with time zone not null,
@@ -204,7 +204,7 @@ create table durable.schedule_fires (
     outcome text not null,
     execution_id uuid,
     judged_at timestamp with time zone,
-    constraint schedule_fires_pkey PRIMARY KEY (schedule, due_at),
+    constraint schedule_firings_pkey PRIMARY KEY (schedule, due_at),
     constraint cause_is_known CHECK (cause = ANY (ARRAY['due'::text, 'trigger'::text, 'backfill'::text])),
     constraint outcome_is_known CHECK (outcome = ANY (ARRAY['started'::text, 'queued'::text, 'skipped'::text])),
     constraint started_with_an_execution CHECK ((outcome = 'started'::text) = (execution_id IS NOT NULL))
@@ -327,9 +327,9 @@ CREATE INDEX executions_unnotified ON durable.executions USING btree (execution_
 
 CREATE INDEX queue_starts_by_time ON durable.queue_starts USING btree (queue, started_at) WHERE (key <> ''::text);
 
-CREATE INDEX schedule_fires_open ON durable.schedule_fires USING btree (schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
+CREATE INDEX schedule_firings_open ON durable.schedule_firings USING btree (schedule, due_at) WHERE ((outcome = 'started'::text) AND (judged_at IS NULL));
 
-CREATE INDEX schedule_fires_queued ON durable.schedule_fires USING btree (schedule, due_at) WHERE (outcome = 'queued'::text);
+CREATE INDEX schedule_firings_queued ON durable.schedule_firings USING btree (schedule, due_at) WHERE (outcome = 'queued'::text);
 
 CREATE INDEX schedules_to_fire ON durable.schedules USING btree (next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
 
@@ -353,7 +353,7 @@ create view durable.prunable_executions as
            FROM durable.executions child
           WHERE parent_id = execution_id AND finished_at IS NULL
          LIMIT 1)) IS NULL AND (( SELECT execution_id
-           FROM durable.schedule_fires fire
+           FROM durable.schedule_firings firing
           WHERE (schedule = ANY ((ARRAY( SELECT schedule
                    FROM durable.schedules
                   WHERE enabled AND next_due_at IS NOT NULL)))) AND schedule = schedule AND due_at = scheduled_for AND execution_id = execution_id AND judged_at IS NULL
@@ -487,7 +487,7 @@ create view durable.shown_executions as
 -- function durable.hold_families(execution_ids uuid[], wait boolean)
 --     returns uuid[], volatile
 
--- function durable.judge_fires(schedules text[], at timestamp with time zone)
+-- function durable.judge_firings(schedules text[], at timestamp with time zone)
 --     returns void, volatile
 
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
@@ -583,8 +583,8 @@ create view durable.shown_executions as
 -- function durable.start_children(held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
 --     returns void, volatile
 
--- function durable.start_fires(names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
---     returns SETOF durable.schedule_fires, volatile
+-- function durable.start_firings(names text[], due_names text[], due_ats timestamp with time zone[], start_ats timestamp with time zone[], cause text, at timestamp with time zone, input json DEFAULT NULL::json)
+--     returns SETOF durable.schedule_firings, volatile
 
 -- function durable.still_needed(execution_ids uuid[], ended_before timestamp with time zone)
 --     returns SETOF uuid, stable

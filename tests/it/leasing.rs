@@ -25,6 +25,7 @@ const EVERYTHING: &str = "
     union all select row_to_json(waits)::text from durable.waits
     union all select row_to_json(mailbox)::text from durable.mailbox
     union all select row_to_json(refusals)::text from durable.refusals
+    union all select row_to_json(execution_values)::text from durable.execution_values
     order by 1";
 
 /// Waits in its step for a flag, where there is one.
@@ -99,6 +100,7 @@ struct Writes;
 impl Writes {
     async fn run(&self, cx: &Context, (): ()) -> Result<u32> {
         let attempts = self.second_time().await?;
+        cx.set("attempts", &attempts).await?;
         let payload: u32 = cx.wait_for_event("more").await?;
         self.sum(attempts, payload).await
     }
@@ -224,16 +226,9 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
         SAVE => {
             let query = query.bind([execution]).bind([epoch]).bind([Some("completed")]).bind(vec![Some("1")]).bind(none());
             let query = query.bind(false).bind([execution]).bind(["step late"]).bind([None::<i64>]).bind([1i16]).bind([0f64]);
-            !query
-                .bind([Some("1")])
-                .bind(none())
-                .bind([None::<i32>])
-                .bind(Vec::<Uuid>::new())
-                .fetch_one(pool)
-                .await
-                .unwrap()
-                .get::<Vec<Uuid>, _>("accepted")
-                .is_empty()
+            let query = query.bind([Some("1")]).bind(none()).bind([None::<i32>]).bind(Vec::<Uuid>::new());
+            let query = query.bind([execution]).bind(["set late"]).bind([1i32]).bind(["late"]).bind(["1"]).bind(none());
+            !query.fetch_one(pool).await.unwrap().get::<Vec<Uuid>, _>("accepted").is_empty()
         }
         FINISH => {
             let query = query.bind(execution).bind(epoch).bind("completed").bind(Some("1")).bind(None::<&str>);
