@@ -72,8 +72,7 @@ fn completed_children(book: &Book, id: ExecutionId) -> impl Iterator<Item = Exec
     let of_it = children(book).filter(move |(_, record, of, parent)| {
         let counts = of.id == id && of.policy == ParentPolicy::Await && !of.by_compensation && record.undoes.is_none();
         // What an orphan did before it was ended, and after its parent had ended, stays.
-        let is_in_time = parent.finished.is_none_or(|finished| record.finished < Some(finished));
-        counts && record.state == State::Completed && is_in_time
+        counts && record.state == State::Completed && record.ended_before(parent)
     });
     of_it.map(|(child, ..)| child)
 }

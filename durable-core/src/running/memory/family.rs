@@ -161,20 +161,16 @@ impl Book {
         let Some(record) = self.records.get(&id) else { return false };
         record.checkpoints.values().any(|(_, checkpoint)| checkpoint.undo_order.is_some())
             || record.waits.values().any(|wait| wait.end.as_ref().is_some_and(|end| end.undoable))
-            || self.completed_children(id).any(|child| self.undoable(child))
+            || self.completed_children(id).any(|(child, ended)| ended.ended_before(record) && self.undoable(child))
     }
 
-    /// The completed children that the execution has waited for, and that ended before it.
-    fn completed_children(&self, id: ExecutionId) -> impl Iterator<Item = ExecutionId> {
-        let finished = self.records.get(&id).and_then(|record| record.finished);
+    /// The completed children that the execution has waited for, but not those that its compensations started.
+    fn completed_children(&self, id: ExecutionId) -> impl Iterator<Item = (ExecutionId, &Record)> {
         let counts = move |record: &Record| {
             let of = record.parent.as_ref().filter(|_| record.is_child_of(id, ParentPolicy::Await));
-            record.state == State::Completed
-                && record.undoes.is_none()
-                && of.is_some_and(|of| !of.by_compensation)
-                && finished.is_none_or(|finished| record.finished < Some(finished))
+            record.state == State::Completed && record.undoes.is_none() && of.is_some_and(|of| !of.by_compensation)
         };
-        self.records.iter().filter(move |(_, record)| counts(record)).map(|(child, _)| *child)
+        self.records.iter().filter(move |(_, record)| counts(record)).map(|(child, record)| (*child, record))
     }
 
     /// Cancels executions, and the children that end with them.
@@ -303,10 +299,9 @@ impl Book {
     fn enlist_children(&mut self, parents: &[ExecutionId]) {
         for id in parents {
             let Some(parent) = self.records.get(id) else { continue };
-            let unread = self.completed_children(*id).filter(|child| self.undoable(*child));
+            let unread = self.completed_children(*id).filter(|(child, _)| self.undoable(*child));
             let mut unread: Vec<_> = unread
-                .filter_map(|child| {
-                    let record = self.records.get(&child)?;
+                .filter_map(|(child, record)| {
                     let key = record.parent.as_ref()?.key.clone();
                     if parent.checkpoints.contains_key(&key) {
                         return None;

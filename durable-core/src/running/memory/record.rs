@@ -189,6 +189,11 @@ impl Record {
         !self.is_over() && self.rollback.is_none()
     }
 
+    /// Whether it had ended when the other execution ended, or has ended and the other has not.
+    pub(crate) fn ended_before(&self, other: &Self) -> bool {
+        self.finished.is_some() && other.finished.is_none_or(|finished| self.finished < Some(finished))
+    }
+
     pub(crate) fn is_child_of(&self, parent: ExecutionId, policy: ParentPolicy) -> bool {
         self.parent.as_ref().is_some_and(|of| of.id == parent && of.policy == policy)
     }
