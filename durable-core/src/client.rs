@@ -9,6 +9,7 @@ mod doctor;
 mod engine;
 mod fork;
 mod handle;
+mod introspect;
 mod list;
 mod page;
 mod pause;

@@ -3,6 +3,7 @@
 mod blockers;
 mod execution;
 mod finding;
+mod introspection;
 mod journal;
 mod message;
 mod queue;
@@ -11,8 +12,10 @@ mod value;
 mod wait;
 mod worker;
 
+pub use blockers::{Blocker, OpenWait};
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use finding::{Finding, Severity, Subject};
+pub use introspection::Introspection;
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use clap::Args;
 use durable::{
-    Attempt, AttemptOutcome, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionState, ExecutionValue,
-    Failure as Recorded, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome, WorkerDetails, WorkerState,
+    Attempt, AttemptOutcome, Blocker, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
+    Failure as Recorded, Introspection, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome,
 };
 use serde::Serialize;
 
@@ -22,12 +22,22 @@ pub(crate) struct One {
     id: ExecutionId,
 }
 
-/// An execution with what it waits for.
+/// An execution with why it does not continue.
 #[derive(Serialize)]
 struct Shown {
     #[serde(flatten)]
     details: ExecutionDetails,
-    blockers: Vec<String>,
+    blockers: Vec<ShownBlocker>,
+}
+
+/// A blocker as data, as a sentence, and with the command that ends it.
+#[derive(Serialize)]
+struct ShownBlocker {
+    #[serde(flatten)]
+    blocker: Blocker,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
@@ -53,28 +63,14 @@ pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut S
 }
 
 async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
-    let details = durable.get_execution(id).await?;
-    let mut blockers = details.blockers();
-    let execution = &details.execution;
-    if execution.state == ExecutionState::Pending && execution.wake_at.is_none() {
-        let workers = durable.workers().await?;
-        let Execution { workflow, version, queue, .. } = execution;
-        let claims = |worker: &&WorkerDetails| {
-            worker.state == WorkerState::Active && worker.queues.iter().any(|slots| slots.queue == *queue)
-        };
-        let mut claiming = workers.iter().filter(claims).peekable();
-        if claiming.peek().is_none() {
-            blockers.push(format!("no live worker claims from queue `{queue}`: start one"));
-        } else if claiming.all(|worker| worker.knows(workflow, *version) == Some(false)) {
-            blockers.push(format!("no live worker on queue `{queue}` knows it: start one that does"));
-        }
-    }
-    Ok(Shown { details, blockers })
+    let Introspection { details, blockers, .. } = durable.introspect(id).await?;
+    let shown = |blocker: Blocker| ShownBlocker { text: blocker.to_string(), command: blocker.command(id), blocker };
+    Ok(Shown { details, blockers: blockers.into_iter().map(shown).collect() })
 }
 
 fn report(Shown { details, blockers }: &Shown) -> String {
     let mut text = table(&[], facts(&details.execution).into_iter());
-    section(&mut text, "blockers", blockers.iter().map(|blocker| format!("- {}", plain::on_lines(blocker))).collect());
+    section(&mut text, "blockers", blockers.iter().map(blocker_lines).collect());
     section(&mut text, "cannot be read", details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect());
     let attempts = |key: &str, attempts: &[Attempt]| attempts.iter().map(|attempt| cells(key, attempt)).collect::<Vec<_>>();
     let steps: Vec<_> =
@@ -189,6 +185,14 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         maybe_time(wait.resolved_at),
         payload,
     ]
+}
+
+fn blocker_lines(blocker: &ShownBlocker) -> String {
+    let mut lines = format!("- {}", plain::on_lines(&blocker.text));
+    if let Some(command) = &blocker.command {
+        lines.push_str(&format!("\n  {}", plain::on_lines(command)));
+    }
+    lines
 }
 
 fn value_cells(value: &ExecutionValue) -> Vec<String> {

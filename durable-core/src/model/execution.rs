@@ -294,6 +294,18 @@ pub struct Step {
     pub attempts: Vec<Attempt>,
 }
 
+impl Step {
+    /// Whether it has succeeded, or failed for good.
+    pub fn is_over(&self) -> bool {
+        self.output.is_some() || self.error.is_some()
+    }
+
+    /// Whether an attempt is under way.
+    pub fn is_running(&self) -> bool {
+        !self.is_over() && self.attempts.last().is_some_and(|last| last.outcome == AttemptOutcome::Running)
+    }
+}
+
 /// One attempt at a step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]

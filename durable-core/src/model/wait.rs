@@ -134,33 +134,6 @@ pub struct Wait {
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-impl Wait {
-    /// The sentence that says what must happen before an open wait ends.
-    pub(super) fn blocker(&self) -> String {
-        let until = self.due_at.map(|due| format!(", until {}", time(due))).unwrap_or_default();
-        let since = time(self.started_at);
-        match self.kind {
-            WaitKind::Sleep => format!("`{}` sleeps since {since}{until}", self.key),
-            WaitKind::Event if !self.names.is_empty() => {
-                format!("one of the events `{}` must be sent (waiting since {since}{until})", self.names.join("`, `"))
-            }
-            WaitKind::Event => format!("event `{}` must be sent (waiting since {since}{until})", self.name),
-            WaitKind::Input => {
-                let prompt = self.prompt.as_ref().map(|prompt| format!(": {prompt}")).unwrap_or_default();
-                format!("input `{}` must be given{prompt} (waiting since {since}{until})", self.name)
-            }
-            WaitKind::Topic => {
-                let about = self.correlation.as_ref().map(|about| format!(" about `{about}`")).unwrap_or_default();
-                format!("something must be published to `{}`{about} (waiting since {since}{until})", self.name)
-            }
-            WaitKind::Child => match self.child_id {
-                Some(child) => format!("child {child} must end (`{}`, waiting since {since}{until})", self.key),
-                None => format!("`{}` must end (waiting since {since}{until})", self.key),
-            },
-        }
-    }
-}
-
 /// A time in a sentence.
 pub(super) fn time(at: DateTime<Utc>) -> impl std::fmt::Display {
     at.format("%Y-%m-%d %H:%M:%S UTC")

@@ -1,5 +1,6 @@
 //! Reads queues, and changes their limits.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
 
@@ -11,6 +12,27 @@ use crate::model::{Queue, QueueLimits, Rate};
 pub(crate) async fn list(store: &Store, executor: impl PgExecutor<'_>, name: Option<&str>) -> Result<Vec<Queue>, sqlx::Error> {
     let rows = store.query(statement!("queues/list")).bind(name).fetch_all(executor).await?;
     Ok(rows.iter().map(read_queue).collect())
+}
+
+/// What a queue lets pass.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// Since when nothing is claimed from it, if it is paused.
+    pub(crate) paused_at: Option<DateTime<Utc>>,
+    /// How many of its executions may run at once.
+    pub(crate) concurrency: Option<u32>,
+    /// How many of them run.
+    pub(crate) running: u64,
+}
+
+pub(crate) async fn gate(store: &Store, executor: impl PgExecutor<'_>, queue: &str) -> Result<Gate, sqlx::Error> {
+    let row = store.query(statement!("queues/gate")).bind(queue).fetch_one(executor).await?;
+    let columns = Lenient::new(&row);
+    Ok(Gate {
+        paused_at: columns.time_if("paused_at"),
+        concurrency: columns.count_if("concurrency"),
+        running: columns.get::<i64>("running").unsigned_abs(),
+    })
 }
 
 /// Sets all limits of a queue; writes nothing where they are so already.

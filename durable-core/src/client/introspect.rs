@@ -1,0 +1,64 @@
+//! Says why an execution does not continue: what it waits for, and what its queue and the workers have to do with it.
+
+use super::Durable;
+use crate::error::Result;
+use crate::ids::ExecutionId;
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, WorkerState};
+use crate::store::queues::{self, Gate};
+use crate::store::workers;
+
+impl Durable {
+    /// Where an execution is, and why it does not continue: a [`Blocker`] for each condition that is not met. A blocker is data and,
+    /// by `Display`, a sentence; [`Blocker::command`] names the command that meets the condition, if there is one.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// let why = durable.introspect(id).await?;
+    /// for blocker in &why.blockers {
+    ///     println!("{blocker}");
+    ///     println!("{}", blocker.command(id).unwrap_or_default());
+    /// }
+    /// println!("{why}"); // all of it as text
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown execution.
+    pub async fn introspect(&self, id: ExecutionId) -> Result<Introspection> {
+        let details = self.get_execution(id).await?;
+        let mut blockers = details.blockers();
+        if details.execution.state == ExecutionState::Pending && details.execution.wake_at.is_none() {
+            let around = self.blockers_around(&details.execution).await?;
+            if !around.is_empty() {
+                blockers.retain(|blocker| !matches!(blocker, Blocker::Turn { .. }));
+            }
+            blockers.extend(around);
+        }
+        Ok(Introspection { details, blockers })
+    }
+
+    /// What its queue and the workers have against a pending execution.
+    async fn blockers_around(&self, execution: &Execution) -> Result<Vec<Blocker>> {
+        let Execution { workflow, version, queue, .. } = execution;
+        let gate = self.run("look at a queue", |pool| queues::gate(self.store(), pool, queue)).await?;
+        let workers = self.run("list workers", |pool| workers::list(self.store(), pool)).await?;
+        let claims = workers.iter().filter(|worker| worker.state == WorkerState::Active);
+        let claims: Vec<_> = claims.filter(|worker| worker.queues.iter().any(|slots| slots.queue == *queue)).collect();
+        let queue = || queue.clone();
+        let mut blockers = gate_blockers(&gate, queue);
+        if claims.is_empty() {
+            blockers.push(Blocker::NoWorker { queue: queue() });
+        } else if claims.iter().all(|worker| worker.knows(workflow, *version) == Some(false)) {
+            blockers.push(Blocker::UnknownWorkflow { queue: queue(), workflow: workflow.clone(), version: *version });
+        }
+        Ok(blockers)
+    }
+}
+
+fn gate_blockers(gate: &Gate, queue: impl Fn() -> String) -> Vec<Blocker> {
+    let paused = gate.paused_at.map(|since| Blocker::QueuePaused { queue: queue(), since });
+    let full = gate.concurrency.filter(|most| gate.running >= u64::from(*most));
+    let full = full.map(|concurrency| Blocker::QueueFull { queue: queue(), running: gate.running, concurrency });
+    paused.into_iter().chain(full).collect()
+}

@@ -1,0 +1,45 @@
+//! Where an execution is, and why it does not continue.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::wait::time;
+use super::{Blocker, ExecutionDetails};
+
+/// An execution with its journal, and what keeps it from continuing; see
+/// [`Durable::introspect`](crate::client::Durable::introspect). `Display` is the same as text for people, over several lines.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Introspection {
+    /// The execution, its steps and its waits.
+    #[serde(flatten)]
+    pub details: ExecutionDetails,
+    /// What keeps it from continuing. Empty if it has ended, and if it runs and waits for nothing.
+    pub blockers: Vec<Blocker>,
+}
+
+impl fmt::Display for Introspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { details, blockers } = self;
+        let execution = &details.execution;
+        write!(f, "execution {} of `{}` version {} is {}", execution.id, execution.workflow, execution.version, execution.state)?;
+        let ended = execution.finished_at.map(|at| format!(", since {}", time(at)));
+        let began = execution.started_at.map(|at| format!("; it began at {}", time(at)));
+        f.write_str(&ended.or(began).unwrap_or_else(|| format!("; it was started at {}", time(execution.created_at))))?;
+        let last = details.steps.iter().rfind(|step| step.is_over());
+        if let Some((last, at)) = last.and_then(|step| Some((step, step.attempts.last()?.finished_at?))) {
+            write!(f, "\nlast recorded: `{}` at {}", last.key, time(at))?;
+        }
+        for step in details.steps.iter().filter(|step| step.is_running()) {
+            write!(f, "\nunder way: `{}`", step.key)?;
+        }
+        for blocker in blockers {
+            write!(f, "\n- {blocker}")?;
+            if let Some(command) = blocker.command(execution.id) {
+                write!(f, "\n  {command}")?;
+            }
+        }
+        Ok(())
+    }
+}
