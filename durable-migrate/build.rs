@@ -41,7 +41,12 @@ fn files(folder: &str) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sql"));
+        let name = path.file_name().and_then(|name| name.to_str());
+        // Editors keep files of their own beside the one that they change.
+        if name.is_some_and(|name| name.starts_with('.')) {
+            continue;
+        }
+        let name = name.and_then(|name| name.strip_suffix(".sql"));
         let name = name.ok_or_else(|| format!("{} is not an SQL file; move it elsewhere", path.display()))?.to_owned();
         files.push(File { name, text: fs::read_to_string(&path)? });
     }

@@ -261,8 +261,8 @@ impl Context {
     }
 
     /// Sets a value under a name, such as the progress of this execution, for [`Durable::value`](crate::client::Durable::value) and
-    /// all who look at the execution. It replaces the value that the name had. It is written once, together with the checkpoint of
-    /// this call, also if the execution is replayed: before the next step begins, when the execution waits, or when it ends.
+    /// all who look at the execution. It replaces the value that the name had. It is written together with the checkpoint of this
+    /// call: before the next step begins, when the execution waits, or when it ends. A replay does not write it again.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -275,13 +275,14 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, has over 200 bytes or a NUL; `Payload` for a value that cannot be stored or read back.
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character; `Payload` for a value that cannot be stored.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> SetValue {
         SetValue::new(self.scope(), name, value)
     }
 
     /// The value that this execution has set under a name; `None` if there is none. What it returns is recorded: a replay gets the
-    /// same value, whatever was set since.
+    /// same value, whatever was set since. In a retry or a fork, a value is `None` until the call that set it last is repeated, unless
+    /// that call is kept.
     ///
     /// # Errors
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.

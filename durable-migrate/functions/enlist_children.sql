@@ -1,5 +1,5 @@
 -- enlist_children: journal completed children as what a rollback of their parents undoes, where the parents had no time to do so.
--- Under lock_mailbox of the parents. The engine writes the same when a parent hears of its child.
+-- Under lock_mailbox of the parents, unless they have ended. The engine writes the same when a parent reads the end of its child.
 create or replace function durable.enlist_children(parent_ids uuid[]) returns void
 language sql volatile
 set search_path = pg_catalog, pg_temp

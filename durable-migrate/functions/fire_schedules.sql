@@ -82,9 +82,9 @@ begin
       and schedules.next_due_at is distinct from found.next_due_at;
 
     return query
-    select fire.schedule, fire.due_at, fire.outcome, fire.execution_id, schedules.queue, null::uuid
-    from durable.start_firings(ready, due_names, due_ats, start_ats, 'due', at) as fire
-    join durable.schedules on schedules.schedule = fire.schedule
+    select firing.schedule, firing.due_at, firing.outcome, firing.execution_id, schedules.queue, null::uuid
+    from durable.start_firings(ready, due_names, due_ats, start_ats, 'due', at) as firing
+    join durable.schedules on schedules.schedule = firing.schedule
     where schedules.schedule = any (ready);
 end
 $$;

@@ -21,7 +21,7 @@ begin
         return;
     end if;
 
-    -- What children have completed counts, though their parent may never have heard of it.
+    -- What children have completed counts, though their parent may never have read their ends.
     perform durable.enlist_children(array[poison.execution_id]);
     if held.rollback is null
         and (durable.undoable(poison.execution_id) or durable.cut_off(poison.execution_id))

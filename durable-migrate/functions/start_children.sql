@@ -122,6 +122,14 @@ begin
             undo_on_failures => undo_on_failures
         ) as new
     ),
+    -- What undoes an execution reads the values that it had set.
+    kept_values as (
+        insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
+        select created.execution_id, kept.set_at, kept.revision, kept.name, kept.key, kept.value, kept.metadata
+        from created
+        join asked on asked.child_id = created.execution_id
+        join durable.execution_values as kept on kept.execution_id = (asked.child ->> 'undoes')::uuid
+    ),
     linked as (
         update durable.waits
         set child_id = created.execution_id

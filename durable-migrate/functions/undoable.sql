@@ -1,5 +1,4 @@
--- undoable: whether the execution, or a child that it waited for, did anything that can be undone. A child that ended after the
--- execution does not count.
+-- undoable: whether the execution, or a child that it waited for, did anything that can be undone.
 create or replace function durable.undoable(execution_id uuid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -11,16 +10,14 @@ as $$
         select from durable.waits
         where waits.execution_id = $1 and waits.kind = 'child' and waits.payload ->> 'undoable' = 'true'
     )
-    -- A child whose end the execution has not looked at.
+    -- A child whose end the execution has not read.
     or exists (
         select from durable.executions as child
-        join durable.executions as parent on parent.execution_id = child.parent_id
         where child.parent_id = $1
           and child.parent_policy = 'await'
           and child.state = 'completed'
           and child.undoes is null
           and child.by_compensation is not true
-          and (parent.finished_at is null or child.finished_at <= parent.finished_at)
           and durable.undoable(child.execution_id)
     )
 $$;

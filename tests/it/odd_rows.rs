@@ -188,7 +188,7 @@ async fn rows_that_cannot_be_read_stop_no_other_execution_and_are_shown_as_such(
 }
 
 #[tokio::test]
-async fn an_odd_row_of_a_wait_a_schedule_a_fire_a_queue_or_a_worker_hides_no_other_row() {
+async fn an_odd_row_of_a_wait_a_schedule_a_firing_a_queue_or_a_worker_hides_no_other_row() {
     let database = support::database().await;
     database.run(WIDENED).await;
     let worker = database.builder().register(Ask).register(Nap).start().await.unwrap();

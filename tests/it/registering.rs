@@ -96,7 +96,7 @@ async fn a_deprecated_worker_ends_what_it_runs_and_claims_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_deprecated_worker_stays_so_in_its_next_life() {
+async fn a_deprecated_worker_stays_so_after_its_lease_was_lost() {
     let (database, folder) = (support::database().await, Folder::new());
     let shift = Shift { over: folder.flag("over"), worked_by: "old" };
     let durable = database.builder().lease(LEASE).register(shift).start().await.unwrap();

@@ -175,8 +175,8 @@ impl Drop for Engine {
     }
 }
 
-/// The list of every background task. Two kinds of tasks are not in it: `Lane::open` starts one for each lane, and each observer
-/// has a thread of its own.
+/// The list of every background task. Two kinds of tasks are not in it: each lane starts one or two for its lines and two for its
+/// sidings, and each observer has a thread of its own.
 impl Tasks {
     fn new(health: &Health) -> Self {
         let set = || TaskSet::new(health.clone());

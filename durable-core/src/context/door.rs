@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::running::scope::Scope;
 
-/// What `run` asks the engine for: sleeps, events, answers, children, the time.
+/// What `run` asks the engine for: sleeps, events, answers, children, values, the time.
 ///
 /// Every call takes its journal key when it is made, so calls must be made in the same order at every replay: await one before
 /// you make the next, or use [`join!`](crate::join). A `Context` cannot be cloned or kept beyond `run`.

@@ -91,7 +91,7 @@ impl Sent {
     pub(super) fn into_input(self, step: &str) -> Result<Box<RawValue>> {
         match self.refused {
             Some(refused) => Err(refused),
-            None => payload::encode(&input_of(step), &self.values)?.to_raw(),
+            None => payload::encode(input_of(step), &self.values)?.to_raw(),
         }
     }
 }
@@ -126,7 +126,7 @@ pub fn returned<R: StepResult>(result: R) -> Result<Returned> {
 
 /// The arguments of a call that was sent here.
 pub(super) fn received(step: &str, run: &Arc<Run>, input: &Payload) -> Result<Arguments> {
-    let values = payload::decode(&input_of(step), input.as_str())?;
+    let values = payload::decode(input_of(step), input.as_str())?;
     Ok(Arguments { run: run.clone(), values })
 }
 

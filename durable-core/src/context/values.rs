@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::wait::LONGEST_NAME;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Checkpoint, NewValue, Outcome};
 use crate::payload::{self, Json, Payload};
+use crate::plan::journal_key;
 use crate::running::BoxFuture;
 use crate::running::scope::Scope;
 
@@ -24,7 +25,7 @@ pub struct SetValue {
 
 impl SetValue {
     pub(super) fn new<T: Serialize + ?Sized>(scope: Arc<Scope>, name: &str, value: &T) -> Self {
-        let key = scope.next_key("set", name);
+        let key = next_key(&scope, journal_key::SET, name);
         let value = check_name(name)
             .and_then(|()| payload::encode(&format!("the value `{name}`"), value))
             .map(|value| NewValue { name: name.to_owned(), value, metadata: None });
@@ -75,46 +76,44 @@ impl fmt::Debug for SetValue {
     }
 }
 
-/// What is recorded of a look at a value.
-#[derive(Serialize, Deserialize)]
-struct Seen {
-    value: Option<Json>,
-}
-
 /// The value under this name now; a replay gets the same.
 pub(super) async fn get<T: DeserializeOwned>(scope: Arc<Scope>, name: &str) -> Result<Option<T>> {
-    let key = scope.next_key("get", name);
+    let key = next_key(&scope, "get", name);
     check_name(name).map_err(Error::into_permanent)?;
     let what = format!("the value `{name}`");
     let run = &scope.run;
     let under_way = scope.set_out(&key);
-    let seen = match run.take_recorded(&key).map(|recorded| recorded.outcome) {
-        Some(Outcome::Output(output)) => payload::decode::<Seen>(&what, output.as_str())?,
+    // A list of no value or one: JSON has no `Some(null)`.
+    let seen: Vec<Json> = match run.take_recorded(&key).map(|recorded| recorded.outcome) {
+        Some(Outcome::Output(output)) => payload::decode(&what, output.as_str())?,
         _ => {
             scope.stop_if_only_replaying().await;
             run.stop_if_draining().await;
             let busy = run.begin_work();
             // It may have been set just now.
             run.commit_checkpoints().await;
-            let seen = Seen { value: run.read_value(name).await?.map(|value| value.value) };
-            run.leave_checkpoint(Checkpoint::of(key, Outcome::Output(payload::encode(&what, &seen)?)));
+            let value: Vec<Json> = run.read_value(name).await?.map(|value| value.value).into_iter().collect();
+            let (output, seen) = payload::record(&what, &value)?;
+            run.leave_checkpoint(Checkpoint::of(key, Outcome::Output(output)));
             run.commit_checkpoints().await;
             drop(busy);
             seen
         }
     };
     drop(under_way);
-    seen.value.map(|value| payload::decode(&what, value.as_str())).transpose().map_err(Error::into_permanent)
+    let value = seen.into_iter().next();
+    value.map(|value| payload::decode(&what, value.as_str())).transpose().map_err(Error::into_permanent)
+}
+
+/// The key of a call. A name that is too long is cut for it: the call itself refuses the name.
+fn next_key(scope: &Scope, kind: &str, name: &str) -> String {
+    scope.next_key(kind, &name[..name.floor_char_boundary(LONGEST_NAME)])
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let problem = match name.len() {
-        0 => "a value needs a name".to_owned(),
-        length if length > LONGEST_NAME => {
-            format!("the name of this value has {length} bytes, over the limit of {LONGEST_NAME}")
-        }
-        _ if name.contains('\0') => "the name of a value contains NUL, which Postgres does not store".to_owned(),
-        _ => return Ok(()),
-    };
-    Err(Error::of_kind(ErrorKind::Invalid, problem))
+    if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
+        let problem = format!("the name of a value has 1 to {LONGEST_NAME} bytes and no control characters");
+        return Err(Error::of_kind(ErrorKind::Invalid, problem));
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::payload::{self, Json, Payload};
 pub struct ExecutionValue<T = Json> {
     /// Its name.
     pub name: String,
-    /// How often the execution has set this name so far, from 1.
+    /// How often the execution has set this name so far, from 1. In a retry or a fork it may begin at 1 again.
     pub revision: u32,
     /// When it was set, by the database's clock.
     pub set_at: DateTime<Utc>,

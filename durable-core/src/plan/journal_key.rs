@@ -7,6 +7,9 @@ use std::collections::HashMap;
 /// The kind of a step's key; kinds keep a step named `sleep` apart from `cx.sleep`.
 pub(crate) const STEP: &str = "step";
 
+/// The kind of the key of a call that sets a value.
+pub(crate) const SET: &str = "set";
+
 /// Longest key, in bytes: Postgres indexes entries of up to a third of a page, in which the execution's id stands, too.
 pub(crate) const LONGEST: usize = 2000;
 
@@ -148,6 +151,11 @@ pub(crate) fn undo(key: &str) -> String {
 /// `Some(true)` if a compensation makes the call of that key; otherwise `None`.
 pub(crate) fn by_compensation(key: &str) -> Option<bool> {
     key.starts_with(UNDO).then_some(true)
+}
+
+/// Whether the key is that of a call that sets a value.
+pub(crate) fn sets_value(key: &str) -> bool {
+    Entry::read(key).kind == SET
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

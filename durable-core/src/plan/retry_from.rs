@@ -31,7 +31,7 @@ pub(crate) fn calls_of_branches(journal: &[Entry]) -> Vec<String> {
 }
 
 /// The keys of what a retry repeats: the failures that the workflow did not go on from, the decisions that were made because of
-/// them, and what these decisions cut off. Everything else is kept.
+/// them, what these decisions cut off, and the values that were set after them. Everything else is kept.
 pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<String> {
     let newest = Newest::of(journal);
     let went_on = |failure: &Entry| failure.ended.is_some_and(|ended| newest.not_beside(&failure.key, decisions) > ended);
@@ -44,6 +44,12 @@ pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<Stri
     let cut_off = journal.iter().filter(|entry| entry.failed && calls(entry).iter().any(|call| reopened.contains(call)));
     let mut repeated: HashSet<String> = last.iter().copied().chain(cut_off).map(|entry| entry.key.clone()).collect();
     repeated.extend(reopened);
+    let is_after = |value: &Entry, failure: &Entry| {
+        failure.ended.is_some_and(|ended| value.began > ended) && journal_key::comes_after(&value.key, &failure.key)
+    };
+    let values = journal.iter().filter(|entry| journal_key::sets_value(&entry.key));
+    let values = values.filter(|value| last.iter().any(|failure| is_after(value, failure)));
+    repeated.extend(values.map(|value| value.key.clone()));
     repeated
 }
 
@@ -76,7 +82,8 @@ impl<'journal> Newest<'journal> {
             let at = map.entry(key).or_default();
             *at = began.max(*at);
         };
-        for Entry { key, began, .. } in journal {
+        // A workflow that only says that it has failed has not gone on.
+        for Entry { key, began, .. } in journal.iter().filter(|entry| !journal_key::sets_value(&entry.key)) {
             note(&mut newest.of, key.as_str(), *began);
             for (scope, segment) in journal_key::segments(key) {
                 newest.within.entry(scope).or_default().note(segment, *began);
@@ -158,6 +165,24 @@ mod tests {
         let mut keys: Vec<String> = keys.into_iter().collect();
         keys.sort();
         keys
+    }
+
+    #[test]
+    fn a_value_that_was_set_after_a_failure_is_not_going_on_and_is_set_again() {
+        let journal = journal(&["set status", "step pack", "step ship!", "set status#2"]);
+        assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["set status#2", "step ship"]);
+    }
+
+    #[test]
+    fn a_value_that_was_set_after_a_failure_is_kept_if_the_workflow_went_on() {
+        let journal = journal(&["step ship!", "set status", "step walk", "step pay!"]);
+        assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["step pay"]);
+    }
+
+    #[test]
+    fn a_value_that_was_set_beside_a_failure_is_kept() {
+        let journal = journal(&["join/0/step ship!", "join/1/set status"]);
+        assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["join/0/step ship"]);
     }
 
     fn decided(decisions: &[(&str, usize)]) -> Decisions {

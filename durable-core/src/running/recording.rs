@@ -112,6 +112,11 @@ impl Sent {
     /// Records one checkpoint, or the failure of its step.
     async fn record(&self, checkpoint: &Checkpoint) -> Result<Fate, Saved> {
         let Err(error) = self.write_alone(checkpoint.clone()).await? else { return Ok(Fate::Recorded) };
+        if checkpoint.sets.is_some() && self.write_alone(Checkpoint { sets: None, ..checkpoint.clone() }).await?.is_ok() {
+            // Others do not see the value; the workflow does not depend on it.
+            tracing::warn!(execution_id = %self.save.id, key = checkpoint.key, %error, "the database refused a value");
+            return Ok(Fate::Recorded);
+        }
         let failure = refused_outcome(&checkpoint.key, &error);
         tracing::error!(execution_id = %self.save.id, "{failure}");
         if journal_key::step_name(&checkpoint.key).is_none() {

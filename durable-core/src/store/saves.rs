@@ -1,6 +1,6 @@
 //! Writes checkpoints, completions, failures and releases.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{PgConnection, Row};
@@ -145,55 +145,69 @@ impl Batch for Saves {
         again: bool,
     ) -> Result<Vec<Written>, sqlx::Error> {
         let again = again || items.iter().any(|item| item.again);
-        if let ([lone], false) = (items, again)
-            && !lone.leaves_waits
-            && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
-            && lone.checkpoints.iter().all(|step| step.sets.is_none())
-        {
-            return finish(store, connection, lone, next).await.map(|written| vec![written]);
+        match save(store, connection, items, again).await {
+            // A rollback from outside has journalled a child meanwhile.
+            Err(error) if !again && is_taken(&error) => save(store, connection, items, true).await,
+            saved => saved,
         }
-        let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
-        let steps: Vec<(&Save, &Checkpoint)> =
-            items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
-        let values = newest_values(&steps);
-        let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
-        let row = store
-            .query(statement!("executions/save"))
-            .bind(worker.0)
-            .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
-            .bind(items.iter().map(next).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.next.as_ref()?.output()).collect::<Vec<_>>())
-            .bind(items.iter().map(|item| item.next.as_ref()?.error()).collect::<Vec<_>>())
-            .bind(again)
-            .bind(steps.iter().map(|(item, _)| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| step.key.as_str()).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| step.digest.map(u64::cast_signed)).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| attempt(step)).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| step.took.as_secs_f64()).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
-            .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
-            .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.execution.as_uuid()).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.key).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.times).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.new.name.as_str()).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.new.value.as_str()).collect::<Vec<_>>())
-            .bind(values.iter().map(|value| value.new.metadata.as_ref().map(Payload::as_str)).collect::<Vec<_>>())
-            .fetch_one(connection)
-            .await?;
-        let at = time(&row, "at")?;
-        let accepted: HashSet<Uuid> = row.try_get::<Vec<Uuid>, _>("accepted")?.into_iter().collect();
-        let written = |item: &Save| {
-            if !accepted.contains(&item.id.as_uuid()) {
-                return Written::Refused;
-            }
-            item.latest.note(at);
-            Written::Accepted
-        };
-        Ok(items.iter().map(written).collect())
     }
+}
+
+/// Whether the journal has a checkpoint under the key of one that was to be written.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.constraint() == Some("checkpoints_pkey"))
+}
+
+/// Writes the saves in one statement; returns for each whether it counted.
+async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], again: bool) -> Result<Vec<Written>, sqlx::Error> {
+    if let ([lone], false) = (items, again)
+        && !lone.leaves_waits
+        && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
+        && lone.checkpoints.iter().all(|step| step.sets.is_none())
+    {
+        return finish(store, connection, lone, next).await.map(|written| vec![written]);
+    }
+    let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
+    let steps: Vec<(&Save, &Checkpoint)> =
+        items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
+    let values: Vec<(&Save, &Checkpoint, &NewValue)> =
+        steps.iter().filter_map(|(item, step)| Some((*item, *step, step.sets.as_deref()?))).collect();
+    let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
+    let row = store
+        .query(statement!("executions/save"))
+        .bind(worker.0)
+        .bind(items.iter().map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.epoch.0).collect::<Vec<_>>())
+        .bind(items.iter().map(next).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.next.as_ref()?.output()).collect::<Vec<_>>())
+        .bind(items.iter().map(|item| item.next.as_ref()?.error()).collect::<Vec<_>>())
+        .bind(again)
+        .bind(steps.iter().map(|(item, _)| item.id.as_uuid()).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| step.key.as_str()).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| step.digest.map(u64::cast_signed)).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| attempt(step)).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| step.took.as_secs_f64()).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| output(step)).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
+        .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
+        .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
+        .bind(values.iter().map(|(item, ..)| item.id.as_uuid()).collect::<Vec<_>>())
+        .bind(values.iter().map(|(_, step, _)| step.key.as_str()).collect::<Vec<_>>())
+        .bind(values.iter().map(|(.., value)| value.name.as_str()).collect::<Vec<_>>())
+        .bind(values.iter().map(|(.., value)| value.value.as_str()).collect::<Vec<_>>())
+        .bind(values.iter().map(|(.., value)| value.metadata.as_ref().map(Payload::as_str)).collect::<Vec<_>>())
+        .fetch_one(connection)
+        .await?;
+    let at = time(&row, "at")?;
+    let accepted: HashSet<Uuid> = row.try_get::<Vec<Uuid>, _>("accepted")?.into_iter().collect();
+    let written = |item: &Save| {
+        if !accepted.contains(&item.id.as_uuid()) {
+            return Written::Refused;
+        }
+        item.latest.note(at);
+        Written::Accepted
+    };
+    Ok(items.iter().map(written).collect())
 }
 
 /// The end of one execution, with its last checkpoint: what a lone caller waits for.
@@ -217,26 +231,6 @@ async fn finish(store: &Store, connection: &mut PgConnection, save: &Save, next:
         .fetch_optional(connection)
         .await?;
     Ok(if moved.is_some() { Written::Accepted } else { Written::Refused })
-}
-
-/// The newest value of a name among the checkpoints of one execution.
-struct SetValue<'save> {
-    execution: ExecutionId,
-    /// The key of the call that set it.
-    key: &'save str,
-    /// How often these checkpoints set the name.
-    times: i32,
-    new: &'save NewValue,
-}
-
-fn newest_values<'save>(steps: &[(&Save, &'save Checkpoint)]) -> Vec<SetValue<'save>> {
-    let mut newest: BTreeMap<(ExecutionId, &str), SetValue<'save>> = BTreeMap::new();
-    for (item, step) in steps {
-        let Some(new) = &step.sets else { continue };
-        let times = newest.get(&(item.id, new.name.as_str())).map_or(1, |before| before.times + 1);
-        newest.insert((item.id, &new.name), SetValue { execution: item.id, key: &step.key, times, new });
-    }
-    newest.into_values().collect()
 }
 
 fn attempt(step: &Checkpoint) -> i16 {

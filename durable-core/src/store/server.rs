@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lives_end_with_the_history_under_which_they_began_and_no_earlier() {
+    fn workers_are_retired_with_the_history_under_which_they_began_and_no_earlier() {
         let history = History::default();
         let (first, second) = (WorkerId::new(), WorkerId::new());
         assert_eq!(history.workers_of_others(Some("1"), &[]), []);

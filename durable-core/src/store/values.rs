@@ -21,14 +21,18 @@ pub(crate) async fn list(
     Ok((values, unreadable))
 }
 
-/// The value with this name. Where it cannot be read, what can be read of it.
+/// The value with this name; an error if it cannot be read.
 pub(crate) async fn get(
     store: &Store,
     executor: impl PgExecutor<'_>,
     id: ExecutionId,
     name: &str,
 ) -> Result<Option<ExecutionValue>, sqlx::Error> {
-    Ok(list(store, executor, id, Some(name)).await?.0.pop())
+    let (mut values, unreadable) = list(store, executor, id, Some(name)).await?;
+    match unreadable.into_iter().next() {
+        Some(problem) => Err(sqlx::Error::Decode(problem.into())),
+        None => Ok(values.pop()),
+    }
 }
 
 fn read(row: &PgRow, unreadable: &mut Vec<String>) -> ExecutionValue {

@@ -32,7 +32,7 @@ enum Remaining {
     Until(Option<DateTime<Utc>>),
 }
 
-/// Fires on time by a timer of this process, and at every poll interval what it did not hear of.
+/// Fires on time by a timer of this process, and at every poll interval due times that it was not notified of.
 pub(crate) async fn fire_schedules(worker: Arc<Worker>) {
     let mut unreadable = HashSet::new();
     let mut thought_due = None;

@@ -214,7 +214,7 @@ enum Fate {
 async fn a_child_that_has_completed_is_undone_also_if_its_parent_never_looked_at_its_end() {
     let database = support::database().await;
     clock::freeze(&database).await;
-    for (untold, fate) in [(false, Fate::RolledBack), (true, Fate::RolledBack), (false, Fate::Overtaken), (true, Fate::Overtaken)]
+    for (unread, fate) in [(false, Fate::RolledBack), (true, Fate::RolledBack), (false, Fate::Overtaken), (true, Fate::Overtaken)]
     {
         let hold = Hold::new();
         hold.gate.let_pass(1);
@@ -227,7 +227,7 @@ async fn a_child_that_has_completed_is_undone_also_if_its_parent_never_looked_at
         eventually("the child has ended", async || only_child(&child, id).await.state == ExecutionState::Completed).await;
         let told = format!("select count(*) from durable.executions where parent_id = '{id}' and parent_notified_at is not null");
         eventually("the parent is told", async || database.count(&told).await == 1).await;
-        if untold {
+        if unread {
             // As a worker leaves it that dies before it has told anybody.
             let sql = format!(
                 "update durable.executions set parent_notified_at = null where parent_id = '{id}';
@@ -245,8 +245,8 @@ async fn a_child_that_has_completed_is_undone_also_if_its_parent_never_looked_at
         let second = database.builder().register(Wait).register(hold.clone()).start().await.unwrap();
         let error = second.handle::<Wait>(id).result_within(PATIENCE).await.unwrap_err();
         let kind = if fate == Fate::Overtaken { ErrorKind::TimedOut } else { ErrorKind::RolledBack };
-        assert_eq!(error.kind(), kind, "untold: {untold}, {fate:?}");
-        assert_eq!(*hold.log.lock().unwrap(), ["gave back wait"], "untold: {untold}, {fate:?}");
+        assert_eq!(error.kind(), kind, "unread: {unread}, {fate:?}");
+        assert_eq!(*hold.log.lock().unwrap(), ["gave back wait"], "unread: {unread}, {fate:?}");
         assert_eq!(second.handle::<Wait>(id).execution().await.unwrap().state, ExecutionState::Compensated);
         second.shutdown().await.unwrap();
     }

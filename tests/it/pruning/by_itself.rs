@@ -115,7 +115,7 @@ async fn an_engine_that_is_told_nothing_deletes_nothing_and_asks_for_no_turn() {
 }
 
 #[tokio::test]
-async fn what_has_come_of_old_fires_goes_with_them_and_what_is_open_stays() {
+async fn what_has_come_of_old_firings_goes_with_them_and_what_is_open_stays() {
     let database = support::database().await;
     let now = clock::freeze(&database).await;
     let worker = database.builder().register(Note).start().await.unwrap();

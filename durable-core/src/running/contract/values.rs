@@ -38,6 +38,24 @@ pub(super) async fn a_value_whose_answer_was_lost_is_set_once(world: impl World)
     assert_eq!(progress(&world, held.id).await, Some(("3".to_owned(), 3)));
 }
 
+pub(super) async fn a_part_of_a_save_that_is_repeated_sets_only_what_was_not_set(world: impl World) {
+    let held = world.held().await;
+    assert_eq!(world.save(held.save([set(1, "1"), set(2, "2")], None)).await.unwrap(), Written::Accepted);
+    assert_eq!(world.save_again(held.save([set(1, "1")], None)).await, Written::Accepted);
+    assert_eq!(progress(&world, held.id).await, Some(("2".to_owned(), 2)), "the older value does not come back");
+    assert_eq!(world.save_again(held.save([set(2, "2"), set(3, "3")], None)).await, Written::Accepted);
+    assert_eq!(progress(&world, held.id).await, Some(("3".to_owned(), 3)));
+}
+
+pub(super) async fn two_saves_at_once_of_one_execution_both_set_the_value(world: impl World) {
+    let held = world.held().await;
+    let (one, other) = (world.ledger().save(held.save([set(1, "1")], None)), world.ledger().save(held.save([set(2, "2")], None)));
+    for saved in [one, other] {
+        assert_eq!(world.answer(saved).await.unwrap(), Written::Accepted);
+    }
+    assert_eq!(progress(&world, held.id).await, Some(("2".to_owned(), 2)));
+}
+
 pub(super) async fn a_value_of_an_earlier_claim_is_not_set(world: impl World) {
     let held = world.held().await;
     let earlier = super::Held { epoch: Epoch(held.epoch.0 - 1), ..held };

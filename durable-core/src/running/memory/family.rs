@@ -20,7 +20,7 @@ use crate::store::messages::Effect;
 use crate::store::parents::Notified;
 
 /// The place in a rollback of the first child that is enlisted on record: above any that its parent may give.
-const FIRST_UNHEARD: i32 = 1_000_000_000;
+const FIRST_UNREAD: i32 = 1_000_000_000;
 
 /// The end of a child, as the wait of its parent receives it.
 #[derive(Debug, Clone)]
@@ -117,6 +117,7 @@ impl Book {
                     step: undone.step.clone(),
                     undo_on_failure: undone.undo_on_failure,
                     undoes: Some(id),
+                    values: undone.values.clone(),
                     rollback: Some(Failure::new(ErrorKind::RolledBack, "its parent is rolled back")),
                     ..Record::new(&undone.input)
                 }
@@ -161,7 +162,7 @@ impl Book {
         let Some(record) = self.records.get(&id) else { return false };
         record.checkpoints.values().any(|(_, checkpoint)| checkpoint.undo_order.is_some())
             || record.waits.values().any(|wait| wait.end.as_ref().is_some_and(|end| end.undoable))
-            || self.completed_children(id).any(|(child, ended)| ended.ended_before(record) && self.undoable(child))
+            || self.completed_children(id).any(|(child, _)| self.undoable(child))
     }
 
     /// The completed children that the execution has waited for, but not those that its compensations started.
@@ -314,7 +315,7 @@ impl Book {
                 .collect();
             unread.sort();
             let highest = parent.checkpoints.values().filter_map(|(_, checkpoint)| checkpoint.undo_order).max();
-            let place = highest.unwrap_or_default().max(FIRST_UNHEARD);
+            let place = highest.unwrap_or_default().max(FIRST_UNREAD);
             for (nth, (.., key, output)) in (1..).zip(unread) {
                 let outcome = Outcome::Output(Payload(output.into()));
                 let checkpoint = Checkpoint { undo_order: Some(place + nth), ..Checkpoint::of(key.clone(), outcome) };

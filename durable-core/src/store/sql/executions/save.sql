@@ -87,13 +87,28 @@ saved_again as (
     where $7
     order by nth
     on conflict do nothing
+    returning execution_id, key
+),
+-- Of each name the value that was set last, and how often it was set. A repeated write sets the values of those checkpoints that an
+-- earlier try has not recorded.
+value as (
+    select distinct on (value.execution_id, value.name)
+        value.execution_id,
+        value.key,
+        value.name,
+        value.value::json,
+        value.metadata::json,
+        count(*) over (partition by value.execution_id, value.name)::int4 as times
+    from unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[])
+        with ordinality as value (execution_id, key, name, value, metadata, nth)
+    where value.execution_id in (select execution_id from accepted)
+      and (not $7 or (value.execution_id, value.key) in (select execution_id, key from saved_again))
+    order by value.execution_id, value.name, value.nth desc
 ),
 set_values as (
     insert into durable.execution_values as kept (execution_id, set_at, revision, name, key, value, metadata)
-    select value.execution_id, now.at, value.times, value.name, value.key, value.value::json, value.metadata::json
-    from unnest($17::uuid[], $18::text[], $19::int4[], $20::text[], $21::text[], $22::text[])
-        as value (execution_id, key, times, name, value, metadata)
-    join accepted using (execution_id)
+    select value.execution_id, now.at, value.times, value.name, value.key, value.value, value.metadata
+    from value
     cross join now
     on conflict (execution_id, name) do update
     set set_at = excluded.set_at,
@@ -101,8 +116,6 @@ set_values as (
         key = excluded.key,
         value = excluded.value,
         metadata = excluded.metadata
-    -- An earlier try of this statement has set it.
-    where kept.key <> excluded.key
 ),
 -- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
 open as materialized (
