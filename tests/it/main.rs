@@ -64,6 +64,7 @@ mod gathering;
 #[cfg(test)]
 mod holding;
 #[cfg(test)]
+mod introspecting;
 mod isolating;
 #[cfg(test)]
 mod keeping_values;

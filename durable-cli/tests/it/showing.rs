@@ -18,7 +18,9 @@ async fn what_waits_is_shown_with_the_reason() {
     let database = support::database().await;
     let (worker, id) = waiting(&database).await;
     let text = database.durable(&["execution", "get", &id]).await.done();
-    for line in ["state      waiting", "input      \"Ada\"", "BLOCKERS", "- input `place` must be given: Where to?"] {
+    for line in
+        ["state      waiting", "input      \"Ada\"", "BLOCKERS", "- input `place` must be given: Where to?", "durable input give"]
+    {
         assert!(text.contains(line), "{line}: {text}");
     }
     let shown = database.durable(&["execution", "get", &id, "-o", "json"]).await.json();
@@ -26,7 +28,9 @@ async fn what_waits_is_shown_with_the_reason() {
     assert_eq!(shown["steps"][0]["output"], "Ada's bag");
     assert_eq!(shown["waits"][0]["kind"], "input");
     let blockers = shown["blockers"].as_array().unwrap();
-    assert!(blockers.len() == 1 && blockers[0].as_str().unwrap().contains("input `place` must be given"), "{blockers:?}");
+    assert_eq!((&blockers[0]["kind"], &blockers[0]["name"]), (&json!("input"), &json!("place")));
+    assert_eq!(blockers[0]["command"], format!("durable input give {id} place ANSWER"));
+    assert!(blockers.len() == 1 && blockers[0]["text"].as_str().unwrap().contains("input `place` must be given"), "{blockers:?}");
     worker.shutdown().await.unwrap();
 }
 
@@ -39,16 +43,15 @@ async fn each_blocker_is_named() {
     };
     let blockers = async |id: &str| {
         let shown = database.durable(&["execution", "get", id, "-o", "json"]).await.json();
-        shown["blockers"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        shown["blockers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|blocker| blocker["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let queued = start(&["--queue", "rare"]).await;
-    assert_eq!(
-        blockers(&queued).await,
-        [
-            "a worker on queue `rare` that knows workflow `elsewhere` in version 1 must have a slot free, and the queue must not be paused or at its limits",
-            "no live worker claims from queue `rare`: start one",
-        ]
-    );
+    assert_eq!(blockers(&queued).await, ["no live worker claims from its queue `rare`: start one"]);
     let later = start(&["--delay", "1h"]).await;
     database.durable(&["execution", "pause", &later]).await.done();
     let of_later = blockers(&later).await;
