@@ -14,6 +14,7 @@ use durable::{Builder, compensation};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::support::bodies::Gate;
 use crate::support::{self, PATIENCE, clock, soon};
 
 /// Executions that wait for a time.
@@ -88,8 +89,8 @@ impl BookTrip {
     }
 }
 
-/// Goes on with the faster of two steps.
-struct Hurry;
+/// Goes on with the faster of two steps, which ends once the slower one has begun.
+struct Hurry(Gate);
 
 #[workflow(name = "hurry")]
 impl Hurry {
@@ -99,12 +100,13 @@ impl Hurry {
 
     #[step]
     async fn fast(&self) -> Result<u32> {
-        tokio::time::sleep(seconds(0)).await;
+        self.0.pass().await;
         Ok(1)
     }
 
     #[step]
     async fn slow(&self) -> Result<u32> {
+        self.0.let_pass(1);
         std::future::pending().await
     }
 }
@@ -430,7 +432,7 @@ async fn what_undoes_a_step_cannot_be_refused() {
 async fn a_step_that_loses_a_race_is_told_to_have_ended() {
     let diary = Diary::default();
     let database = support::database().await;
-    let durable = database.builder().observe(diary.clone()).register(Hurry).start().await.unwrap();
+    let durable = database.builder().observe(diary.clone()).register(Hurry(Gate::closed())).start().await.unwrap();
     let handle = durable.start::<Hurry>(()).await.unwrap();
     assert_eq!(soon("the winner", handle.result()).await.unwrap(), 1);
     durable.shutdown().await.unwrap();
@@ -499,7 +501,8 @@ async fn a_rollback_that_was_asked_for_is_told_by_the_worker_that_runs_it() {
 async fn a_child_is_told_of_as_an_execution_and_as_a_wait_of_its_parent() {
     let diary = Diary::default();
     let database = support::database().await;
-    let durable = database.builder().observe(diary.clone()).register(Family).register(Hurry).start().await.unwrap();
+    let durable =
+        database.builder().observe(diary.clone()).register(Family).register(Hurry(Gate::closed())).start().await.unwrap();
     let handle = durable.start::<Family>(()).await.unwrap();
     soon("the family", handle.result()).await.unwrap();
     support::eventually("both children at their end", async || {
