@@ -166,6 +166,8 @@ impl Worker {
             slots: &slots,
             workflows: &workflows,
             deprecated: self.deprecated.load(Ordering::Acquire),
+            // It may have been deprecated since its last heartbeat.
+            follows: Some(self.id()).filter(|before| *before != id),
         };
         let store = &self.store;
         store.history.begins(id);

@@ -35,6 +35,8 @@ pub(crate) struct NewWorker<'worker> {
     /// What it knows, each as `name@version`.
     pub(crate) workflows: &'worker [String],
     pub(crate) deprecated: bool,
+    /// The worker that this process was before. If it was deprecated, so is this one.
+    pub(crate) follows: Option<WorkerId>,
 }
 
 /// A worker whose lease ran out.
@@ -60,6 +62,7 @@ pub(crate) async fn register(store: &Store, executor: impl PgExecutor<'_>, worke
         .bind(in_use(worker.slots))
         .bind(worker.deprecated)
         .bind(worker.workflows)
+        .bind(worker.follows.map(|worker| worker.0))
         .execute(executor)
         .await?;
     Ok(())
