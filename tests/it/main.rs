@@ -65,6 +65,7 @@ mod gathering;
 mod holding;
 #[cfg(test)]
 mod introspecting;
+#[cfg(test)]
 mod isolating;
 #[cfg(test)]
 mod keeping_values;
@@ -138,6 +139,7 @@ mod routing;
 mod scheduling;
 #[cfg(test)]
 mod setting_values;
+#[cfg(test)]
 mod shutting_down;
 #[cfg(test)]
 mod skewing;

@@ -27,7 +27,7 @@ impl SetValue {
     pub(super) fn new<T: Serialize + ?Sized>(scope: Arc<Scope>, name: &str, value: &T) -> Self {
         let key = next_key(&scope, journal_key::SET, name);
         let value = check_name(name)
-            .and_then(|()| payload::encode(&format!("the value `{name}`"), value))
+            .and_then(|()| payload::encode(format_args!("the value `{name}`"), value))
             .map(|value| NewValue { name: name.to_owned(), value, metadata: None });
         Self { scope, key, value }
     }
@@ -35,7 +35,7 @@ impl SetValue {
     /// Adds what those who show the value should know about it, such as its unit.
     pub fn metadata<T: Serialize + ?Sized>(mut self, metadata: &T) -> Self {
         self.value = self.value.and_then(|value| {
-            let metadata = payload::encode(&format!("the metadata of the value `{}`", value.name), metadata)?;
+            let metadata = payload::encode(format_args!("the metadata of the value `{}`", value.name), metadata)?;
             Ok(NewValue { metadata: Some(metadata), ..value })
         });
         self

@@ -31,7 +31,7 @@ impl ExecutionValue {
     /// `Payload` if the value does not decode to it.
     pub fn decode<T: DeserializeOwned>(self) -> Result<ExecutionValue<T>> {
         let Self { name, revision, set_at, value, metadata } = self;
-        let value = payload::decode(&format!("the value `{name}`"), value.as_str())?;
+        let value = payload::decode(format_args!("the value `{name}`"), value.as_str())?;
         Ok(ExecutionValue { name, revision, set_at, value, metadata })
     }
 }

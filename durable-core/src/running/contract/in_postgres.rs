@@ -92,7 +92,16 @@ impl World for InPostgres {
 
     async fn add_worker(&self) -> WorkerId {
         let id = WorkerId::new();
-        let worker = NewWorker { id, host: "here", version: None, lease: HOUR, slots: &[], workflows: &[], deprecated: false };
+        let worker = NewWorker {
+            id,
+            host: "here",
+            version: None,
+            lease: HOUR,
+            slots: &[],
+            workflows: &[],
+            deprecated: false,
+            follows: None,
+        };
         store::workers::register(&self.store, &self.store.pool, &worker).await.unwrap();
         id
     }
