@@ -90,7 +90,7 @@ async fn the_doctor_says_how_to_give_up_what_no_worker_knows() {
     let start = ["execution", "start", "journey", "--version", "2", "-o", "ids"];
     let id = database.durable(&start).await.done();
     let get = database.durable(&["execution", "get", id.trim()]).await.done();
-    assert!(get.contains("- no live worker on queue `default` knows it: start one that does"), "{get}");
+    assert!(get.contains("- no live worker on queue `default` knows workflow `journey` version 2: start one that does"), "{get}");
     let found = database.durable(&["doctor"]).await;
     let list = "execution list --workflow journey --version 2 --queue default --state pending --limit 1000 -o ids";
     assert!(found.out.contains(&format!("`durable {list} | durable execution cancel -`")), "{}", found.out);
