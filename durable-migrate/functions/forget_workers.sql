@@ -12,6 +12,8 @@ begin
         select worker.worker_id
         from durable.workers as worker
         where worker.lost_at is not null
+          -- The process of a deprecated worker reads that it was deprecated when it registers as a new worker.
+          and (worker.deprecated_at is null or worker.lost_at < durable.now() - interval '1 minute')
         -- Skip a row that a write in flight has locked. The next call deletes it.
         for update skip locked
     );
