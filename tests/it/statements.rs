@@ -45,9 +45,9 @@ async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
 
 #[tokio::test]
 async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_sorted() {
-    let database = support::database().await;
+    let database = support::database().await.with_usual_settings();
     let list = fs::read_to_string(in_repository("durable-core/src/store/sql/executions/list.sql")).unwrap();
-    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
     // The engine has it planned for its parameters each time. A table of a test is too small for an index.
     let prepare = format!("set plan_cache_mode = force_custom_plan; set enable_seqscan = off; prepare list as {list}");
     connection.execute(raw_sql(AssertSqlSafe(prepare))).await.unwrap();
