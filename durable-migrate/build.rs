@@ -71,7 +71,7 @@ fn kind(File { name, text }: &File) -> Result<&'static str> {
     })
 }
 
-/// The files, each after those that Postgres looks up when it creates what the file defines.
+/// Orders the files. When Postgres creates what a file defines, it looks up what the file names: these files come first.
 fn after_what_they_name(mut rest: Vec<File>) -> Vec<File> {
     let mut ordered = Vec::with_capacity(rest.len());
     while !rest.is_empty() {

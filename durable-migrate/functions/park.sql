@@ -159,7 +159,7 @@ begin
           and waiting.outcome is not null
           and (waiting.resolved_ordinal < execution.rested_ordinal) is not true
     ),
-    -- Too large to come with those of others: the execution reads them from its journal.
+    -- Executions whose ended waits are too large for this answer. They read them from their journals.
     large as materialized (
         select ended.execution_id
         from ended

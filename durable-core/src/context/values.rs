@@ -32,7 +32,7 @@ impl SetValue {
         Self { scope, key, value }
     }
 
-    /// Adds what those who show the value should know about it, such as its unit.
+    /// Adds information for programs that show the value, such as its unit.
     pub fn metadata<T: Serialize + ?Sized>(mut self, metadata: &T) -> Self {
         self.value = self.value.and_then(|value| {
             let metadata = payload::encode(format_args!("the metadata of the value `{}`", value.name), metadata)?;

@@ -19,7 +19,7 @@ pub(crate) struct Turn {
     pub(crate) last_done: Option<DateTime<Utc>>,
 }
 
-/// Takes those of the duties that are due and that no other worker has taken.
+/// Takes the duties that are due, unless another worker has taken them.
 pub(crate) async fn take(
     store: &Store,
     executor: impl PgExecutor<'_>,

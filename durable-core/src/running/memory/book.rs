@@ -29,7 +29,7 @@ pub(crate) struct Book {
     pub(crate) violations: Vec<String>,
     /// Executions to which a client is sending a message: the client's transaction holds their mailboxes.
     pub(crate) sending: BTreeSet<ExecutionId>,
-    /// Executions that were ended with others, and of which no process has been notified.
+    /// Executions that ended together with another execution. No process has been notified of them yet.
     pub(crate) ended_early: Vec<EndedEarly>,
     /// Children that an engine tried to cancel without success.
     pub(crate) not_cancelled: BTreeSet<ExecutionId>,
@@ -167,7 +167,7 @@ impl Book {
         woken
     }
 
-    /// Cancels an execution, or has it rolled back, with the children that end with it.
+    /// Cancels an execution or begins its rollback, and does the same to the children that end with it.
     pub(crate) fn end_early(
         &mut self,
         id: ExecutionId,

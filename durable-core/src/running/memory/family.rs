@@ -165,7 +165,7 @@ impl Book {
             || self.completed_children(id).any(|(child, _)| self.undoable(child))
     }
 
-    /// The completed children that the execution has waited for, but not those that its compensations started.
+    /// The completed children that the execution has waited for. Children that its compensations started are left out.
     fn completed_children(&self, id: ExecutionId) -> impl Iterator<Item = (ExecutionId, &Record)> {
         let counts = move |record: &Record| {
             let of = record.parent.as_ref().filter(|_| record.is_child_of(id, ParentPolicy::Await));

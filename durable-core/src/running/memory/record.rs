@@ -218,7 +218,7 @@ impl Record {
         self.state == State::Running && self.worker == Some(worker)
     }
 
-    /// A person has it go on that is paused, or was stopped.
+    /// Resumes the execution, if it is paused or was stopped.
     pub(crate) fn resume(&mut self) {
         self.paused = false;
         if self.state == State::Stopped {

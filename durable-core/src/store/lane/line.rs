@@ -50,7 +50,7 @@ impl<B: Batch> Line<B> {
         while let Some(first) = self.next().await {
             let Some(first) = self.sidings.divert(first) else { continue };
             let mut load = Load::of(first);
-            // Callers of the last flush have just been answered: those that are ready to write again join this one.
+            // Callers of the last flush have just been answered. If they write again at once, they join this flush.
             tokio::task::yield_now().await;
             let turn = self.turn.clone();
             let _turn = self.fill(&mut load, &turn).await;
