@@ -11,6 +11,7 @@ pub mod ids;
 pub mod calendar;
 mod clock;
 pub mod payload;
+mod shell;
 
 pub mod model;
 mod plan;

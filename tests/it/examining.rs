@@ -102,7 +102,7 @@ async fn executions_that_no_worker_on_their_queue_knows_are_found_with_what_is_k
         ("rests", 1, "rare", "knows it: those on queue `default` do", "--workflow rests --version 1 --queue rare"),
         ("stranger", 1, "rare", "knows it: they know version 3", "then `durable execution retry --version 3 …` with those"),
         ("rests@1", 1, "default", "knows it, nor another version of it", "--workflow rests@1 --version 1"),
-        ("order::it's", 1, "default", "knows it, nor another version of it", r"--workflow 'order::it'\''s' --version 1"),
+        ("order::it's", 1, "default", "knows it, nor another version of it", r#"--workflow "order::it's" --version 1"#),
     ] {
         let id = client.start_by_name(workflow, &()).version(version).queue(queue).await.unwrap();
         let problem = format!("1 executions of workflow `{workflow}` version {version} are in queue `{queue}`, the oldest since");

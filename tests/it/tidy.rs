@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of durable-core, bottom to top: each uses only itself and those before it.
-const CORE_MODULES: [&str; 23] = [
+const CORE_MODULES: [&str; 24] = [
     "duration",
     "error",
     "panics",
@@ -13,6 +13,7 @@ const CORE_MODULES: [&str; 23] = [
     "calendar",
     "clock",
     "payload",
+    "shell",
     "model",
     "plan",
     "telemetry",

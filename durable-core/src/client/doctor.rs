@@ -1,13 +1,12 @@
 //! Looks for what is wrong with a database, or with what works on it, and says how to repair it.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
 use super::Builder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject, WorkerDetails, WorkerState};
+use crate::shell;
 use crate::store::doctor::{self, How, LostWorker, Odd, OldSnapshot, Overdue, Stuck, Troubled, Unknown, Unread, Unserved};
 use crate::store::server::{self, Server};
 use crate::store::{self, Patience, Store, workers};
@@ -301,7 +300,7 @@ fn unknown_executions(unknown: &Unknown) -> Finding {
     if *undone {
         return error(Subject::Workflows, problem, format!("{start}: a rollback cannot be given up"));
     }
-    let (in_workflow, in_queue) = (shell_word(workflow), shell_word(queue));
+    let (in_workflow, in_queue) = (shell::word(workflow), shell::word(queue));
     let cancel_all = format!(
         "durable execution list --workflow {in_workflow} --version {version} --queue {in_queue} --state pending --limit 1000 -o ids | durable execution cancel -"
     );
@@ -338,15 +337,6 @@ fn error(about: Subject, problem: impl Into<String>, repair: impl Into<String>) 
 
 fn time(at: DateTime<Utc>) -> impl std::fmt::Display {
     at.format("%Y-%m-%d %H:%M:%S UTC")
-}
-
-/// The text, quoted as one word of a command line: people paste the command, and names in it were chosen by other programs.
-fn shell_word(text: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.:@/".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the database's is compared with")]

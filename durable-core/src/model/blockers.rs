@@ -9,6 +9,7 @@ use super::wait::time;
 use super::{AttemptOutcome, ExecutionDetails, ExecutionState, Wait, WaitKind};
 use crate::error::Failure;
 use crate::ids::ExecutionId;
+use crate::shell;
 
 /// One thing that keeps an execution from continuing. `Display` says in a sentence what would end it, and
 /// [`command`](Self::command) names the command.
@@ -132,14 +133,14 @@ impl Blocker {
     pub fn command(&self, id: ExecutionId) -> Option<String> {
         let command = match self {
             Self::Paused { .. } | Self::Stopped { .. } => format!("durable execution resume {id}"),
-            Self::Event { names, .. } => format!("durable event send {id} {} PAYLOAD", quoted(names.first()?)),
-            Self::Input { name, .. } => format!("durable input give {id} {} ANSWER", quoted(name)),
-            Self::Topic { topic, correlation: None, .. } => format!("durable event publish {} PAYLOAD", quoted(topic)),
+            Self::Event { names, .. } => format!("durable event send {id} {} PAYLOAD", shell::word(names.first()?)),
+            Self::Input { name, .. } => format!("durable input give {id} {} ANSWER", shell::word(name)),
+            Self::Topic { topic, correlation: None, .. } => format!("durable event publish {} PAYLOAD", shell::word(topic)),
             Self::Topic { topic, correlation: Some(about), .. } => {
-                format!("durable event publish {} PAYLOAD --correlation {}", quoted(topic), quoted(about))
+                format!("durable event publish {} PAYLOAD --correlation {}", shell::word(topic), shell::word(about))
             }
             Self::Child { child, .. } => format!("durable execution get {}", (*child)?),
-            Self::QueuePaused { queue, .. } => format!("durable queue resume {}", quoted(queue)),
+            Self::QueuePaused { queue, .. } => format!("durable queue resume {}", shell::word(queue)),
             Self::Retry { .. }
             | Self::Sleep(_)
             | Self::StartsLater { .. }
@@ -258,9 +259,4 @@ impl ExecutionDetails {
             _ => None,
         }
     }
-}
-
-/// A name as a word of a shell's command.
-fn quoted(name: &str) -> String {
-    shlex::try_quote(name).map_or_else(|_| name.to_owned(), Into::into)
 }
