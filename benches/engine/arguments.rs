@@ -41,9 +41,11 @@ pub(crate) enum Workload {
     Backlog,
     /// Many queues with nothing pending.
     Idle,
+    /// Updates of a watched execution, beside a thousand others.
+    Watch,
 }
 
-const ALL: [(&str, Workload); 18] = [
+const ALL: [(&str, Workload); 19] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -62,6 +64,7 @@ const ALL: [(&str, Workload); 18] = [
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
     ("idle", Workload::Idle),
+    ("watch", Workload::Watch),
 ];
 
 /// How large the workloads are.

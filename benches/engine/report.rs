@@ -11,7 +11,7 @@ use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
     answering, backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing,
-    snapshots, starting, throughput, waking,
+    snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -53,6 +53,8 @@ pub(crate) struct Report {
     pub(crate) backlog: Option<Vec<backlog::Memory>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<idle::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) watch: Option<watching::Figures>,
 }
 
 impl Report {

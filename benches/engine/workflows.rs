@@ -2,6 +2,7 @@
 
 pub(crate) mod early;
 pub(crate) mod flows;
+pub(crate) mod ticker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

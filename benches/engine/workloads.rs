@@ -17,6 +17,7 @@ pub(crate) mod snapshots;
 pub(crate) mod starting;
 pub(crate) mod throughput;
 pub(crate) mod waking;
+pub(crate) mod watching;
 
 use durable::{Durable, Result, Workflow};
 

@@ -43,6 +43,9 @@ pub(crate) fn of(details: &ExecutionDetails) -> Vec<Entry> {
         undone.attempts.iter().for_each(|attempt| story.attempt(&key, attempt, output));
     }
     details.waits.iter().for_each(|wait| story.wait(wait));
+    for value in &details.values {
+        story.tell(value.set_at, &value.name, format!("was set to {}", short(value.value.as_str())));
+    }
     // Stable: what happened at one time stays in the order of the journal.
     story.entries.sort_by_key(|entry| entry.at);
     story.end(&details.execution);

@@ -22,6 +22,8 @@ mod start;
 mod start_by_name;
 mod transaction;
 mod values;
+mod wait_for_value;
+mod watch;
 mod watchdog;
 mod workers;
 
@@ -34,7 +36,7 @@ use sqlx::PgPool;
 use crate::context::Workflow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Delivery, Execution, ExecutionDetails};
+use crate::model::{Delivery, Execution, ExecutionDetails, not_found};
 use crate::payload;
 use crate::store::messages::{self, Message};
 use crate::store::{self, Store, look};
@@ -54,6 +56,8 @@ pub use schedule::PutSchedule;
 pub use schedules::{FiringList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
+pub use wait_for_value::WaitForValue;
+pub use watch::Watch;
 
 use engine::Engine;
 use watchdog::Watchdog;
@@ -164,6 +168,7 @@ impl Durable {
         let payload = payload::encode(format_args!("event `{name}`"), payload)?;
         let message = Message::new(id, name, payload);
         let sent = self.run("send an event", |pool| messages::send_event(self.store(), pool, &message)).await?;
+        self.store().watched.note([id]);
         self.engine.signals.affected(&sent.effect);
         Ok(sent.delivery)
     }
@@ -286,8 +291,4 @@ impl Durable {
         let found = self.run("get an execution", |pool| look::execution(self.store(), pool, id)).await?;
         found.ok_or_else(|| not_found(id))
     }
-}
-
-fn not_found(id: ExecutionId) -> Error {
-    Error::of_kind(ErrorKind::NotFound, format!("there is no execution {id}; check the id and the schema"))
 }

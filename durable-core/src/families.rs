@@ -71,6 +71,7 @@ impl Families {
     /// Spreads that executions were cancelled or are to be rolled back: the workers that run them stop, the clients that wait for
     /// them get the result, and a worker claims the rollbacks. Observers are called last.
     pub(crate) async fn announce(&self, ended_early: &[EndedEarly]) {
+        self.store.watched.note(ended_early.iter().map(|execution| execution.id));
         self.signals.ended_early(ended_early);
         let ended: Vec<ExecutionId> =
             ended_early.iter().filter(|execution| execution.ended).map(|execution| execution.id).collect();

@@ -8,3 +8,4 @@ pub(crate) mod retry_from;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub(crate) mod start_options;
+pub(crate) mod watching;

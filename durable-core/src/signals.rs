@@ -9,10 +9,13 @@ mod slots;
 mod tell;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
 
 use crate::ids::ExecutionId;
 use crate::model::QueueSlots;
@@ -28,9 +31,14 @@ pub(crate) use results::Results;
 pub(crate) use slots::{Slot, Slots};
 pub(crate) use tell::tell;
 
+/// A process repeats which executions it watches at least this often.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(30);
+
 /// The signals of one process.
 #[derive(Debug)]
 pub(crate) struct Signals {
+    /// Tells this process apart in notices, which come back to it.
+    pub(crate) process: Uuid,
     outgoing: mpsc::UnboundedSender<Notice>,
     queues: HashMap<String, Arc<Slots>>,
     /// The nearest timer set here since the timers were last looked at.
@@ -46,6 +54,8 @@ pub(crate) struct Signals {
     /// Executions were rolled back or paused: what this process holds should be compared with the database.
     pub(crate) taken_back: Notify,
     to_runs: mpsc::UnboundedSender<RunSignal>,
+    /// Whether notices of other processes arrive.
+    hears: AtomicBool,
     /// The application's observers.
     pub(crate) observers: Observers,
     pub(crate) tracing: Tracing,
@@ -70,6 +80,7 @@ impl Signals {
         tracing: Tracing,
     ) -> Self {
         Self {
+            process: Uuid::now_v7(),
             outgoing,
             queues,
             timer: Mutex::new(None),
@@ -80,6 +91,7 @@ impl Signals {
             results: Results::default(),
             taken_back: Notify::new(),
             to_runs,
+            hears: AtomicBool::new(false),
             observers,
             tracing,
         }
@@ -217,7 +229,17 @@ impl Signals {
         self.timer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn tell(&self, notice: Notice) {
+    /// Whether notices of other processes arrive; otherwise polling alone finds what they did.
+    pub(crate) fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
+    fn set_hears(&self, hears: bool) {
+        self.hears.store(hears, Ordering::Relaxed);
+        telemetry::delivering(hears);
+    }
+
+    pub(crate) fn tell(&self, notice: Notice) {
         // After a shutdown no notice is sent; other processes find out by polling.
         let _ = self.outgoing.send(notice);
     }

@@ -31,6 +31,8 @@ mod statements;
 pub(crate) mod transactions;
 pub(crate) mod values;
 pub(crate) mod waits;
+pub(crate) mod watched;
+pub(crate) mod watching;
 pub(crate) mod workers;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -52,6 +54,7 @@ use server::History;
 pub(crate) use session::Session;
 use settings::Settings;
 pub(crate) use statements::{Statement, Statements, statement};
+use watched::Watched;
 
 /// How long a statement waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,6 +79,8 @@ pub(crate) struct Store {
     pub(crate) history: History,
     /// Troubles of this process that end nothing; shared by all clones.
     pub(crate) health: Health,
+    /// The executions that are watched; shared by all clones.
+    pub(crate) watched: Watched,
     statements: Statements,
 }
 
@@ -90,7 +95,7 @@ impl Store {
         let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
         let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
         let address = Address::new(options);
-        Self { pool, aside, statements, schema, address, history, health: Health::default() }
+        Self { pool, aside, statements, schema, address, history, health: Health::default(), watched: Watched::default() }
     }
 
     /// The same database, on separate connections for large and held-up writes.

@@ -14,6 +14,7 @@ mod cancel_orphans;
 mod deliver;
 mod expire;
 mod fire_schedules;
+mod follow;
 mod follow_clock;
 mod look_for_results;
 mod look_for_work;
@@ -25,6 +26,7 @@ mod turns;
 mod wake;
 
 // These need more than a worker.
+pub(crate) use follow::{BACKLOG, Followers, Subscription};
 pub(crate) use look_for_results::look_for_results;
 pub(crate) use measure::measure;
 pub(crate) use wake::wake;

@@ -166,4 +166,6 @@ mod trapping;
 #[cfg(test)]
 mod waiting;
 #[cfg(test)]
+mod watching;
+#[cfg(test)]
 mod weighing;

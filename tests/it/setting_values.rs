@@ -10,11 +10,11 @@ use crate::support::process::Folder;
 use crate::support::proxy::{Fate, Moment, Trap};
 use crate::support::{self, Database, soon};
 
-const PARCELS: u32 = 3;
-const KEY: &str = "depot-1";
+pub(crate) const PARCELS: u32 = 3;
+pub(crate) const KEY: &str = "depot-1";
 
 /// Sends parcels and says how many it has sent; in between it waits, and looks at what it said.
-struct Depot;
+pub(crate) struct Depot;
 
 #[workflow]
 impl Depot {

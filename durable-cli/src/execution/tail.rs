@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
-use durable::{ExecutionId, ExecutionState};
+use durable::{ExecutionDetails, ExecutionId, ExecutionState, Update};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -12,44 +12,46 @@ use crate::ids::Ids;
 use crate::screen::{Format, Screen};
 use crate::story::{self, Entry};
 
-/// How often to look, where nothing else was said.
-const INTERVAL: &str = "1s";
+/// How long updates gather before they are told: those of one change arrive together, and are told in the order of time.
+const GATHERING: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// The execution
     id: ExecutionId,
-    /// How often to look
-    #[arg(long, default_value = INTERVAL, value_parser = crate::value::duration, value_name = "DURATION")]
-    interval: Duration,
 }
 
-pub(crate) async fn carry_out(
-    Options { id, interval }: &Options,
-    connection: &Connection,
-    screen: &mut Screen,
-) -> Result<(), Failure> {
+pub(crate) async fn carry_out(Options { id }: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     let durable = connection.client().await?;
+    let mut watch = durable.watch(*id);
     let mut printed = HashSet::new();
-    let state = loop {
-        let details = durable.get_execution(*id).await?;
-        for entry in story::of(&details) {
+    let mut shown: Option<ExecutionDetails> = None;
+    while let Some(update) = watch.next().await {
+        note(&mut shown, update?);
+        while let Ok(Some(update)) = tokio::time::timeout(GATHERING, watch.next()).await {
+            note(&mut shown, update?);
+        }
+        for entry in shown.iter().flat_map(story::of) {
             if printed.insert(entry.clone()) {
                 print(&entry, screen)?;
             }
         }
-        if details.execution.state.is_finished() {
-            break details.execution.state;
-        }
-        tokio::time::sleep(*interval).await;
-    };
+    }
     durable.shutdown().await?;
     if screen.format == Format::Ids {
         screen.line(id)?;
     }
-    match state {
-        ExecutionState::Completed => Ok(()),
-        state => Err(Failure::failed(format!("execution {id} is {state}"))),
+    match shown.map(|details| details.execution.state) {
+        Some(ExecutionState::Completed) | None => Ok(()),
+        Some(state) => Err(Failure::failed(format!("execution {id} is {state}"))),
+    }
+}
+
+fn note(shown: &mut Option<ExecutionDetails>, update: Update) {
+    match (shown, update) {
+        (Some(details), update) => details.apply(update),
+        (shown, Update::Snapshot(details)) => *shown = Some(*details),
+        (None, _) => {}
     }
 }
 

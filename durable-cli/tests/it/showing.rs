@@ -95,7 +95,7 @@ async fn the_story_is_told_in_the_order_of_time_and_followed_to_the_end() {
         .await;
         database.durable(&["input", "give", &id, "place", "\"Oslo\"", "--by", "Bea"]).await.done();
     };
-    let follow = ["execution", "tail", id.as_str(), "--interval", "1s"];
+    let follow = ["execution", "tail", id.as_str()];
     let (followed, ()) = tokio::join!(database.durable(&follow), answer);
     let followed = followed.done();
     let told: Vec<&str> = followed.lines().map(|line| line.split_once("  ").unwrap().1).collect();

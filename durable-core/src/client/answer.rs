@@ -60,6 +60,7 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
             check(durable, &message).await?;
             let sent = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
             durable.engine.signals.observers.answered(message.execution_id, &message.name, person);
+            store.watched.note([message.execution_id]);
             durable.engine.signals.affected(&sent.effect);
             Ok(sent.delivery)
         })

@@ -84,6 +84,7 @@ impl Durable {
     /// the wait ended in another way. `Finished` if the execution has ended.
     pub async fn cancel_wait(&self, id: ExecutionId, wait: &str) -> Result<()> {
         let cancelled = self.run("cancel a wait", |pool| waits::cancel(self.store(), pool, id, wait)).await?;
+        self.store().watched.note([id]);
         self.engine.signals.affected(&cancelled.effect);
         if !cancelled.children.is_empty() {
             self.forget(&cancelled.children);

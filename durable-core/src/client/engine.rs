@@ -29,7 +29,7 @@ use crate::store::transactions::Transactions;
 use crate::store::{self, Address, Lane, Patience, Session, Store};
 use crate::supervision::{Health, TaskSet};
 use crate::telemetry::{self, Tracing};
-use crate::upkeep;
+use crate::upkeep::{self, Followers, Subscription};
 use crate::worker::{self, Heart, Worker, WorkerOptions};
 
 /// An engine as its builder describes it; every option has been checked.
@@ -56,6 +56,8 @@ pub(super) struct Engine {
     pub(super) families: Arc<Families>,
     pub(super) patience: Patience,
     pub(super) worker: Option<Arc<Worker>>,
+    /// To the task that follows watched executions.
+    pub(super) subscriptions: mpsc::UnboundedSender<Subscription>,
     /// Ends with the last clone, unless `shutdown` ended it before.
     pub(super) tasks: tokio::sync::Mutex<Option<Tasks>>,
     /// Ends with the runtime on which all of this runs.
@@ -151,9 +153,11 @@ impl Engine {
         }
         let process = Process { store: store.clone(), signals: signals.clone(), poll_interval, measure_every };
         tasks.start_for_process(&process, notices, sessions.next());
+        let (subscriptions, subscribed) = mpsc::unbounded_channel();
+        tasks.follow_watched(&process, Followers::new(subscribed));
         let tasks = tokio::sync::Mutex::new(Some(tasks));
         let runtime = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        Ok(Self { store, signals, starts, families, patience, worker: working, tasks, runtime })
+        Ok(Self { store, signals, starts, families, patience, worker: working, subscriptions, tasks, runtime })
     }
 
     /// Fails if the runtime that started the engine is gone, with all its tasks and connections.
@@ -231,6 +235,15 @@ impl Tasks {
             let measured = store.clone();
             self.duties.start("measure", move || upkeep::measure(measured.clone(), interval));
         }
+    }
+
+    /// Hands what changes about watched executions to their watchers.
+    fn follow_watched(&mut self, process: &Process, followers: Followers) {
+        let (store, signals, poll_interval) = (process.store.clone(), process.signals.clone(), process.poll_interval);
+        self.duties.start_with("follow", followers, move |mut followers| {
+            let (store, signals) = (store.clone(), signals.clone());
+            async move { followers.follow(&store, &signals, poll_interval).await }
+        });
     }
 }
 

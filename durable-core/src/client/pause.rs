@@ -25,6 +25,7 @@ impl Durable {
     /// `Finished` if the execution has ended already, `NotFound` for an unknown execution.
     pub async fn pause(&self, id: ExecutionId) -> Result<DateTime<Utc>> {
         let paused_at = self.run("pause an execution", |pool| pauses::pause(self.store(), pool, id)).await?;
+        self.store().watched.note([id]);
         self.engine.signals.paused();
         Ok(paused_at)
     }
@@ -35,6 +36,7 @@ impl Durable {
     /// `Finished` if the execution is neither paused nor stopped, `NotFound` for an unknown execution.
     pub async fn resume(&self, id: ExecutionId) -> Result<()> {
         let queue = self.run("resume an execution", |pool| pauses::resume(self.store(), pool, id)).await?;
+        self.store().watched.note([id]);
         self.engine.signals.queued(&queue);
         Ok(())
     }

@@ -91,6 +91,7 @@ impl Durable {
             let reached = self.run("publish", |pool| publications::publish(self.store(), pool, publication)).await?;
             let signals = &self.engine.signals;
             reached.queues.iter().for_each(|queue| signals.queued(queue));
+            self.store().watched.note(reached.running.iter().copied());
             reached.running.iter().for_each(|id| signals.resolved(*id));
             count += u64::from(reached.count);
             if !reached.more {

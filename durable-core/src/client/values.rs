@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Durable, not_found};
+use super::Durable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, not_found};
 use crate::store::{look, values};
 
 impl Durable {

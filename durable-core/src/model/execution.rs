@@ -197,6 +197,11 @@ pub struct Execution {
     pub unreadable: Option<String>,
 }
 
+/// The error of a call about an execution that does not exist.
+pub(crate) fn not_found(id: ExecutionId) -> Error {
+    Error::of_kind(ErrorKind::NotFound, format!("there is no execution {id}; check the id and the schema"))
+}
+
 /// The time to live, if it is one that can be kept.
 pub(crate) fn checked_time_to_live(time: Duration) -> Result<Duration, Error> {
     if time.is_zero() || time > LONGEST_TIME_TO_LIVE {

@@ -1,11 +1,13 @@
 //! Sends notices to other processes. Notices that come up while a statement is in flight go out together in the next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
 
+use crate::ids::ExecutionId;
 use crate::store::Session;
 use crate::store::notify::{self, Notice};
 
@@ -48,12 +50,16 @@ fn merge(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
     let mut queues = BTreeSet::new();
     let mut finished = Vec::new();
     let mut resolved = Vec::new();
+    let mut changed = Vec::new();
+    let mut watching: BTreeMap<Uuid, BTreeSet<ExecutionId>> = BTreeMap::new();
     let mut merged = Vec::new();
     for notice in notices {
         match notice {
             Notice::Queued(queue) => drop(queues.insert(queue)),
             Notice::Finished(ids) => finished.extend(ids),
             Notice::Resolved(ids) => resolved.extend(ids),
+            Notice::Changed(ids) => changed.extend(ids),
+            Notice::Watching(process, ids) => watching.entry(process).or_default().extend(ids),
             other if merged.contains(&other) => {}
             other => merged.push(other),
         }
@@ -65,5 +71,9 @@ fn merge(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
     if !resolved.is_empty() {
         merged.push(Notice::Resolved(resolved));
     }
+    if !changed.is_empty() {
+        merged.push(Notice::Changed(changed));
+    }
+    merged.extend(watching.into_iter().map(|(process, ids)| Notice::Watching(process, ids.into_iter().collect())));
     merged
 }

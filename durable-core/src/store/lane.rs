@@ -187,6 +187,7 @@ async fn flush<B: Batch>(
             Ok(outcomes) => {
                 roundtrip.record(asked.elapsed());
                 pauses.report_recovery(B::WHAT);
+                session.store().watched.note_written(items.iter().flat_map(B::subjects));
                 for (written, outcome) in callers.into_iter().zip(outcomes) {
                     // The caller may be gone.
                     let _ = written.send(Ok(outcome));

@@ -13,8 +13,10 @@ use super::read::Lenient;
 use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait, WaitKind,
+    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Step, Wait,
+    WaitKind,
 };
+use crate::plan::journal_key::UNDO;
 
 /// Most messages of a mailbox that are shown.
 const MOST_MESSAGES: i64 = 100;
@@ -84,6 +86,13 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, mailbox, refusals, unreadable }))
 }
 
+/// The steps in these rows; `None` if a step is undone in them, because then the whole journal has to be read.
+pub(super) fn steps_among(rows: &[PgRow]) -> Option<Vec<Step>> {
+    let (steps, compensations) = steps::apart(steps::read(rows, &mut Vec::new()), Some(&[]));
+    let undoes = steps.iter().any(|step| step.key.starts_with(UNDO));
+    (compensations.is_empty() && !undoes).then_some(steps)
+}
+
 /// Executions, each with its place in the list: the smaller one is listed first, and of equal ones the newer execution.
 pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(Execution, f64)>, sqlx::Error> {
     let ListOrder { by, descending, after } = filter.order;
@@ -150,7 +159,7 @@ pub(super) fn known_state(word: &str) -> ExecutionState {
     word.parse().unwrap_or(ExecutionState::Unknown)
 }
 
-fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
+pub(super) fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
     let columns = Lenient::new(row);
     let execution = Execution {
         id: row.try_get::<Uuid, _>("execution_id")?.into(),
@@ -207,7 +216,7 @@ fn read_child(row: &PgRow) -> Result<Read<Child>, sqlx::Error> {
     Ok((child, columns.unreadable()))
 }
 
-fn read_wait(row: &PgRow) -> Read<Wait> {
+pub(super) fn read_wait(row: &PgRow) -> Read<Wait> {
     let columns = Lenient::new(row);
     let wait = Wait {
         key: columns.get("key"),

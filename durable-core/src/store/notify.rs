@@ -33,6 +33,12 @@ pub(crate) enum Notice {
     Paused,
     /// A test turned the clock.
     ClockTurned,
+    /// The process with this id watches these executions.
+    Watching(Uuid, Vec<ExecutionId>),
+    /// A process asks which executions the others watch.
+    WhoWatches,
+    /// These executions, which another process watches, have changed.
+    Changed(Vec<ExecutionId>),
     /// A process tells itself that notifications arrive.
     SelfTest(Uuid),
 }
@@ -48,6 +54,9 @@ impl Notice {
             Self::SchedulesChanged => vec!["schedules".to_owned()],
             Self::Paused => vec!["paused".to_owned()],
             Self::ClockTurned => vec!["clock".to_owned()],
+            Self::Watching(process, ids) => in_messages(&format!("watching {process}"), ids),
+            Self::WhoWatches => vec!["who_watches".to_owned()],
+            Self::Changed(ids) => in_messages("changed", ids),
             Self::SelfTest(id) => vec![format!("self_test {id}")],
         }
     }
@@ -63,6 +72,12 @@ impl Notice {
             "schedules" => Some(Self::SchedulesChanged),
             "paused" => Some(Self::Paused),
             "clock" => Some(Self::ClockTurned),
+            "watching" => {
+                let (process, executions) = rest.split_once(' ')?;
+                Some(Self::Watching(process.parse().ok()?, ids(executions)?))
+            }
+            "who_watches" => Some(Self::WhoWatches),
+            "changed" => ids(rest).map(Self::Changed),
             "self_test" => rest.parse().ok().map(Self::SelfTest),
             _ => None,
         }
@@ -162,7 +177,17 @@ mod tests {
         assert_eq!(heard, ids);
         let queued = Notice::Queued("night shift".to_owned());
         let resolved = Notice::Resolved(ids[..2].to_vec());
-        for notice in [queued, resolved, Notice::RolledBack, Notice::SchedulesChanged, Notice::Paused] {
+        let (watching, changed) = (Notice::Watching(Uuid::now_v7(), ids[..2].to_vec()), Notice::Changed(ids[..2].to_vec()));
+        for notice in [
+            queued,
+            resolved,
+            watching,
+            changed,
+            Notice::WhoWatches,
+            Notice::RolledBack,
+            Notice::SchedulesChanged,
+            Notice::Paused,
+        ] {
             assert_eq!(Notice::parse(&notice.messages()[0]), Some(notice));
         }
         assert_eq!(Notice::parse("from the future"), None);

@@ -113,6 +113,12 @@ impl Transactions {
 
     /// Commits the transaction together with the checkpoint. After an error nothing of it was committed.
     pub(crate) async fn commit(&self, transaction: Open, commit: &Commit) -> Result<Committed> {
+        let committed = self.try_commit(transaction, commit).await;
+        self.store.watched.note([commit.id]);
+        committed
+    }
+
+    async fn try_commit(&self, transaction: Open, commit: &Commit) -> Result<Committed> {
         let mut transaction = transaction.into_postgres();
         match self.write(&mut transaction, commit).await {
             Ok(Checkpointed::Saved { transaction_id }) => match transaction.commit().await {

@@ -35,7 +35,7 @@ pub(crate) async fn get(
     }
 }
 
-fn read(row: &PgRow, unreadable: &mut Vec<String>) -> ExecutionValue {
+pub(super) fn read(row: &PgRow, unreadable: &mut Vec<String>) -> ExecutionValue {
     let columns = Lenient::new(row);
     let value = ExecutionValue {
         name: columns.get("name"),

@@ -42,6 +42,7 @@ async fn rescue_once(worker: &Worker, forgets: bool) -> Result<(), sqlx::Error> 
     }
     loop {
         let rescued = store::executions::rescue(store, &store.pool, BATCH).await?;
+        store.watched.note(rescued.iter().map(|execution| execution.id));
         for execution in &rescued {
             tracing::info!(execution_id = %execution.id, from = %execution.from, queue = ?execution.queue, "rescued");
             telemetry::recovered(&execution.queue);

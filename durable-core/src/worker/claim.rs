@@ -59,6 +59,7 @@ pub(super) async fn claim_from(worker: Arc<Worker>, slots: Arc<Slots>, session: 
                     worker.clock.doubt();
                 }
                 next = Next::after(&claim, limit);
+                worker.store.watched.note(claim.executions.iter().map(|claimed| claimed.id));
                 let mut held = held.into_iter();
                 take_up(&worker, claim.executions.into_iter().zip(held.by_ref()));
                 stop_each_unreadable(&worker, claim.unreadable);

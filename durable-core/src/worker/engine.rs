@@ -76,6 +76,7 @@ impl Process for Worker {
         let begun =
             store::run("begin a rollback", Patience::Endless, || executions::begin_rollback(store, &store.pool, fence, cause));
         let Some(ended_early) = begun.await? else { return Ok(false) };
+        store.watched.note([run.id]);
         self.families.announce(&ended_early).await;
         Ok(true)
     }
@@ -91,6 +92,7 @@ impl Process for Worker {
             executions::poison(store, &store.pool, claimed.worker, (claimed.id, claimed.epoch), &failure)
         });
         let Ok(Some(Poisoned { state, queue, ended_early })) = poisoned.await else { return Left::Refused };
+        store.watched.note([claimed.id]);
         self.families.announce(&ended_early).await;
         make_room(&**self, claimed);
         if !state.is_finished() {
