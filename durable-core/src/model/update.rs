@@ -14,8 +14,6 @@ use super::{Compensation, Execution, ExecutionDetails, ExecutionValue, Step, Wai
 pub enum Update {
     /// Everything: what a watcher receives first, and again if it has fallen behind.
     Snapshot(Box<ExecutionDetails>),
-    /// The execution itself: its state, its epoch, its end.
-    Execution(Box<Execution>),
     /// A step has begun to be tried, failed at an attempt, or ended.
     Step(Box<Step>),
     /// The undoing of a step has begun to be tried, failed at an attempt, or ended.
@@ -24,6 +22,8 @@ pub enum Update {
     Wait(Box<Wait>),
     /// A value was set.
     Value(Box<ExecutionValue>),
+    /// The execution itself has changed: its state, its epoch, its end.
+    Execution(Box<Execution>),
 }
 
 impl ExecutionDetails {
