@@ -67,10 +67,10 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, ExecutionValue,
-    Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, Missed, OpenWait, Overlap, Parent,
-    ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity, Step, Subject, Update, Wait,
-    WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState,
+    ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, Missed, NodeAnalytics,
+    OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity,
+    Step, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -1,5 +1,6 @@
 //! Executions, steps, waits, queues, schedules, workers and findings as plain data, and which state may follow which.
 
+mod analytics;
 mod blockers;
 mod execution;
 mod finding;
@@ -13,6 +14,7 @@ mod value;
 mod wait;
 mod worker;
 
+pub use analytics::{Analytics, NodeAnalytics, Times};
 pub use blockers::{Blocker, OpenWait};
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use finding::{Finding, Severity, Subject};

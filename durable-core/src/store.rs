@@ -1,6 +1,7 @@
 //! The only SQL: one function per statement, one file per statement, and the group commit that shares them.
 
 mod address;
+pub(crate) mod analytics;
 pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod doctor;

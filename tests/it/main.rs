@@ -8,6 +8,8 @@ mod addressing;
 #[cfg(test)]
 mod agreeing;
 #[cfg(test)]
+mod analysing;
+#[cfg(test)]
 mod answering;
 #[cfg(test)]
 mod branching;

@@ -9,7 +9,8 @@ use super::cursor::{Cursor, Position, SortBy, SortOrder};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, IdPrefix};
-use crate::model::{Execution, ExecutionState};
+use crate::model::{Analytics, Execution, ExecutionState};
+use crate::store::analytics;
 use crate::store::look::{self, ListFilter, ListOrder};
 
 /// Executions returned by one call unless `.limit(…)` says otherwise.
@@ -151,6 +152,28 @@ impl ExecutionList<'_> {
         let mut counts = durable.run("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
         counts.sort_by_key(|(state, _)| ExecutionState::ALL.iter().position(|known| known == state));
         Ok(counts)
+    }
+
+    /// Figures about the executions that pass the filters, for each workflow: how many there are in each state, and for each step,
+    /// wait and compensation how many executions reached it, when, how long its calls took, how often they were retried and failed,
+    /// and where executions ended. It reads the journal of every execution that passes the filters.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, monday: durable::chrono::DateTime<durable::chrono::Utc>) -> Result<()> {
+    /// for figures in durable.list_executions().workflow("process_order").created_from(monday).analytics().await? {
+    ///     for node in &figures.nodes {
+    ///         println!("{}: reached by {:.0} %, {} retries", node.node, 100.0 * node.share, node.retries);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`count`](Self::count).
+    pub async fn analytics(self) -> Result<Vec<Analytics>> {
+        let durable = self.durable;
+        durable.run("read analytics", |pool| analytics::analytics(durable.store(), pool, &self.filter)).await
     }
 
     /// The order of the list, and the end of the page before.

@@ -22,7 +22,7 @@ const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(36_525 * 86_400);
 ///
 /// The column `state` holds eight of these words, and the view derives the other four: [`Paused`](Self::Paused),
 /// [`Stopped`](Self::Stopped), [`Expired`](Self::Expired) and [`Compensating`](Self::Compensating).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionState {
     /// In its queue, or scheduled to enter it. A worker claims it when it has a slot free; there is nothing to do.

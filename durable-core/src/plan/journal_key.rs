@@ -163,6 +163,25 @@ pub(crate) fn step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).step()
 }
 
+/// The step, wait or compensation that a key belongs to, whatever its scope and occurrence: `step charge` for
+/// `join/0/step charge#2`. `None` for the key of a decision or a value.
+pub(crate) fn node(key: &str, is_wait: bool) -> Option<String> {
+    let entry = Entry::read(key);
+    let undoes = if key.starts_with(UNDO) { "undo " } else { "" };
+    if let Some(step) = Entry::read(key).routed_step() {
+        return Some(format!("{undoes}{STEP} {step}"));
+    }
+    if !is_wait && entry.kind != STEP {
+        return None;
+    }
+    let mut node = format!("{undoes}{}", entry.kind);
+    if !entry.name.is_empty() {
+        node.push(' ');
+        node.push_str(&entry.name);
+    }
+    Some(node)
+}
+
 /// The key with the step's name replaced; for a step that was renamed.
 pub(crate) fn renamed(key: &str, name: &str) -> String {
     Entry { kind: STEP, name: name.into(), ..Entry::read(key) }.write()
@@ -322,6 +341,18 @@ mod tests {
         assert_eq!(of("step a/attempt 2/step b"), []);
         assert_eq!(of("join/3"), [("join", 3)]);
         assert_eq!(of("event 1%2F2"), []);
+    }
+
+    #[test]
+    fn a_node_is_a_step_or_a_wait_in_any_scope_and_occurrence() {
+        let node = |key| super::node(key, false);
+        assert_eq!(node("join/0/step charge#2").as_deref(), Some("step charge"));
+        assert_eq!(node("undo/step charge").as_deref(), Some("undo step charge"));
+        assert_eq!(node("child step render#3").as_deref(), Some("step render"));
+        assert_eq!(node("set progress"), None);
+        assert_eq!(node("race"), None);
+        assert_eq!(super::node("map rows/3/event paid%2Flate#4", true).as_deref(), Some("event paid/late"));
+        assert_eq!(super::node("sleep#9", true).as_deref(), Some("sleep"));
     }
 
     #[test]

@@ -113,7 +113,11 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
 }
 
 /// A statement about the executions that pass the filters, which are its first parameters.
-fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
+pub(super) fn filtered<'filter>(
+    store: &Store,
+    statement: Statement,
+    filter: &'filter ListFilter,
+) -> Query<'filter, Postgres, PgArguments> {
     store
         .query_once(statement)
         .bind(&filter.states)

@@ -1,0 +1,19 @@
+-- analytics/states: read: for each workflow, the executions that pass every filter that is not null, by state, and how long those that ended took.
+select
+    workflow,
+    state,
+    count(*) as executions,
+    extract(epoch from avg(finished_at - created_at))::float8 as average_seconds,
+    (percentile_cont(0.5) within group (order by extract(epoch from finished_at - created_at)))::float8 as median_seconds
+from durable.shown_executions
+where ($1::text[] is null or state = any ($1))
+  and ($2::text is null or workflow = $2)
+  and ($3::int is null or version = $3)
+  and ($4::text is null or queue = $4)
+  and ($5::text is null or key = $5)
+  and ($6::timestamptz is null or created_at >= $6)
+  and ($7::timestamptz is null or created_at < $7)
+  and ($8::uuid is null or execution_id >= $8)
+  and ($9::uuid is null or execution_id <= $9)
+  and ($10::uuid is null or parent_id = $10)
+group by grouping sets ((workflow), (workflow, state))
