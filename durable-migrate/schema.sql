@@ -246,6 +246,16 @@ create table durable.schedules (
     constraint window_comes_with_its_policy CHECK ((missed = 'window'::text) = (missed_window IS NOT NULL))
 ) with (fillfactor=60);
 
+create table durable.step_logs (
+    execution_id uuid not null,
+    epoch integer not null,
+    left_out integer not null,
+    attempt smallint not null,
+    key text not null,
+    lines json not null,
+    constraint step_logs_pkey PRIMARY KEY (execution_id, key, attempt, epoch)
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
+
 create table durable.waits (
     execution_id uuid not null,
     ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,

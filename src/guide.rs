@@ -2,11 +2,11 @@
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
 //!   [`schedules`], [`queues`], [`progress`], [`values`].
-//! - Run them: [`production`], [`telemetry`], [`keeping_house`].
+//! - Run them: [`production`], [`observability`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
-//! `shipments`, `transfer`, `schedule`, `telemetry`, `order`.
+//! `shipments`, `transfer`, `schedule`, `newsletter`, `telemetry`, `order`.
 
 #[doc = include_str!("guide/workflows.md")]
 pub mod workflows {}
@@ -44,6 +44,9 @@ pub mod values {}
 #[expect(clippy::needless_doctest_main, reason = "a build script is a program")]
 #[doc = include_str!("guide/production.md")]
 pub mod production {}
+
+#[doc = include_str!("guide/observability.md")]
+pub mod observability {}
 
 #[doc = include_str!("guide/telemetry.md")]
 pub mod telemetry {}

@@ -61,16 +61,17 @@ pub use durable_core::client::{
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetValue, Settled,
-    SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
+    SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow,
+    step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState,
-    ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, Missed, NodeAnalytics,
-    OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity,
-    Step, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, LogLine, Missed,
+    NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal,
+    Schedule, Severity, Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -23,9 +23,9 @@ pub(crate) enum Verb {
     Get(Ids),
     /// Show the steps of an execution, with every attempt
     Steps(get::One),
-    /// Print what was recorded of executions in the order of time: attempts, errors, waits, news
+    /// Print what was recorded of executions in the order of time: attempts, errors, waits, values, and what steps logged
     ///
-    /// What steps log is not recorded; it is where the logs of your workers are.
+    /// What steps log is recorded if the workers have a `StepLogLayer` in their `tracing` subscriber.
     Logs(Ids),
     /// Follow an execution until it ends; exit code 1 unless it completes
     Tail(tail::Options),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use durable::chrono::{DateTime, Utc};
-use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Json, Wait, WaitOutcome};
+use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Json, StepLog, Wait, WaitOutcome};
 use serde::Serialize;
 
 use crate::plain;
@@ -32,6 +32,11 @@ impl fmt::Display for Entry {
 
 /// Everything that was recorded, the oldest first.
 pub(crate) fn of(details: &ExecutionDetails) -> Vec<Entry> {
+    with_logs(details, &[])
+}
+
+/// As [`of`], with what the steps logged.
+pub(crate) fn with_logs(details: &ExecutionDetails, logs: &[StepLog]) -> Vec<Entry> {
     let mut story = Story { id: details.execution.id, entries: Vec::new() };
     story.begin(&details.execution);
     for step in &details.steps {
@@ -46,6 +51,7 @@ pub(crate) fn of(details: &ExecutionDetails) -> Vec<Entry> {
     for value in &details.values {
         story.tell(value.set_at, &value.name, format!("was set to {}", short(value.value.as_str())));
     }
+    logs.iter().for_each(|log| story.log(log));
     // Stable: what happened at one time stays in the order of the journal.
     story.entries.sort_by_key(|entry| entry.at);
     story.end(&details.execution);
@@ -83,6 +89,21 @@ impl Story {
             (_, None) => format!("attempt {number} failed"),
         };
         self.tell(at, key, news);
+    }
+
+    fn log(&mut self, log: &StepLog) {
+        for line in &log.lines {
+            let fields = line.fields.as_ref().map(|fields| format!(" {fields}")).unwrap_or_default();
+            let cut = if line.cut { " (cut)" } else { "" };
+            self.tell(line.at, &log.key, format!("{} {}: {}{fields}{cut}", line.level, line.target, line.message));
+        }
+        if let Some(last) = log.lines.last().filter(|_| log.left_out > 0) {
+            self.tell(
+                last.at,
+                &log.key,
+                format!("attempt {} logged {} more lines, which were left out", log.attempt, log.left_out),
+            );
+        }
     }
 
     fn wait(&mut self, wait: &Wait) {

@@ -20,6 +20,7 @@ mod schedule;
 mod schedules;
 mod start;
 mod start_by_name;
+mod step_logs;
 mod transaction;
 mod values;
 mod wait_for_value;
@@ -68,7 +69,8 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// How long [`Durable::shutdown`] waits for observers to receive the last calls; only an observer that hangs takes this long.
 const LAST_NEWS_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long [`Durable::shutdown`] waits until the last notices to other processes are sent; they poll anyway.
+/// How long [`Durable::shutdown`] waits until the last notices to other processes are sent, which poll anyway, and the last logs
+/// of steps are kept.
 const LAST_NOTICES_LIMIT: Duration = Duration::from_secs(2);
 
 /// The engine in this process. It is always a client, and also a worker if workflows are registered. Clones share one engine.
@@ -235,9 +237,9 @@ impl Durable {
             None => Ok(()),
         };
         self.engine.signals.observers.drain(LAST_NEWS_LIMIT).await;
-        tasks.last_notices.notify_one();
+        tasks.closing.send_replace(true);
         if tokio::time::timeout(LAST_NOTICES_LIMIT, tasks.notices.ended()).await.is_err() {
-            tracing::debug!("other processes were not notified in time; they will find out by polling");
+            tracing::debug!("the last notices and logs could not be sent in time; other processes will find out by polling");
         }
         stopped.map(|()| blocked)
     }

@@ -29,6 +29,7 @@ mod session;
 mod settings;
 pub(crate) mod starts;
 mod statements;
+pub(crate) mod step_logs;
 pub(crate) mod transactions;
 pub(crate) mod values;
 pub(crate) mod waits;

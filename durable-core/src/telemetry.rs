@@ -5,14 +5,16 @@ mod metrics;
 mod opentelemetry;
 mod propagation;
 mod spans;
+mod step_logs;
 mod trace;
 mod trace_context;
 
 pub(crate) use metrics::{
     AttemptEnd, Metrics, SlotGauges, WorkflowMetrics, cancelled, database_gauge, delivering, describe, lease_lost, recovered,
-    roundtrip, schedule_fired, task_restarted, task_started, unreadable_row,
+    roundtrip, schedule_fired, step_logs_dropped, task_restarted, task_started, unreadable_row,
 };
 pub(crate) use spans::{AttemptSpan, Spans, claim_ended};
+pub(crate) use step_logs::{AttemptLog, Levels, LoggedLine, Recorder, StepLogs, note_layer};
 pub(crate) use trace::{Trace, Tracing};
 
 #[cfg(feature = "opentelemetry")]

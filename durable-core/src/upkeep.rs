@@ -16,6 +16,7 @@ mod expire;
 mod fire_schedules;
 mod follow;
 mod follow_clock;
+mod keep_step_logs;
 mod look_for_results;
 mod look_for_work;
 mod measure;
@@ -27,6 +28,7 @@ mod wake;
 
 // These need more than a worker.
 pub(crate) use follow::{BACKLOG, Followers, Subscription};
+pub(crate) use keep_step_logs::keep_step_logs;
 pub(crate) use look_for_results::look_for_results;
 pub(crate) use measure::measure;
 pub(crate) use wake::wake;

@@ -80,6 +80,8 @@ mod limiting;
 #[cfg(test)]
 mod listening;
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod looking;
 #[cfg(test)]
 mod mapping;

@@ -67,6 +67,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "arguments",
             "result",
             "schedule",
+            "logs",
             "step",
             "transaction",
             "door",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
-use durable::{ExecutionDetails, ExecutionId, ExecutionState, Update};
+use durable::{Durable, ExecutionDetails, ExecutionId, ExecutionState, StepLog, Update};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -60,13 +60,17 @@ pub(crate) async fn logs(ids: &Ids, connection: &Connection, screen: &mut Screen
     let durable = connection.client().await?;
     let mut failures = Vec::new();
     for id in &ids {
-        match durable.get_execution(*id).await {
-            Ok(details) => story::of(&details).iter().try_for_each(|entry| print(entry, screen))?,
+        match read(&durable, *id).await {
+            Ok((details, logs)) => story::with_logs(&details, &logs).iter().try_for_each(|entry| print(entry, screen))?,
             Err(error) => failures.push(Failure::from(error)),
         }
     }
     durable.shutdown().await?;
     Failure::of_several(failures, ids.len())
+}
+
+async fn read(durable: &Durable, id: ExecutionId) -> durable::Result<(ExecutionDetails, Vec<StepLog>)> {
+    Ok((durable.get_execution(id).await?, durable.step_logs(id).await?))
 }
 
 fn print(entry: &Entry, screen: &mut Screen) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use durable_migrate::SchemaName;
 use sqlx::postgres::PgConnectOptions;
+use tracing::level_filters::LevelFilter;
 
 use super::engine::{Engine, EngineOptions};
 use super::{Durable, schedule};
@@ -16,7 +17,7 @@ use crate::observer::{self, Observer};
 use crate::payload;
 use crate::registry::Registry;
 use crate::store::{Address, Patience, Store};
-use crate::telemetry::{Propagation, Tracing};
+use crate::telemetry::{Levels, Propagation, Tracing};
 use crate::worker::WorkerOptions;
 
 /// Describes an engine; see [`Durable::builder`].
@@ -68,6 +69,7 @@ pub struct Builder {
     registry: Registry,
     observers: observer::RegisteredObservers,
     tracing: Tracing,
+    step_log_levels: Levels,
     measure_every: Option<Duration>,
     refused: Option<Error>,
     version: Option<String>,
@@ -108,6 +110,7 @@ impl Default for Builder {
             registry: Registry::default(),
             observers: observer::RegisteredObservers::default(),
             tracing: Tracing::default(),
+            step_log_levels: Levels::default(),
             measure_every: None,
             refused: None,
             version: None,
@@ -187,6 +190,19 @@ impl Builder {
     /// too. Most applications give `OpenTelemetry` of the feature `opentelemetry`; see [`telemetry`](crate::telemetry).
     pub fn telemetry(mut self, propagation: impl Propagation) -> Self {
         self.tracing = Tracing::through(propagation);
+        self
+    }
+
+    /// From which level on the logs of steps are kept, if the application's subscriber has a
+    /// [`StepLogLayer`](crate::context::StepLogLayer); `INFO` by default, and nothing for `OFF`.
+    pub fn step_log_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.step_log_levels.usual = level.into();
+        self
+    }
+
+    /// As [`step_log_level`](Self::step_log_level), for the steps of the workflow with this name.
+    pub fn step_log_level_of(mut self, workflow: impl Into<String>, level: impl Into<LevelFilter>) -> Self {
+        self.step_log_levels.by_workflow.insert(workflow.into(), level.into());
         self
     }
 
@@ -294,6 +310,7 @@ impl Builder {
             registry: self.registry,
             observers: self.observers,
             tracing: self.tracing,
+            step_log_levels: self.step_log_levels,
             measure_every: self.measure_every,
             max_connections: self.max_connections,
             transaction_connections: self.transaction_connections,

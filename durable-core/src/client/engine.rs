@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
-use tokio::sync::{Notify, OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ use crate::store::starts::Starts;
 use crate::store::transactions::Transactions;
 use crate::store::{self, Address, Lane, Patience, Session, Store};
 use crate::supervision::{Health, TaskSet};
-use crate::telemetry::{self, Tracing};
+use crate::telemetry::{self, AttemptLog, Levels, StepLogs, Tracing};
 use crate::upkeep::{self, Followers, Subscription};
 use crate::worker::{self, Heart, Worker, WorkerOptions};
 
@@ -41,6 +41,7 @@ pub(super) struct EngineOptions {
     pub(super) registry: Registry,
     pub(super) observers: observer::RegisteredObservers,
     pub(super) tracing: Tracing,
+    pub(super) step_log_levels: Levels,
     pub(super) measure_every: Option<Duration>,
     pub(super) max_connections: u32,
     pub(super) transaction_connections: u32,
@@ -70,10 +71,11 @@ pub(super) struct Tasks {
     pub(super) heart: Option<Heart>,
     pub(super) claims: TaskSet,
     pub(super) duties: TaskSet,
-    /// Sends notices to other processes. It outlives the other groups, because their last actions are notices, too.
+    /// Sends notices to other processes, and keeps what steps logged. It outlives the other groups, whose last actions are
+    /// notices and logs, too.
     pub(super) notices: TaskSet,
-    /// Tells the task of notices that those in its queue are the last.
-    pub(super) last_notices: Arc<Notify>,
+    /// Tells the tasks of notices and logs that those in their queues are the last.
+    pub(super) closing: watch::Sender<bool>,
 }
 
 /// What the tasks of a worker own: the receiving ends of its channels, and the lease that its heartbeat extends.
@@ -118,8 +120,10 @@ impl Engine {
         let mut sessions = Sessions { store: store.clone(), count: 0 };
         let (outgoing, notices) = mpsc::unbounded_channel();
         let (to_runs, run_signals) = mpsc::unbounded_channel();
+        let (step_logs, logs) = StepLogs::new(options.step_log_levels);
+        let tracing = options.tracing.with_step_logs(step_logs);
         let slots = options.queues.iter().map(|(name, limit)| (name.clone(), Slots::new(name, *limit))).collect();
-        let signals = Arc::new(Signals::new(slots, outgoing, to_runs, options.observers.start()?, options.tracing));
+        let signals = Arc::new(Signals::new(slots, outgoing, to_runs, options.observers.start()?, tracing));
         let starts = Lane::open(Arc::new(Starts), sessions.next());
         let notifications = Lane::open(Arc::new(Notifications), Session::passing(store.clone()));
         let families = Arc::new(Families::new(store.clone(), signals.clone(), notifications));
@@ -148,6 +152,7 @@ impl Engine {
             if schedule::declare(&store, &worker.registry, patience).await? {
                 worker.signals.schedules_changed();
             }
+            tasks.keep_step_logs(&worker, logs);
             tasks.start_for_worker(&worker, WorkerInputs { run_signals, family_news, lease }, &mut sessions)?;
             working = Some(worker);
         }
@@ -184,7 +189,7 @@ impl Drop for Engine {
 impl Tasks {
     fn new(health: &Health) -> Self {
         let set = || TaskSet::new(health.clone());
-        Self { heart: None, claims: set(), duties: set(), notices: set(), last_notices: Arc::default() }
+        Self { heart: None, claims: set(), duties: set(), notices: set(), closing: watch::Sender::new(false) }
     }
 
     /// The tasks of a process that runs workflows.
@@ -220,13 +225,10 @@ impl Tasks {
     /// The tasks of every process, also of a pure client.
     fn start_for_process(&mut self, process: &Process, notices: mpsc::UnboundedReceiver<Notice>, session: Session) {
         let Process { store, signals, poll_interval, measure_every } = process;
-        let last = self.last_notices.clone();
-        self.notices.start_with("tell", (session, notices), move |mut own| {
-            let last = last.clone();
-            async move {
-                let (session, notices) = &mut *own;
-                signals::tell(session, notices, last).await;
-            }
+        let closing = self.closing.subscribe();
+        self.notices.start_with("tell", (session, notices, closing), move |mut own| async move {
+            let (session, notices, closing) = &mut *own;
+            signals::tell(session, notices, closing).await;
         });
         let (hearing, looking) = ((store.clone(), signals.clone()), (store.clone(), signals.clone(), *poll_interval));
         self.duties.start("hear", move || signals::hear(hearing.0.clone(), hearing.1.clone()));
@@ -235,6 +237,18 @@ impl Tasks {
             let measured = store.clone();
             self.duties.start("measure", move || upkeep::measure(measured.clone(), interval));
         }
+    }
+
+    /// Keeps what the steps of this process log.
+    fn keep_step_logs(&mut self, worker: &Worker, logs: mpsc::Receiver<AttemptLog>) {
+        let (own, clock) = ((Session::passing(worker.store.clone()), logs, self.closing.subscribe()), worker.clock.clone());
+        self.notices.start_with("keep_step_logs", own, move |mut own| {
+            let clock = clock.clone();
+            async move {
+                let (session, logs, closing) = &mut *own;
+                upkeep::keep_step_logs(session, logs, closing, &clock).await;
+            }
+        });
     }
 
     /// Hands what changes about watched executions to their watchers.

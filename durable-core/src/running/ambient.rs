@@ -48,7 +48,7 @@ pub fn step() -> StepHandle {
 }
 
 /// The attempt whose body is being polled, if any.
-fn attempt() -> Option<StepHandle> {
+pub(crate) fn attempt() -> Option<StepHandle> {
     CURRENT.with(|current| match &*current.borrow() {
         Some(Ambient::Step(step)) => Some(step.clone()),
         Some(Ambient::Flow(scope)) => scope.attempt.clone(),

@@ -1,14 +1,14 @@
 //! What a step's body may know of itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::hold::Owner;
 use crate::ids::ExecutionId;
-use crate::telemetry::{Trace, TraceContext};
+use crate::telemetry::{Recorder, Trace, TraceContext};
 
 /// The step that the calling code runs in; cheap to clone and to take along into a task or thread.
 ///
@@ -37,13 +37,22 @@ struct Identity {
     /// Whether the attempt has ended, or was dropped.
     ended: AtomicBool,
     end: Notify,
+    /// Gathers what the attempt logs, until it ends.
+    log: Mutex<Option<Recorder>>,
 }
 
 impl StepHandle {
-    /// The handle of an attempt at a step of that execution.
-    pub(crate) fn new(owner: Owner, key: &str, attempt: u32, trace: Arc<Trace>, cancelled: watch::Receiver<bool>) -> Self {
+    /// The handle of an attempt at a step of that execution. What the attempt logs goes to `log`.
+    pub(crate) fn new(
+        owner: Owner,
+        key: &str,
+        attempt: u32,
+        trace: Arc<Trace>,
+        cancelled: watch::Receiver<bool>,
+        log: Option<Recorder>,
+    ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end };
+        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end, log: Mutex::new(log) };
         Self { identity: Some(Arc::new(identity)) }
     }
 
@@ -107,16 +116,30 @@ impl StepHandle {
         }
     }
 
+    /// Keeps an event of the body with the log of the attempt, if that is kept and the attempt is under way.
+    pub(crate) fn log(&self, event: &tracing::Event<'_>) {
+        if let Some(identity) = &self.identity
+            && let Some(recorder) = &*identity.log()
+        {
+            recorder.record(event);
+        }
+    }
+
     /// Says that the attempt is over.
     pub(crate) fn end(&self) {
         if let Some(identity) = &self.identity {
             identity.ended.store(true, Ordering::Release);
             identity.end.notify_waiters();
+            drop(identity.log().take());
         }
     }
 }
 
 impl Identity {
+    fn log(&self) -> MutexGuard<'_, Option<Recorder>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_cancelled(&self) -> bool {
         *self.cancelled.borrow() || self.cancelled.has_changed().is_err() || self.ended.load(Ordering::Acquire)
     }

@@ -1,10 +1,9 @@
 //! Sends notices to other processes. Notices that come up while a statement is in flight go out together in the next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use crate::ids::ExecutionId;
@@ -19,12 +18,16 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Sends notices until the process shuts down, and then those that are left. A notice that cannot be sent is dropped: other
 /// processes find out by polling.
-pub(crate) async fn tell(session: &mut Session, notices: &mut mpsc::UnboundedReceiver<Notice>, last: Arc<Notify>) {
+pub(crate) async fn tell(
+    session: &mut Session,
+    notices: &mut mpsc::UnboundedReceiver<Notice>,
+    closing: &mut watch::Receiver<bool>,
+) {
     let mut queued = Vec::new();
     loop {
         tokio::select! {
             count = notices.recv_many(&mut queued, BATCH) => if count == 0 { return },
-            () = last.notified() => {
+            _ = closing.wait_for(|closes| *closes), if !notices.is_closed() => {
                 notices.close();
                 continue;
             }

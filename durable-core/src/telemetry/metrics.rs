@@ -26,6 +26,7 @@ const LEASE_LOST: &str = "durable.lease.lost";
 const RECOVERY_COUNT: &str = "durable.recovery.count";
 const TASK_RESTARTS: &str = "durable.task.restarts";
 const ROWS_UNREADABLE: &str = "durable.rows.unreadable";
+const STEP_LOGS_DROPPED: &str = "durable.step.logs_dropped";
 const SCHEDULE_LAG: &str = "durable.schedule.lag";
 const SCHEDULE_SKIPPED: &str = "durable.schedule.skipped";
 const DB_ROUNDTRIP: &str = "durable.db.roundtrip";
@@ -53,6 +54,7 @@ pub(crate) fn describe() {
     describe_counter!(RECOVERY_COUNT, Unit::Count, "executions taken from lost workers");
     describe_counter!(TASK_RESTARTS, Unit::Count, "tasks of the engine that panicked and were started again");
     describe_counter!(ROWS_UNREADABLE, Unit::Count, "rows that were set aside because they could not be read");
+    describe_counter!(STEP_LOGS_DROPPED, Unit::Count, "attempts whose logs were dropped, because they could not be kept in time");
     describe_histogram!(SCHEDULE_LAG, Unit::Seconds, "from a due time until its execution was created");
     describe_counter!(SCHEDULE_SKIPPED, Unit::Count, "due times skipped because an execution ran");
     describe_histogram!(DB_ROUNDTRIP, Unit::Seconds, "how long the database took to answer");
@@ -236,6 +238,11 @@ pub(crate) fn task_started(task: &str) {
 /// A task of the engine panicked.
 pub(crate) fn task_restarted(task: &str) {
     counter!(TASK_RESTARTS, "task" => task.to_owned()).increment(1);
+}
+
+/// The logs of so many attempts were dropped.
+pub(crate) fn step_logs_dropped(attempts: usize) {
+    counter!(STEP_LOGS_DROPPED).increment(attempts as u64);
 }
 
 /// A row was set aside because it could not be read.

@@ -103,8 +103,9 @@ impl Attempts<'_> {
     }
 
     fn handle(&self) -> StepHandle {
-        let run = &self.call.run;
-        StepHandle::new(run.owner, &self.call.key, self.number, run.trace.clone(), run.cancellation())
+        let (run, key) = (&self.call.run, &self.call.key);
+        let log = run.trace.recorder(|| (run.owner.execution_id, run.hold().epoch), key, self.number);
+        StepHandle::new(run.owner, key, self.number, run.trace.clone(), run.cancellation(), log)
     }
 }
 

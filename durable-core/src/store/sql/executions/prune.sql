@@ -44,6 +44,10 @@ without_attempts as (
     delete from durable.attempts
     where execution_id = any (array(select execution_id from old))
 ),
+without_step_logs as (
+    delete from durable.step_logs
+    where execution_id = any (array(select execution_id from old))
+),
 without_waits as (
     delete from durable.waits
     where execution_id = any (array(select execution_id from old))

@@ -1,0 +1,224 @@
+//! Gathers what attempts at steps log, within limits, and hands it over to be kept.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level};
+
+use super::metrics;
+use crate::ids::{Epoch, ExecutionId};
+
+/// Most lines of an attempt.
+const MOST_LINES: usize = 1000;
+
+/// Most bytes of an attempt's lines: messages, targets and fields.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Most bytes of one line's message, and of one field.
+const LONGEST: usize = 8 * 1024;
+
+/// Most logs of attempts that wait to be kept. Further ones are dropped and counted: no step waits for its log.
+pub(crate) const BACKLOG: usize = 10_000;
+
+/// Whether the application has a layer that gathers what steps log. Without it nothing is gathered.
+static LAYERED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that the application's subscriber has the layer.
+pub(crate) fn note_layer() {
+    LAYERED.store(true, Ordering::Relaxed);
+}
+
+/// From which level on steps are logged.
+#[derive(Debug, Clone)]
+pub(crate) struct Levels {
+    pub(crate) usual: LevelFilter,
+    pub(crate) by_workflow: HashMap<String, LevelFilter>,
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self { usual: LevelFilter::INFO, by_workflow: HashMap::new() }
+    }
+}
+
+/// Where the logs of attempts go.
+#[derive(Debug, Clone)]
+pub(crate) struct StepLogs {
+    levels: Arc<Levels>,
+    logs: mpsc::Sender<AttemptLog>,
+}
+
+/// What one attempt has logged.
+#[derive(Debug)]
+pub(crate) struct AttemptLog {
+    pub(crate) execution_id: ExecutionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) key: String,
+    pub(crate) attempt: u32,
+    pub(crate) lines: Vec<LoggedLine>,
+    pub(crate) left_out: u32,
+    bytes: usize,
+}
+
+/// A line of an attempt's log.
+#[derive(Debug)]
+pub(crate) struct LoggedLine {
+    pub(crate) at: Instant,
+    pub(crate) level: Level,
+    pub(crate) target: String,
+    pub(crate) message: String,
+    pub(crate) fields: Map<String, Value>,
+    pub(crate) cut: bool,
+}
+
+/// Gathers the log of an attempt under way. When it is dropped, the log is handed over.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    level: LevelFilter,
+    log: Mutex<AttemptLog>,
+    logs: mpsc::Sender<AttemptLog>,
+}
+
+impl StepLogs {
+    pub(crate) fn new(levels: Levels) -> (Self, mpsc::Receiver<AttemptLog>) {
+        let (logs, kept) = mpsc::channel(BACKLOG);
+        (Self { levels: Arc::new(levels), logs }, kept)
+    }
+
+    /// From which level on steps of the workflow are logged; `OFF` if nothing is.
+    pub(super) fn level_of(&self, workflow: &str) -> LevelFilter {
+        if !LAYERED.load(Ordering::Relaxed) {
+            return LevelFilter::OFF;
+        }
+        self.levels.by_workflow.get(workflow).copied().unwrap_or(self.levels.usual)
+    }
+
+    /// Gathers the log of an attempt, from that level on.
+    pub(super) fn recorder(&self, level: LevelFilter, (id, epoch): (ExecutionId, Epoch), key: &str, attempt: u32) -> Recorder {
+        let (lines, left_out, bytes) = (Vec::new(), 0, 0);
+        let log = AttemptLog { execution_id: id, epoch, key: key.to_owned(), attempt, lines, left_out, bytes };
+        Recorder { level, log: Mutex::new(log), logs: self.logs.clone() }
+    }
+}
+
+impl Recorder {
+    /// Adds a line, unless its level is too low or the log is full.
+    pub(crate) fn record(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        if self.level < *metadata.level() {
+            return;
+        }
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.lines.len() >= MOST_LINES || log.bytes >= MOST_BYTES {
+            log.left_out = log.left_out.saturating_add(1);
+            return;
+        }
+        let mut line = LoggedLine {
+            at: Instant::now(),
+            level: *metadata.level(),
+            target: metadata.target().to_owned(),
+            message: String::new(),
+            fields: Map::new(),
+            cut: false,
+        };
+        event.record(&mut line);
+        log.bytes += line.size();
+        log.lines.push(line);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let log = self.log.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if log.lines.is_empty() {
+            return;
+        }
+        let empty = AttemptLog { lines: Vec::new(), key: String::new(), ..*log };
+        if self.logs.try_send(std::mem::replace(log, empty)).is_err() {
+            metrics::step_logs_dropped(1);
+        }
+    }
+}
+
+impl LoggedLine {
+    fn size(&self) -> usize {
+        let text = |value: &Value| value.as_str().map_or(8, str::len);
+        let fields = self.fields.iter().map(|(name, value)| name.len() + text(value));
+        self.target.len() + self.message.len() + fields.sum::<usize>()
+    }
+
+    fn add(&mut self, field: &Field, value: Value) {
+        if field.name() == "message" {
+            self.message = match value {
+                Value::String(message) => message,
+                other => other.to_string(),
+            };
+        } else {
+            self.fields.insert(field.name().to_owned(), value);
+        }
+    }
+
+    fn add_text(&mut self, field: &Field, text: &str) {
+        let kept = &text[..text.floor_char_boundary(LONGEST)];
+        self.cut |= kept.len() < text.len();
+        // Postgres holds no NUL.
+        self.add(field, Value::String(kept.replace('\0', "\u{fffd}")));
+    }
+}
+
+impl Visit for LoggedLine {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = Limited { text: String::new(), is_over: false };
+        // It fails where the limit is reached, and what is there until then is kept.
+        let _ = fmt::write(&mut text, format_args!("{value:?}"));
+        self.cut |= text.is_over;
+        self.add_text(field, &text.text);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add_text(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // NaN and infinity are no JSON numbers.
+        self.add(field, if value.is_finite() { value.into() } else { Value::String(value.to_string()) });
+    }
+}
+
+/// Text that ends at a limit: a value of a gigabyte is not written out to be cut.
+struct Limited {
+    text: String,
+    is_over: bool,
+}
+
+impl fmt::Write for Limited {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = LONGEST - self.text.len();
+        let fits = text.floor_char_boundary(room);
+        self.text.push_str(&text[..fits]);
+        if fits < text.len() {
+            self.is_over = true;
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
+}

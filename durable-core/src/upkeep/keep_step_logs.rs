@@ -1,0 +1,93 @@
+//! Keeps what steps logged. It is never in the way of an execution: what cannot be written is dropped and counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::Clock;
+use crate::model::LogLine;
+use crate::payload::Json;
+use crate::store::step_logs::{self, NewStepLog};
+use crate::store::{self, Session};
+use crate::telemetry::{self, AttemptLog, LoggedLine};
+
+/// Most logs of attempts in one statement. Each has at most some 64 KiB.
+const BATCH: usize = 100;
+
+/// Pause between two statements, in which logs gather.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often a statement is tried before its logs are dropped.
+const TRIES: u32 = 5;
+
+/// Pause between two tries.
+const PAUSE_WHEN_OUT: Duration = Duration::from_millis(500);
+
+/// Keeps logs until the process shuts down, and then those that are left.
+pub(crate) async fn keep_step_logs(
+    session: &mut Session,
+    logs: &mut mpsc::Receiver<AttemptLog>,
+    closing: &mut watch::Receiver<bool>,
+    clock: &Arc<Clock>,
+) {
+    let mut gathered = Vec::new();
+    loop {
+        tokio::select! {
+            count = logs.recv_many(&mut gathered, BATCH) => if count == 0 { return },
+            _ = closing.wait_for(|closes| *closes), if !logs.is_closed() => {
+                logs.close();
+                continue;
+            }
+        }
+        let new: Vec<NewStepLog> = gathered.drain(..).map(|log| written(log, clock)).collect();
+        keep(session, &new).await;
+        if !logs.is_closed() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn keep(session: &mut Session, logs: &[NewStepLog]) {
+    for _ in 0..TRIES {
+        match save(session, logs).await {
+            Ok(()) => return,
+            Err(error) if store::is_outage(&error) => {
+                tracing::debug!(%error, "cannot keep what steps logged; trying again soon");
+                tokio::time::sleep(PAUSE_WHEN_OUT).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, logs = logs.len(), "what steps logged was refused");
+                break;
+            }
+        }
+    }
+    telemetry::step_logs_dropped(logs.len());
+}
+
+async fn save(session: &mut Session, logs: &[NewStepLog]) -> Result<(), sqlx::Error> {
+    let mut connection = session.connection().await?;
+    let saved = step_logs::save(session.store(), &mut *connection, logs).await;
+    session.give_back(connection, saved)
+}
+
+/// The log as it is kept. Its times are those of the database.
+fn written(log: AttemptLog, clock: &Clock) -> NewStepLog {
+    let AttemptLog { execution_id, epoch, key, attempt, lines, left_out, .. } = log;
+    let now = clock.now();
+    let lines: Vec<LogLine> = lines
+        .into_iter()
+        .map(|LoggedLine { at, level, target, message, fields, cut }| LogLine {
+            at: now - at.elapsed(),
+            level: level.as_str().to_lowercase(),
+            target,
+            message,
+            fields: (!fields.is_empty()).then(|| Json::from(Value::Object(fields))),
+            cut,
+        })
+        .collect();
+    // Made of strings and numbers: it always encodes.
+    let lines = serde_json::to_string(&lines).unwrap_or_else(|_| "[]".to_owned());
+    NewStepLog { execution_id, epoch, key, attempt, left_out, lines }
+}
