@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 mod call;
 mod child;
+mod continuing;
 mod door;
 pub(crate) mod entry;
 pub(crate) mod join;
@@ -288,6 +289,38 @@ impl Context {
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         values::get(self.scope(), name).await
+    }
+
+    /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may go
+    /// on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only errors.
+    ///
+    /// The execution keeps its id, keys, queue, priority, parent and deadline, the values that it has set, and the messages that no wait
+    /// has used. What it did so far is final: a later failure does not undo steps of before. A child of before goes on, unless this
+    /// execution no longer waits for it: then the child is cancelled.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Meter;
+    /// # #[workflow] impl Meter {
+    /// async fn run(&self, cx: &Context, total: u64) -> Result<u64> {
+    ///     let read = self.read().await?;
+    ///     cx.set("total", &(total + read)).await?;
+    ///     cx.sleep(hours(1)).await?;
+    ///     cx.continue_as_new(&(total + read)).await
+    /// }
+    /// # #[step] async fn read(&self) -> Result<u64> { Ok(1) }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` in a branch, in a step and in a compensation, and if `I` is not the input of this workflow; `Payload` for an input that
+    /// cannot be stored, or not be read back.
+    #[must_use = "what follows the call is not reached: return its result"]
+    pub async fn continue_as_new<I, T>(&self, input: &I) -> Result<T>
+    where
+        I: Serialize + DeserializeOwned + Sync + 'static,
+    {
+        continuing::continue_as_new(self, input).await
     }
 
     /// The database's time, recorded once: a replay returns the same time.

@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod attempts;
 pub(crate) mod clock;
+pub(crate) mod continuations;
 pub(crate) mod doctor;
 pub(crate) mod duties;
 pub(crate) mod executions;

@@ -5,6 +5,7 @@ mod begin;
 mod cache;
 mod claim;
 mod conclude;
+mod continuing;
 mod drive;
 mod ending;
 mod engine;

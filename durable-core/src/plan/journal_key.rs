@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of the call that continues as new. It is never recorded.
+pub(crate) const CONTINUE_AS_NEW: &str = "continue_as_new";
+
 /// Longest key, in bytes: Postgres indexes entries of up to a third of a page, in which the execution's id stands, too.
 pub(crate) const LONGEST: usize = 2000;
 

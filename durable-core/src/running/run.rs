@@ -2,6 +2,7 @@
 
 mod children;
 mod commits;
+pub(crate) mod continuing;
 mod ending;
 mod recorded;
 mod waiting;

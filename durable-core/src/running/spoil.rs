@@ -46,6 +46,8 @@ pub(crate) enum Spoil {
     TrustUndone,
     /// A worker forgets that it may hold more than it knows.
     ForgetDoubts,
+    /// An execution that continues as new has the idempotency keys of before.
+    KeepNamespace,
     /// A claim that arrives while an earlier one is active is dropped when that one ends.
     ForgetNextClaim,
 }

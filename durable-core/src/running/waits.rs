@@ -194,6 +194,12 @@ impl Waits {
         }
     }
 
+    /// Takes out the waits that were dropped and the messages that were refused, for the write with which the journal ends.
+    pub(super) fn leave(&mut self) -> (Vec<String>, Vec<RefusedMessage>) {
+        let dropped = std::mem::take(&mut self.dropped).into_iter().filter(|_| !is_spoiled(Spoil::ForgetDrops));
+        (dropped.collect(), std::mem::take(&mut self.refused))
+    }
+
     /// Notes that a question was answered: the database knows these waits now.
     pub(super) fn answered<'key>(&mut self, registered: impl Iterator<Item = &'key NewWait>) {
         self.asking = false;

@@ -28,6 +28,8 @@ pub(super) enum Part {
     /// Several items, so many of them at once.
     Map(Vec<Vec<Part>>, usize),
     Child(ChildPart),
+    /// Continues as new with this program; the last part of a program.
+    Continue(usize),
 }
 
 /// A call of a child.
@@ -116,7 +118,10 @@ impl Programs {
 
     /// Adds a random program of at most so many parts, and the programs of its children; returns its number.
     pub(super) fn add(&mut self, random: &mut Random, parts: u64, depth: Depth) -> usize {
-        let program = self.random(random, parts, depth);
+        let mut program = self.random(random, parts, depth);
+        if random.one_in(4) {
+            program.push(Part::Continue(self.add(random, parts, depth)));
+        }
         self.0.push(program);
         self.0.len() - 1
     }

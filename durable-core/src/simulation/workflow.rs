@@ -147,6 +147,7 @@ impl Simulated {
                 let each = cx.map(items).concurrency(*concurrency).each(|parts| self.run(cx, parts));
                 said.extend(each.await?.into_iter().flatten());
             }
+            Part::Continue(program) => cx.continue_as_new(program).await?,
             Part::Child(child) => {
                 let text = self.call_child(cx, *child).await?;
                 said.extend(text.map(|text| Said { text, message: None }));

@@ -180,6 +180,7 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         scheduled_for: columns.time_if("scheduled_for"),
         forked_from: columns.get::<Option<Uuid>>("forked_from").map(ExecutionId::from),
         paused_at: columns.time_if("paused_at"),
+        continuations: columns.count("continuations"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })

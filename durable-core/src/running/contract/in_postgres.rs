@@ -118,6 +118,10 @@ impl World for InPostgres {
         }
     }
 
+    async fn rescue(&self, _worker: WorkerId) {
+        store::executions::rescue(&self.store, &self.store.pool, 1000).await.unwrap();
+    }
+
     async fn start(&self, worker: WorkerId) -> Held {
         let id = ExecutionId::new();
         let new = NewExecution {
@@ -209,6 +213,7 @@ impl World for InPostgres {
         let journal = store::journal::load(&self.store, &self.store.pool, &[id]).await.unwrap().remove(&id);
         OnRecord {
             state: details.execution.state,
+            input: details.execution.input.to_string(),
             output: details.execution.output.map(|output| output.to_string()),
             journal: journal.map(|journal| journal.unwrap()).unwrap_or_default(),
             mailbox: details.mailbox.iter().map(|message| message.payload.to_string()).collect(),
