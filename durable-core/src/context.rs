@@ -18,6 +18,7 @@ pub(crate) mod step;
 pub(crate) mod transaction;
 pub(crate) mod undo;
 mod values;
+mod version;
 mod wait;
 mod workflow;
 
@@ -289,6 +290,35 @@ impl Context {
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         values::get(self.scope(), name).await
+    }
+
+    /// The version of a change to this workflow that the execution has, so that old and new executions can be told apart: 0 if it went
+    /// on from here before the code asked, and otherwise `newest`, which is recorded. Where the same change is asked for again, in this
+    /// branch, in a loop or in a branch inside it, the answer is the same, also at a replay with later code.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship {
+    /// async fn run(&self, cx: &Context, parcel: u64) -> Result<()> {
+    ///     if cx.version("weigh parcels", 1).await? >= 1 {
+    ///         self.weigh(parcel).await?;
+    ///     }
+    ///     self.hand_over(parcel).await
+    /// }
+    /// # #[step] async fn weigh(&self, _parcel: u64) -> Result<()> { Ok(()) }
+    /// # #[step] async fn hand_over(&self, _parcel: u64) -> Result<()> { Ok(()) }
+    /// # }
+    /// ```
+    ///
+    /// Change the same place again with a higher number. Once no execution of before is left, remove the call: what was recorded for it
+    /// does no harm. The guide has a page on [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
+    ///
+    /// # Errors
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and for version 0. If the execution has a version
+    /// above `newest`, it is stopped: it needs later code.
+    pub async fn version(&self, change: &str, newest: u32) -> Result<u32> {
+        version::version(self.scope(), change, newest).await
     }
 
     /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may go

@@ -2,6 +2,7 @@
 
 mod blockers;
 mod execution;
+mod exported;
 mod finding;
 mod introspection;
 mod journal;
@@ -14,6 +15,7 @@ mod worker;
 
 pub use blockers::{Blocker, OpenWait};
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
+pub use exported::Journal;
 pub use finding::{Finding, Severity, Subject};
 pub use introspection::Introspection;
 pub use message::{Delivery, KeptMessage, Refusal};

@@ -99,6 +99,7 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::ForgetDoubts,
         Spoil::ForgetNextClaim,
         Spoil::KeepNamespace,
+        Spoil::ForgetVersions,
     ];
     let seeds = number("DURABLE_SEEDS").unwrap_or(SEEDS);
     let mut missed = Vec::new();

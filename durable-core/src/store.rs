@@ -7,6 +7,7 @@ pub(crate) mod continuations;
 pub(crate) mod doctor;
 pub(crate) mod duties;
 pub(crate) mod executions;
+pub(crate) mod exports;
 pub(crate) mod families;
 pub(crate) mod forks;
 pub(crate) mod journal;

@@ -14,6 +14,7 @@ mod flow;
 mod heartbeat;
 mod held;
 mod process;
+pub(crate) mod replay;
 mod shutdown;
 mod stuck;
 mod take_up;

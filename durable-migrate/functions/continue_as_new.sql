@@ -49,7 +49,7 @@ begin
         using errcode = 'UD409', hint = 'start a new execution with the next input';
     end if;
     update durable.executions as execution
-    set input = continue_as_new.input,
+    set continued_with = continue_as_new.input,
         namespace = continue_as_new.namespace,
         epoch = execution.epoch + 1,
         -- As after a claim: if this worker dies, the next claim is one after a crash.

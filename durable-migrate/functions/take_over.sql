@@ -40,7 +40,7 @@ begin
         array[source.queue],
         array[source.priority],
         null,
-        array[source.input::text],
+        array[coalesce(source.continued_with, source.input)::text],
         null,
         null,
         concurrency_keys => array[source.concurrency_key],

@@ -45,5 +45,6 @@ select
     scheduled_for,
     forked_from,
     case when finished_at is null then paused_at end as paused_at,
-    coalesce(continuations, 0) as continuations
+    coalesce(continuations, 0) as continuations,
+    continued_with
 from durable.executions;

@@ -195,6 +195,9 @@ pub struct Execution {
     /// How often it has continued as new.
     #[serde(default)]
     pub continuations: u32,
+    /// The input that it last continued with, as JSON; `None` if it never has. `input` is what it was started with.
+    #[serde(default)]
+    pub continued_with: Option<Json>,
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,

@@ -48,6 +48,8 @@ pub(crate) enum Spoil {
     ForgetDoubts,
     /// An execution that continues as new has the idempotency keys of before.
     KeepNamespace,
+    /// The journal says that no version of a change is recorded.
+    ForgetVersions,
     /// A claim that arrives while an earlier one is active is dropped when that one ends.
     ForgetNextClaim,
 }

@@ -301,6 +301,11 @@ impl Waits {
         self.known_open.keys().chain(self.known_over.keys()).any(|other| journal_key::comes_after(other, key))
     }
 
+    /// The keys of waits that have ended and that the code has not asked for.
+    pub(super) fn not_reached(&self) -> impl Iterator<Item = &String> {
+        self.known_over.values().filter(|wait| !wait.is_cancelled()).map(|wait| &wait.key)
+    }
+
     /// The keys that the code never asked for. A wait that was dropped is recorded as cancelled, and does not count.
     pub(super) fn unasked(&self) -> impl Iterator<Item = &String> {
         let over = self.known_over.values().filter(|wait| !wait.is_cancelled()).map(|wait| &wait.key);

@@ -30,7 +30,9 @@ fn children(book: &Book) -> impl Iterator<Item = (ExecutionId, &Record, &Parent,
 }
 
 fn waits_for(parent: &Record, of: &Parent) -> bool {
-    !parent.is_over() && of.iteration == parent.continuations && parent.waits.get(&of.key).is_some_and(|wait| wait.outcome.is_none())
+    !parent.is_over()
+        && of.iteration == parent.continuations
+        && parent.waits.get(&of.key).is_some_and(|wait| wait.outcome.is_none())
 }
 
 /// What is true of families at any time.

@@ -104,7 +104,7 @@ impl SimulatedProcess {
             queue: Simulated::QUEUE.to_owned(),
             claims: record.claims,
             answer_lost: false,
-        continued: false,
+            continued: false,
             deadline_at: record.deadline_at,
             input: Payload(record.input.as_str().into()),
             resolved: answer_is_small.then(|| record.resolved()),

@@ -181,6 +181,7 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         forked_from: columns.get::<Option<Uuid>>("forked_from").map(ExecutionId::from),
         paused_at: columns.time_if("paused_at"),
         continuations: columns.count("continuations"),
+        continued_with: columns.json("continued_with"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })

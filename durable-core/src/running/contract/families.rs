@@ -55,7 +55,12 @@ pub(super) async fn started(world: &impl World, parent: Held) -> Held {
     world.claim(ids[0], parent.worker).await.expect("a new child is pending").held
 }
 
-pub(super) async fn save(world: &impl World, held: Held, checkpoints: impl IntoIterator<Item = Checkpoint>, next: Option<NextState>) {
+pub(super) async fn save(
+    world: &impl World,
+    held: Held,
+    checkpoints: impl IntoIterator<Item = Checkpoint>,
+    next: Option<NextState>,
+) {
     assert_eq!(world.save(held.save(checkpoints, next)).await.unwrap(), Written::Accepted);
 }
 

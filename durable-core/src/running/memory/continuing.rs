@@ -26,7 +26,8 @@ impl Book {
         for key in dropped {
             record.drop_wait(key);
         }
-        let lost: Vec<String> = record.forgotten_messages(*worker).map(|lost| format!("{id} continues as new: it {lost}")).collect();
+        let lost: Vec<String> =
+            record.forgotten_messages(*worker).map(|lost| format!("{id} continues as new, and {lost}")).collect();
         record.input = input.as_str().to_owned();
         let steps: Vec<_> = record.checkpoints.keys().map(|key| record.namespace.unwrap_or(*id).derive(key)).collect();
         record.past_steps.extend(steps);

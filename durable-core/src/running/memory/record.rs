@@ -355,7 +355,7 @@ impl Record {
             }
         }
         let lost = received.into_iter().filter(move |(name, messages)| messages.len() > waiting.get(name).copied().unwrap_or(0));
-        let lost = lost.map(|(name, messages)| format!("parks, and has lost one of the messages {messages:?} for `{name}`"));
+        let lost = lost.map(|(name, messages)| format!("has lost one of the messages {messages:?} for `{name}`"));
         lost.collect::<Vec<_>>().into_iter()
     }
 }
