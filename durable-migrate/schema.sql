@@ -97,6 +97,8 @@ create table durable.executions (
     parent_notified_at timestamp with time zone,
     output json,
     error json,
+    continuations integer,
+    continued_with json,
     constraint executions_pkey PRIMARY KEY (execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
@@ -143,6 +145,13 @@ create table durable.migrations (
     constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
 );
+
+create table durable.past_messages (
+    execution_id uuid not null,
+    message_id uuid not null,
+    forgotten_at timestamp with time zone not null,
+    constraint past_messages_pkey PRIMARY KEY (execution_id, message_id)
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.publications (
     ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
@@ -403,7 +412,9 @@ create view durable.shown_executions as
         CASE
             WHEN finished_at IS NULL THEN paused_at
             ELSE NULL::timestamp with time zone
-        END AS paused_at
+        END AS paused_at,
+    COALESCE(continuations, 0) AS continuations,
+    continued_with
    FROM durable.executions;
 
 -- function durable.abandon_children(execution_ids uuid[], failure json, wait boolean)
@@ -438,6 +449,9 @@ create view durable.shown_executions as
 
 -- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
+
+-- function durable.continue_as_new(worker_id uuid, execution_id uuid, epoch integer, input json, namespace uuid, dropped_keys text[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[])
+--     returns TABLE(new_epoch integer, is_paused boolean), volatile
 
 -- function durable.create_executions(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[], schedules text[] DEFAULT NULL::text[], scheduled_fors timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], only_new boolean DEFAULT false, parent_ids uuid[] DEFAULT NULL::uuid[], parent_keys text[] DEFAULT NULL::text[], parent_policies text[] DEFAULT NULL::text[], by_compensations boolean[] DEFAULT NULL::boolean[], undoes uuid[] DEFAULT NULL::uuid[], rollbacks json[] DEFAULT NULL::json[], forked_froms uuid[] DEFAULT NULL::uuid[], namespaces uuid[] DEFAULT NULL::uuid[], step_keys text[] DEFAULT NULL::text[], owner_ids uuid[] DEFAULT NULL::uuid[], owner_namespaces uuid[] DEFAULT NULL::uuid[], undo_on_failures boolean[] DEFAULT NULL::boolean[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile

@@ -282,6 +282,27 @@ impl Long {
 }
 
 #[tokio::test]
+async fn a_thousand_journals_of_fifty_entries_are_replayed() {
+    let database = support::database().await;
+    let worker = database.builder().register(Long).start().await.unwrap();
+    let long = worker.start::<Long>(49).await.unwrap().id();
+    database.eventually_value::<i32>("select 1 from durable.executions where state = 'waiting'").await;
+    let text = worker.export(long).await.unwrap().to_json().unwrap();
+    worker.shutdown().await.unwrap();
+
+    let folder = Folder::new();
+    for nth in 0..1000 {
+        let id = ExecutionId::from(uuid::Uuid::now_v7()).to_string();
+        std::fs::write(folder.path().join(format!("{nth}.json")), text.replace(&long.to_string(), &id)).unwrap();
+    }
+    let began = std::time::Instant::now();
+    let report = Replay::new().register(Long).folder(folder.path()).await.unwrap();
+    println!("1000 journals of 50 entries in {:?}", began.elapsed());
+    assert!(report.fits() && report.further.is_empty(), "{report}");
+    assert_eq!(report.ok, 1000);
+}
+
+#[tokio::test]
 async fn a_journal_of_thousands_of_entries_is_read_in_pages() {
     const ITEMS: u64 = 2500;
     let database = support::database().await;

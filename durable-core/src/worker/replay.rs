@@ -81,6 +81,7 @@ impl Replayer {
 
 /// The code at its beginning, over the journal; `None` if there is nothing for it to do.
 fn begin(run: &Arc<Run>, registered: &Registered, claimed: &Claimed, journal: &Journal) -> Result<Option<Flow>, String> {
+    run.only_read();
     if let Some(cause) = &claimed.rollback {
         run.turn_back(cause.clone());
     }
@@ -94,7 +95,6 @@ fn begin(run: &Arc<Run>, registered: &Registered, claimed: &Claimed, journal: &J
     } else {
         Flow::forward(run, registered, claimed.input.clone())
     };
-    flow.root().only_replay();
     Ok(Some(flow))
 }
 
