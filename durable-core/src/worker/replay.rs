@@ -101,19 +101,19 @@ fn begin(run: &Arc<Run>, registered: &Registered, claimed: &Claimed, journal: &J
 /// Polls the code until it ends, or until nothing that is recorded takes it further.
 async fn until_it_stops(run: &Arc<Run>, mut flow: Flow) -> Replayed {
     let root = flow.root();
-    let rest = {
+    let rest = loop {
         let mut rest = std::pin::pin!(flow.until_rest());
-        loop {
-            let polled = std::future::poll_fn(|cx: &mut task::Context<'_>| Poll::Ready(rest.as_mut().poll(cx))).await;
-            match polled {
-                Poll::Ready(rest) => break Some(rest),
-                Poll::Pending if root.wakers.goes_on() => match tokio::time::timeout(FOREIGN_PATIENCE, rest.as_mut()).await {
-                    Ok(rest) => break Some(rest),
-                    Err(_) => break None,
-                },
-                Poll::Pending => break None,
+        let polled = std::future::poll_fn(|cx: &mut task::Context<'_>| Poll::Ready(rest.as_mut().poll(cx))).await;
+        break match polled {
+            // What it would write now is left out, and it goes on.
+            Poll::Ready(Rest::Unwritten) => {
+                run.discard_unsent();
+                continue;
             }
-        }
+            Poll::Ready(rest) => Some(rest),
+            Poll::Pending if root.wakers.goes_on() => tokio::time::timeout(FOREIGN_PATIENCE, rest).await.ok(),
+            Poll::Pending => None,
+        };
     };
     let is_rollback = run.rollback().is_some();
     match rest {
