@@ -175,6 +175,7 @@ async fn journals_in_a_folder_are_replayed_without_a_database() {
     std::fs::write(folder.path().join("later.json"), later).unwrap();
     let report = fits.folder(folder.path()).await.unwrap();
     assert_eq!((report.ok, report.unreadable.len(), report.fits()), (3, 2, false));
+    assert!(report.unreadable[1].problem.contains("format 2, and this version of Durable reads format 1"), "{report}");
     assert!(report.unreadable[0].what.ends_with("broken.json") && report.unreadable[0].problem.contains("no exported journal"));
 
     let empty = Folder::new();

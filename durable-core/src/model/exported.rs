@@ -56,6 +56,12 @@ pub struct Journal {
     waits: Vec<ExportedWait>,
 }
 
+/// What every journal begins with, whatever its format.
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
+
 /// The step that the execution runs for another one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct StepOf {
@@ -109,10 +115,15 @@ impl Journal {
     /// # Errors
     /// `Invalid` if the text is no journal, or one of a later format.
     pub fn from_json(text: &str) -> Result<Self> {
-        let journal: Self = serde_json::from_str(text).map_err(|error| {
-            Error::of_kind(ErrorKind::Invalid, format!("this is no exported journal: {error}; export it again"))
-        })?;
-        journal.checked()
+        let unfit = |error| Error::of_kind(ErrorKind::Invalid, format!("this is no exported journal: {error}; export it again"));
+        let Header { format } = serde_json::from_str(text).map_err(unfit)?;
+        if format == FORMAT {
+            return serde_json::from_str(text).map_err(unfit);
+        }
+        let problem = format!(
+            "the journal has format {format}, and this version of Durable reads format {FORMAT}: use the version that wrote it"
+        );
+        Err(Error::of_kind(ErrorKind::Invalid, problem))
     }
 
     /// The journal as JSON text, indented.
@@ -159,17 +170,6 @@ impl Journal {
         self.attempts.iter_mut().for_each(|attempt| each(&attempt.key, &mut attempt.error));
         self.waits.iter_mut().for_each(|wait| each(&wait.key, &mut wait.payload));
         self
-    }
-
-    fn checked(self) -> Result<Self> {
-        if self.format == FORMAT {
-            return Ok(self);
-        }
-        let problem = format!(
-            "the journal of execution {} has format {}, and this version of Durable reads format {FORMAT}: use the version that wrote it",
-            self.execution_id, self.format
-        );
-        Err(Error::of_kind(ErrorKind::Invalid, problem))
     }
 
     /// The execution as a claim would return it.

@@ -188,7 +188,7 @@ fn worker_process() {
             "poison" => crashing::work_with_poison(&url, &folder).await,
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
-            "meter" => continuing::work(&url, &folder).await,
+            "meter" => continuing::crashing::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,
             "release 1" => deploying::work(1, &url).await,
