@@ -9,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::bodies::Tally;
+use crate::support::clock;
 use crate::support::{self, Database, soon};
 
 pub(crate) mod crashing;
@@ -117,6 +118,30 @@ async fn a_message_that_is_sent_again_after_the_loop_has_continued_is_taken_once
     assert_eq!(database.value::<String>(&send).await, "repeated");
     assert_eq!(worker.send_event(counter.id(), "stop", &0).await.unwrap(), Delivery::Delivered);
     assert_eq!(soon("the end", counter.result()).await.unwrap(), [7]);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_kept_of_past_messages_is_deleted_with_the_execution() {
+    const KEPT: &str = "select count(*) from durable.past_messages";
+    let database = support::database().await;
+    clock::freeze(&database).await;
+    let worker = database.builder().register(Counter(Tally::default())).start().await.unwrap();
+    let counter = worker.start::<Counter>(Vec::new()).await.unwrap();
+    for event in [1, 2] {
+        worker.send_event(counter.id(), "count", &event).await.unwrap();
+        database.eventually_value::<i32>(&format!("select 1 from durable.executions where continuations = {event}")).await;
+    }
+    assert_eq!(database.count(KEPT).await, 2);
+    clock::advance(&database, hours(2)).await;
+    worker.send_event(counter.id(), "count", &3).await.unwrap();
+    database.eventually_value::<i32>("select 1 from durable.executions where continuations = 3").await;
+    assert_eq!(database.count(KEPT).await, 1, "no sender sends a message again after hours");
+    worker.send_event(counter.id(), "stop", &0).await.unwrap();
+    soon("the end", counter.result()).await.unwrap();
+    clock::advance(&database, days(40)).await;
+    assert_eq!(worker.prune(days(30)).await.unwrap().executions, 1);
+    assert_eq!(database.count(KEPT).await, 0);
     worker.shutdown().await.unwrap();
 }
 
