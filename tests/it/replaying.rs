@@ -129,7 +129,7 @@ async fn code_that_does_not_fit_is_reported_as_a_stopped_execution_would_report_
     let report = verify(Release::Recharges).await;
     assert!(!report.fits());
     assert_eq!((report.ok, report.diverged[0].execution_id, report.diverged[0].version), (0, id, 1));
-    assert!(report.diverged[0].report.contains("step `charge` is called with other arguments"), "{report}");
+    assert!(report.diverged[0].report.contains("step charge` is called with other arguments"), "{report}");
 
     let report = verify(Release::Short).await;
     assert!(!report.fits() && report.to_string().contains("join/0/step pack"), "{report}");
@@ -233,7 +233,7 @@ async fn an_export_keeps_every_digit_and_can_be_redacted() {
 }
 
 /// Fails after its second step, and is asked to undo the first.
-struct Failing(bool);
+struct Failing;
 
 #[workflow]
 impl Failing {
@@ -256,10 +256,10 @@ impl Failing {
 #[tokio::test]
 async fn a_rollback_that_is_under_way_is_replayed_too() {
     let database = support::database().await;
-    let worker = database.builder().register(Failing(true)).start().await.unwrap();
+    let worker = database.builder().register(Failing).start().await.unwrap();
     worker.start::<Failing>(()).await.unwrap();
     database.eventually_value::<i32>("select 1 from durable.executions where state = 'waiting' and rollback is not null").await;
-    let report = worker.verify_replay(&Replay::new().register(Failing(true))).await.unwrap();
+    let report = worker.verify_replay(&Replay::new().register(Failing)).await.unwrap();
     assert!(report.fits(), "{report}");
     assert_eq!(report.ok, 1);
     worker.shutdown().await.unwrap();

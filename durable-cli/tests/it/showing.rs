@@ -155,7 +155,7 @@ async fn an_execution_is_exported_as_a_journal_that_can_be_replayed() {
     assert_eq!((journal.execution_id().to_string(), journal.workflow()), (id.clone(), "journey"));
     let same = worker.export(id.parse().unwrap()).await.unwrap().to_json().unwrap();
     assert_eq!(text, same);
-    let said = database.durable(&["execution", "export", "00000000-0000-0000-0000-000000000001"]).await.refused(5);
+    let said = database.durable(&["execution", "export", "00000000-0000-0000-0000-000000000001"]).await.refused(4);
     assert!(said.contains("there is no execution"), "{said}");
     worker.shutdown().await.unwrap();
 }
