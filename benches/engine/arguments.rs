@@ -35,6 +35,8 @@ pub(crate) enum Workload {
     Sharing,
     /// Queues with a rate, and with keys.
     Limits,
+    /// A loop that continues as new.
+    Loop,
     /// Work under an old snapshot.
     Snapshots,
     /// A worker's memory with many pending.
@@ -61,6 +63,7 @@ const ALL: [(&str, Workload); 19] = [
     ("notices", Workload::Notices),
     ("sharing", Workload::Sharing),
     ("limits", Workload::Limits),
+    ("loop", Workload::Loop),
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
     ("idle", Workload::Idle),
@@ -92,6 +95,8 @@ pub(crate) struct Scale {
     pub(crate) batches: usize,
     /// Executions with branches, sagas, transactions.
     pub(crate) flows: usize,
+    /// Iterations of a loop.
+    pub(crate) iterations: u64,
     /// Items of a map.
     pub(crate) items: usize,
     /// Most executions pending while claims are measured, and memory is.
@@ -113,6 +118,7 @@ impl Scale {
         starts_per_caller: 500,
         batches: 40,
         flows: 500,
+        iterations: 20_000,
         items: 10_000,
         pending: 1_000_000,
         schedules: 1_000,
@@ -130,6 +136,7 @@ impl Scale {
         starts_per_caller: 50,
         batches: 4,
         flows: 50,
+        iterations: 2_000,
         items: 1_000,
         pending: 100_000,
         schedules: 100,

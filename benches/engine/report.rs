@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, looping, notices, parking, resuming, scheduling, sharing,
     snapshots, starting, throughput, waking, watching,
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct Report {
     pub(crate) sharing: Option<Vec<sharing::Shared>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<limits::Figures>,
+    #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
+    pub(crate) looping: Option<looping::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) snapshots: Option<snapshots::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! `durable execution …`: executions.
 
+mod export;
 mod get;
 mod list;
 mod start;
@@ -23,6 +24,8 @@ pub(crate) enum Verb {
     Get(Ids),
     /// Show the steps of an execution, with every attempt
     Steps(get::One),
+    /// Print executions with their journals as JSON, each one document: for a file, and for replays in tests
+    Export(Ids),
     /// Print what was recorded of executions in the order of time: attempts, errors, waits, values, and what steps logged
     ///
     /// What steps log is recorded if the workers have a `StepLogLayer` in their `tracing` subscriber.
@@ -87,6 +90,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Start(options) => start::carry_out(options, connection, screen).await,
         Verb::List(options) => list::carry_out(options, connection, screen).await,
         Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
+        Verb::Export(ids) => export::carry_out(ids, connection, screen).await,
         Verb::Steps(one) => get::steps(one, connection, screen).await,
         Verb::Logs(ids) => tail::logs(ids, connection, screen).await,
         Verb::Tail(options) => tail::carry_out(options, connection, screen).await,

@@ -3,6 +3,7 @@
 pub(crate) mod arguments;
 mod call;
 mod child;
+mod continuing;
 mod door;
 pub(crate) mod entry;
 pub(crate) mod join;
@@ -18,6 +19,7 @@ pub(crate) mod step;
 pub(crate) mod transaction;
 pub(crate) mod undo;
 mod values;
+mod version;
 mod wait;
 mod workflow;
 
@@ -290,6 +292,67 @@ impl Context {
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         values::get(self.scope(), name).await
+    }
+
+    /// The version of a change to this workflow that the execution has, so that old and new executions can be told apart: 0 if it went
+    /// on from here before the code asked, and otherwise `newest`, which is recorded. Where the same change is asked for again, in this
+    /// branch, in a loop or in a branch inside it, the answer is the same, also at a replay with later code.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship {
+    /// async fn run(&self, cx: &Context, parcel: u64) -> Result<()> {
+    ///     if cx.version("weigh parcels", 1).await? >= 1 {
+    ///         self.weigh(parcel).await?;
+    ///     }
+    ///     self.hand_over(parcel).await
+    /// }
+    /// # #[step] async fn weigh(&self, _parcel: u64) -> Result<()> { Ok(()) }
+    /// # #[step] async fn hand_over(&self, _parcel: u64) -> Result<()> { Ok(()) }
+    /// # }
+    /// ```
+    ///
+    /// Change the same place again with a higher number. Once no execution of before is left, remove the call: what was recorded for it
+    /// does no harm. The guide has a page on [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
+    ///
+    /// # Errors
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and for version 0. If the execution has a version
+    /// above `newest`, it is stopped: it needs later code.
+    pub async fn version(&self, change: &str, newest: u32) -> Result<u32> {
+        version::version(self.scope(), change, newest).await
+    }
+
+    /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may go
+    /// on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only errors.
+    ///
+    /// The execution keeps its id, keys, queue, priority, parent and deadline, the values that it has set, and the messages that no wait
+    /// has used. What it did so far is final: a later failure does not undo steps of before. A child of before goes on, unless this
+    /// execution no longer waits for it: then the child is cancelled.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # struct Meter;
+    /// # #[workflow] impl Meter {
+    /// async fn run(&self, cx: &Context, total: u64) -> Result<u64> {
+    ///     let read = self.read().await?;
+    ///     cx.set("total", &(total + read)).await?;
+    ///     cx.sleep(hours(1)).await?;
+    ///     cx.continue_as_new(&(total + read)).await
+    /// }
+    /// # #[step] async fn read(&self) -> Result<u64> { Ok(1) }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` in a branch, in a step and in a compensation, and if `I` is not the input of this workflow; `Payload` for an input that
+    /// cannot be stored, or not be read back.
+    #[must_use = "what follows the call is not reached: return its result"]
+    pub async fn continue_as_new<I, T>(&self, input: &I) -> Result<T>
+    where
+        I: Serialize + DeserializeOwned + Sync + 'static,
+    {
+        continuing::continue_as_new(self, input).await
     }
 
     /// The database's time, recorded once: a replay returns the same time.

@@ -48,6 +48,11 @@ impl ExecutionId {
         self.0
     }
 
+    /// Whether [`derive`](Self::derive) may have made it. No execution that Durable starts has such an id.
+    pub(crate) fn is_derived(self) -> bool {
+        self.0.get_version_num() == 5
+    }
+
     /// A UUID that is the same at every replay and different for every `name`: version 5, in the namespace of this execution.
     pub(crate) fn derive(self, name: &str) -> Uuid {
         Uuid::new_v5(&self.0, name.as_bytes())

@@ -3,6 +3,7 @@
 mod analytics;
 mod blockers;
 mod execution;
+mod exported;
 mod finding;
 mod introspection;
 mod journal;
@@ -18,6 +19,7 @@ mod worker;
 pub use analytics::{Analytics, NodeAnalytics, Times};
 pub use blockers::{Blocker, OpenWait};
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
+pub use exported::Journal;
 pub use finding::{Finding, Severity, Subject};
 pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};

@@ -185,6 +185,6 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDe
 
 async fn run<W: Workflow>(workflow: Arc<W>, cx: Context, input: Payload) -> Result<Payload> {
     let input = payload::decode(format_args!("the input of workflow `{}`", W::NAME), input.as_str())?;
-    let output = workflow.execute(&cx, input).await?;
+    let output = workflow.execute(&cx.with_input::<W::Input>(), input).await?;
     payload::encode_for_replay(format_args!("the output of workflow `{}`", W::NAME), &output)
 }

@@ -98,6 +98,8 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::TrustUndone,
         Spoil::ForgetDoubts,
         Spoil::ForgetNextClaim,
+        Spoil::KeepNamespace,
+        Spoil::ForgetVersions,
     ];
     let seeds = number("DURABLE_SEEDS").unwrap_or(SEEDS);
     let mut missed = Vec::new();
@@ -116,7 +118,7 @@ fn every_break_of_the_execution_in_memory_is_found() {
 
 #[test]
 fn every_break_of_the_ledger_is_found() {
-    for how in [Break::Unfenced, Break::ForgetsCheckpoints, Break::LeavesChildren, Break::ForgetsOrphans] {
+    for how in [Break::Unfenced, Break::ForgetsCheckpoints, Break::LeavesChildren, Break::ForgetsOrphans, Break::KeepsJournals] {
         let found = (0..SEEDS).find_map(|seed| Some((seed, simulate(seed, Some(how)).violations.into_iter().next()?)));
         assert!(found.is_some(), "no seed finds {how:?}");
         println!("{how:?}: {found:?}");

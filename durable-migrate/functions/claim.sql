@@ -124,7 +124,7 @@ begin
         execution.rank,
         execution.claims,
         execution.deadline_at,
-        execution.input::text,
+        coalesce(execution.continued_with, execution.input)::text,
         execution.rollback::text,
         execution.undoes,
         coalesce(execution.parent_policy = 'await', false),

@@ -12,5 +12,8 @@ as $$
     ) or exists (
         select from durable.refusals
         where refusals.execution_id = $1 and refusals.message_id = $2
+    ) or exists (
+        select from durable.past_messages
+        where past_messages.execution_id = $1 and past_messages.message_id = $2
     )
 $$;

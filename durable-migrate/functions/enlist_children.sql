@@ -7,14 +7,15 @@ as $$
     with unread as materialized (
         select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at, notified.ordinal as notified_ordinal
         from durable.executions as child
-        left join lateral (
-            select resolved_ordinal as ordinal
+        -- A child without a wait is one of before its parent continued as new.
+        cross join lateral (
+            select case when waits.outcome = 'received' then waits.resolved_ordinal end as ordinal
             from durable.waits
             where waits.execution_id = child.parent_id
               and waits.key = child.parent_key
-              and waits.outcome = 'received'
+              and waits.child_id = child.execution_id
             limit 1
-        ) as notified on true
+        ) as notified
         where child.parent_id = any ($1)
           and child.parent_policy = 'await'
           and child.state = 'completed'

@@ -54,6 +54,8 @@ begin
         from durable.waits
         where waits.execution_id = child.parent_id
           and waits.key = child.parent_key
+          -- If the parent has continued as new since, another child may have the key.
+          and waits.child_id = child.execution_id
           and waits.outcome is null
           -- A child that ended after the deadline came too late, though no worker has looked since.
           and (waits.due_at is null or waits.due_at > child.finished_at);

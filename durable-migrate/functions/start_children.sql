@@ -54,7 +54,7 @@ begin
             -- What undoes a step runs where the step would run now.
             coalesce(nullif(child ->> 'queue', ''), undone.queue) as queue,
             coalesce(undone.priority, (child ->> 'priority')::smallint, parents.priority) as priority,
-            coalesce(undone.input, child -> 'input')::text as input,
+            coalesce(undone.continued_with, undone.input, child -> 'input')::text as input,
             child ->> 'key' as key,
             (child ->> 'time_to_live')::float8 as time_to_live,
             coalesce(undone.concurrency_key, child ->> 'concurrency_key', parents.concurrency_key) as concurrency_key,

@@ -40,7 +40,7 @@ begin
         array[source.queue],
         array[source.priority],
         null,
-        array[source.input::text],
+        array[coalesce(source.continued_with, source.input)::text],
         null,
         null,
         concurrency_keys => array[source.concurrency_key],
@@ -91,12 +91,16 @@ begin
         or not exists (select from durable.waits where waits.execution_id = origin and waits.key = checkpoints.key and kind = 'child')
       );
 
-    -- The values that the checkpoints above have set last.
+    -- The values that the checkpoints above have set last, and those that were set before the execution continued as new.
     insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
     select new_id, set_at, revision, name, key, value, metadata
     from durable.execution_values
     where execution_id = origin
-      and exists (select from durable.checkpoints where execution_id = new_id and checkpoints.key = execution_values.key);
+      and (
+        exists (select from durable.checkpoints where execution_id = new_id and checkpoints.key = execution_values.key)
+        or source.continuations > 0
+        and not exists (select from durable.checkpoints where execution_id = origin and checkpoints.key = execution_values.key)
+      );
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,

@@ -10,7 +10,7 @@ as $$
         select from durable.waits
         where waits.execution_id = $1 and waits.kind = 'child' and waits.payload ->> 'undoable' = 'true'
     )
-    -- A child whose end the execution has not read.
+    -- A child whose end the execution has not read. What children did before the execution continued as new is not undone.
     or exists (
         select from durable.executions as child
         where child.parent_id = $1
@@ -18,6 +18,10 @@ as $$
           and child.state = 'completed'
           and child.undoes is null
           and child.by_compensation is not true
+          and exists (
+            select from durable.waits
+            where waits.execution_id = child.parent_id and waits.key = child.parent_key and waits.child_id = child.execution_id
+          )
           and durable.undoable(child.execution_id)
     )
 $$;

@@ -44,5 +44,7 @@ select
     schedule,
     scheduled_for,
     forked_from,
-    case when finished_at is null then paused_at end as paused_at
+    case when finished_at is null then paused_at end as paused_at,
+    coalesce(continuations, 0) as continuations,
+    continued_with
 from durable.executions;

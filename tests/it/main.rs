@@ -30,6 +30,8 @@ mod compile_errors;
 #[cfg(test)]
 mod configuring;
 #[cfg(test)]
+mod continuing;
+#[cfg(test)]
 mod crashing;
 #[cfg(test)]
 mod crashing_flows;
@@ -134,6 +136,8 @@ mod reminding;
 #[cfg(test)]
 mod repeating;
 #[cfg(test)]
+mod replaying;
+#[cfg(test)]
 mod retrying;
 #[cfg(test)]
 mod rolling_back;
@@ -167,6 +171,8 @@ mod timing_out;
 mod transacting;
 #[cfg(test)]
 mod trapping;
+#[cfg(test)]
+mod versioning;
 #[cfg(test)]
 mod waiting;
 #[cfg(test)]

@@ -32,6 +32,23 @@ impl JoinTen {
     }
 }
 
+/// One step in each iteration; the next iteration continues as new.
+#[derive(Debug)]
+pub(crate) struct Loop;
+
+#[workflow]
+impl Loop {
+    async fn run(&self, cx: &Context, left: u64) -> Result<u64> {
+        let left = self.pass(left).await?;
+        if left == 0 { Ok(left) } else { cx.continue_as_new(&(left - 1)).await }
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
 /// One step for each of so many items, and then the event `go`.
 #[derive(Debug)]
 pub(crate) struct MapItems;

@@ -95,6 +95,15 @@ fn report(Shown { details, blockers }: &Shown) -> String {
     text
 }
 
+/// How often it has continued as new; nothing if it never has.
+fn continued(execution: &Execution) -> String {
+    match execution.continuations {
+        0 => String::new(),
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    }
+}
+
 fn facts(execution: &Execution) -> Vec<Vec<String>> {
     let facts = [
         ("execution", execution.id.to_string()),
@@ -116,6 +125,8 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("undoes", execution.undoes.map(|id| id.to_string()).unwrap_or_default()),
         ("forked from", execution.forked_from.map(|id| id.to_string()).unwrap_or_default()),
         ("input", execution.input.to_string()),
+        ("continued", continued(execution)),
+        ("continued with", execution.continued_with.as_ref().map(Json::to_string).unwrap_or_default()),
         ("output", execution.output.as_ref().map(Json::to_string).unwrap_or_default()),
         ("unreadable", execution.unreadable.clone().unwrap_or_default()),
     ]

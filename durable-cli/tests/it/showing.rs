@@ -145,3 +145,17 @@ async fn an_id_that_is_none_is_wrong_usage_and_one_that_nobody_has_is_not_found(
     let complaint = database.durable(&["execution", "fork", &nobody, "--from-step", "step walk"]).await.refused(4);
     assert!(complaint.contains("there is no execution"), "{complaint}");
 }
+
+#[tokio::test]
+async fn an_execution_is_exported_as_a_journal_that_can_be_replayed() {
+    let database = support::database().await;
+    let (worker, id) = waiting(&database).await;
+    let text = database.durable(&["execution", "export", &id]).await.done();
+    let journal = durable::Journal::from_json(&text).unwrap();
+    assert_eq!((journal.execution_id().to_string(), journal.workflow()), (id.clone(), "journey"));
+    let same = worker.export(id.parse().unwrap()).await.unwrap().to_json().unwrap();
+    assert_eq!(text, same);
+    let said = database.durable(&["execution", "export", "00000000-0000-0000-0000-000000000001"]).await.refused(4);
+    assert!(said.contains("there is no execution"), "{said}");
+    worker.shutdown().await.unwrap();
+}

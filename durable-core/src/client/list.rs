@@ -126,6 +126,17 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
+    /// Only executions in these states, unless states were given before.
+    pub(super) fn or_states(mut self, states: &[ExecutionState]) -> Self {
+        self.filter.states.get_or_insert_with(|| states.iter().map(|state| state.as_str()).collect());
+        self
+    }
+
+    /// The client that lists.
+    pub(super) fn client(&self) -> &'durable Durable {
+        self.durable
+    }
+
     /// At most this many executions on a page, 1 to 1000; 50 by default.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;

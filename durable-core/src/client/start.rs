@@ -466,6 +466,7 @@ fn as_claimed(new: &NewExecution, worker: WorkerId) -> Claimed {
         queue: new.options.queue.clone(),
         claims: 1,
         answer_lost: false,
+        continued: false,
         deadline_at: None,
         input: Payload(new.input.0.clone()),
         resolved: None,

@@ -36,7 +36,8 @@ impl Durable {
     /// change follows, from whatever process it comes. The watch ends after the update with the end of the execution.
     ///
     /// What changed at once is told in the order of the variants of [`Update`]. Steps and waits are never left out. A state or a value that is replaced before it was read is left out: the newest is
-    /// told. A watcher that has fallen 256 updates behind gets a new snapshot instead. Through an outage of the database the watch
+    /// told. A watcher that has fallen 256 updates behind gets a new snapshot instead, and so does every watcher if the execution
+    /// continues as new. Through an outage of the database the watch
     /// waits, and then tells what has changed.
     ///
     /// ```no_run

@@ -1,5 +1,6 @@
 //! The type of `cx`; what workflow code may ask of it is in `context.rs`.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use crate::running::scope::Scope;
@@ -11,10 +12,24 @@ use crate::running::scope::Scope;
 #[derive(Debug)]
 pub struct Context {
     pub(super) root: Arc<Scope>,
+    /// The input of the workflow; `None` in a compensation.
+    pub(super) input: Option<InputType>,
+}
+
+/// The type of an input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InputType {
+    pub(super) id: TypeId,
+    pub(super) name: &'static str,
 }
 
 impl Context {
     pub(crate) fn new(root: Arc<Scope>) -> Self {
-        Self { root }
+        Self { root, input: None }
+    }
+
+    /// As [`new`](Self::new), for the `run` of a workflow with this input.
+    pub(crate) fn with_input<I: 'static>(self) -> Self {
+        Self { input: Some(InputType { id: TypeId::of::<I>(), name: std::any::type_name::<I>() }), ..self }
     }
 }

@@ -192,6 +192,12 @@ pub struct Execution {
     pub forked_from: Option<ExecutionId>,
     /// Since when it is to go no further; `None` unless it is paused.
     pub paused_at: Option<DateTime<Utc>>,
+    /// How often it has continued as new.
+    #[serde(default)]
+    pub continuations: u32,
+    /// The input that it last continued with, as JSON; `None` if it never has. `input` is what it was started with.
+    #[serde(default)]
+    pub continued_with: Option<Json>,
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
@@ -350,6 +356,8 @@ pub(crate) struct Claimed {
     pub(crate) version: u32,
     pub(crate) queue: String,
     pub(crate) claims: i16,
+    /// Whether it has begun anew under this claim: it was not claimed, but continues as new.
+    pub(crate) continued: bool,
     /// Whether it takes the place of the claim before, whose answer was lost: that one has begun nothing.
     pub(crate) answer_lost: bool,
     pub(crate) deadline_at: Option<DateTime<Utc>>,
@@ -366,7 +374,8 @@ pub(crate) struct Claimed {
     pub(crate) limited: bool,
     /// The due time that a schedule started it for.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
-    /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from.
+    /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from. After it has continued as
+    /// new, a UUID that no execution has.
     pub(crate) namespace: ExecutionId,
     /// The step that it runs for another execution, if it runs no workflow.
     pub(crate) step: Option<ClaimedStep>,
@@ -393,7 +402,7 @@ impl Claimed {
     /// Whether no worker has begun it before. An execution that continues another one begins at a later epoch.
     pub(crate) fn is_first(&self) -> bool {
         let epoch = if self.answer_lost { self.epoch.before() } else { self.epoch };
-        epoch == Epoch::FIRST || (self.namespace != self.id && epoch.follows(Epoch::FIRST))
+        !self.continued && (epoch == Epoch::FIRST || (self.namespace != self.id && epoch.follows(Epoch::FIRST)))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Compensation, Execution, ExecutionDetails, ExecutionValue, Step, Wai
 #[serde(tag = "update", content = "is", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Update {
-    /// Everything: what a watcher receives first, and again if it has fallen behind.
+    /// Everything: what a watcher receives first, and again if it has fallen behind or the execution continues as new.
     Snapshot(Box<ExecutionDetails>),
     /// A step has begun to be tried, failed at an attempt, or ended.
     Step(Box<Step>),

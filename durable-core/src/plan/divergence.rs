@@ -51,6 +51,15 @@ fn unknown_step(workflow: &str, steps: &[KnownStep], key: &str, recorded: &str) 
     )
 }
 
+/// The report for an execution that has a later version of a change than the code knows.
+pub(crate) fn newer_version(change: &str, recorded: u32, newest: u32) -> String {
+    format!(
+        "the execution has a later version of the change `{change}` than this code knows\n  recorded: version {recorded}\n  \
+         expected: at most version {newest}\n\
+         deploy the code that has version {recorded}, then resume the execution"
+    )
+}
+
 /// The report for a message that the workflow has used but can no longer read.
 pub(crate) fn unreadable(key: &str, problem: &str) -> String {
     format!(

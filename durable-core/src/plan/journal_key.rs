@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of the call that continues as new. It is never recorded.
+pub(crate) const CONTINUE_AS_NEW: &str = "continue_as_new";
+
 /// Longest key, in bytes: Postgres indexes entries of up to a third of a page, in which the execution's id stands, too.
 pub(crate) const LONGEST: usize = 2000;
 
@@ -138,6 +141,27 @@ fn unescaped(text: &str) -> Cow<'_, str> {
         return text.into();
     }
     ESCAPES.iter().rev().fold(text.to_owned(), |text, (character, escape)| text.replace(escape, &character.to_string())).into()
+}
+
+/// The kind of the key of the version of a change.
+const VERSION: &str = "version";
+
+/// The key of the version that a change has in the scope of that path. It is the same however often the code asks there.
+pub(crate) fn version(path: &str, change: &str) -> String {
+    let mut key = path.to_owned();
+    write_entry(&mut key, VERSION, change, 1);
+    key
+}
+
+/// Whether the key is that of the version of a change.
+pub(crate) fn is_version(key: &str) -> bool {
+    Entry::read(key).kind == VERSION
+}
+
+/// The paths of a scope and of the scopes around it, from the innermost out.
+pub(crate) fn around(path: &str) -> impl Iterator<Item = &str> {
+    let slashes = path.rmatch_indices('/').map(|(at, _)| &path[..=at]);
+    slashes.chain([""])
 }
 
 /// The scope of everything that undoes something.
@@ -361,6 +385,14 @@ mod tests {
         assert_eq!(step_name("map enrich/17/step lookup").as_deref(), Some("lookup"));
         assert_eq!(step_name("event paid"), None);
         assert_eq!(step_name("sleep#2"), None);
+    }
+
+    #[test]
+    fn the_version_of_a_change_has_one_key_in_a_scope_and_is_found_from_inside() {
+        assert_eq!(version("map a/3/", "new/rates#2"), "map a/3/version new%2Frates%232");
+        assert!(is_version("version x") && is_version("join/0/version x") && !is_version("step version x"));
+        assert_eq!(around("map a/3/join/0/").collect::<Vec<_>>(), ["map a/3/join/0/", "map a/3/join/", "map a/3/", "map a/", ""]);
+        assert_eq!(around("").collect::<Vec<_>>(), [""]);
     }
 
     #[test]

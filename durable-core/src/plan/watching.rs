@@ -17,6 +17,8 @@ pub(crate) struct Known {
     /// The revision of each value.
     values: HashMap<String, u32>,
     pub(crate) seen: Seen,
+    /// How often the execution has continued as new: each time it gets a new journal.
+    pub(crate) continuations: u32,
 }
 
 /// How far the journal was read: the largest ordinals.
@@ -55,6 +57,7 @@ impl Known {
     /// before the rest: then its end is told last, and all that led to it before.
     pub(crate) fn note(&mut self, execution: &Execution, reading: Reading) -> Vec<Update> {
         let mut updates = Vec::new();
+        self.continuations = execution.continuations;
         for step in reading.steps {
             if is_news(&mut self.steps, &step.key, &step, step.is_over()) {
                 updates.push(Update::Step(Box::new(step)));

@@ -42,6 +42,11 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
     })
 }
 
+/// Whether the body of a step is being polled.
+pub(crate) fn in_step() -> bool {
+    CURRENT.with(|current| matches!(&*current.borrow(), Some(Ambient::Step(_))))
+}
+
 /// The step in which this code runs. Outside an execution, as in a unit test, it looks like a first attempt.
 pub fn step() -> StepHandle {
     attempt().unwrap_or_else(StepHandle::outside)

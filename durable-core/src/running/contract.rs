@@ -1,6 +1,7 @@
 //! What every ledger must do: one list of facts. Each fact is a test of the ledger in memory, and of the ledger that is Postgres.
 
 mod attempting;
+mod continuing;
 mod families;
 mod in_memory;
 mod in_postgres;
@@ -22,6 +23,7 @@ use crate::model::{
 };
 use crate::payload::Payload;
 use crate::store::attempts::AttemptRecord;
+use crate::store::continuations::{Continuation, Continued};
 use crate::store::families::{CancelledChildren, Done, EndedEarly};
 use crate::store::messages::Effect;
 use crate::store::parents::Notified;
@@ -51,6 +53,9 @@ trait World {
 
     /// Creates an execution that this worker has claimed.
     async fn start(&self, worker: WorkerId) -> Held;
+
+    /// Puts what a lost worker held back into its queue.
+    async fn rescue(&self, worker: WorkerId);
 
     /// Gives the execution to this worker if it is pending.
     async fn claim(&self, id: ExecutionId, worker: WorkerId) -> Option<Claim>;
@@ -98,6 +103,10 @@ trait World {
         self.answer(self.ledger().park(park, &|| false)).await.expect("a parking is answered")
     }
 
+    async fn continue_as_new(&self, continuation: &Continuation) -> Continued {
+        self.answer(self.ledger().continue_as_new(continuation)).await.expect("a continuation is answered")
+    }
+
     async fn record_attempt(&self, record: AttemptRecord) -> Written {
         self.answer(self.ledger().record_attempt(record)).await.expect("a record of an attempt is answered")
     }
@@ -123,6 +132,7 @@ struct Claim {
 #[derive(Debug)]
 struct OnRecord {
     state: ExecutionState,
+    input: String,
     output: Option<String>,
     journal: JournalRecords,
     /// The payloads of the messages that no wait has taken, in order.
@@ -267,6 +277,21 @@ facts! {
         two_saves_at_once_of_one_execution_both_set_the_value,
         a_value_of_an_earlier_claim_is_not_set,
         executions_have_values_of_their_own,
+    }
+    continuing {
+        an_execution_that_continues_has_an_empty_journal_and_the_next_epoch,
+        a_continuation_whose_answer_was_lost_counts_once,
+        a_continuation_of_an_earlier_claim_is_refused_and_changes_nothing,
+        a_continuation_of_a_lost_worker_is_refused_and_changes_nothing,
+        an_execution_that_has_ended_does_not_continue,
+        an_execution_in_rollback_does_not_continue,
+        a_save_of_before_the_continuation_is_refused,
+        a_continuation_gives_back_what_a_dropped_wait_had_taken_and_keeps_the_mailbox,
+        a_continuation_keeps_the_values_and_their_revisions,
+        a_worker_that_dies_after_a_continuation_was_interrupted,
+        the_end_of_a_child_of_before_the_continuation_does_not_end_a_wait_of_after,
+        a_child_of_before_the_continuation_that_was_waited_for_is_an_orphan,
+        what_a_child_did_before_the_continuation_is_not_undone,
     }
     attempting {
         an_attempt_is_recorded_under_way_and_then_as_failed,

@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
+use crate::payload::Payload;
 
 /// Under which worker and epoch this process holds the execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,4 +51,6 @@ pub(crate) enum Verdict {
     Released,
     /// It must not go on, and fails.
     Refused(Box<Failure>),
+    /// It begins anew with this input.
+    Continued(Payload),
 }

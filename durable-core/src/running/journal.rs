@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{has_below, outside, remove_below};
 use crate::error::Failure;
-use crate::model::{Checkpoint, FailedAttempt, Undoable};
+use crate::model::{Checkpoint, FailedAttempt, Outcome, Undoable};
 use crate::plan::journal_key;
 
 /// The journal of one execution, except for its waits. An entry leaves it when the code asks for it.
@@ -13,6 +13,10 @@ use crate::plan::journal_key;
 pub(super) struct Journal {
     recorded: BTreeMap<String, Checkpoint>,
     attempts: BTreeMap<String, Vec<FailedAttempt>>,
+    /// The versions of changes that are recorded, by their keys. They are asked for any number of times, or no longer at all.
+    recorded_versions: BTreeMap<String, u32>,
+    /// The versions that this run of the code has asked for; 0 where the execution went on before its code asked.
+    asked_versions: BTreeMap<String, u32>,
     /// Calls that were cut off in branches that lost, and that the code has not asked for.
     passed_over: BTreeSet<String>,
     /// Whether the worker before this one was lost while it held the execution.
@@ -31,6 +35,10 @@ impl Journal {
             if let Some(order) = checkpoint.undo_order {
                 self.undoable.insert(order, Undoable::of(&checkpoint));
             }
+            if let Some(version) = version_of(&checkpoint) {
+                self.recorded_versions.insert(checkpoint.key, version);
+                continue;
+            }
             self.recorded.insert(checkpoint.key.clone(), checkpoint);
         }
         for attempt in attempts {
@@ -39,6 +47,20 @@ impl Journal {
                 self.attempts.entry(attempt.key.clone()).or_default().push(attempt);
             }
         }
+    }
+
+    /// The version of a change, if this run of the code has asked for it under the key.
+    pub(super) fn asked_version(&self, key: &str) -> Option<u32> {
+        self.asked_versions.get(key).copied().filter(|_| !is_spoiled(Spoil::ForgetVersions))
+    }
+
+    /// The version of a change, if it is recorded under the key.
+    pub(super) fn recorded_version(&self, key: &str) -> Option<u32> {
+        self.recorded_versions.get(key).copied()
+    }
+
+    pub(super) fn note_version(&mut self, key: &str, version: u32) {
+        self.asked_versions.insert(key.to_owned(), version);
     }
 
     /// Takes out the outcome that is recorded under the key.
@@ -137,6 +159,14 @@ impl Journal {
     }
 }
 
+/// The version of a change, if the checkpoint records one.
+fn version_of(checkpoint: &Checkpoint) -> Option<u32> {
+    match &checkpoint.outcome {
+        Outcome::Output(output) if journal_key::is_version(&checkpoint.key) => output.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -146,7 +176,6 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::ids::ExecutionId;
-    use crate::model::Outcome;
     use crate::payload::Payload;
 
     fn completed(key: &str) -> Checkpoint {
@@ -165,6 +194,17 @@ mod tests {
         assert!(journal.has_recorded("step a"));
         assert!(journal.take_recorded("step a").is_some());
         assert!(journal.take_recorded("step a").is_none() && journal.unasked().next().is_none());
+    }
+
+    #[test]
+    fn a_version_is_known_for_good_and_is_no_entry_that_the_code_must_ask_for() {
+        let mut journal = Journal::default();
+        let recorded = Checkpoint::of("version rates".to_owned(), Outcome::Output(Payload("2".into())));
+        journal.load(vec![recorded], Vec::new(), false);
+        assert_eq!((journal.recorded_version("version rates"), journal.asked_version("version rates")), (Some(2), None));
+        journal.note_version("version rates", 2);
+        assert_eq!((journal.recorded_version("version rates"), journal.asked_version("version rates")), (Some(2), Some(2)));
+        assert!(journal.unasked().next().is_none() && !journal.continues_after("version other"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
 use crate::model::ExecutionValue;
 use crate::store::attempts::{AttemptRecord, Attempts};
+use crate::store::continuations::{self, Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome, Parks};
 use crate::store::saves::{Save, Saves, Written};
 use crate::store::transactions::{Commit, Committed, Open, Transactions};
@@ -50,6 +51,12 @@ impl Ledger for Lanes {
             let read = || values::get(&store, &store.pool, id, &name);
             store::run("read a value", Patience::Endless, read).await
         })
+    }
+
+    fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {
+        let store = &self.store;
+        let begin = || continuations::continue_as_new(store, &store.pool, continuation);
+        Box::pin(store::run("continue an execution as new", Patience::Endless, begin))
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

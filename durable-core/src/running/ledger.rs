@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
 use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
+use crate::store::continuations::{Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{Save, Written};
 use crate::store::transactions::{Commit, Committed, Open};
@@ -34,6 +35,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// The value that the execution has set under this name.
     fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>>;
+
+    /// Begins an execution anew: with another input and an empty journal.
+    fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>>;
 
     /// Begins the transaction of a step.
     fn begin(&self) -> BoxFuture<'_, Result<Open>>;

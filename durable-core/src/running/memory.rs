@@ -1,6 +1,7 @@
 //! The ledger that is memory, for tests: the record of a simulated world, in which a scheduler answers the writes.
 
 mod book;
+mod continuing;
 mod family;
 mod parking;
 mod record;
@@ -19,6 +20,7 @@ use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
 use crate::model::ExecutionValue;
 use crate::store::attempts::AttemptRecord;
+use crate::store::continuations::{Continuation, Continued};
 use crate::store::families::CancelledChildren;
 use crate::store::journal::Journals;
 use crate::store::parks::{Park, ParkOutcome};
@@ -57,6 +59,7 @@ pub(crate) enum Entry {
     /// With the values that the transaction has written.
     Commit(Box<Commit>, Vec<u64>, oneshot::Sender<Result<Committed>>),
     Rollback(Rollback, oneshot::Sender<Result<bool>>),
+    Continue(Box<Continuation>, oneshot::Sender<Result<Continued>>),
     Read(WorkerId, Vec<ExecutionId>, oneshot::Sender<Result<Journals>>),
     /// The child has ended: notifies its parent.
     Notify(WorkerId, ExecutionId),
@@ -145,6 +148,10 @@ impl Ledger for Memory {
         Box::pin(async { Ok(value) })
     }
 
+    fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {
+        ask(&self.book, |answer| Entry::Continue(Box::new(continuation.clone()), answer))
+    }
+
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {
         Box::pin(async { Ok(Open::Memory(Vec::new())) })
     }
@@ -181,6 +188,7 @@ impl Entry {
             Self::Attempt(record, _) => record.worker,
             Self::Commit(commit, ..) => commit.worker,
             Self::Rollback(rollback, _) => rollback.worker,
+            Self::Continue(continuation, _) => continuation.worker,
             Self::Read(worker, ..) | Self::Notify(worker, ..) | Self::Abandon(worker, ..) => *worker,
         }
     }
@@ -196,6 +204,7 @@ impl Entry {
             Self::Commit(commit, ..) => (Some(commit.id), 5),
             Self::Notify(_, child) => (Some(*child), 6),
             Self::Abandon(_, children, _) => (children.first().copied(), 7),
+            Self::Continue(continuation, _) => (Some(continuation.id), 8),
         };
         LaneOf(self.worker(), id, kind)
     }
@@ -260,6 +269,14 @@ impl Book {
                 let begun = ended_early.is_some();
                 self.ended_early.extend(ended_early.into_iter().flatten());
                 Answer::new(of, format!("{id} rollback -> {begun}"), to, Ok(begun))
+            }
+            (Entry::Continue(continuation, to), Verdict::Commit) => {
+                let continued = self.continue_as_new(&continuation);
+                let said = format!("{id} continues with {} -> {continued:?}", continuation.input.as_str());
+                Answer::new(of, said, to, Ok(continued))
+            }
+            (Entry::Continue(_, to), Verdict::Refuse) => {
+                Answer::new(of, format!("{id} may not continue as new"), to, Err(refused()))
             }
             (Entry::Read(_, ids, to), Verdict::Commit) => {
                 Answer::new(of, format!("{id} journal is read"), to, Ok(self.journals(&ids)))

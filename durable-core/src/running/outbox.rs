@@ -46,6 +46,11 @@ impl Outbox {
         !self.unsent.is_empty()
     }
 
+    /// Whether a value is among what was left.
+    pub(super) fn has_unsent_value(&self) -> bool {
+        self.unsent.iter().any(|checkpoint| checkpoint.sets.is_some())
+    }
+
     /// Takes out what was left, for a write of its own; with the number by which the write is settled. `None` if there is nothing.
     pub(super) fn send(&mut self) -> Option<(u64, Parcel)> {
         if self.unsent.is_empty() {

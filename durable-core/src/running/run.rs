@@ -2,6 +2,7 @@
 
 mod children;
 mod commits;
+pub(crate) mod continuing;
 mod ending;
 mod recorded;
 mod waiting;
@@ -61,6 +62,8 @@ pub(crate) struct Run {
     draining: AtomicBool,
     /// Whether it has a journal.
     replays: AtomicBool,
+    /// Whether it ends where its journal ends: nothing begins in it, and nothing is written.
+    only_reads: AtomicBool,
     pub(crate) polling: Polling,
     /// Notified when it may be time to ask the database about the waits: after a nudge, and after the answer to the last question.
     look_again: Notify,
@@ -120,6 +123,7 @@ impl Run {
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             replays: AtomicBool::new(false),
+            only_reads: AtomicBool::new(false),
             polling: Polling::default(),
             look_again: Notify::new(),
         })
@@ -134,6 +138,15 @@ impl Run {
         let mut state = self.state();
         state.journal.load(journal.checkpoints, journal.attempts, after_crash);
         state.waits.load(journal.waits);
+    }
+
+    /// Has the run end where its journal ends.
+    pub(crate) fn only_read(&self) {
+        self.only_reads.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn only_reads(&self) -> bool {
+        self.only_reads.load(Ordering::Relaxed)
     }
 
     /// Goes on in memory after a new claim, with the waits that are over.

@@ -106,14 +106,19 @@ impl Scope {
         self.only_replays.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing begins in this scope that is not in its journal.
+    /// Whether this scope, or one around it, only replays: its branch has lost.
     pub(crate) fn only_replays(&self) -> bool {
         self.only_replays.load(Ordering::Relaxed) || self.around.as_ref().is_some_and(|around| around.only_replays())
     }
 
-    /// Stops here, until it is dropped, what is about to begin in a scope that only replays.
+    /// Whether nothing begins in this scope that is not in its journal: its branch has lost, or the whole run only reads.
+    pub(crate) fn goes_no_further(&self) -> bool {
+        self.run.only_reads() || self.only_replays()
+    }
+
+    /// Stops here, until it is dropped, what is about to begin in a scope that goes no further than its journal.
     pub(crate) async fn stop_if_only_replaying(&self) {
-        if self.only_replays() {
+        if self.goes_no_further() {
             std::future::pending().await
         }
     }

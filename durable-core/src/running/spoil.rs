@@ -46,6 +46,10 @@ pub(crate) enum Spoil {
     TrustUndone,
     /// A worker forgets that it may hold more than it knows.
     ForgetDoubts,
+    /// An execution that continues as new has the idempotency keys of before.
+    KeepNamespace,
+    /// The journal says that no version of a change is recorded.
+    ForgetVersions,
     /// A claim that arrives while an earlier one is active is dropped when that one ends.
     ForgetNextClaim,
 }

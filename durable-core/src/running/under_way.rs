@@ -22,7 +22,7 @@ impl Scope {
             self.run.give_up(Verdict::Diverged(report));
         }
         // Code that only replays has used these messages before, under an earlier claim.
-        if !self.only_replays() || self.run.is_recorded(key) {
+        if !self.goes_no_further() || self.run.is_recorded(key) {
             self.run.use_messages(&self.path);
         }
         UnderWay { scope: self.clone() }

@@ -194,6 +194,12 @@ impl Waits {
         }
     }
 
+    /// Takes out the waits that were dropped and the messages that were refused, for the write with which the journal ends.
+    pub(super) fn leave(&mut self) -> (Vec<String>, Vec<RefusedMessage>) {
+        let dropped = std::mem::take(&mut self.dropped).into_iter().filter(|_| !is_spoiled(Spoil::ForgetDrops));
+        (dropped.collect(), std::mem::take(&mut self.refused))
+    }
+
     /// Notes that a question was answered: the database knows these waits now.
     pub(super) fn answered<'key>(&mut self, registered: impl Iterator<Item = &'key NewWait>) {
         self.asking = false;
@@ -293,6 +299,11 @@ impl Waits {
     /// Whether a wait is recorded that the code reaches only after this key.
     pub(super) fn continues_after(&self, key: &str) -> bool {
         self.known_open.keys().chain(self.known_over.keys()).any(|other| journal_key::comes_after(other, key))
+    }
+
+    /// The keys of waits that have ended and that the code has not asked for.
+    pub(super) fn not_reached(&self) -> impl Iterator<Item = &String> {
+        self.known_over.values().filter(|wait| !wait.is_cancelled()).map(|wait| &wait.key)
     }
 
     /// The keys that the code never asked for. A wait that was dropped is recorded as cancelled, and does not count.

@@ -151,7 +151,7 @@ pub(super) fn cut_off(id: ExecutionId, record: &Record) -> impl Iterator<Item = 
     let keys: BTreeSet<&String> = record.attempts.keys().map(|(key, _)| key).collect();
     let is_open = move |key: &&String| {
         let may_remain = journal_key::step_name(key).as_deref() == Some("charge") && !key.starts_with(journal_key::UNDO);
-        may_remain && record.begun.contains(&id.derive(key)) && !record.checkpoints.contains_key(*key)
+        may_remain && record.begun.contains(&record.namespace.unwrap_or(id).derive(key)) && !record.checkpoints.contains_key(*key)
     };
     keys.into_iter().filter(is_open)
 }

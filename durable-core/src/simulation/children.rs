@@ -50,7 +50,7 @@ impl Simulated {
 fn child_of(book: &Book, id: ExecutionId, part: ChildPart) -> Option<(&ExecutionId, &Record)> {
     let is_child = |record: &Record| {
         let is_own = record.parent.as_ref().is_some_and(|parent| parent.id == id);
-        is_own && record.undoes.is_none() && record.input == part.program.to_string()
+        is_own && record.undoes.is_none() && record.first_input == part.program.to_string()
     };
     book.records.iter().find(|(_, record)| is_child(record))
 }

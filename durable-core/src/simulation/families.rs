@@ -30,7 +30,9 @@ fn children(book: &Book) -> impl Iterator<Item = (ExecutionId, &Record, &Parent,
 }
 
 fn waits_for(parent: &Record, of: &Parent) -> bool {
-    !parent.is_over() && parent.waits.get(&of.key).is_some_and(|wait| wait.outcome.is_none())
+    !parent.is_over()
+        && of.iteration == parent.continuations
+        && parent.waits.get(&of.key).is_some_and(|wait| wait.outcome.is_none())
 }
 
 /// What is true of families at any time.
@@ -38,10 +40,11 @@ pub(super) fn check_families(book: &Book) -> Vec<String> {
     let mut violations = Vec::new();
     let mut calls = BTreeSet::new();
     for (id, record, of, parent) in children(book) {
-        if !calls.insert((of.id, &of.key)) {
+        if !calls.insert((of.id, &of.key, of.iteration)) {
             violations.push(format!("{} has started two children for `{}`", of.id, of.key));
         }
-        if parent.waits.get(&of.key).and_then(|wait| wait.child) != Some(id) {
+        let is_of_now = of.iteration == parent.continuations;
+        if is_of_now && parent.waits.get(&of.key).and_then(|wait| wait.child) != Some(id) {
             violations.push(format!("{id} is not the child of `{}` of its parent", of.key));
         }
         if record.goes_on() && must_have_ended(of, parent) {
@@ -72,7 +75,8 @@ fn completed_children(book: &Book, id: ExecutionId) -> impl Iterator<Item = Exec
     let of_it = children(book).filter(move |(_, record, of, parent)| {
         let counts = of.id == id && of.policy == ParentPolicy::Await && !of.by_compensation && record.undoes.is_none();
         // What an orphan did before it was ended, and after its parent had ended, stays.
-        counts && record.state == State::Completed && record.ended_before(parent)
+        // What children did before their parent continued as new stays.
+        counts && of.iteration == parent.continuations && record.state == State::Completed && record.ended_before(parent)
     });
     of_it.map(|(child, ..)| child)
 }

@@ -28,6 +28,10 @@ pub(super) enum Part {
     /// Several items, so many of them at once.
     Map(Vec<Vec<Part>>, usize),
     Child(ChildPart),
+    /// Asks for the version of a change.
+    Version,
+    /// Continues as new with this program; the last part of a program.
+    Continue(usize),
 }
 
 /// A call of a child.
@@ -116,7 +120,11 @@ impl Programs {
 
     /// Adds a random program of at most so many parts, and the programs of its children; returns its number.
     pub(super) fn add(&mut self, random: &mut Random, parts: u64, depth: Depth) -> usize {
-        let program = self.random(random, parts, depth);
+        let mut program = self.random(random, parts, depth);
+        if random.one_in(6) {
+            let below = Depth { branches: 1, generations: depth.generations.min(1) };
+            program.push(Part::Continue(self.add(random, 2, below)));
+        }
         self.0.push(program);
         self.0.len() - 1
     }
@@ -129,7 +137,7 @@ impl Programs {
         if depth.generations > 0 && random.one_in(5) {
             return Part::Child(self.random_child(random, depth.generations - 1));
         }
-        let flat = 14;
+        let flat = 15;
         let below = Depth { branches: depth.branches.saturating_sub(1), ..depth };
         match random.below(if depth.branches == 0 { flat } else { flat + 5 }) {
             0..=5 => Part::Step(random_step(random)),
@@ -139,14 +147,15 @@ impl Programs {
             10 | 11 => Part::Input(QUESTIONS[random.index(QUESTIONS.len())]),
             12 => Part::TimedInput(QUESTIONS[random.index(QUESTIONS.len())], random_time(random)),
             13 => Part::TimedTopic(TOPICS[random.index(TOPICS.len())], random_time(random)),
-            14 => Part::Join(self.random(random, 2, below), self.random(random, 2, below)),
-            15 => {
+            14 => Part::Version,
+            15 => Part::Join(self.random(random, 2, below), self.random(random, 2, below)),
+            16 => {
                 let flat = Depth { branches: 0, ..depth };
                 let items = (0..=random.below(3)).map(|_| self.random(random, 1, flat)).collect();
                 Part::Map(items, 1 + random.index(3))
             }
             // A crash may come before the message, and cut the step off.
-            16 => Part::Race(vec![Part::Event(EVENTS[0])], vec![Part::Step(slow_step_to_undo(random))]),
+            17 => Part::Race(vec![Part::Event(EVENTS[0])], vec![Part::Step(slow_step_to_undo(random))]),
             _ => Part::Race(self.random(random, 2, below), self.random(random, 2, below)),
         }
     }

@@ -147,6 +147,15 @@ impl Simulated {
                 let each = cx.map(items).concurrency(*concurrency).each(|parts| self.run(cx, parts));
                 said.extend(each.await?.into_iter().flatten());
             }
+            Part::Version => {
+                // Every execution began with this code.
+                let version = cx.version("rates", 3).await?;
+                if version != 3 {
+                    let wrong = format!("{} has version {version} of a change, not 3", cx.execution_id());
+                    memory::lock(&self.book).violations.push(wrong);
+                }
+            }
+            Part::Continue(program) => cx.continue_as_new(program).await?,
             Part::Child(child) => {
                 let text = self.call_child(cx, *child).await?;
                 said.extend(text.map(|text| Said { text, message: None }));

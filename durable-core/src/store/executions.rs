@@ -147,6 +147,7 @@ fn claimed(row: &PgRow, worker: WorkerId) -> Result<Claimed, sqlx::Error> {
         queue: row.try_get("queue")?,
         claims: row.try_get("claims")?,
         answer_lost: false,
+        continued: false,
         deadline_at: time_if(row, "deadline_at")?,
         input: Payload(row.try_get::<&str, _>("input")?.into()),
         resolved: super::journal::recorded_waits(row.try_get("resolved")?)?,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use sqlx::postgres::PgRow;
-use sqlx::{PgExecutor, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::read::time_if;
-use super::{Store, statement};
+use super::{MOST_BYTES, Store, statement};
 use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, FailedAttempt, JournalRecords, Outcome, RecordedWait};
@@ -18,12 +18,59 @@ use crate::payload::Payload;
 /// The journals of executions; for an unreadable journal, the problem.
 pub(crate) type Journals = HashMap<ExecutionId, Result<JournalRecords, String>>;
 
+/// Most rows that are read for all executions at once. If there are more, each journal is read by itself, in pages.
+const MOST_AT_ONCE: i64 = 2000;
+
+/// Most rows of a page.
+const MOST_IN_PAGE: i32 = 1000;
+
+/// Where the next page of a journal begins: after this place, key and number.
+type Place = (i32, String, i16);
+
 /// The recorded steps, attempts and waits of each execution.
-pub(crate) async fn load(store: &Store, executor: impl PgExecutor<'_>, ids: &[ExecutionId]) -> Result<Journals, sqlx::Error> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = store.query(statement!("checkpoints/load")).bind(ids).fetch_all(executor).await?;
+pub(crate) async fn load(store: &Store, connection: &mut PgConnection, ids: &[ExecutionId]) -> Result<Journals, sqlx::Error> {
+    let uuids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    // One more than are used shows that there are more.
+    let rows = store.query(statement!("checkpoints/load")).bind(uuids).bind(MOST_AT_ONCE + 1).fetch_all(&mut *connection).await?;
     let mut journals = Journals::new();
-    for row in &rows {
+    if rows.len() as i64 <= MOST_AT_ONCE {
+        add_all(store, &mut journals, &rows)?;
+        return Ok(journals);
+    }
+    drop(rows);
+    for id in ids {
+        load_in_pages(store, &mut *connection, *id, &mut journals).await?;
+    }
+    Ok(journals)
+}
+
+/// One journal, of whatever length. Meanwhile only its worker adds to it, and an entry keeps its key.
+async fn load_in_pages(
+    store: &Store,
+    connection: &mut PgConnection,
+    id: ExecutionId,
+    journals: &mut Journals,
+) -> Result<(), sqlx::Error> {
+    let mut after: Place = (0, String::new(), 0);
+    loop {
+        let rows = store
+            .query(statement!("checkpoints/page"))
+            .bind(id.as_uuid())
+            .bind(after.0)
+            .bind(&after.1)
+            .bind(after.2)
+            .bind(MOST_IN_PAGE)
+            .bind(MOST_BYTES as i64)
+            .fetch_all(&mut *connection)
+            .await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = (last.try_get("place")?, last.try_get("key")?, last.try_get("number")?);
+        add_all(store, journals, &rows)?;
+    }
+}
+
+fn add_all(store: &Store, journals: &mut Journals, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+    for row in rows {
         let execution_id = ExecutionId::from(row.try_get::<Uuid, _>("execution_id")?);
         let journal = journals.entry(execution_id).or_insert_with(|| Ok(JournalRecords::default()));
         if let Ok(records) = journal
@@ -34,7 +81,7 @@ pub(crate) async fn load(store: &Store, executor: impl PgExecutor<'_>, ids: &[Ex
             *journal = Err(problem);
         }
     }
-    Ok(journals)
+    Ok(())
 }
 
 fn add(journal: &mut JournalRecords, execution_id: ExecutionId, row: &PgRow) -> Result<(), sqlx::Error> {
@@ -108,10 +155,10 @@ pub(super) fn recorded_waits(text: Option<&str>) -> Result<Option<Vec<RecordedWa
 /// The waits of one execution that are over, however large: one row each.
 pub(super) async fn load_ended_waits(
     store: &Store,
-    executor: impl PgExecutor<'_>,
+    connection: &mut PgConnection,
     id: ExecutionId,
 ) -> Result<Vec<RecordedWait>, sqlx::Error> {
-    let mut journals = load(store, executor, &[id]).await?;
+    let mut journals = load(store, connection, &[id]).await?;
     let journal = journals.remove(&id).transpose().map_err(|problem| sqlx::Error::Decode(problem.into()))?;
     let waits = journal.map(|journal| journal.waits).unwrap_or_default();
     Ok(waits.into_iter().filter(|wait| wait.outcome.is_some()).collect())

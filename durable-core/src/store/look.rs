@@ -193,6 +193,8 @@ pub(super) fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         scheduled_for: columns.time_if("scheduled_for"),
         forked_from: columns.get::<Option<Uuid>>("forked_from").map(ExecutionId::from),
         paused_at: columns.time_if("paused_at"),
+        continuations: columns.count("continuations"),
+        continued_with: columns.json("continued_with"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })

@@ -70,7 +70,10 @@ impl Trace {
             propagation.set_parent(claim, &origin);
         } else {
             propagation.set_parent(claim, &TraceContext::of_execution(self.id));
-            propagation.add_link(claim, &origin);
+            // No trace belongs to the namespace of an execution that has continued as new.
+            if self.starter.is_some() || !self.namespace.is_derived() {
+                propagation.add_link(claim, &origin);
+            }
         }
         let mut last_claim = self.last_claim.lock().unwrap_or_else(PoisonError::into_inner);
         last_claim.iter().for_each(|last| propagation.add_link(claim, last));

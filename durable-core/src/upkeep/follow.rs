@@ -186,6 +186,11 @@ impl Followed {
         reading: Option<Reading>,
     ) -> Result<bool, sqlx::Error> {
         self.has_ended = execution.state.is_finished();
+        if self.is_known && self.known.continuations != execution.continuations {
+            // The journal that the watchers know is gone.
+            (self.known, self.is_known) = (Known::default(), false);
+            self.watchers.iter().for_each(|watcher| watcher.is_behind.store(true, Ordering::Release));
+        }
         let mut lacks = !self.is_known;
         if let Some(reading) = reading {
             let updates = self.known.note(execution, reading);

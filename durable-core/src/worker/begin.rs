@@ -95,7 +95,11 @@ impl<P: Process> Drive<P> {
 }
 
 /// The journal with every step under the name that the code has for it now.
-fn under_current_names(workflow: &str, registered: &Registered, mut journal: JournalRecords) -> Result<JournalRecords, String> {
+pub(super) fn under_current_names(
+    workflow: &str,
+    registered: &Registered,
+    mut journal: JournalRecords,
+) -> Result<JournalRecords, String> {
     for checkpoint in &mut journal.checkpoints {
         checkpoint.key = divergence::current_key(workflow, &registered.steps, std::mem::take(&mut checkpoint.key))?;
     }

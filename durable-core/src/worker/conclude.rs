@@ -26,6 +26,7 @@ impl<P: Process> Drive<P> {
                 telemetry::claim_ended("lost", None);
                 return Ok(Left::Refused);
             }
+            Ending::Continued(input) => return self.continue_as_new(input).await,
             Ending::Released => {
                 telemetry::claim_ended("released", None);
                 (NextState::Released, None)

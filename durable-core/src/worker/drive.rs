@@ -127,6 +127,7 @@ impl<P: Process> Drive<P> {
                 (Rest::Ended(Verdict::Diverged(report)), _) => return Ending::Stopped(report),
                 (Rest::Ended(Verdict::Released), _) => return Ending::Released,
                 (Rest::Ended(Verdict::Lost), _) => return Ending::Lost,
+                (Rest::Ended(Verdict::Continued(input)), _) => return Ending::continued(&flow.abandon(), input),
                 (Rest::Ended(Verdict::Refused(failure)), _) => {
                     flow.abandon();
                     return match cause {
@@ -160,7 +161,7 @@ impl<P: Process> Drive<P> {
                 Verdict::Released => return Err(Ending::Released),
                 // It still fails, and undoes the steps that it knows.
                 Verdict::Refused(_) => {}
-                Verdict::Lost | Verdict::Diverged(_) => return Err(Ending::Lost),
+                Verdict::Lost | Verdict::Diverged(_) | Verdict::Continued(_) => return Err(Ending::Lost),
             }
         }
         match self.process.begin_rollback(run, &cause).await {

@@ -2,7 +2,7 @@
 
 use super::flow::Flow;
 use crate::error::{ErrorKind, Failure, Result};
-use crate::model::ExecutionState;
+use crate::model::{Claimed, ExecutionState};
 use crate::payload::Payload;
 use crate::plan::divergence;
 use crate::running::run::Run;
@@ -18,6 +18,8 @@ pub(super) enum Ending {
     Released,
     /// Another worker holds the execution, or no worker does: nothing is to be written.
     Lost,
+    /// It begins anew with this input.
+    Continued(Payload),
     /// It waits. The worker that claims it next continues it.
     Parked(Flow),
 }
@@ -28,6 +30,8 @@ pub(crate) enum Left {
     Parked(Flow),
     /// The database has recorded the end of the claim.
     Noted,
+    /// It has begun anew, and is held under this claim.
+    Continued(Box<Claimed>),
     /// A write was refused: either another worker holds the execution, or this one still does in the database.
     Refused,
 }
@@ -61,6 +65,14 @@ impl Ending {
             Self::Completed(output)
         } else {
             Self::Stopped(divergence::unasked(&run.id.to_string(), &unasked))
+        }
+    }
+
+    /// The workflow continues as new, if it asked for everything in its journal.
+    pub(super) fn continued(run: &Run, input: Payload) -> Self {
+        match Self::returned(run, input) {
+            Self::Completed(input) => Self::Continued(input),
+            stopped => stopped,
         }
     }
 

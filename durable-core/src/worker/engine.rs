@@ -59,7 +59,8 @@ impl Process for Worker {
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {
         let store = &self.store;
-        store::run("load journals", Patience::Endless, || journal::load(store, &store.pool, ids)).await
+        let load = async || journal::load(store, &mut *store.pool.acquire().await?, ids).await;
+        store::run("load journals", Patience::Endless, load).await
     }
 
     async fn ask_for_held(&self, known: &[(ExecutionId, Epoch)]) -> Result<Held, sqlx::Error> {

@@ -113,7 +113,7 @@ impl HeldExecutions {
         let (flow, is_refused) = match left {
             Left::Parked(flow) => (Some(flow), false),
             Left::Noted => (None, false),
-            Left::Refused => (None, true),
+            Left::Refused | Left::Continued(_) => (None, true),
         };
         let held = match self.by_id.entry(claimed.id) {
             Entry::Occupied(entry) if entry.get().hold == Hold::by(claimed) => entry.remove(),
@@ -130,6 +130,19 @@ impl HeldExecutions {
         match flow {
             Some(flow) if flow.run.may_go_on() => (None, self.parked.put(claimed.id, flow)),
             stopped => (None, stopped),
+        }
+    }
+
+    /// Replaces a claim by the one under which its execution has begun anew; returns whether that one may begin now. Not if a later
+    /// claim waits, and not if the execution is no longer held.
+    #[must_use]
+    pub(crate) fn go_on(&mut self, claimed: &Claimed, next: &Claimed) -> bool {
+        match self.by_id.get_mut(&claimed.id) {
+            Some(held) if held.hold == Hold::by(claimed) && held.next.is_none() => {
+                *held = HeldExecution::of(next);
+                true
+            }
+            _ => false,
         }
     }
 

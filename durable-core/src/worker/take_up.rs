@@ -179,9 +179,14 @@ fn spawn<P: Process>(process: &Arc<P>, claimed: Claimed, slot: Slot, begin: Begi
             Left::Refused
         });
         let Drive { process, claimed, .. } = drive;
-        leave(&process, &claimed, left);
-        drop(slot);
-        make_room(&*process, &claimed);
+        match left {
+            Left::Continued(next) => go_on(&process, &claimed, *next, slot),
+            left => {
+                leave(&process, &claimed, left);
+                drop(slot);
+                make_room(&*process, &claimed);
+            }
+        }
     });
     tokio::spawn(async move {
         // The application's code: whatever becomes of it, the execution runs.
@@ -190,6 +195,21 @@ fn spawn<P: Process>(process: &Arc<P>, claimed: Claimed, slot: Slot, begin: Begi
         }
         driven.instrument(span).await;
     });
+}
+
+/// Runs an execution that has begun anew, in the slot that it has.
+fn go_on<P: Process>(process: &Arc<P>, claimed: &Claimed, next: Claimed, slot: Slot) {
+    let begins = {
+        let mut held = process.held();
+        // As when a claim is taken up: another worker may hold what a lost worker held.
+        next.worker == process.worker_id() && held.go_on(claimed, &next)
+    };
+    if begins {
+        return spawn(process, next, slot, Begin::Fresh);
+    }
+    leave(process, claimed, Left::Refused);
+    drop(slot);
+    make_room(&**process, claimed);
 }
 
 /// An execution that a limit counted runs no longer: another one may begin.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking, telemetry, transacting,
+    continuing, crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting,
+    mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking, telemetry,
+    transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -187,6 +188,7 @@ fn worker_process() {
             "poison" => crashing::work_with_poison(&url, &folder).await,
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
+            "meter" => continuing::crashing::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,
             "release 1" => deploying::work(1, &url).await,

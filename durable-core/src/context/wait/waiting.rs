@@ -193,7 +193,7 @@ impl<'a> Waiting<'a> {
     /// Goes on waiting after a message that cannot be used.
     fn put_back(&mut self, over: &RecordedWait, reason: &str) {
         // Code that only replays writes nothing: it stops here.
-        if !self.scope.only_replays() {
+        if !self.scope.goes_no_further() {
             self.scope.run.refuse_message(self.scope.path(), over, reason);
             self.open = true;
             self.was_open = true;
@@ -215,7 +215,7 @@ impl<'a> Waiting<'a> {
         let waker = self.scope.wakers.own(cx.waker());
         let run = self.scope.run.clone();
         // A wait that was opened under this claim stays open; a mere replay must not change the journal.
-        self.open |= !self.scope.only_replays();
+        self.open |= !self.scope.goes_no_further();
         let polled =
             if self.open { run.poll_wait(&self.key, || self.to_register(), waker.clone()) } else { run.replay_wait(&self.key) };
         if let Poll::Ready(over) = polled {

@@ -50,20 +50,25 @@ async fn start(world: &impl World, parent: Held, children: &[(&str, ParentPolicy
 }
 
 /// A child that its parent waits for under the key `child`, claimed by the worker of the parent.
-async fn started(world: &impl World, parent: Held) -> Held {
+pub(super) async fn started(world: &impl World, parent: Held) -> Held {
     let ids = start(world, parent, &[("child", ParentPolicy::Await)]).await;
     world.claim(ids[0], parent.worker).await.expect("a new child is pending").held
 }
 
-async fn save(world: &impl World, held: Held, checkpoints: impl IntoIterator<Item = Checkpoint>, next: Option<NextState>) {
+pub(super) async fn save(
+    world: &impl World,
+    held: Held,
+    checkpoints: impl IntoIterator<Item = Checkpoint>,
+    next: Option<NextState>,
+) {
     assert_eq!(world.save(held.save(checkpoints, next)).await.unwrap(), Written::Accepted);
 }
 
-fn undoable() -> Checkpoint {
+pub(super) fn undoable() -> Checkpoint {
     Checkpoint { undo_order: Some(1), ..step("step book", "1") }
 }
 
-fn end_of(on_record: &OnRecord, key: &str) -> Value {
+pub(super) fn end_of(on_record: &OnRecord, key: &str) -> Value {
     serde_json::from_str(on_record.wait(key).payload.as_ref().expect("it has ended").get()).unwrap()
 }
 

@@ -75,6 +75,10 @@ impl World for InMemory {
         memory::lock(&self.book).lost.insert(worker);
     }
 
+    async fn rescue(&self, worker: WorkerId) {
+        memory::lock(&self.book).rescue(worker);
+    }
+
     async fn start(&self, worker: WorkerId) -> Held {
         let id = ExecutionId::new();
         memory::lock(&self.book).create(id, "null", None);
@@ -146,6 +150,7 @@ impl World for InMemory {
         let state = record.shown();
         OnRecord {
             state,
+            input: record.input.clone(),
             output: record.end.clone().filter(|_| state == ExecutionState::Completed),
             journal: record.journal(),
             mailbox: record.mailbox.values().map(|(message, _)| message.number.to_string()).collect(),

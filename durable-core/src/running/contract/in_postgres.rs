@@ -118,6 +118,10 @@ impl World for InPostgres {
         }
     }
 
+    async fn rescue(&self, _worker: WorkerId) {
+        store::executions::rescue(&self.store, &self.store.pool, 1000).await.unwrap();
+    }
+
     async fn start(&self, worker: WorkerId) -> Held {
         let id = ExecutionId::new();
         let new = NewExecution {
@@ -206,9 +210,11 @@ impl World for InPostgres {
 
     async fn on_record(&self, id: ExecutionId) -> OnRecord {
         let details = store::look::details(&self.store, &self.store.pool, id).await.unwrap().expect("the execution exists");
-        let journal = store::journal::load(&self.store, &self.store.pool, &[id]).await.unwrap().remove(&id);
+        let journal =
+            store::journal::load(&self.store, &mut self.store.pool.acquire().await.unwrap(), &[id]).await.unwrap().remove(&id);
         OnRecord {
             state: details.execution.state,
+            input: details.execution.continued_with.unwrap_or(details.execution.input).to_string(),
             output: details.execution.output.map(|output| output.to_string()),
             journal: journal.map(|journal| journal.unwrap()).unwrap_or_default(),
             mailbox: details.mailbox.iter().map(|message| message.payload.to_string()).collect(),

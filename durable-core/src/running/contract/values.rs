@@ -7,13 +7,13 @@ use crate::payload::Payload;
 use crate::store::saves::Written;
 
 /// The nth call that sets the value `progress`.
-fn set(nth: u32, value: &str) -> Checkpoint {
+pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
     let new = NewValue { name: "progress".to_owned(), value: Payload(value.into()), metadata: None };
     Checkpoint { sets: Some(Box::new(new)), ..step(&format!("set progress#{nth}"), "null") }
 }
 
 /// The value `progress` and its revision.
-async fn progress(world: &impl World, id: ExecutionId) -> Option<(String, u32)> {
+pub(super) async fn progress(world: &impl World, id: ExecutionId) -> Option<(String, u32)> {
     let value = world.answer(world.ledger().read_value(id, "progress")).await.expect("a value is read")?;
     Some((value.value.to_string(), value.revision))
 }

@@ -49,6 +49,8 @@ pub(crate) enum Break {
     LeavesChildren,
     /// Children whose parents stopped waiting for them are not found later.
     ForgetsOrphans,
+    /// An execution that continues as new keeps its journal.
+    KeepsJournals,
 }
 
 impl Book {
@@ -181,13 +183,17 @@ impl Book {
 
     /// Checks that this attempt of the step with this idempotency key may begin.
     pub(crate) fn check_begin(&mut self, id: ExecutionId, step: Uuid, attempt: u32) {
+        let namespace = self.namespace_of(id);
         let Some(record) = self.records.get_mut(&id) else { return };
         record.begun.insert(step);
-        if let Some(key) = record.checkpoints.keys().find(|key| id.derive(key) == step) {
+        if record.past_steps.contains(&step) {
+            self.violations.push(format!("a step of {id} has the idempotency key of a step of before it continued as new"));
+        }
+        if let Some(key) = record.checkpoints.keys().find(|key| namespace.derive(key) == step) {
             self.violations.push(format!("`{key}` is committed, and ran again"));
         }
         let failed = record.attempts.values().filter(|recorded| recorded.failure.is_some() && recorded.attempt >= attempt);
-        if let Some(recorded) = failed.into_iter().find(|recorded| id.derive(&recorded.key) == step) {
+        if let Some(recorded) = failed.into_iter().find(|recorded| namespace.derive(&recorded.key) == step) {
             self.violations.push(format!("attempt {attempt} of `{}` is on record, and ran again", recorded.key));
         }
     }

@@ -83,6 +83,7 @@ impl Book {
             key: key.to_owned(),
             policy: child.policy,
             by_compensation: child.by_compensation == Some(true),
+            iteration: self.records.get(&parent).map_or(0, |record| record.continuations),
             notified: false,
         };
         let record = match child.undoes {
@@ -142,7 +143,8 @@ impl Book {
         let Some(parent) = self.records.get_mut(&id) else { return Notified::NotAwaited };
         // A child that ended after the deadline came too late.
         let in_time = |due_at: Option<DateTime<Utc>>| due_at.is_none_or(|due_at| due_at > finished_at);
-        let open = parent.waits.get_mut(&key).filter(|wait| wait.outcome.is_none() && in_time(wait.due_at));
+        let open = parent.waits.get_mut(&key).filter(|wait| wait.child == Some(child));
+        let open = open.filter(|wait| wait.outcome.is_none() && in_time(wait.due_at));
         let Some(wait) = open else { return Notified::NotAwaited };
         wait.receive_end(end, ordinal, now);
         let was_waiting = parent.state == State::Waiting;
@@ -165,13 +167,20 @@ impl Book {
             || self.completed_children(id).any(|(child, _)| self.undoable(child))
     }
 
-    /// The completed children that the execution has waited for. Children that its compensations started are left out.
+    /// The completed children that the execution has waited for since it last continued as new. Children that its compensations started
+    /// are left out.
     fn completed_children(&self, id: ExecutionId) -> impl Iterator<Item = (ExecutionId, &Record)> {
         let counts = move |record: &Record| {
             let of = record.parent.as_ref().filter(|_| record.is_child_of(id, ParentPolicy::Await));
             record.state == State::Completed && record.undoes.is_none() && of.is_some_and(|of| !of.by_compensation)
         };
-        self.records.iter().filter(move |(_, record)| counts(record)).map(|(child, record)| (*child, record))
+        let has_wait = move |child: ExecutionId, record: &Record| {
+            let key = record.parent.as_ref().map(|of| &of.key);
+            let wait = self.records.get(&id).zip(key).and_then(|(parent, key)| parent.waits.get(key));
+            wait.is_some_and(|wait| wait.child == Some(child))
+        };
+        let counted = self.records.iter().filter(move |(child, record)| counts(record) && has_wait(**child, record));
+        counted.map(|(child, record)| (*child, record))
     }
 
     /// Cancels executions, and the children that end with them.
@@ -245,7 +254,7 @@ impl Book {
             let Some(of) = &record.parent else { continue };
             let Some(parent) = self.records.get(&of.id) else { continue };
             let is_found = parent.is_over() || !self.is_broken(Break::ForgetsOrphans);
-            if is_found && of.is_left_by(parent) {
+            if is_found && of.is_left_by(parent, *id) {
                 let list = if parent.rollback.is_some() && !of.by_compensation { &mut undone } else { &mut cancelled };
                 list.push(*id);
             }
@@ -328,11 +337,12 @@ impl Book {
 
 impl Parent {
     /// Whether the parent has ended, or no longer waits for the child.
-    fn is_left_by(&self, parent: &Record) -> bool {
+    fn is_left_by(&self, parent: &Record, child: ExecutionId) -> bool {
         match self.policy {
             ParentPolicy::Await => {
-                let outcome = parent.waits.get(&self.key).and_then(|wait| wait.outcome);
-                parent.is_over() || matches!(outcome, Some(WaitOutcome::TimedOut | WaitOutcome::Cancelled))
+                let wait = parent.waits.get(&self.key).filter(|wait| wait.child == Some(child));
+                let is_over = |outcome| matches!(outcome, Some(WaitOutcome::TimedOut | WaitOutcome::Cancelled));
+                parent.is_over() || wait.map_or(parent.continuations > 0, |wait| is_over(wait.outcome))
             }
             ParentPolicy::Cancel => {
                 let kind = parent.rollback.as_ref().map(|rollback| rollback.kind);

@@ -38,7 +38,7 @@ impl Book {
         record.deliver(now);
         record.end_due(now);
         if !park.stays && record.rollback.is_none() {
-            self.violations.extend(record.forgotten_messages(park.worker).map(|lost| format!("{} {lost}", park.id)));
+            self.violations.extend(record.forgotten_messages(park.worker).map(|lost| format!("{} parks, and {lost}", park.id)));
         }
         let open = record.waits.values().filter(|wait| wait.outcome.is_none()).count();
         let due = record.waits.values().filter(|wait| wait.outcome.is_none()).filter_map(|wait| wait.due_at).min();

@@ -66,6 +66,8 @@ pub(crate) struct Parent {
     pub(crate) key: String,
     pub(crate) policy: ParentPolicy,
     pub(crate) by_compensation: bool,
+    /// How often the parent had continued as new when it started the child.
+    pub(crate) iteration: u32,
     /// Whether the parent was notified of the end of the child.
     pub(crate) notified: bool,
 }
@@ -78,6 +80,8 @@ pub(crate) struct Record {
     /// Of the executions of a workflow, one has the key.
     pub(crate) key: Option<String>,
     pub(crate) input: String,
+    /// The input that it was started with.
+    pub(crate) first_input: String,
     pub(crate) parent: Option<Parent>,
     /// The completed execution whose steps it undoes.
     pub(crate) undoes: Option<ExecutionId>,
@@ -87,6 +91,9 @@ pub(crate) struct Record {
     pub(crate) state: State,
     pub(crate) worker: Option<WorkerId>,
     pub(crate) epoch: i32,
+    /// How often it has continued as new, and the namespace that it has since.
+    pub(crate) continuations: u32,
+    pub(crate) namespace: Option<ExecutionId>,
     pub(crate) claims: i16,
     pub(crate) paused: bool,
     pub(crate) rollback: Option<Failure>,
@@ -110,6 +117,8 @@ pub(crate) struct Record {
     pub(crate) finished: Option<(DateTime<Utc>, u64)>,
     /// The idempotency keys of the steps whose bodies have begun.
     pub(crate) begun: BTreeSet<Uuid>,
+    /// The idempotency keys of the steps that had ended when it continued as new.
+    pub(crate) past_steps: BTreeSet<Uuid>,
     /// The values that transactions of steps have written.
     pub(crate) written: Vec<u64>,
     pub(crate) use_of: Use,
@@ -152,6 +161,7 @@ impl Record {
             queue: String::new(),
             key: None,
             input: input.to_owned(),
+            first_input: input.to_owned(),
             parent: None,
             undoes: None,
             step: None,
@@ -159,6 +169,8 @@ impl Record {
             state: State::Pending,
             worker: None,
             epoch: 0,
+            continuations: 0,
+            namespace: None,
             claims: 0,
             paused: false,
             rollback: None,
@@ -174,6 +186,7 @@ impl Record {
             end: None,
             finished: None,
             begun: BTreeSet::new(),
+            past_steps: BTreeSet::new(),
             written: Vec::new(),
             use_of: Use::default(),
         }
@@ -342,7 +355,7 @@ impl Record {
             }
         }
         let lost = received.into_iter().filter(move |(name, messages)| messages.len() > waiting.get(name).copied().unwrap_or(0));
-        let lost = lost.map(|(name, messages)| format!("parks, and has lost one of the messages {messages:?} for `{name}`"));
+        let lost = lost.map(|(name, messages)| format!("has lost one of the messages {messages:?} for `{name}`"));
         lost.collect::<Vec<_>>().into_iter()
     }
 }

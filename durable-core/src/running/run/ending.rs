@@ -11,6 +11,8 @@ use crate::running::spoil::{Spoil, is_spoiled};
 impl Run {
     /// Ends the run from outside.
     pub(crate) fn end(&self, verdict: Verdict) {
+        // A run that makes room for the next one is still ended from outside.
+        self.state().verdict.take_if(|verdict| matches!(verdict, Verdict::Continued(_)));
         self.give_up(verdict);
         self.cancelled.send_replace(true);
     }

@@ -20,6 +20,21 @@ impl Run {
         self.state().journal.take_recorded(key)
     }
 
+    /// The version of a change, if this run of the code has asked for it under the key.
+    pub(crate) fn asked_version(&self, key: &str) -> Option<u32> {
+        self.state().journal.asked_version(key)
+    }
+
+    /// The version of a change, if it is recorded under the key.
+    pub(crate) fn recorded_version(&self, key: &str) -> Option<u32> {
+        self.state().journal.recorded_version(key)
+    }
+
+    /// Notes the version of a change for this run of the code.
+    pub(crate) fn note_version(&self, key: &str, version: u32) {
+        self.state().journal.note_version(key, version);
+    }
+
     pub(crate) fn has_recorded(&self, key: &str) -> bool {
         self.state().journal.has_recorded(key)
     }
@@ -73,6 +88,14 @@ impl Run {
     /// Takes out the steps that a crash cut off in branches that have lost.
     pub(crate) fn take_passed_over(&self) -> BTreeSet<String> {
         self.state().journal.take_passed_over()
+    }
+
+    /// The keys of what has ended on record and was not asked for; what is still open is left out.
+    pub(crate) fn not_reached(&self) -> Vec<String> {
+        let state = self.state();
+        let mut keys: Vec<String> = state.journal.unasked().chain(state.waits.not_reached()).cloned().collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Keys that were recorded and never asked for.

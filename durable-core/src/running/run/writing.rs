@@ -63,6 +63,11 @@ impl Run {
         }
     }
 
+    /// Forgets every checkpoint that was left: this run writes nothing.
+    pub(crate) fn discard_unsent(&self) {
+        drop(self.state().outbox.take());
+    }
+
     /// Writes every checkpoint that was left, now that nothing else can be polled. Returns at once if a future still works.
     pub(crate) async fn flush_at_rest(self: &Arc<Self>) {
         if self.is_busy() {

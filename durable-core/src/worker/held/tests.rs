@@ -39,6 +39,7 @@ impl Case {
             queue: "default".to_owned(),
             claims: 1,
             answer_lost: false,
+            continued: false,
             deadline_at: None,
             input: Payload::null(),
             resolved: Some(Vec::new()),

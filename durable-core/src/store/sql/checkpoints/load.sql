@@ -1,4 +1,4 @@
--- checkpoints/load: read: the journals of executions $1: checkpoints, attempts that did not end their step, and waits.
+-- checkpoints/load: read: the journals of executions $1: checkpoints, attempts that did not end their step, and waits. At most $2 rows.
 select
     execution_id, key, 'checkpoint' as entry, digest, attempt,
     output::text as output, error::text as error,
@@ -22,3 +22,4 @@ select
     outcome, child_id, answered_by, message_id
 from durable.waits
 where execution_id = any ($1)
+limit $2

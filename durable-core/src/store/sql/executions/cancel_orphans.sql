@@ -6,7 +6,7 @@ with orphan as materialized (
         parent.rollback is not null and child.by_compensation is not true as undone
     from durable.executions as child
     cross join lateral (
-        select state, finished_at, rollback
+        select state, finished_at, rollback, continuations
         from durable.executions as parent
         where parent.execution_id = child.parent_id
         limit 1
@@ -15,11 +15,15 @@ with orphan as materialized (
       and child.finished_at is null
       and child.rollback is null
       and case child.parent_policy
-        when 'await' then parent.finished_at is not null or (
-            select waits.outcome
-            from durable.waits
-            where waits.execution_id = child.parent_id and waits.key = child.parent_key
-            limit 1
+        when 'await' then parent.finished_at is not null or coalesce(
+            (
+                select coalesce(waits.outcome, 'open')
+                from durable.waits
+                where waits.execution_id = child.parent_id and waits.key = child.parent_key and waits.child_id = child.execution_id
+                limit 1
+            ),
+            -- The wait is gone with the journal of before.
+            case when parent.continuations > 0 then 'cancelled' end
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.
         when 'cancel' then parent.state = 'cancelled' or (

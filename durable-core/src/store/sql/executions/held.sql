@@ -39,7 +39,7 @@ adopted as (
         -- An attempt is cut off where it was claimed before and ran; this claim is not one after a crash.
         (claims - 1)::smallint as claims,
         deadline_at,
-        input::text as input,
+        coalesce(continued_with, input)::text as input,
         rollback::text as rollback,
         undoes,
         coalesce(parent_policy = 'await', false) as awaited,

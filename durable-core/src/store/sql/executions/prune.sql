@@ -56,6 +56,10 @@ without_refusals as (
     delete from durable.refusals
     where execution_id = any (array(select execution_id from old))
 ),
+without_past_messages as (
+    delete from durable.past_messages
+    where execution_id = any (array(select execution_id from old))
+),
 without_mailbox as (
     delete from durable.mailbox
     where execution_id = any (array(select execution_id from old))
