@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::scope::Scope;
 use super::step_handle::StepHandle;
+use crate::testing::Doubles;
 
 /// What is being polled.
 #[derive(Debug, Clone)]
@@ -39,6 +40,15 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
     CURRENT.with(|current| match &*current.borrow() {
         Some(Ambient::Flow(scope)) => Some(scope.clone()),
         _ => None,
+    })
+}
+
+/// What a test has replaced in the engine whose code is being polled.
+pub(crate) fn doubles() -> Option<Arc<Doubles>> {
+    CURRENT.with(|current| match &*current.borrow() {
+        Some(Ambient::Flow(scope)) => scope.run.doubles.clone(),
+        Some(Ambient::Step(step)) => step.doubles(),
+        None => None,
     })
 }
 

@@ -30,6 +30,7 @@ use crate::model::{Claimed, JournalRecords, RecordedWait};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::telemetry::{Spans, Trace, WorkflowMetrics};
+use crate::testing::Doubles;
 
 pub(crate) use working::Busy;
 use working::Work;
@@ -47,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) spans: Spans,
     pub(crate) trace: Arc<Trace>,
     pub(crate) metrics: Arc<WorkflowMetrics>,
+    /// What a test has replaced; `None` in production.
+    pub(crate) doubles: Option<Arc<Doubles>>,
     ledger: SharedLedger,
     clock: Arc<Clock>,
     latest: Arc<Latest>,
@@ -90,6 +93,7 @@ impl Run {
         observed: Observed,
         trace: Trace,
         metrics: Arc<WorkflowMetrics>,
+        doubles: Option<Arc<Doubles>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
@@ -100,6 +104,7 @@ impl Run {
             spans: Spans::of(claimed),
             trace: Arc::new(trace),
             metrics,
+            doubles,
             ledger,
             clock,
             latest: Arc::default(),

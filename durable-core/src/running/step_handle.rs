@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::hold::Owner;
 use crate::ids::ExecutionId;
 use crate::telemetry::{Trace, TraceContext};
+use crate::testing::Doubles;
 
 /// The step that the calling code runs in; cheap to clone and to take along into a task or thread.
 ///
@@ -34,6 +35,8 @@ struct Identity {
     trace: Arc<Trace>,
     /// Whether the execution should end.
     cancelled: watch::Receiver<bool>,
+    /// What a test has replaced; `None` in production.
+    doubles: Option<Arc<Doubles>>,
     /// Whether the attempt has ended, or was dropped.
     ended: AtomicBool,
     end: Notify,
@@ -41,9 +44,16 @@ struct Identity {
 
 impl StepHandle {
     /// The handle of an attempt at a step of that execution.
-    pub(crate) fn new(owner: Owner, key: &str, attempt: u32, trace: Arc<Trace>, cancelled: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        owner: Owner,
+        key: &str,
+        attempt: u32,
+        trace: Arc<Trace>,
+        cancelled: watch::Receiver<bool>,
+        doubles: Option<Arc<Doubles>>,
+    ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end };
+        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, doubles, ended, end };
         Self { identity: Some(Arc::new(identity)) }
     }
 
@@ -105,6 +115,11 @@ impl StepHandle {
             _ = cancelled.wait_for(|cancelled| *cancelled) => {}
             () = ended => {}
         }
+    }
+
+    /// What a test has replaced.
+    pub(super) fn doubles(&self) -> Option<Arc<Doubles>> {
+        self.identity.as_ref()?.doubles.clone()
     }
 
     /// Says that the attempt is over.
