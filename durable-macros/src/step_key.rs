@@ -40,10 +40,8 @@ impl Parse for StepPath {
     /// The path of the function that returns the key of the step.
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut path: ExprPath = input.parse()?;
-        let refusal = syn::Error::new_spanned(
-            &path,
-            "a step is named by its workflow and its method, as in `ProcessOrder::charge`",
-        );
+        let refusal =
+            syn::Error::new_spanned(&path, "a step is named by its workflow and its method, as in `ProcessOrder::charge`");
         if path.path.segments.len() < 2 && path.qself.is_none() {
             return Err(refusal);
         }

@@ -4,7 +4,7 @@
 //! Tests run in parallel and share nothing. The clock of the database is stopped: time passes only when the test says so, and never
 //! while a step runs. So a workflow of thirty days takes some milliseconds.
 //!
-//! ```no_run
+//! ```test_harness
 //! use durable::prelude::*;
 //! use durable_test::{Moment, Test, body, step};
 //!
@@ -45,7 +45,6 @@
 //!     assert_eq!(trial.result().await?, "payment of ada"); // two hours, two retries and a crash later
 //!     trial.assert_journal(["step welcome", "sleep", "step charge"]).await
 //! }
-//! # fn main() {}
 //! ```
 //!
 //! - [`Test`] is what a test works with: workers, executions, the clock, crashes.
@@ -56,7 +55,7 @@
 //!
 //! # The database
 //!
-//! The server is a private Postgres named `test`, which `durable-postgres` starts and which lives on. To use another one, set
+//! The server is a private Postgres, which `durable-postgres` starts and which lives on. To use another one, set
 //! `DURABLE_TEST_DATABASE_URL`; its role must be allowed to create databases. Each test drops its database, also when it fails. What a
 //! killed test leaves is dropped by a later run. Of many tests, as many run at once as the server has connections for.
 

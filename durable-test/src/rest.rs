@@ -141,7 +141,8 @@ async fn active(inner: &Inner) -> Result<Vec<Active>> {
 /// Why the clock cannot move: everything that is not at rest, with its whole state.
 async fn late(inner: &Inner, what: &str, active: &[Active]) -> Error {
     let patience = inner.patience();
-    let mut message = format!("{what}: not everything has come to rest after {patience:?} of real time, so the clock cannot move");
+    let mut message =
+        format!("{what}: not everything has come to rest after {patience:?} of real time, so the clock cannot move");
     if inner.script.is_crashing() {
         message.push_str("\n- a worker has crashed, and no other has taken its place");
     }

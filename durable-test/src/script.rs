@@ -138,7 +138,8 @@ impl Script {
         let mut lines = String::new();
         for (attempt, since) in self.state().running.values() {
             let StepAttempt { step, execution_id, number, .. } = attempt;
-            let _ = write!(lines, "\n- attempt {number} of {step} has run for {:?}, in execution {execution_id}", since.elapsed());
+            let _ =
+                write!(lines, "\n- attempt {number} of {step} has run for {:?}, in execution {execution_id}", since.elapsed());
         }
         lines
     }

@@ -1,11 +1,14 @@
 //! The server of all tests: found or started once in a process, with a migrated database that the databases of tests are copies of.
 
 use std::fmt::Display;
+#[cfg(unix)]
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use durable::migrate::{self, SchemaName};
+#[cfg(unix)]
 use durable_postgres::{Cluster, ClusterOptions, Lifetime};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
@@ -14,10 +17,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The server to use, if not one of our own: its role must be allowed to create databases.
 const VARIABLE: &str = "DURABLE_TEST_DATABASE_URL";
 
-/// The name of the private server, which lives on between runs.
+/// The beginning of the name of the private server, which lives on between runs.
+#[cfg(unix)]
 const CLUSTER: &str = "test";
 
 /// Nothing in it outlives a test, so it need not survive a crash.
+#[cfg(unix)]
 const SETTINGS: [(&str, &str); 8] = [
     ("autovacuum", "off"),
     ("fsync", "off"),
@@ -35,8 +40,8 @@ const CONNECTIONS_OF_A_TEST: usize = 16;
 /// Connections that are left for others: superusers, and tests of other processes that begin at the same time.
 const SPARE_CONNECTIONS: usize = 50;
 
-/// The lock under which the template is made, of this server and not of Durable: any number that nothing else uses.
-const TEMPLATE_LOCK: i64 = 0x6475_7261_626c_6574;
+/// The lock under which a process prepares the server: any number that nothing else uses.
+const PREPARING: i64 = 0x6475_7261_626c_6574;
 
 /// The server of this process.
 pub(crate) struct Server {
@@ -61,21 +66,23 @@ impl Server {
                 runtime.block_on(Self::prepare(options, None))
             }
             _ => {
-                let cluster = Cluster::start(cluster_options()).map_err(|error| no_server(&error))?;
-                let url = cluster.url();
-                let options = PgConnectOptions::from_str(&url).map_err(failed_to("read the address of the server"))?;
-                runtime.block_on(Self::prepare(options, password(&url)))
+                let own = OwnServer::start()?;
+                let options = PgConnectOptions::from_str(&own.url).map_err(failed_to("read the address of the server"))?;
+                runtime.block_on(Self::prepare(options, Some(&own)))
             }
         }
     }
 
     /// Makes the template, if it is missing, and removes what killed tests have left.
-    async fn prepare(options: PgConnectOptions, own_password: Option<&str>) -> Result<Self, String> {
+    async fn prepare(options: PgConnectOptions, own: Option<&OwnServer>) -> Result<Self, String> {
         let options = options.application_name("durable-test").disable_statement_logging();
         let template = template_name()?;
         let mut admin = connect(&options).await?;
-        if let Some(password) = own_password {
-            make_logins_cheap(&mut admin, password).await.map_err(failed_to("prepare the role of the server"))?;
+        // Another process may do the same at this moment. The lock ends with the connection.
+        let locked = sqlx::query("select pg_advisory_lock($1)").bind(PREPARING).execute(&mut admin).await;
+        locked.map_err(failed_to("lock the server of the tests"))?;
+        if let Some(own) = own {
+            own.make_logins_cheap(&mut admin).await.map_err(failed_to("prepare the role of the server"))?;
         }
         make_template(&mut admin, &options, &template).await?;
         sweep(&mut admin).await;
@@ -108,16 +115,60 @@ impl Server {
     }
 }
 
-fn cluster_options() -> ClusterOptions {
-    ClusterOptions {
-        name: CLUSTER.to_owned(),
-        lifetime: Lifetime::Persistent,
-        settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        ..ClusterOptions::default()
+/// The private server.
+struct OwnServer {
+    url: String,
+    #[cfg(unix)]
+    cluster: Cluster,
+}
+
+#[cfg(unix)]
+impl OwnServer {
+    fn start() -> Result<Self, String> {
+        let start = || {
+            let binaries = durable_postgres::find_binaries()?;
+            Cluster::start(ClusterOptions {
+                // The files of one major version are of no use to another.
+                name: format!("{CLUSTER}-{}", binaries.major()),
+                lifetime: Lifetime::Persistent,
+                settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+                binaries: Some(binaries),
+                ..ClusterOptions::default()
+            })
+        };
+        let cluster = start().map_err(|error| no_server(&error))?;
+        Ok(Self { url: cluster.url(), cluster })
+    }
+
+    /// Thousands of rounds of SHA-256 for each login would take longer than most tests, in builds without optimisation.
+    async fn make_logins_cheap(&self, admin: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let way: Option<String> = sqlx::query_scalar(include_str!("sql/cheap_logins.sql")).fetch_one(&mut *admin).await?;
+        let (Some(way), Some(password)) = (way, password(&self.url)) else { return Ok(()) };
+        let password = password.replace('\'', "''");
+        if way == "scram" {
+            return run(admin, format!("set scram_iterations = 1; alter role current_user password '{password}'")).await;
+        }
+        // Before PostgreSQL 16 the number of rounds is fixed. With these rules the server accepts both kinds of passwords.
+        let rules = self.cluster.data_directory().join("pg_hba.conf");
+        let stricter = fs::read_to_string(&rules)?;
+        fs::write(&rules, stricter.replace("scram-sha-256", "md5"))?;
+        let role = format!("alter role current_user password '{password}'");
+        run(admin, format!("select pg_reload_conf(); set password_encryption = 'md5'; {role}")).await
     }
 }
 
-fn no_server(error: &durable_postgres::Error) -> String {
+#[cfg(not(unix))]
+impl OwnServer {
+    fn start() -> Result<Self, String> {
+        Err(no_server(&"a private server works on Linux and macOS only"))
+    }
+
+    async fn make_logins_cheap(&self, _admin: &mut PgConnection) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+}
+
+fn no_server(error: &dyn Display) -> String {
     format!(
         "failed to start a Postgres for tests: {error}\nInstall the server programs of PostgreSQL, or set {VARIABLE} to the address of a \
          server whose role may create databases"
@@ -133,17 +184,9 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, String> {
     PgConnection::connect_with(options).await.map_err(failed_to(&format!("connect to the server of the tests, {address}")))
 }
 
+#[cfg(unix)]
 fn password(url: &str) -> Option<&str> {
     url.split_once("://")?.1.split_once('@')?.0.split_once(':').map(|(_, password)| password)
-}
-
-/// Thousands of rounds of SHA-256 for each login would take longer than most tests, in builds without optimisation.
-async fn make_logins_cheap(admin: &mut PgConnection, password: &str) -> Result<(), sqlx::Error> {
-    if sqlx::query_scalar(include_str!("sql/cheap_logins.sql")).fetch_one(&mut *admin).await? {
-        let password = password.replace('\'', "''");
-        run(admin, format!("set scram_iterations = 1; alter role current_user password '{password}'")).await?;
-    }
-    Ok(())
 }
 
 /// The name of the template: a database for each version of the schema, so that no test copies an old one.
@@ -159,10 +202,6 @@ async fn make_template(admin: &mut PgConnection, options: &PgConnectOptions, tem
         return Ok(());
     }
     let failed = || format!("make the database `{template}`");
-    sqlx::query("select pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *admin).await.map_err(failed_to(&failed()))?;
-    if exists(admin, template).await? {
-        return Ok(());
-    }
     // Under another name until it is whole: a process that dies over it leaves nothing that a test would copy.
     let unfinished = format!("{template}_unfinished");
     run(admin, format!("drop database if exists {unfinished} with (force)")).await.map_err(failed_to(&failed()))?;

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOST_DUE_TIMES: usize = 1000;
 
 /// Connections of the pool of the client.
-const CLIENT_CONNECTIONS: u32 = 2;
+const CLIENT_CONNECTIONS: u32 = 1;
 
 /// How often engines look for work without a notification, by the machine's clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -214,7 +214,9 @@ impl Inner {
     pub(crate) fn too_many(&self, last: Option<&clock::Fired>) -> Error {
         let most = self.most_due_times();
         let last = last.map_or_else(String::new, |last| format!("; the last was {last}"));
-        Error::permanent(format!("the clock has stopped at {most} due times{last}: advance it in shorter steps, or set_most_due_times"))
+        Error::permanent(format!(
+            "the clock has stopped at {most} due times{last}: advance it in shorter steps, or set_most_due_times"
+        ))
     }
 
     pub(crate) fn has_workers(&self) -> bool {

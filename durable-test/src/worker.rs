@@ -8,8 +8,8 @@ use durable::{Builder, Durable, Error, Result, Workflow};
 use crate::script::Hooks;
 use crate::test::Inner;
 
-/// Connections of the pool of one worker.
-const CONNECTIONS: u32 = 4;
+/// Connections of the pool of one worker. More would be slower: each prepares its statements anew.
+const CONNECTIONS: u32 = 2;
 
 /// One change of an engine's builder.
 pub(crate) type Change = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;

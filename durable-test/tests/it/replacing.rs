@@ -14,9 +14,7 @@ async fn only_the_body_is_replaced(test: Test) -> Result<()> {
     let charge = body!(ProcessOrder::charge, move |order: &Order| {
         counted.note();
         let attempt = durable::step().attempt();
-        async move {
-            if attempt == 1 { Err(Error::new("no bank")) } else { Ok(Payment { id: format!("{} cents", order.cents) }) }
-        }
+        async move { if attempt == 1 { Err(Error::new("no bank")) } else { Ok(Payment { id: format!("{} cents", order.cents) }) } }
     });
     test.worker().register(ProcessOrder { real: real.clone() }).replace(charge).start().await?;
     let execution = test.start::<ProcessOrder>(order()).await?;

@@ -36,8 +36,7 @@ impl Call {
     }
 
     fn step_attempt(&self, number: u32) -> StepAttempt {
-        let step =
-            StepName { workflow: self.spec.workflow, name: self.spec.name, is_compensation: self.spec.is_compensation };
+        let step = StepName { workflow: self.spec.workflow, name: self.spec.name, is_compensation: self.spec.is_compensation };
         StepAttempt { step, execution_id: self.run.owner.execution_id, key: self.key.clone(), number }
     }
 }
