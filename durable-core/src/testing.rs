@@ -44,7 +44,8 @@ impl fmt::Display for StepName {
 #[must_use = "a key only names a step"]
 pub struct StepKey<W, B: ?Sized> {
     name: StepName,
-    types: PhantomData<fn() -> (PhantomData<W>, Box<B>)>,
+    workflow: PhantomData<fn() -> W>,
+    body: PhantomData<fn() -> Box<B>>,
 }
 
 /// Stands in the place of the body of a step that cannot be replaced, because its method has generic parameters.
@@ -64,13 +65,13 @@ impl<W: 'static, B: ?Sized> StepKey<W, B> {
     /// The key of a step, by the names of its workflow and of the step.
     #[doc(hidden)]
     pub const fn step(workflow: &'static str, name: &'static str) -> Self {
-        Self { name: StepName { workflow, name, is_compensation: false }, types: PhantomData }
+        Self { name: StepName { workflow, name, is_compensation: false }, workflow: PhantomData, body: PhantomData }
     }
 
     /// The key of a compensation.
     #[doc(hidden)]
     pub const fn compensation(workflow: &'static str, name: &'static str) -> Self {
-        Self { name: StepName { workflow, name, is_compensation: true }, types: PhantomData }
+        Self { name: StepName { workflow, name, is_compensation: true }, workflow: PhantomData, body: PhantomData }
     }
 
     /// The names.

@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const ASK_WHY_AFTER: Duration = Duration::from_millis(50);
 
 /// How long an execution is pending, while nothing else happens, before its limits are taken to hold it back.
-const HELD_BACK_AFTER: Duration = Duration::from_millis(400);
+const HELD_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// Most executions that an error describes.
 const DESCRIBED: usize = 5;
@@ -98,10 +98,20 @@ impl Watch {
 async fn is_held_back(inner: &Inner, active: &Active, unchanged: Duration) -> Result<bool> {
     let Some(id) = &active.id else { return Ok(false) };
     let why = inner.client().introspect(id.parse()?).await?;
+    // By now it may have begun: then other things keep it from continuing, and the next look sees it.
+    let is_limited = why.details.execution.concurrency_key.is_some() || has_limits(inner, &why.details.execution.queue).await?;
     Ok(why.blockers.iter().any(|blocker| match blocker {
-        Blocker::Turn { .. } => unchanged > HELD_BACK_AFTER,
-        _ => true,
+        Blocker::QueuePaused { .. } | Blocker::NoWorker { .. } | Blocker::UnknownWorkflow { .. } => true,
+        // Without a limit, a worker is about to claim it, however slow the machine is.
+        Blocker::QueueFull { .. } | Blocker::Turn { .. } => is_limited && unchanged > HELD_BACK_AFTER,
+        _ => false,
     }))
+}
+
+/// Whether anything limits how many executions of a queue run or begin.
+async fn has_limits(inner: &Inner, queue: &str) -> Result<bool> {
+    let limited = sqlx::query_scalar(include_str!("sql/has_limits.sql"));
+    Ok(limited.bind(queue).fetch_one(inner.pool()).await?)
 }
 
 impl Inner {

@@ -1,5 +1,4 @@
 //! A test is not async, takes nothing, has a parameter of its own, or is no function.
-use durable::prelude::*;
 use durable_test::Test;
 
 #[durable_test::test]

@@ -2,12 +2,12 @@
 
 use super::{is_for_callers, on_front, output};
 use crate::lifetimes::{self, Names};
-use crate::model::{Compensation, Step, Workflow};
+use crate::model::{self, Compensation, Step, Workflow};
 use crate::parse::Method;
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::visit_mut::VisitMut as _;
-use syn::{Ident, LitStr, Type};
+use syn::{Ident, LitStr, Type, parse_quote};
 
 /// The function that returns the key of a step, for `step!` and for the method that callers see.
 pub(super) fn of_step(workflow: &Workflow, step: &Step) -> TokenStream {
@@ -48,6 +48,10 @@ fn replacement(durable: &syn::Path, method: &Method) -> TokenStream {
         {
             borrows = true;
             reference.lifetime = Some(lifetimes::of_step());
+            if model::is_transaction(&parameter.ty) {
+                // A type that only has this name is reported once, where the body is called.
+                *reference.elem = parse_quote!(#durable::Transaction);
+            }
         }
         names.visit_type_mut(&mut ty);
         types.push(ty);

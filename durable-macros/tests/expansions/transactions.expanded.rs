@@ -17,7 +17,7 @@ impl Transfer {
     fn __step_key_of_open() -> ::durable::__macro::StepKey<
         Self,
         dyn for<'step> ::core::ops::Fn(
-            &'step mut Transaction,
+            &'step mut ::durable::Transaction,
         ) -> ::durable::__macro::BoxFuture<
                 'step,
                 Result<Balance>,
@@ -81,7 +81,7 @@ impl Transfer {
     fn __step_key_of_debit() -> ::durable::__macro::StepKey<
         Self,
         dyn for<'step> ::core::ops::Fn(
-            &'step mut durable::Transaction,
+            &'step mut ::durable::Transaction,
             &'step Account,
             u32,
         ) -> ::durable::__macro::BoxFuture<
