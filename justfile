@@ -38,6 +38,10 @@ bless:
 bench *workloads:
     cargo bench --bench engine -- {{ workloads }}
 
+# How long tests with `durable-test` take: one of a month, and so many at once.
+measure-tests tests="200":
+    cargo run --release -p durable-test --example speed -- {{ tests }}
+
 # Licences, banned crates, sources, and advisories from the network (needs cargo-deny; `.ci/run deny` does not).
 deny:
     cargo deny --workspace check

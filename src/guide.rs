@@ -1,12 +1,12 @@
 //! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
-//!   [`schedules`], [`queues`], [`progress`], [`values`], [`loops`], [`versions`].
+//!   [`schedules`], [`queues`], [`progress`], [`values`], [`loops`], [`versions`], [`testing`].
 //! - Run them: [`production`], [`observability`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
-//! `shipments`, `transfer`, `schedule`, `newsletter`, `endless_loop`, `versioned`, `telemetry`, `order`.
+//! `shipments`, `transfer`, `schedule`, `newsletter`, `endless_loop`, `versioned`, `telemetry`, `trial`, `order`.
 
 #[doc = include_str!("guide/workflows.md")]
 pub mod workflows {}
@@ -46,6 +46,9 @@ pub mod loops {}
 
 #[doc = include_str!("guide/versions.md")]
 pub mod versions {}
+
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
 
 #[expect(clippy::needless_doctest_main, reason = "a build script is a program")]
 #[doc = include_str!("guide/production.md")]

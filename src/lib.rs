@@ -78,6 +78,7 @@ pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
 pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
+pub use durable_core::testing;
 pub use durable_core::{join, race, try_join};
 pub use durable_macros::{compensation, input, step, workflow};
 

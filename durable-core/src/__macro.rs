@@ -10,6 +10,7 @@ pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
 pub use crate::context::route::{Arguments, Returned, Route, Sent, SentArgument, returned};
 pub use crate::context::routed::step_routed;
 pub use crate::context::schedule::{ScheduleSpec, ScheduledInput};
+pub use crate::context::stand_in::stand_in;
 pub use crate::context::step::{BoxFuture, Step, StepSpec};
 pub use crate::context::undo::{
     Compensation, CompensationArgument, CompensationResult, CompensationSpec, OptionalCompensationArgument, Recorded, Undone,
@@ -19,3 +20,4 @@ pub use crate::error::Result;
 pub use crate::model::{Missed, Overlap};
 pub use crate::payload::Digest;
 pub use crate::plan::retry::{Backoff, Retry};
+pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};

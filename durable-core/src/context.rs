@@ -15,6 +15,7 @@ pub(crate) mod rollback;
 pub(crate) mod route;
 pub(crate) mod routed;
 pub(crate) mod schedule;
+pub(crate) mod stand_in;
 pub(crate) mod step;
 pub(crate) mod transaction;
 pub(crate) mod undo;

@@ -22,6 +22,8 @@ mod supervision;
 
 pub mod observer;
 
+pub mod testing;
+
 mod store;
 
 mod running;

@@ -41,8 +41,7 @@ pub(crate) struct Registered {
 }
 
 impl Registry {
-    pub(crate) fn register<W: Workflow>(&mut self, workflow: W) -> Result<()> {
-        let workflow = Arc::new(workflow);
+    pub(crate) fn register<W: Workflow>(&mut self, workflow: Arc<W>) -> Result<()> {
         let schedule = W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?;
         // A longer timeout never strikes.
         let timeout = W::TIMEOUT.filter(|timeout| *timeout <= clock::LONGEST);

@@ -39,6 +39,7 @@ use crate::store::executions::{KnownWorkflows, Strays};
 use crate::store::workers::NewWorker;
 use crate::store::{self, Patience, Session, Store, workers};
 use crate::telemetry::{self, Metrics};
+use crate::testing::Doubles;
 
 use held::HeldExecutions;
 use process::Process;
@@ -66,6 +67,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) patience: Patience,
     /// How long executions are kept whose workflows say nothing.
     pub(crate) retention: Option<Duration>,
+    /// What a test has replaced; `None` in production.
+    pub(crate) doubles: Option<Arc<Doubles>>,
 }
 
 /// The worker of this process.

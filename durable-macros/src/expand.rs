@@ -1,6 +1,7 @@
 //! Writes the code of a correct workflow: names, literals and calls into `__macro`, which decides what happens at run time.
 
 mod compensations;
+mod keys;
 mod routes;
 mod schedule;
 
@@ -19,7 +20,7 @@ use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Meta, Pat, Receiver, 
 pub(crate) fn workflow(workflow: &Workflow, run: &Method) -> TokenStream {
     let members = workflow.members.iter().map(|member| match member {
         Member::Step(step) => durable_step(workflow, step),
-        Member::Compensation(compensation) => compensations::compensation(&workflow.durable, compensation),
+        Member::Compensation(compensation) => compensations::compensation(workflow, compensation),
         Member::Run(method) | Member::Reserved(method) | Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
         Member::UnreadableRun => TokenStream::new(),
@@ -45,12 +46,14 @@ pub(crate) fn impl_block(workflow: &Workflow, members: TokenStream) -> TokenStre
 
 fn durable_step(workflow: &Workflow, step: &Step) -> TokenStream {
     let spec = spec(workflow, step);
+    let key = keys::of_step(workflow, step);
     let front = front(&workflow.durable, step);
     let body = body(step);
     let route = routes::of_step(workflow, step);
     let undo = compensations::of_step(workflow, step);
     quote! {
         #spec
+        #key
         #front
         #body
         #route
@@ -62,7 +65,7 @@ fn durable_step(workflow: &Workflow, step: &Step) -> TokenStream {
 fn spec(workflow: &Workflow, step: &Step) -> TokenStream {
     let durable = &workflow.durable;
     let (conditions, spec_name) = (conditions(&step.method.attributes), step.spec_name());
-    let (name, was) = (&step.name, &step.was);
+    let (workflow_name, name, was) = (&workflow.name, &step.name, &step.was);
     let retry = option(step.retry.as_ref().map(|retry| retry_literal(durable, retry)));
     let timeout = option(step.timeout.map(duration));
     let compensation = workflow.compensations_of(step).next().map(|compensation| &compensation.name);
@@ -72,7 +75,9 @@ fn spec(workflow: &Workflow, step: &Step) -> TokenStream {
         #(#conditions)*
         #[doc(hidden)]
         const #spec_name: #durable::__macro::StepSpec = #durable::__macro::StepSpec {
+            workflow: #workflow_name,
             name: #name,
+            is_compensation: false,
             was: &[#(#was),*],
             retry: #retry,
             timeout: #timeout,
@@ -127,7 +132,7 @@ fn front(durable: &syn::Path, step: &Step) -> TokenStream {
     }
     let front = method(name, routes::send(durable, step, &parameters));
     let here = method(&step.here_name(), here);
-    let on_here = attributes.iter().filter(|attribute| !belongs_to_front(&attribute.meta)).filter_map(self::on_front);
+    let on_here = attributes.iter().filter(|attribute| !is_for_callers(&attribute.meta)).filter_map(self::on_front);
     quote! {
         #(#on_front)*
         #visibility #front
@@ -225,7 +230,7 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
     let (spec_name, digest) = (step.spec_name(), digest_variable());
     let output = output(&signature.output);
     let transaction = step.transaction_parameter().map(|_| transaction_variable());
-    let future = call(step, parameters);
+    let future = call(durable, step, parameters);
     // A transactional step is repeated after an outage or a conflict, even if it has one attempt.
     let (function, body) = if step.retry.is_some() || transaction.is_some() {
         let copies = parameters.iter().map(|Parameter { ident, place, .. }| {
@@ -246,29 +251,35 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
 }
 
 /// The future of one call of the body. A transactional step returns the transaction with the result; the engine commits it or not.
-fn call(step: &Step, parameters: &[Parameter]) -> TokenStream {
+fn call(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
     let signature = &step.method.signature;
     let body_name = step.body_name();
     let receiver = signature.receiver().map(|receiver| receiver.self_token);
-    let arguments = parameters.iter().map(|parameter| &parameter.ident);
+    let arguments: Vec<&Ident> = parameters.iter().map(|parameter| &parameter.ident).collect();
     let turbofish = turbofish(&signature.generics);
     // The compiler points at the step's name when the body's future cannot move between threads.
     let place = signature.ident.span();
     let Some(parameter) = step.transaction_parameter() else {
-        return quote_spanned!(place=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
+        let own = quote_spanned!(place=> ::std::boxed::Box::pin(#receiver.#body_name #turbofish (#(#arguments),*)));
+        let replaced = |stand_in: &TokenStream| quote!(#stand_in(#(#arguments),*));
+        return keys::replaceable(durable, &step.method, &step.key_name(), replaced, own);
     };
     let (transaction, result) = (transaction_variable(), Ident::new("result", Span::mixed_site()));
     // A type that is not `Transaction` is reported where it was written.
     let place_of_type = parameter.ty.span();
     let lent = Ident::new("transaction", Span::mixed_site().located_at(place_of_type));
     let lent = quote_spanned!(place_of_type=> &mut #lent);
-    quote_spanned! {place=>
-        ::std::boxed::Box::pin(async move {
-            let mut #transaction = #transaction;
-            let #result = #receiver.#body_name #turbofish (#lent, #(#arguments),*).await;
-            (#transaction, #result)
-        })
-    }
+    let run = |body: TokenStream| {
+        quote_spanned! {place=>
+            ::std::boxed::Box::pin(async move {
+                let mut #transaction = #transaction;
+                let #result = #body(#lent, #(#arguments),*).await;
+                (#transaction, #result)
+            })
+        }
+    };
+    let own = run(quote!(#receiver.#body_name #turbofish));
+    keys::replaceable(durable, &step.method, &step.key_name(), |stand_in| run(stand_in.clone()), own)
 }
 
 /// A name that no argument of the user can have, like `digest`.
@@ -290,7 +301,7 @@ fn turbofish(generics: &Generics) -> Option<TokenStream> {
 /// The user's method, under the name that the engine calls.
 fn body(step: &Step) -> TokenStream {
     let mut method = step.method.clone();
-    method.attributes.retain(|attribute| !belongs_to_front(&attribute.meta));
+    method.attributes.retain(|attribute| !is_for_callers(&attribute.meta));
     method.visibility = syn::Visibility::Inherited;
     method.signature.ident = step.body_name();
     quote! {
@@ -310,15 +321,15 @@ fn on_front(attribute: &Attribute) -> Option<TokenStream> {
         return Some(quote!(#[allow(#lints)]));
     }
     let lint_level = ["allow", "warn", "deny", "forbid", "cfg"].iter().any(|name| meta.path().is_ident(name));
-    (lint_level || belongs_to_front(meta)).then(|| attribute.to_token_stream())
+    (lint_level || is_for_callers(meta)).then(|| attribute.to_token_stream())
 }
 
 /// Whether an attribute is only for callers and readers.
-fn belongs_to_front(meta: &Meta) -> bool {
+fn is_for_callers(meta: &Meta) -> bool {
     match meta {
         Meta::List(list) if list.path.is_ident("cfg_attr") => {
             let parts = list.parse_args_with(syn::punctuated::Punctuated::<Meta, syn::Token![,]>::parse_terminated);
-            parts.is_ok_and(|parts| parts.iter().skip(1).any(belongs_to_front))
+            parts.is_ok_and(|parts| parts.iter().skip(1).any(is_for_callers))
         }
         meta => ["doc", "deprecated", "must_use"].iter().any(|name| meta.path().is_ident(name)),
     }

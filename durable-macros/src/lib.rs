@@ -18,6 +18,8 @@ mod parse;
 mod read;
 mod schedule;
 mod show;
+mod step_key;
+mod test;
 
 use errors::Errors;
 use proc_macro2::TokenStream;
@@ -108,6 +110,24 @@ pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) ->
 #[proc_macro_attribute]
 pub fn compensation(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     marker::expand("compensation", &options.into(), item.into()).into()
+}
+
+/// The key of a step or a compensation, for `durable-test`: `step!(ProcessOrder::charge)`. A name that is no step is a compile error.
+#[proc_macro]
+pub fn step_key(path: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    step_key::key(path.into()).into()
+}
+
+/// Replaces the body of a step or a compensation, for `durable-test`: `replace!(ProcessOrder::charge, |order| async move { … })`.
+#[proc_macro]
+pub fn replace_step(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    step_key::replacement(input.into()).into()
+}
+
+/// Makes a test of an async function that takes a `Test`, for `durable-test`.
+#[proc_macro_attribute]
+pub fn test(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    test::expand(options.into(), item.into()).into()
 }
 
 fn expand_workflow(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -10,6 +10,11 @@ pub(crate) fn of_step() -> Lifetime {
     Lifetime::new("'step", Span::call_site())
 }
 
+/// The lifetime of what borrows nothing.
+pub(crate) fn of_all() -> Lifetime {
+    Lifetime::new("'static", Span::call_site())
+}
+
 /// Whether the macro uses this name itself: `'step`, `'l0`, `'l1`, …
 pub(crate) fn is_ours(lifetime: &Lifetime) -> bool {
     let name = lifetime.ident.to_string();
@@ -69,6 +74,19 @@ pub(crate) fn has_elided(ty: &Type) -> bool {
 pub(crate) fn has_borrow(ty: &Type) -> bool {
     let lifetimes = Lifetimes::of(ty);
     lifetimes.reference || lifetimes.elided || lifetimes.named
+}
+
+/// Whether a type has an `impl Trait` in it.
+pub(crate) fn has_opaque(ty: &Type) -> bool {
+    struct Opaque(bool);
+    impl Visit<'_> for Opaque {
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let mut opaque = Opaque(false);
+    opaque.visit_type(ty);
+    opaque.0
 }
 
 /// What was seen of lifetimes in a type, other than inside `fn(&T)` and `Fn(&T)`.

@@ -197,6 +197,11 @@ pub(crate) fn last_word(ty: &Type) -> Option<&Ident> {
     }
 }
 
+/// The function that returns the key of a step or a compensation; `step!` makes the same name.
+pub(crate) fn key_name(method: &Ident) -> Ident {
+    format_ident!("__step_key_of_{}", method.unraw(), span = method.span())
+}
+
 impl Step {
     /// The method that holds the user's body: `__step_charge`.
     pub(crate) fn body_name(&self) -> Ident {
@@ -217,6 +222,11 @@ impl Step {
     pub(crate) fn spec_name(&self) -> Ident {
         let name = self.method.name().unraw().to_string().to_uppercase();
         format_ident!("__STEP_{name}", span = Span::call_site())
+    }
+
+    /// The function that returns the key of the step: `__step_key_of_charge`.
+    pub(crate) fn key_name(&self) -> Ident {
+        key_name(self.method.name())
     }
 
     /// The method that runs a routed step where it is called: `__here_charge`.
@@ -245,6 +255,11 @@ impl Compensation {
     /// The parameter after `cx`: the output of the step.
     pub(crate) fn argument(&self) -> Option<&syn::PatType> {
         self.method.parameters().nth(usize::from(self.method.context().is_some()))
+    }
+
+    /// The function that returns the key of the compensation: `__step_key_of_refund`.
+    pub(crate) fn key_name(&self) -> Ident {
+        key_name(self.method.name())
     }
 
     /// The constant that describes the compensation: `__COMPENSATION_REFUND`.

@@ -1,5 +1,8 @@
 //! The workflow: what happens to an order, from its validation to its receipt.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -18,6 +18,7 @@ use crate::payload;
 use crate::registry::Registry;
 use crate::store::{Address, Patience, Store};
 use crate::telemetry::{Levels, Propagation, Tracing};
+use crate::testing::{Doubles, Replacement, StepHooks};
 use crate::worker::WorkerOptions;
 
 /// Describes an engine; see [`Durable::builder`].
@@ -81,6 +82,7 @@ pub struct Builder {
     cached_executions: usize,
     operation_timeout: Duration,
     retention: Option<Duration>,
+    doubles: Option<Doubles>,
 }
 
 /// What a builder comes to once its options are found to make sense.
@@ -122,6 +124,7 @@ impl Default for Builder {
             cached_executions: 1000,
             operation_timeout: Duration::from_secs(30),
             retention: None,
+            doubles: None,
         }
     }
 }
@@ -170,7 +173,12 @@ impl Builder {
     }
 
     /// Registers a workflow, with the fields that its steps need. Several versions of one workflow may be registered.
-    pub fn register<W: Workflow>(mut self, workflow: W) -> Self {
+    pub fn register<W: Workflow>(self, workflow: W) -> Self {
+        self.register_shared(Arc::new(workflow))
+    }
+
+    /// As [`register`](Self::register), for a workflow that several engines of this process share.
+    pub fn register_shared<W: Workflow>(mut self, workflow: Arc<W>) -> Self {
         if let Err(error) = self.registry.register(workflow) {
             self.refused.get_or_insert(error);
         }
@@ -283,6 +291,19 @@ impl Builder {
         self
     }
 
+    /// Replaces the body of a step, for tests: see [`testing`](crate::testing).
+    pub fn replace_step(mut self, replacement: Replacement) -> Self {
+        self.doubles.get_or_insert_default().replace(replacement);
+        self
+    }
+
+    /// Calls these hooks before and after the body of each attempt at a step, for tests: see [`testing`](crate::testing). Hooks replace
+    /// earlier hooks.
+    pub fn step_hooks(mut self, hooks: impl StepHooks) -> Self {
+        self.doubles.get_or_insert_default().hooks = Some(Arc::new(hooks));
+        self
+    }
+
     /// Starts the engine: connects, checks the schema, and begins to work on the queues.
     ///
     /// # Errors
@@ -301,6 +322,7 @@ impl Builder {
             cached_executions: self.cached_executions,
             patience: Patience::AtMost(self.operation_timeout),
             retention: self.retention,
+            doubles: self.doubles.map(Arc::new),
         };
         let options = EngineOptions {
             address,

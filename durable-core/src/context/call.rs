@@ -3,6 +3,7 @@
 mod attempts;
 mod backoff;
 mod body;
+mod hooks;
 mod replay;
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ pub(crate) async fn roll_back<W: Workflow>(
     let mut failed = Vec::new();
     for undoable in &chain {
         let undone = match journal_key::step_name(&undoable.key) {
-            Some(step) => undo_step(&*workflow, compensations, &cx, &step, undoable).await,
+            Some(step) => undo_step(&*workflow, W::NAME, compensations, (&cx, &step), undoable).await,
             None => undo_child::<W>(&root, undoable).await,
         };
         if let Err(error) = undone {
@@ -48,16 +48,18 @@ async fn undo_child<W: Workflow>(root: &Arc<Scope>, undoable: &Undoable) -> Resu
 
 async fn undo_step<W: Send + Sync + 'static>(
     workflow: &W,
+    name: &'static str,
     compensations: &'static [Compensation<W>],
-    cx: &Context,
-    step: &str,
+    (cx, step): (&Context, &str),
     undoable: &Undoable,
 ) -> Result<()> {
     let Some(compensation) = compensations.iter().find(|compensation| compensation.step == step) else {
         return Err(Error::of_kind(ErrorKind::Diverged, format!("step `{step}` has no compensation any more")));
     };
     let spec = StepSpec {
+        workflow: name,
         name: compensation.spec.name,
+        is_compensation: true,
         was: &[],
         retry: compensation.spec.retry,
         timeout: compensation.spec.timeout,

@@ -22,8 +22,12 @@ use crate::running::under_way::UnderWay;
 /// A step as its attribute describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct StepSpec {
+    /// The name of the workflow whose block has the method.
+    pub workflow: &'static str,
     /// Its name in the journal.
     pub name: &'static str,
+    /// Whether it is a compensation.
+    pub is_compensation: bool,
     /// Names it had before.
     pub was: &'static [&'static str],
     /// How it is retried; `None` for not at all.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::scope::Scope;
 use super::step_handle::StepHandle;
+use crate::testing::Doubles;
 
 /// What is being polled.
 #[derive(Debug, Clone)]
@@ -45,6 +46,15 @@ pub(crate) fn scope() -> Option<Arc<Scope>> {
 /// Whether the body of a step is being polled.
 pub(crate) fn in_step() -> bool {
     CURRENT.with(|current| matches!(&*current.borrow(), Some(Ambient::Step(_))))
+}
+
+/// What a test has replaced in the engine whose code is being polled.
+pub(crate) fn doubles() -> Option<Arc<Doubles>> {
+    CURRENT.with(|current| match &*current.borrow() {
+        Some(Ambient::Flow(scope)) => scope.run.doubles.clone(),
+        Some(Ambient::Step(step)) => step.doubles(),
+        None => None,
+    })
 }
 
 /// The step in which this code runs. Outside an execution, as in a unit test, it looks like a first attempt.

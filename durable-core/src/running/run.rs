@@ -31,6 +31,7 @@ use crate::model::{Claimed, JournalRecords, RecordedWait};
 use crate::observer::Observed;
 use crate::payload::Payload;
 use crate::telemetry::{Spans, Trace, WorkflowMetrics};
+use crate::testing::Doubles;
 
 pub(crate) use working::Busy;
 use working::Work;
@@ -48,6 +49,8 @@ pub(crate) struct Run {
     pub(crate) spans: Spans,
     pub(crate) trace: Arc<Trace>,
     pub(crate) metrics: Arc<WorkflowMetrics>,
+    /// What a test has replaced; `None` in production.
+    pub(crate) doubles: Option<Arc<Doubles>>,
     ledger: SharedLedger,
     clock: Arc<Clock>,
     latest: Arc<Latest>,
@@ -93,6 +96,7 @@ impl Run {
         observed: Observed,
         trace: Trace,
         metrics: Arc<WorkflowMetrics>,
+        doubles: Option<Arc<Doubles>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             id: claimed.id,
@@ -103,6 +107,7 @@ impl Run {
             spans: Spans::of(claimed),
             trace: Arc::new(trace),
             metrics,
+            doubles,
             ledger,
             clock,
             latest: Arc::default(),

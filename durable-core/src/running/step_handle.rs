@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::hold::Owner;
 use crate::ids::ExecutionId;
 use crate::telemetry::{Recorder, Trace, TraceContext};
+use crate::testing::Doubles;
 
 /// The step that the calling code runs in; cheap to clone and to take along into a task or thread.
 ///
@@ -34,6 +35,8 @@ struct Identity {
     trace: Arc<Trace>,
     /// Whether the execution should end.
     cancelled: watch::Receiver<bool>,
+    /// What a test has replaced; `None` in production.
+    doubles: Option<Arc<Doubles>>,
     /// Whether the attempt has ended, or was dropped.
     ended: AtomicBool,
     end: Notify,
@@ -49,10 +52,12 @@ impl StepHandle {
         attempt: u32,
         trace: Arc<Trace>,
         cancelled: watch::Receiver<bool>,
+        doubles: Option<Arc<Doubles>>,
         log: Option<Recorder>,
     ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let identity = Identity { owner, key: key.to_owned(), attempt, trace, cancelled, ended, end, log: Mutex::new(log) };
+        let (key, log) = (key.to_owned(), Mutex::new(log));
+        let identity = Identity { owner, key, attempt, trace, cancelled, doubles, ended, end, log };
         Self { identity: Some(Arc::new(identity)) }
     }
 
@@ -123,6 +128,11 @@ impl StepHandle {
         {
             recorder.record(event);
         }
+    }
+
+    /// What a test has replaced.
+    pub(super) fn doubles(&self) -> Option<Arc<Doubles>> {
+        self.identity.as_ref()?.doubles.clone()
     }
 
     /// Says that the attempt is over.

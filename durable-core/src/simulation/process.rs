@@ -60,7 +60,7 @@ impl SimulatedProcess {
         observed: Observed,
     ) -> Arc<Self> {
         let mut registry = Registry::default();
-        if let Err(error) = registry.register(workflow) {
+        if let Err(error) = registry.register(Arc::new(workflow)) {
             unreachable!("the only workflow is registered once: {error}");
         }
         let (lease, worker) = (watch::Sender::new(lease_until()), watch::Sender::new(worker));
@@ -220,7 +220,7 @@ impl Process for SimulatedProcess {
     fn new_run(&self, claimed: &Claimed) -> Arc<Run> {
         let (tracing, metrics) = (Tracing::default(), Metrics::default());
         let metrics = metrics.of(&claimed.workflow, &claimed.queue);
-        Run::new(claimed, self.ledger.clone(), self.clock.clone(), self.observed.clone(), tracing.of(claimed), metrics)
+        Run::new(claimed, self.ledger.clone(), self.clock.clone(), self.observed.clone(), tracing.of(claimed), metrics, None)
     }
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {

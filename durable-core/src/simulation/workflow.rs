@@ -33,7 +33,16 @@ const fn retried(base: u64) -> Option<Retry> {
 }
 
 const fn spec(name: &'static str, retry: Option<Retry>, compensation: Option<&'static str>, undo_on_failure: bool) -> StepSpec {
-    StepSpec { name, was: &[], retry, timeout: None, compensation, undo_on_failure }
+    StepSpec {
+        workflow: "simulated",
+        name,
+        is_compensation: false,
+        was: &[],
+        retry,
+        timeout: None,
+        compensation,
+        undo_on_failure,
+    }
 }
 
 static STEPS: [StepSpec; 6] = [

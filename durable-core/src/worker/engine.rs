@@ -54,7 +54,8 @@ impl Process for Worker {
         let observed = self.signals.observers.of(claimed.id, &claimed.workflow, claimed.version);
         let trace = self.signals.tracing.of(claimed);
         let metrics = self.metrics.of(&claimed.workflow, &claimed.queue);
-        Run::new(claimed, self.ledger.clone(), self.clock.clone(), observed, trace, metrics)
+        let doubles = self.options.doubles.clone();
+        Run::new(claimed, self.ledger.clone(), self.clock.clone(), observed, trace, metrics, doubles)
     }
 
     async fn load_journals(&self, ids: &[ExecutionId]) -> Result<Journals> {

@@ -1,6 +1,6 @@
 //! Writes what the engine knows about compensations: a description of each, and for each step how its output is passed on.
 
-use super::{conditions, duration, option, output, owned, placed, retry_literal};
+use super::{conditions, duration, keys, option, output, owned, placed, retry_literal};
 use crate::model::{Compensation, Step, Workflow};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -8,8 +8,9 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, Type};
 
 /// The user's method as it was written, and the constant that describes it.
-pub(super) fn compensation(durable: &syn::Path, compensation: &Compensation) -> TokenStream {
-    let Compensation { method, name, .. } = compensation;
+pub(super) fn compensation(workflow: &Workflow, compensation: &Compensation) -> TokenStream {
+    let (durable, Compensation { method, name, .. }) = (&workflow.durable, compensation);
+    let key = keys::of_compensation(workflow, compensation);
     let (conditions, spec_name) = (conditions(&method.attributes), compensation.spec_name());
     let retry = option(compensation.retry.as_ref().map(|retry| retry_literal(durable, retry)));
     let timeout = option(compensation.timeout.map(duration));
@@ -21,6 +22,7 @@ pub(super) fn compensation(durable: &syn::Path, compensation: &Compensation) -> 
             retry: #retry,
             timeout: #timeout,
         };
+        #key
         #method
     }
 }
@@ -37,7 +39,14 @@ fn undo(durable: &syn::Path, step: &Step, compensation: &Compensation) -> TokenS
     let context = method.context().map(|context| quote_spanned!(context.ty.span()=> cx));
     let argument = compensation.argument().map(|argument| read(durable, step, &argument.ty));
     let (cx, recorded) = (name_if_used("cx", context.is_some()), name_if_used("recorded", argument.is_some()));
-    let arguments = [quote!(self)].into_iter().chain(context).chain(argument);
+    let recorded_as = Ident::new("argument", Span::mixed_site());
+    let (borrow, reading) = argument.unzip();
+    let reading = reading.map(|reading| quote!(let #recorded_as = #reading;));
+    let argument = reading.as_ref().map(|_| quote!(#borrow #recorded_as));
+    let arguments: Vec<TokenStream> = context.into_iter().chain(argument).collect();
+    let own = quote_spanned!(name.span()=> Self::#name(self #(, #arguments)*).await);
+    let replaced = |stand_in: &TokenStream| quote!(#stand_in(#(#arguments),*).await);
+    let call = keys::replaceable(durable, method, &compensation.key_name(), replaced, own);
     let result = output(&method.signature.output);
     // A compensation that returns no `Result` is reported at the type it returns.
     let undone = {
@@ -46,7 +55,7 @@ fn undo(durable: &syn::Path, step: &Step, compensation: &Compensation) -> TokenS
     };
     // The compiler points here when the future cannot move between threads.
     let future = quote_spanned! {name.span()=>
-        ::std::boxed::Box::pin(async move { #undone(Self::#name(#(#arguments),*).await) })
+        ::std::boxed::Box::pin(async move { #reading #undone(#call) })
     };
     quote! {
         #(#conditions)*
@@ -67,7 +76,7 @@ fn name_if_used(name: &str, used: bool) -> TokenStream {
 }
 
 /// The expression that reads the compensation's argument. A type that is not the step's output is reported where it was written.
-fn read(durable: &syn::Path, step: &Step, written: &Type) -> TokenStream {
+fn read(durable: &syn::Path, step: &Step, written: &Type) -> (Option<syn::Token![&]>, TokenStream) {
     let (borrow, owned) = match written {
         Type::Reference(reference) => (Some(reference.and_token), owned(&reference.elem)),
         written => (None, written.to_token_stream()),
@@ -82,7 +91,7 @@ fn read(durable: &syn::Path, step: &Step, written: &Type) -> TokenStream {
         quote_spanned!(step_output.span()=> <#step_output as #durable::__macro::StepResult>::Output)
     };
     let durable = placed(durable, written.span());
-    quote_spanned!(written.span()=> #borrow <#owned as #durable::__macro::#reader<#step_output>>::#function(&recorded)?)
+    (borrow, quote_spanned!(written.span()=> <#owned as #durable::__macro::#reader<#step_output>>::#function(&recorded)?))
 }
 
 /// The associated constant that says which compensation undoes which step.

@@ -4,13 +4,27 @@ impl BookTrip {
     }
     #[doc(hidden)]
     const __STEP_CHARGE: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "book_trip",
         name: "charge",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::Some("give-back"),
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_charge() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step Trip,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<Booking>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("book_trip", "charge")
+    }
     fn charge<'step, 'l0, 'l1>(
         &'l0 self,
         trip: &'l1 Trip,
@@ -29,7 +43,12 @@ impl BookTrip {
         >(
             &Self::__STEP_CHARGE,
             digest,
-            move || ::std::boxed::Box::pin(self.__step_charge(trip)),
+            move || match ::durable::__macro::stand_in(&Self::__step_key_of_charge()) {
+                ::core::option::Option::Some(stand_in) => stand_in(trip),
+                ::core::option::Option::None => {
+                    ::std::boxed::Box::pin(self.__step_charge(trip))
+                }
+            },
         )
     }
     #[doc(hidden)]
@@ -47,28 +66,41 @@ impl BookTrip {
         ::durable::__macro::Result<::durable::__macro::Undone>,
     > {
         ::std::boxed::Box::pin(async move {
+            let argument = <Booking as ::durable::__macro::CompensationArgument<
+                <Result<Booking> as ::durable::__macro::StepResult>::Output,
+            >>::read(&recorded)?;
             ::durable::__macro::undone::<
                 Result<()>,
             >(
-                Self::refund(
-                        self,
-                        &<Booking as ::durable::__macro::CompensationArgument<
-                            <Result<Booking> as ::durable::__macro::StepResult>::Output,
-                        >>::read(&recorded)?,
-                    )
-                    .await,
+                match ::durable::__macro::stand_in(&Self::__step_key_of_refund()) {
+                    ::core::option::Option::Some(stand_in) => stand_in(&argument).await,
+                    ::core::option::Option::None => Self::refund(self, &argument).await,
+                },
             )
         })
     }
     #[doc(hidden)]
     const __STEP_BOOK: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "book_trip",
         name: "book-flight",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::Some("cancel"),
         undo_on_failure: true,
     };
+    #[doc(hidden)]
+    fn __step_key_of_book() -> ::durable::__macro::StepKey<
+        Self,
+        dyn ::core::ops::Fn(
+        ) -> ::durable::__macro::BoxFuture<
+                'static,
+                Result<Booking, BookingError>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("book_trip", "book-flight")
+    }
     fn book<'step, 'l0>(
         &'l0 self,
     ) -> ::durable::__macro::Step<'step, Result<Booking, BookingError>>
@@ -79,7 +111,16 @@ impl BookTrip {
         ::durable::__macro::step_once::<
             Result<Booking, BookingError>,
             _,
-        >(&Self::__STEP_BOOK, digest, move || ::std::boxed::Box::pin(self.__step_book()))
+        >(
+            &Self::__STEP_BOOK,
+            digest,
+            move || match ::durable::__macro::stand_in(&Self::__step_key_of_book()) {
+                ::core::option::Option::Some(stand_in) => stand_in(),
+                ::core::option::Option::None => {
+                    ::std::boxed::Box::pin(self.__step_book())
+                }
+            },
+        )
     }
     #[doc(hidden)]
     async fn __step_book(&self) -> Result<Booking, BookingError> {
@@ -95,22 +136,22 @@ impl BookTrip {
         ::durable::__macro::Result<::durable::__macro::Undone>,
     > {
         ::std::boxed::Box::pin(async move {
+            let argument = <Option<
+                Booking,
+            > as ::durable::__macro::OptionalCompensationArgument<
+                <Result<Booking, BookingError> as ::durable::__macro::StepResult>::Output,
+            >>::read_if_there(&recorded)?;
             ::durable::__macro::undone::<
                 Result<()>,
             >(
-                Self::cancel(
-                        self,
-                        cx,
-                        <Option<
-                            Booking,
-                        > as ::durable::__macro::OptionalCompensationArgument<
-                            <Result<
-                                Booking,
-                                BookingError,
-                            > as ::durable::__macro::StepResult>::Output,
-                        >>::read_if_there(&recorded)?,
-                    )
-                    .await,
+                match ::durable::__macro::stand_in(&Self::__step_key_of_cancel()) {
+                    ::core::option::Option::Some(stand_in) => {
+                        stand_in(cx, argument).await
+                    }
+                    ::core::option::Option::None => {
+                        Self::cancel(self, cx, argument).await
+                    }
+                },
             )
         })
     }
@@ -127,6 +168,19 @@ impl BookTrip {
         }),
         timeout: ::core::option::Option::Some(::core::time::Duration::from_secs(30)),
     };
+    #[cfg(unix)]
+    #[doc(hidden)]
+    fn __step_key_of_refund() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step Booking,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::compensation("book_trip", "give-back")
+    }
     /// Gives the money back.
     #[cfg(unix)]
     async fn refund(&self, booking: &Booking) -> Result<()> {
@@ -138,6 +192,19 @@ impl BookTrip {
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
     };
+    #[doc(hidden)]
+    fn __step_key_of_cancel() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step Context,
+            Option<Booking>,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::compensation("book_trip", "cancel")
+    }
     async fn cancel(&self, cx: &Context, booking: Option<Booking>) -> Result<()> {
         cx.sleep(hours(1)).await
     }

@@ -5,7 +5,9 @@ impl ProcessOrder {
     }
     #[doc(hidden)]
     const __STEP_CHARGE: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "order",
         name: "charge",
+        is_compensation: false,
         was: &["old_charge"],
         retry: ::core::option::Option::Some(::durable::__macro::Retry {
             max_attempts: 3,
@@ -18,6 +20,20 @@ impl ProcessOrder {
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[allow(clippy::unused_async, reason = "a stand-in")]
+    #[doc(hidden)]
+    pub fn __step_key_of_charge() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step Order,
+            u32,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<Payment>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("order", "charge")
+    }
     /// Takes the money.
     #[allow(clippy::unused_async, reason = "a stand-in")]
     pub fn charge<'step, 'l0, 'l1>(
@@ -43,7 +59,12 @@ impl ProcessOrder {
             move || {
                 let order = ::durable::__macro::RetryArgument::again(&order);
                 let n = ::durable::__macro::RetryArgument::again(&n);
-                ::std::boxed::Box::pin(self.__step_charge(order, n))
+                match ::durable::__macro::stand_in(&Self::__step_key_of_charge()) {
+                    ::core::option::Option::Some(stand_in) => stand_in(order, n),
+                    ::core::option::Option::None => {
+                        ::std::boxed::Box::pin(self.__step_charge(order, n))
+                    }
+                }
             },
         )
     }

@@ -6,7 +6,9 @@ impl Study {
     }
     #[doc(hidden)]
     const __STEP_TRAIN: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "study",
         name: "train",
+        is_compensation: false,
         was: &["fit", "learn"],
         retry: ::core::option::Option::Some(::durable::__macro::Retry {
             max_attempts: 2,
@@ -19,6 +21,14 @@ impl Study {
         compensation: ::core::option::Option::Some("delete"),
         undo_on_failure: false,
     };
+    #[allow(clippy::unused_async)]
+    #[doc(hidden)]
+    pub fn __step_key_of_train() -> ::durable::__macro::StepKey<
+        Self,
+        ::durable::__macro::GenericStepsCannotBeReplaced,
+    > {
+        ::durable::__macro::StepKey::step("study", "train")
+    }
     /// Trains a model.
     #[allow(clippy::unused_async)]
     pub fn train<'step, 'l0, 'l1, 'a>(
@@ -127,19 +137,40 @@ impl Study {
         ::durable::__macro::Result<::durable::__macro::Undone>,
     > {
         ::std::boxed::Box::pin(async move {
-            ::durable::__macro::undone::<Result<()>>(Self::delete(self).await)
+            ::durable::__macro::undone::<
+                Result<()>,
+            >(
+                match ::durable::__macro::stand_in(&Self::__step_key_of_delete()) {
+                    ::core::option::Option::Some(stand_in) => stand_in().await,
+                    ::core::option::Option::None => Self::delete(self).await,
+                },
+            )
         })
     }
     #[cfg(feature = "warm")]
     #[doc(hidden)]
     const __STEP_WARM_UP: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "study",
         name: "warm_up",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[cfg(feature = "warm")]
+    #[doc(hidden)]
+    fn __step_key_of_warm_up() -> ::durable::__macro::StepKey<
+        Self,
+        dyn ::core::ops::Fn(
+        ) -> ::durable::__macro::BoxFuture<
+                'static,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("study", "warm_up")
+    }
     #[cfg(feature = "warm")]
     fn warm_up<'step, 'l0>(&'l0 self) -> ::durable::__macro::Step<'step, Result<()>>
     where
@@ -168,7 +199,12 @@ impl Study {
         >(
             &Self::__STEP_WARM_UP,
             digest,
-            move || ::std::boxed::Box::pin(self.__step_warm_up()),
+            move || match ::durable::__macro::stand_in(&Self::__step_key_of_warm_up()) {
+                ::core::option::Option::Some(stand_in) => stand_in(),
+                ::core::option::Option::None => {
+                    ::std::boxed::Box::pin(self.__step_warm_up())
+                }
+            },
         )
     }
     #[doc(hidden)]
@@ -200,13 +236,28 @@ impl Study {
     }
     #[doc(hidden)]
     const __STEP_CHARGE: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "study",
         name: "charge",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_charge() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step mut Transaction,
+            u64,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("study", "charge")
+    }
     fn charge<'step, 'l0>(
         &'l0 self,
         cents: u64,
@@ -247,11 +298,24 @@ impl Study {
             digest,
             move |transaction| {
                 let cents = ::durable::__macro::RetryArgument::again(&cents);
-                ::std::boxed::Box::pin(async move {
-                    let mut transaction = transaction;
-                    let result = self.__step_charge(&mut transaction, cents).await;
-                    (transaction, result)
-                })
+                match ::durable::__macro::stand_in(&Self::__step_key_of_charge()) {
+                    ::core::option::Option::Some(stand_in) => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = stand_in(&mut transaction, cents).await;
+                            (transaction, result)
+                        })
+                    }
+                    ::core::option::Option::None => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = self
+                                .__step_charge(&mut transaction, cents)
+                                .await;
+                            (transaction, result)
+                        })
+                    }
+                }
             },
         )
     }
@@ -286,6 +350,17 @@ impl Study {
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
     };
+    #[doc(hidden)]
+    fn __step_key_of_delete() -> ::durable::__macro::StepKey<
+        Self,
+        dyn ::core::ops::Fn(
+        ) -> ::durable::__macro::BoxFuture<
+                'static,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::compensation("study", "delete")
+    }
     async fn delete(&self) -> Result<()> {
         Ok(())
     }

@@ -7,13 +7,26 @@ where
     }
     #[doc(hidden)]
     const __STEP_NO_ARGUMENTS: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "shapes",
         name: "no_arguments",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_no_arguments() -> ::durable::__macro::StepKey<
+        Self,
+        dyn ::core::ops::Fn(
+        ) -> ::durable::__macro::BoxFuture<
+                'static,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("shapes", "no_arguments")
+    }
     fn no_arguments<'step, 'l0>(&'l0 self) -> ::durable::__macro::Step<'step, Result<()>>
     where
         'l0: 'step,
@@ -25,7 +38,14 @@ where
         >(
             &Self::__STEP_NO_ARGUMENTS,
             digest,
-            move || ::std::boxed::Box::pin(self.__step_no_arguments()),
+            move || match ::durable::__macro::stand_in(
+                &Self::__step_key_of_no_arguments(),
+            ) {
+                ::core::option::Option::Some(stand_in) => stand_in(),
+                ::core::option::Option::None => {
+                    ::std::boxed::Box::pin(self.__step_no_arguments())
+                }
+            },
         )
     }
     #[doc(hidden)]
@@ -35,13 +55,23 @@ where
     #[cfg(unix)]
     #[doc(hidden)]
     const __STEP_CONDITIONAL: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "shapes",
         name: "conditional",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[cfg(unix)]
+    #[doc(hidden)]
+    fn __step_key_of_conditional() -> ::durable::__macro::StepKey<
+        Self,
+        ::durable::__macro::GenericStepsCannotBeReplaced,
+    > {
+        ::durable::__macro::StepKey::step("shapes", "conditional")
+    }
     #[cfg(unix)]
     fn conditional<'step, 'l0, 'l1, 'a>(
         self: &'l0 Self,
@@ -78,7 +108,9 @@ where
     }
     #[doc(hidden)]
     const __STEP_GENERIC: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "shapes",
         name: "generic",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::Some(::durable::__macro::Retry {
             max_attempts: 3,
@@ -91,6 +123,13 @@ where
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_generic() -> ::durable::__macro::StepKey<
+        Self,
+        ::durable::__macro::GenericStepsCannotBeReplaced,
+    > {
+        ::durable::__macro::StepKey::step("shapes", "generic")
+    }
     fn generic<'step, 'l0, T: Serialize + Send, const N: usize>(
         &'l0 self,
         value: T,
@@ -132,13 +171,22 @@ where
     }
     #[doc(hidden)]
     const __STEP_OPAQUE: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "shapes",
         name: "opaque",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_opaque() -> ::durable::__macro::StepKey<
+        Self,
+        ::durable::__macro::GenericStepsCannotBeReplaced,
+    > {
+        ::durable::__macro::StepKey::step("shapes", "opaque")
+    }
     fn opaque<'step, 'l0, 'l1>(
         &'l0 self,
         show: impl Display + Send + 'step,
@@ -175,13 +223,30 @@ where
     }
     #[doc(hidden)]
     const __STEP_MATCH: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "shapes",
         name: "patterns",
+        is_compensation: false,
         was: &["a", "b"],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_match() -> ::durable::__macro::StepKey<
+        Self,
+        dyn ::core::ops::Fn(
+            (u32, u32),
+            Vec<u8>,
+            u32,
+            u32,
+        ) -> ::durable::__macro::BoxFuture<
+                'static,
+                Result<()>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("shapes", "patterns")
+    }
     fn r#match<'step, 'l0>(
         &'l0 self,
         argument_0: (u32, u32),
@@ -205,9 +270,16 @@ where
         >(
             &Self::__STEP_MATCH,
             digest,
-            move || ::std::boxed::Box::pin(
-                self.__step_match(argument_0, x, argument_2, digest),
-            ),
+            move || match ::durable::__macro::stand_in(&Self::__step_key_of_match()) {
+                ::core::option::Option::Some(stand_in) => {
+                    stand_in(argument_0, x, argument_2, digest)
+                }
+                ::core::option::Option::None => {
+                    ::std::boxed::Box::pin(
+                        self.__step_match(argument_0, x, argument_2, digest),
+                    )
+                }
+            },
         )
     }
     #[doc(hidden)]

@@ -4,13 +4,27 @@ impl Transfer {
     }
     #[doc(hidden)]
     const __STEP_OPEN: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "transfer",
         name: "open",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::None,
         timeout: ::core::option::Option::None,
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_open() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step mut ::durable::Transaction,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<Balance>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("transfer", "open")
+    }
     fn open<'step, 'l0>(&'l0 self) -> ::durable::__macro::Step<'step, Result<Balance>>
     where
         'l0: 'step,
@@ -23,11 +37,22 @@ impl Transfer {
             &Self::__STEP_OPEN,
             digest,
             move |transaction| {
-                ::std::boxed::Box::pin(async move {
-                    let mut transaction = transaction;
-                    let result = self.__step_open(&mut transaction).await;
-                    (transaction, result)
-                })
+                match ::durable::__macro::stand_in(&Self::__step_key_of_open()) {
+                    ::core::option::Option::Some(stand_in) => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = stand_in(&mut transaction).await;
+                            (transaction, result)
+                        })
+                    }
+                    ::core::option::Option::None => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = self.__step_open(&mut transaction).await;
+                            (transaction, result)
+                        })
+                    }
+                }
             },
         )
     }
@@ -37,7 +62,9 @@ impl Transfer {
     }
     #[doc(hidden)]
     const __STEP_DEBIT: ::durable::__macro::StepSpec = ::durable::__macro::StepSpec {
+        workflow: "transfer",
         name: "debit",
+        is_compensation: false,
         was: &[],
         retry: ::core::option::Option::Some(::durable::__macro::Retry {
             max_attempts: 3,
@@ -50,6 +77,20 @@ impl Transfer {
         compensation: ::core::option::Option::None,
         undo_on_failure: false,
     };
+    #[doc(hidden)]
+    fn __step_key_of_debit() -> ::durable::__macro::StepKey<
+        Self,
+        dyn for<'step> ::core::ops::Fn(
+            &'step mut ::durable::Transaction,
+            &'step Account,
+            u32,
+        ) -> ::durable::__macro::BoxFuture<
+                'step,
+                Result<Balance>,
+            > + ::core::marker::Send + ::core::marker::Sync,
+    > {
+        ::durable::__macro::StepKey::step("transfer", "debit")
+    }
     fn debit<'step, 'l0, 'l1>(
         &'l0 self,
         account: &'l1 Account,
@@ -73,13 +114,25 @@ impl Transfer {
             move |transaction| {
                 let account = ::durable::__macro::RetryArgument::again(&account);
                 let transaction = ::durable::__macro::RetryArgument::again(&transaction);
-                ::std::boxed::Box::pin(async move {
-                    let mut transaction = transaction;
-                    let result = self
-                        .__step_debit(&mut transaction, account, transaction)
-                        .await;
-                    (transaction, result)
-                })
+                match ::durable::__macro::stand_in(&Self::__step_key_of_debit()) {
+                    ::core::option::Option::Some(stand_in) => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = stand_in(&mut transaction, account, transaction)
+                                .await;
+                            (transaction, result)
+                        })
+                    }
+                    ::core::option::Option::None => {
+                        ::std::boxed::Box::pin(async move {
+                            let mut transaction = transaction;
+                            let result = self
+                                .__step_debit(&mut transaction, account, transaction)
+                                .await;
+                            (transaction, result)
+                        })
+                    }
+                }
             },
         )
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Call;
 use super::body::{Calls, Ended};
+use super::hooks::Intercepted;
 use crate::context::result::{StepError, StepResult};
 use crate::error::{Error, ErrorKind, Failure, RetryAdvice};
 use crate::model::{FailedAttempt, Outcome};
@@ -126,17 +127,23 @@ impl<'call> Attempts<'call> {
             }
             self.stage = Stage::Between { last: Some(self.number) };
         }
+        let intercepted = call.before_body(self.number).await;
         // After the last write before the attempt: its answer may have taken longer than the lease.
         call.run.await_lease().await;
         // A flow may wait, and then its execution is parked; unless it is timed, which only a process can do.
         let busy = Some(busy).filter(|_| !matches!(calls, Calls::Flow(_)) || call.spec.timeout.is_some());
         let began = self.begin();
-        let Some((ended, transaction)) = self.run_body(calls, began).await else {
+        let ended = match intercepted {
+            Intercepted::Run(_until_the_body_ends) => self.run_body(calls, began).await,
+            Intercepted::Fail(failure) => Some((Ended::Broke(failure), None)),
+        };
+        let Some((ended, transaction)) = ended else {
             // Without `retry(…)` no second attempt is ever planned.
             let failure = Failure::new(ErrorKind::Failed, format!("step `{}` has no attempt left", call.key));
             return Ok(R::from_result(Err(R::Error::from_failure(failure))));
         };
         let (took, _busy) = (began.elapsed(), busy.unwrap_or_else(|| call.run.begin_work()));
+        call.after_body(self.number, ended.failure()).await;
         let kept = match call.judge(ended) {
             Ok((output, value)) => {
                 self.returned();

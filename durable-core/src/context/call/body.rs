@@ -41,6 +41,15 @@ pub(super) enum Ended<R> {
     Broke(Box<Failure>),
 }
 
+impl<R> Ended<R> {
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Returned(_) => None,
+            Self::Broke(failure) => Some(failure),
+        }
+    }
+}
+
 impl Attempts<'_> {
     /// Runs the body once; `None` when there is no other attempt. A body in a transaction gives it back, unless it broke.
     pub(super) async fn run_body<'step, R>(
@@ -48,27 +57,52 @@ impl Attempts<'_> {
         calls: &mut Calls<'step, R>,
         began: Instant,
     ) -> Option<(Ended<R>, Option<Transaction>)> {
-        let calls = match calls {
-            Calls::Once(call) => return Some((self.run_step(call.take()?(), began).await, None)),
-            Calls::Each(call) => return Some((self.run_step(call(), began).await, None)),
-            Calls::Flow(call) => return Some((self.run_flow(call()).await, None)),
-            Calls::InTransaction(calls) => calls,
+        let body = match calls {
+            Calls::Once(call) => self.make(call.take()?),
+            Calls::Each(call) => self.make(call),
+            Calls::Flow(call) => match panics::catch(call) {
+                Ok(body) => return Some((self.run_flow(body).await, None)),
+                Err(panicked) => Err(panicked),
+            },
+            Calls::InTransaction(calls) => return self.run_in_transaction(calls, began).await,
         };
+        Some(match body {
+            Ok((handle, body)) => (self.run_step(handle, body, began).await, None),
+            Err(panicked) => (Ended::Broke(panicked), None),
+        })
+    }
+
+    async fn run_in_transaction<'step, R>(
+        &self,
+        calls: &mut TransactionCalls<'step, R>,
+        began: Instant,
+    ) -> Option<(Ended<R>, Option<Transaction>)> {
         // Boxed: it is large, and every step's future would have room for it.
         let transaction = match Box::pin(self.call.run.begin_transaction()).await {
             Ok(open) => Transaction::new(open),
             Err(error) => return Some((Ended::Broke(Box::new(error.failure().clone())), None)),
         };
-        Some(match self.run_step(calls(transaction)?, began).await {
+        let (handle, body) = match self.make(|| calls(transaction)) {
+            Ok((handle, body)) => (handle, body?),
+            Err(panicked) => return Some((Ended::Broke(panicked), None)),
+        };
+        Some(match self.run_step(handle, body, began).await {
             Ended::Returned((transaction, returned)) => (Ended::Returned(returned), Some(transaction)),
             Ended::Broke(failure) => (Ended::Broke(failure), None),
         })
     }
 
+    /// Makes the future of a body, inside its step: the arguments are cloned, which may panic, and in a test a closure may replace the body.
+    fn make<B>(&self, call: impl FnOnce() -> B) -> Result<(StepHandle, B), Box<Failure>> {
+        let handle = self.handle();
+        let made = ambient::enter(Ambient::Step(handle.clone()), || panics::catch(call));
+        made.map(|body| (handle, body))
+    }
+
     /// Runs the body of a step, to its end or its timeout.
-    async fn run_step<R>(&self, body: BoxFuture<'_, R>, began: Instant) -> Ended<R> {
+    async fn run_step<R>(&self, handle: StepHandle, body: BoxFuture<'_, R>, began: Instant) -> Ended<R> {
         let (call, watch) = (self.call, self.call.watch());
-        let mut body = InStep { handle: self.handle(), body, attempts: self };
+        let mut body = InStep { handle, body, attempts: self };
         // Most bodies finish soon: only one that does not gets timers.
         if let Poll::Ready(ended) = futures_util::poll!(&mut body) {
             return call.in_time(watch, ended);
@@ -105,7 +139,7 @@ impl Attempts<'_> {
     fn handle(&self) -> StepHandle {
         let (run, key) = (&self.call.run, &self.call.key);
         let log = run.trace.recorder(|| (run.owner.execution_id, run.hold().epoch), key, self.number);
-        StepHandle::new(run.owner, key, self.number, run.trace.clone(), run.cancellation(), log)
+        StepHandle::new(run.owner, key, self.number, run.trace.clone(), run.cancellation(), run.doubles.clone(), log)
     }
 }
 

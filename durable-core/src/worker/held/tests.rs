@@ -81,7 +81,7 @@ fn run(claimed: &Claimed) -> Arc<Run> {
     let ledger = Arc::new(Memory::new(Arc::default(), lease.subscribe(), worker.subscribe()));
     let observed = RegisteredObservers::default().start().unwrap().of(claimed.id, "order", 1);
     let trace = Tracing::default().of(claimed);
-    Run::new(claimed, ledger, clock, observed, trace, Metrics::default().of("order", "default"))
+    Run::new(claimed, ledger, clock, observed, trace, Metrics::default().of("order", "default"), None)
 }
 
 fn parked(run: &Arc<Run>) -> Left {
