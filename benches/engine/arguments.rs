@@ -47,7 +47,7 @@ pub(crate) enum Workload {
     Watch,
 }
 
-const ALL: [(&str, Workload); 19] = [
+const ALL: [(&str, Workload); 20] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -140,7 +141,7 @@ impl Replay {
 
     /// Registers a workflow, as [`Builder::register`](super::Builder::register) does.
     pub fn register<W: Workflow>(mut self, workflow: W) -> Self {
-        if let Err(error) = self.registry.register(workflow) {
+        if let Err(error) = self.registry.register(Arc::new(workflow)) {
             self.refused.get_or_insert(error);
         }
         self

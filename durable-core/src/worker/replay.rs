@@ -70,7 +70,7 @@ impl Replayer {
         let Some(registered) = registry.find(&claimed.workflow, claimed.version) else { return Replayed::Unknown };
         let metrics = Metrics::default().of(&claimed.workflow, &claimed.queue);
         let trace = Tracing::default().of(&claimed);
-        let run = Run::new(&claimed, self.ledger.clone(), self.clock.clone(), self.observed.clone(), trace, metrics);
+        let run = Run::new(&claimed, self.ledger.clone(), self.clock.clone(), self.observed.clone(), trace, metrics, None);
         match begin(&run, registered, &claimed, journal) {
             Ok(Some(flow)) => until_it_stops(&run, flow).await,
             Ok(None) => Replayed::Fits,
