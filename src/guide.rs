@@ -1,7 +1,7 @@
 //! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
-//!   [`schedules`], [`queues`], [`progress`], [`values`].
+//!   [`schedules`], [`queues`], [`progress`], [`tags`], [`values`].
 //! - Run them: [`production`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
@@ -37,6 +37,9 @@ pub mod queues {}
 
 #[doc = include_str!("guide/progress.md")]
 pub mod progress {}
+
+#[doc = include_str!("guide/tags.md")]
+pub mod tags {}
 
 #[doc = include_str!("guide/values.md")]
 pub mod values {}

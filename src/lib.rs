@@ -60,8 +60,9 @@ pub use durable_core::client::{
     StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetValue, Settled,
-    SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
+    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
+    Settled, SettledEach, Sleep, StartChild, StepHandle, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow,
+    step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};

@@ -39,11 +39,13 @@ pub(crate) enum Workload {
     Snapshots,
     /// A worker's memory with many pending.
     Backlog,
+    /// Pages of the executions with a tag, among very many.
+    Lists,
     /// Many queues with nothing pending.
     Idle,
 }
 
-const ALL: [(&str, Workload); 18] = [
+const ALL: [(&str, Workload); 19] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -61,6 +63,7 @@ const ALL: [(&str, Workload); 18] = [
     ("limits", Workload::Limits),
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
+    ("lists", Workload::Lists),
     ("idle", Workload::Idle),
 ];
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, notices, parking, resuming, scheduling, sharing,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, notices, parking, resuming, scheduling, sharing,
     snapshots, starting, throughput, waking,
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) snapshots: Option<snapshots::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backlog: Option<Vec<backlog::Memory>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lists: Option<listing::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<idle::Figures>,
 }

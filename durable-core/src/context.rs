@@ -14,6 +14,7 @@ pub(crate) mod route;
 pub(crate) mod routed;
 pub(crate) mod schedule;
 pub(crate) mod step;
+mod tags;
 pub(crate) mod transaction;
 pub(crate) mod undo;
 mod values;
@@ -39,10 +40,13 @@ pub use child::{ChildWait, StartChild};
 pub use door::Context;
 pub use join::{BranchResult, Join, Race, Settled};
 pub use map::{Each, Map, SettledEach};
+pub use tags::SetTag;
 pub use transaction::Transaction;
 pub use values::SetValue;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
-pub use workflow::{Workflow, concurrency_key};
+pub use workflow::{Workflow, concurrency_key, tag};
+
+pub(crate) use workflow::tags_of;
 
 use crate::running::scope::Scope;
 
@@ -288,6 +292,24 @@ impl Context {
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         values::get(self.scope(), name).await
+    }
+
+    /// Gives this execution a tag, by which people find it: [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the
+    /// same name is replaced. The tag is written together with the checkpoint of this call, once, as
+    /// [`set`](Self::set) writes a value.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context, carrier: String) -> Result<()> {
+    /// cx.tag("carrier", carrier).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a name that does not have 1 to 100 bytes or a value that does not have 1 to 500, for control characters in
+    /// them, and if the execution would have more than 32 tags.
+    pub fn tag(&self, name: &str, value: impl Into<String>) -> SetTag {
+        SetTag::new(self.scope(), name, value.into())
     }
 
     /// The database's time, recorded once: a replay returns the same time.

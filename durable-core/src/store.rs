@@ -28,6 +28,7 @@ mod session;
 mod settings;
 pub(crate) mod starts;
 mod statements;
+pub(crate) mod tags;
 pub(crate) mod transactions;
 pub(crate) mod values;
 pub(crate) mod waits;

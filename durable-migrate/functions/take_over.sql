@@ -56,7 +56,8 @@ begin
         step_keys => array[source.step_key],
         owner_ids => array[source.owner_id],
         owner_namespaces => array[source.owner_namespace],
-        undo_on_failures => array[source.undo_on_failure]
+        undo_on_failures => array[source.undo_on_failure],
+        tags => array[durable.tags_with(origin, null)::text]
     );
     if not found then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then

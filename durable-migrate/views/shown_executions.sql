@@ -44,5 +44,11 @@ select
     schedule,
     scheduled_for,
     forked_from,
-    case when finished_at is null then paused_at end as paused_at
+    case when finished_at is null then paused_at end as paused_at,
+    -- As a JSON object. To find executions by a tag, read `execution_tags`.
+    (
+        select json_object_agg(name, value order by name)
+        from durable.execution_tags
+        where execution_tags.execution_id = executions.execution_id
+    ) as tags
 from durable.executions;

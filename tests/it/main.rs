@@ -154,6 +154,8 @@ mod sticking;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+mod tagging;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tidy;

@@ -76,6 +76,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "call",
             "wait",
             "values",
+            "tags",
             "child",
             "routed",
             "rollback",

@@ -1,5 +1,6 @@
 //! `durable execution get` and `durable execution steps`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::Args;
@@ -95,6 +96,11 @@ fn report(Shown { details, blockers }: &Shown) -> String {
     text
 }
 
+/// Tags on one line: `carrier=dhl tenant=acme`.
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
 fn facts(execution: &Execution) -> Vec<Vec<String>> {
     let facts = [
         ("execution", execution.id.to_string()),
@@ -105,6 +111,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("key", execution.key.clone().unwrap_or_default()),
         ("deduplication key", execution.deduplication_key.clone().unwrap_or_default()),
         ("debounce key", execution.debounce_key.clone().unwrap_or_default()),
+        ("tags", tags(&execution.tags)),
         ("created", time(execution.created_at)),
         ("started", maybe_time(execution.started_at)),
         ("paused", maybe_time(execution.paused_at)),

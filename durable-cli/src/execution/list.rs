@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Only those started with this key
     #[arg(long)]
     key: Option<String>,
+    /// Only those with this tag, as tenant=acme; with several, only those that have all of them, at most four
+    #[arg(long, value_parser = value::tag, value_name = "NAME=VALUE")]
+    tag: Vec<(String, String)>,
     /// Only the children of this execution
     #[arg(long, value_name = "ID")]
     parent: Option<ExecutionId>,
@@ -109,6 +112,9 @@ fn filtered<'durable>(durable: &'durable Durable, options: &Options) -> Executio
     let mut list = durable.list_executions();
     for state in &options.state {
         list = list.state(*state);
+    }
+    for (name, value) in &options.tag {
+        list = list.tag(name, value);
     }
     macro_rules! filter {
         ($($option:ident => $method:ident),*) => {

@@ -18,6 +18,9 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Most executions returned by one call.
 const HIGHEST_LIMIT: u32 = 1000;
 
+/// Most tags of a filter: as many as `executions/list` and `executions/count` join.
+const MOST_TAGS: usize = 4;
+
 /// A list of executions, newest first; await it for a page. See [`Durable::list_executions`].
 ///
 /// ```no_run
@@ -93,6 +96,19 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
+    /// Only executions with this tag; after several calls, only those that have all of the tags, of which there are at most four.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let failed = durable.list_executions().tag("tenant", "acme").state(ExecutionState::Failed).await?;
+    /// # drop(failed); Ok(()) }
+    /// ```
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.filter.tags.push((name.into(), value.into()));
+        self
+    }
+
     /// Only executions that a client started at this time or later.
     pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_from = Some(time);
@@ -148,9 +164,19 @@ impl ExecutionList<'_> {
     /// As for [`count`](Self::count).
     pub async fn count_by_state(self) -> Result<Vec<(ExecutionState, u64)>> {
         let durable = self.durable;
+        self.check_tags()?;
         let mut counts = durable.run("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
         counts.sort_by_key(|(state, _)| ExecutionState::ALL.iter().position(|known| known == state));
         Ok(counts)
+    }
+
+    fn check_tags(&self) -> Result<()> {
+        let tags = self.filter.tags.len();
+        if tags > MOST_TAGS {
+            let problem = format!("a list is filtered by {tags} tags, over the limit of {MOST_TAGS}; give the rarest of them");
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        Ok(())
     }
 
     /// The order of the list, and the end of the page before.
@@ -180,6 +206,7 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
             // One execution more than asked, which tells whether there is another page.
+            self.check_tags()?;
             self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             self.filter.order = self.placed()?;
             let (durable, store) = (self.durable, self.durable.store());

@@ -1,5 +1,6 @@
 //! An execution, its steps and their attempts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -192,6 +193,9 @@ pub struct Execution {
     pub forked_from: Option<ExecutionId>,
     /// Since when it is to go no further; `None` unless it is paused.
     pub paused_at: Option<DateTime<Utc>>,
+    /// Its tags: values by name.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,

@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of a call that sets a tag.
+pub(crate) const TAG: &str = "tag";
+
 /// Longest key, in bytes: Postgres indexes entries of up to a third of a page, in which the execution's id stands, too.
 pub(crate) const LONGEST: usize = 2000;
 
@@ -153,9 +156,9 @@ pub(crate) fn by_compensation(key: &str) -> Option<bool> {
     key.starts_with(UNDO).then_some(true)
 }
 
-/// Whether the key is that of a call that sets a value.
+/// Whether the key is that of a call that sets a value or a tag.
 pub(crate) fn sets_value(key: &str) -> bool {
-    Entry::read(key).kind == SET
+    matches!(Entry::read(key).kind, SET | TAG)
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

@@ -6,6 +6,7 @@ mod in_memory;
 mod in_postgres;
 mod parking;
 mod saving;
+mod tags;
 mod values;
 
 use std::sync::Arc;
@@ -267,6 +268,13 @@ facts! {
         two_saves_at_once_of_one_execution_both_set_the_value,
         a_value_of_an_earlier_claim_is_not_set,
         executions_have_values_of_their_own,
+    }
+    tags {
+        a_tag_is_set_and_replaced_with_its_checkpoint,
+        a_tag_whose_answer_was_lost_does_not_replace_a_newer_one,
+        a_tag_of_an_earlier_claim_is_not_set,
+        a_child_has_its_own_tags_and_if_asked_those_of_its_parent,
+        a_child_that_would_have_too_many_tags_is_refused,
     }
     attempting {
         an_attempt_is_recorded_under_way_and_then_as_failed,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::parks::{Park, ParkOutcome};
 use crate::store::saves::{Save, Written};
@@ -34,6 +34,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// The value that the execution has set under this name.
     fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>>;
+
+    /// The tags of the execution.
+    fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>>;
 
     /// Begins the transaction of a step.
     fn begin(&self) -> BoxFuture<'_, Result<Open>>;

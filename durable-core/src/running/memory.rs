@@ -17,7 +17,7 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::families::CancelledChildren;
 use crate::store::journal::Journals;
@@ -143,6 +143,11 @@ impl Ledger for Memory {
     fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
         let value = lock(&self.book).value(id, name);
         Box::pin(async { Ok(value) })
+    }
+
+    fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>> {
+        let tags = lock(&self.book).tags(id);
+        Box::pin(async { Ok(tags) })
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

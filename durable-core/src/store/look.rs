@@ -28,6 +28,8 @@ pub(crate) struct ListFilter {
     pub(crate) queue: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) parent: Option<ExecutionId>,
+    /// All of them, each with its value.
+    pub(crate) tags: Vec<(String, String)>,
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
     pub(crate) ids: Option<IdPrefix>,
@@ -92,13 +94,19 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(descending)
         .bind(after.map(|(place, _)| place))
         .bind(after.map(|(_, id)| id.as_uuid()))
-        .bind(filter.limit);
+        .bind(filter.limit)
+        .bind(tag_names(filter))
+        .bind(tag_values(filter));
     query.fetch_all(pool).await?.iter().map(|row| Ok((read_execution(row)?, row.try_get("place")?))).collect()
 }
 
 /// How many executions there are in each state that any of them has.
 pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
-    let rows = filtered(store, statement!("executions/count"), filter).fetch_all(pool).await?;
+    let rows = filtered(store, statement!("executions/count"), filter)
+        .bind(tag_names(filter))
+        .bind(tag_values(filter))
+        .fetch_all(pool)
+        .await?;
     let count = |row: &PgRow| Ok((known_state(row.try_get("state")?), row.try_get::<i64, _>("executions")?.unsigned_abs()));
     rows.iter().map(count).collect()
 }
@@ -117,6 +125,14 @@ fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListF
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
         .bind(filter.parent.map(ExecutionId::as_uuid))
+}
+
+fn tag_names(filter: &ListFilter) -> Vec<&str> {
+    filter.tags.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+fn tag_values(filter: &ListFilter) -> Vec<&str> {
+    filter.tags.iter().map(|(_, value)| value.as_str()).collect()
 }
 
 /// Filters of pending inputs; those left out let everything pass.
@@ -180,6 +196,7 @@ fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         scheduled_for: columns.time_if("scheduled_for"),
         forked_from: columns.get::<Option<Uuid>>("forked_from").map(ExecutionId::from),
         paused_at: columns.time_if("paused_at"),
+        tags: columns.tags("tags"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })

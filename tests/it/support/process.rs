@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, leasing, limiting, mapping,
-    pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking, telemetry, transacting,
+    pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking, tagging, telemetry,
+    transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -188,6 +189,7 @@ fn worker_process() {
             "maze" => deciding::work(&url, &folder).await,
             "doubling" => mapping::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
+            "shop" => tagging::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,
             "release 1" => deploying::work(1, &url).await,
             "release 2" => deploying::work(2, &url).await,
