@@ -127,6 +127,15 @@ create table durable.function_digest (
     constraint there_is_one_digest CHECK (singleton)
 );
 
+create table durable.journal_edits (
+    execution_id uuid not null,
+    edited_at timestamp with time zone not null,
+    key text not null,
+    reason text not null,
+    edited_by text,
+    constraint journal_edits_pkey PRIMARY KEY (execution_id, key)
+);
+
 create table durable.mailbox (
     execution_id uuid not null,
     arrival bigint generated always as identity not null,
@@ -437,6 +446,9 @@ create view durable.shown_executions as
 -- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
 --     returns record, volatile
 
+-- function durable.check_edits(edits json)
+--     returns void, immutable
+
 -- function durable.check_name(what text, name text)
 --     returns void, immutable
 
@@ -497,7 +509,7 @@ create view durable.shown_executions as
 -- function durable.forget_workers()
 --     returns void, volatile, security definer
 
--- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, OUT id uuid, OUT queue text)
+-- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, edits json DEFAULT NULL::json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.hold_families(execution_ids uuid[], wait boolean)
@@ -572,7 +584,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)
@@ -608,7 +620,7 @@ create view durable.shown_executions as
 -- function durable.tags_with(execution_id uuid, others json)
 --     returns json, stable
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)

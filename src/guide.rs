@@ -2,7 +2,7 @@
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
 //!   [`schedules`], [`queues`], [`progress`], [`tags`], [`values`].
-//! - Run them: [`production`], [`telemetry`], [`keeping_house`].
+//! - Run them: [`production`], [`repair`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
@@ -47,6 +47,9 @@ pub mod values {}
 #[expect(clippy::needless_doctest_main, reason = "a build script is a program")]
 #[doc = include_str!("guide/production.md")]
 pub mod production {}
+
+#[doc = include_str!("guide/repair.md")]
+pub mod repair {}
 
 #[doc = include_str!("guide/telemetry.md")]
 pub mod telemetry {}

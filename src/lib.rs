@@ -55,9 +55,9 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FiringList, Fork, InputCursor, Page,
-    PendingInputs, ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, ScheduleList, SortBy, SortOrder, Start,
-    StartByName, StartMany, TriggerSchedule,
+    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Durable, ExecutionHandle, ExecutionList, ExecutionPage,
+    FiringList, Fork, InputCursor, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle,
+    ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany, TriggerSchedule,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
@@ -68,10 +68,10 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState, ExecutionValue,
-    Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, Missed, OpenWait, Overlap, Parent,
-    ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity, Step, Subject, Wait, WaitKind,
-    WaitOutcome, WorkerDetails, WorkerState,
+    Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails, ExecutionState,
+    ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, KeptMessage, Missed, OpenWait,
+    Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity, Step,
+    Subject, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -42,6 +42,10 @@ pub(crate) fn of(details: &ExecutionDetails) -> Vec<Entry> {
         let (key, output) = (format!("undo {}", undone.step), undone.output.as_ref());
         undone.attempts.iter().for_each(|attempt| story.attempt(&key, attempt, output));
     }
+    for edit in &details.edits {
+        let by = edit.edited_by.as_deref().map(|person| format!(" by {person}")).unwrap_or_default();
+        story.tell(edit.edited_at, edit.key.as_deref().unwrap_or("input"), format!("edited{by}: {}", edit.reason));
+    }
     details.waits.iter().for_each(|wait| story.wait(wait));
     // Stable: what happened at one time stays in the order of the journal.
     story.entries.sort_by_key(|entry| entry.at);

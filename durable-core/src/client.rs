@@ -2,6 +2,7 @@
 
 mod answer;
 mod builder;
+mod bulk;
 mod cancel;
 mod connect;
 mod cursor;
@@ -41,6 +42,7 @@ use crate::store::{self, Store, look};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
+pub use bulk::{Bulk, BulkOutcome, BulkReport};
 pub use cancel::Cancel;
 pub use cursor::{Cursor, SortBy, SortOrder};
 pub use fork::Fork;

@@ -1,6 +1,7 @@
 //! Executions, steps, waits, queues, schedules, workers and findings as plain data, and which state may follow which.
 
 mod blockers;
+mod edit;
 mod execution;
 mod finding;
 mod introspection;
@@ -14,6 +15,7 @@ mod wait;
 mod worker;
 
 pub use blockers::{Blocker, OpenWait};
+pub use edit::Edit;
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use finding::{Finding, Severity, Subject};
 pub use introspection::Introspection;

@@ -128,6 +128,8 @@ mod registering;
 #[cfg(test)]
 mod reminding;
 #[cfg(test)]
+mod repairing;
+#[cfg(test)]
 mod repeating;
 #[cfg(test)]
 mod retrying;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use durable::{
-    Attempt, AttemptOutcome, Blocker, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
+    Attempt, AttemptOutcome, Blocker, Compensation, Durable, Edit, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
     Failure as Recorded, Introspection, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome,
 };
 use serde::Serialize;
@@ -79,6 +79,7 @@ fn report(Shown { details, blockers }: &Shown) -> String {
     part(&mut text, ATTEMPT_HEADINGS, steps);
     part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
     part(&mut text, &["value", "revision", "set", "content", "metadata"], details.values.iter().map(value_cells).collect());
+    part(&mut text, &["edited", "at", "by", "because"], details.edits.iter().map(edit_cells).collect());
     part(&mut text, &["not waited for", "name", "came", "from", "payload"], details.mailbox.iter().map(kept_cells).collect());
     part(
         &mut text,
@@ -152,6 +153,11 @@ fn section(text: &mut String, heading: &str, lines: Vec<String>) {
         // Writing to a text cannot fail.
         write!(text, "\n\n{}\n{}", heading.to_uppercase(), lines.join("\n")).ok();
     }
+}
+
+fn edit_cells(edit: &Edit) -> Vec<String> {
+    let key = edit.key.clone().unwrap_or_else(|| "input".to_owned());
+    vec![key, time(edit.edited_at), edit.edited_by.clone().unwrap_or_default(), edit.reason.clone()]
 }
 
 const ATTEMPT_HEADINGS: &[&str] = &["step", "attempt", "outcome", "began", "ended", "result"];

@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use chrono::{DateTime, Utc};
 
 use super::Durable;
+use super::bulk::{Bulk, Verb};
 use super::cursor::{Cursor, Position, SortBy, SortOrder};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -145,6 +146,65 @@ impl<'durable> ExecutionList<'durable> {
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit;
         self
+    }
+}
+
+impl<'durable> ExecutionList<'durable> {
+    /// Retries each execution that passes the filters, as [`Durable::retry`] does; those that have failed if no state is named.
+    /// Await it for a report, or ask [`count`](Bulk::count) first.
+    ///
+    /// Each execution is retried by itself. One that cannot be retried is skipped, and so is one that a retry or a fork continues
+    /// already. So a run that was interrupted can be repeated, and two at once do no harm.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let failed = durable.list_executions().workflow("process_order").tag("tenant", "acme");
+    /// let report = failed.retry_all().await?;
+    /// println!("{} are retried, {} are not", report.done, report.skipped);
+    /// for (id, why) in report.reasons {
+    ///     println!("{id}: {why}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a list without any filter. `Unavailable` if the database does not answer in time; then some may be done.
+    pub fn retry_all(self) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Retry)
+    }
+
+    /// Resumes each execution that passes the filters, as [`Durable::resume`] does; those that are stopped if no state is named.
+    ///
+    /// # Errors
+    /// As for [`retry_all`](Self::retry_all).
+    pub fn resume_all(self) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Resume)
+    }
+
+    /// Cancels each execution that passes the filters, as [`Durable::cancel`] does; those that have not ended, and are not being
+    /// rolled back, if no state is named.
+    ///
+    /// # Errors
+    /// As for [`retry_all`](Self::retry_all).
+    pub fn cancel_all(self, reason: impl Into<String>) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Cancel(reason.into()))
+    }
+
+    pub(super) fn durable(&self) -> &'durable Durable {
+        self.durable
+    }
+
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_any()
+    }
+
+    pub(super) fn has_states(&self) -> bool {
+        self.filter.states.is_some()
+    }
+
+    pub(super) fn in_default_order(self) -> Self {
+        Self { order: None, after: self.after.filter(|after| after.place.is_none()), ..self }
     }
 }
 

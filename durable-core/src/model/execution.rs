@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use super::message::{KeptMessage, Refusal};
 use super::value::ExecutionValue;
 use super::wait::{ParentPolicy, Wait};
@@ -241,6 +242,9 @@ pub struct ExecutionDetails {
     /// The values that it has set with `cx.set`, in the order of their names.
     #[serde(default)]
     pub values: Vec<ExecutionValue>,
+    /// What a person has edited of it before it began; see [`Fork`](crate::client::Fork).
+    #[serde(default)]
+    pub edits: Vec<Edit>,
     /// Messages that nothing has waited for, in the order of their arrival; at most 100.
     pub mailbox: Vec<KeptMessage>,
     /// The newest 20 messages that its waits could not use, the oldest first.

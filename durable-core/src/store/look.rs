@@ -13,7 +13,8 @@ use super::read::Lenient;
 use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait, WaitKind,
+    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Wait,
+    WaitKind,
 };
 
 /// Most messages of a mailbox that are shown.
@@ -35,6 +36,23 @@ pub(crate) struct ListFilter {
     pub(crate) ids: Option<IdPrefix>,
     pub(crate) order: ListOrder,
     pub(crate) limit: i64,
+}
+
+impl ListFilter {
+    /// Whether any filter is given.
+    pub(crate) fn is_any(&self) -> bool {
+        let Self { states, workflow, version, queue, key, parent, tags, created_from, created_before, ids, .. } = self;
+        states.is_some()
+            || workflow.is_some()
+            || version.is_some()
+            || queue.is_some()
+            || key.is_some()
+            || parent.is_some()
+            || !tags.is_empty()
+            || created_from.is_some()
+            || created_before.is_some()
+            || ids.is_some()
+    }
 }
 
 /// The order of a list, and where in it a page begins. By default the newest execution comes first, and all places are 0.
@@ -78,12 +96,14 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let children = children.collect();
     let (values, unread) = values::list(store, pool, id, None).await?;
     unreadable.extend(unread);
+    let edits = about(statement!("journal_edits/list"), id).await?;
+    let edits = edits.iter().map(|row| read_edit(row, &mut unreadable)).collect();
     let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
-    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, mailbox, refusals, unreadable }))
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, edits, mailbox, refusals, unreadable }))
 }
 
 /// Executions, each with its place in the list: the smaller one is listed first, and of equal ones the newer execution.
@@ -276,6 +296,19 @@ fn read_refusal_of_input(columns: &Lenient<'_>) -> Option<Refusal> {
         sent_by: columns.get("sent_by"),
         refused_at,
     })
+}
+
+fn read_edit(row: &PgRow, unreadable: &mut Vec<String>) -> Edit {
+    let columns = Lenient::new(row);
+    let key: String = columns.get("key");
+    let edit = Edit {
+        key: (!key.is_empty()).then_some(key),
+        reason: columns.get("reason"),
+        edited_by: columns.get("edited_by"),
+        edited_at: columns.time("edited_at"),
+    };
+    unreadable.extend(columns.unreadable().map(|note| format!("edit of `{}`: {note}", edit.key.as_deref().unwrap_or("input"))));
+    edit
 }
 
 fn read_kept_message(row: &PgRow, unreadable: &mut Vec<String>) -> KeptMessage {
