@@ -1,8 +1,8 @@
 //! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
-//!   [`schedules`], [`queues`], [`progress`], [`values`], [`loops`], [`versions`], [`testing`].
-//! - Run them: [`production`], [`observability`], [`telemetry`], [`keeping_house`].
+//!   [`schedules`], [`queues`], [`progress`], [`tags`], [`values`], [`loops`], [`versions`], [`testing`].
+//! - Run them: [`production`], [`observability`], [`repair`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
@@ -38,6 +38,9 @@ pub mod queues {}
 #[doc = include_str!("guide/progress.md")]
 pub mod progress {}
 
+#[doc = include_str!("guide/tags.md")]
+pub mod tags {}
+
 #[doc = include_str!("guide/values.md")]
 pub mod values {}
 
@@ -56,6 +59,9 @@ pub mod production {}
 
 #[doc = include_str!("guide/observability.md")]
 pub mod observability {}
+
+#[doc = include_str!("guide/repair.md")]
+pub mod repair {}
 
 #[doc = include_str!("guide/telemetry.md")]
 pub mod telemetry {}

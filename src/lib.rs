@@ -55,24 +55,24 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList, ExecutionPage, FiringList, Fork,
-    InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish, PutSchedule, QueueHandle, Replay,
-    ReplayReport, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany, TriggerSchedule, UnknownWorkflow, Unreadable,
-    WaitForValue, Watch,
+    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
+    ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
+    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany,
+    TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetValue, Settled,
-    SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail, Workflow,
-    step,
+    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
+    Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
+    Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Execution, ExecutionDetails, ExecutionState,
-    ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed,
-    NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal,
-    Schedule, Severity, Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
+    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage,
+    LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
+    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -41,13 +41,15 @@ pub(crate) enum Workload {
     Snapshots,
     /// A worker's memory with many pending.
     Backlog,
+    /// Pages of the executions with a tag, among very many.
+    Lists,
     /// Many queues with nothing pending.
     Idle,
     /// Updates of a watched execution, beside a thousand others.
     Watch,
 }
 
-const ALL: [(&str, Workload); 20] = [
+const ALL: [(&str, Workload); 21] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -66,6 +68,7 @@ const ALL: [(&str, Workload); 20] = [
     ("loop", Workload::Loop),
     ("snapshots", Workload::Snapshots),
     ("backlog", Workload::Backlog),
+    ("lists", Workload::Lists),
     ("idle", Workload::Idle),
     ("watch", Workload::Watch),
 ];

@@ -83,6 +83,7 @@ fn measure() -> Result<()> {
                 Workload::Snapshots => report.snapshots = Some(workloads::snapshots::measure(&bench, &mut table).await?),
                 Workload::Backlog => report.backlog = Some(workloads::backlog::measure(&bench, &mut table).await?),
                 Workload::Loop => report.looping = Some(workloads::looping::measure(&bench, &mut table).await?),
+                Workload::Lists => report.lists = Some(workloads::listing::measure(&bench, &mut table).await?),
                 Workload::Idle => report.idle = Some(workloads::idle::measure(&bench, &mut table).await?),
                 Workload::Watch => report.watch = Some(workloads::watching::measure(&bench, &mut table).await?),
                 Workload::Resume => report.resume = Some(workloads::resuming::measure(&bench, &mut table).await?),

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, looping, notices, parking, resuming, scheduling, sharing,
-    snapshots, starting, throughput, waking, watching,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, resuming, scheduling,
+    sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -53,6 +53,8 @@ pub(crate) struct Report {
     pub(crate) snapshots: Option<snapshots::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) backlog: Option<Vec<backlog::Memory>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lists: Option<listing::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<idle::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ pub(crate) mod enqueueing;
 pub(crate) mod flows;
 pub(crate) mod idle;
 pub(crate) mod limits;
+pub(crate) mod listing;
 pub(crate) mod looping;
 pub(crate) mod notices;
 pub(crate) mod parking;

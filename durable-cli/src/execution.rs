@@ -1,5 +1,7 @@
 //! `durable execution …`: executions.
 
+mod bulk;
+mod edits;
 mod export;
 mod get;
 mod list;
@@ -36,6 +38,12 @@ pub(crate) enum Verb {
     Retry(Retry),
     /// Run an execution that has ended again from one of its steps or waits, in a new one
     Fork(Fork),
+    /// Retry every execution that passes the filters; without --state, those that have failed
+    RetryAll(bulk::Options),
+    /// Resume every execution that passes the filters; without --state, those that are stopped
+    ResumeAll(bulk::Options),
+    /// Cancel every execution that passes the filters; without --state, those that have not ended
+    CancelAll(bulk::CancelAll),
     /// Cancel executions, and the children that end with them
     Cancel(Cancel),
     /// Undo what executions have done so far: their compensations run
@@ -50,6 +58,8 @@ pub(crate) enum Verb {
 pub(crate) struct Retry {
     #[command(flatten)]
     ids: Ids,
+    #[command(flatten)]
+    edits: edits::Edits,
     /// The version of the workflow that goes on; the same by default
     #[arg(long, value_name = "VERSION")]
     version: Option<u32>,
@@ -59,9 +69,11 @@ pub(crate) struct Retry {
 pub(crate) struct Fork {
     /// The execution
     id: ExecutionId,
-    /// The journal key to begin from, such as `step charge#2` or `event paid`; `execution steps` and `execution get` show them
-    #[arg(long, value_name = "KEY")]
+    /// The step to begin from, such as `charge` or `charge#2`, or any journal key, such as `event paid`; `execution get` shows them
+    #[arg(long, value_name = "STEP")]
     from_step: String,
+    #[command(flatten)]
+    edits: edits::Edits,
     /// The version of the workflow that goes on; the same by default
     #[arg(long, value_name = "VERSION")]
     version: Option<u32>,
@@ -95,9 +107,13 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Logs(ids) => tail::logs(ids, connection, screen).await,
         Verb::Tail(options) => tail::carry_out(options, connection, screen).await,
         Verb::Fork(options) => fork(options, connection, screen).await,
-        Verb::Retry(Retry { ids, version }) => {
+        Verb::RetryAll(options) => bulk::retry(options, connection, screen).await,
+        Verb::ResumeAll(options) => bulk::resume(options, connection, screen).await,
+        Verb::CancelAll(all) => bulk::cancel(all, connection, screen).await,
+        Verb::Retry(Retry { ids, edits, version }) => {
+            let edits = edits.read()?;
             let retry = async |durable: &Durable, id| {
-                let retry = durable.retry(id);
+                let retry = edits.apply(durable.retry(id));
                 match version {
                     Some(version) => retry.version(*version).await,
                     None => retry.await,
@@ -129,9 +145,14 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
     }
 }
 
-async fn fork(Fork { id, from_step, version }: &Fork, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
+async fn fork(
+    Fork { id, from_step, edits, version }: &Fork,
+    connection: &Connection,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    let edits = edits.read()?;
     let durable = connection.client().await?;
-    let fork = durable.fork(*id, from_step);
+    let fork = edits.apply(durable.fork(*id, from_step));
     let new = match version {
         Some(version) => fork.version(*version).await?,
         None => fork.await?,

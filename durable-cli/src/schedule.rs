@@ -126,12 +126,15 @@ pub(crate) struct Settings {
     /// The version of the workflow; 1 by default
     #[arg(long)]
     version: Option<u32>,
+    /// A tag of its executions, as tenant=acme; may be given several times
+    #[arg(long, value_parser = value::tag, value_name = "NAME=VALUE")]
+    tag: Vec<(String, String)>,
 }
 
 impl Settings {
     /// The schedule with what is given.
     fn apply<'durable>(&self, mut schedule: PutSchedule<'durable>) -> Result<PutSchedule<'durable>, Failure> {
-        let Self { timezone, input, queue, version } = self;
+        let Self { timezone, input, queue, version, tag } = self;
         if let Some(timezone) = timezone {
             schedule = schedule.timezone(timezone);
         }
@@ -144,12 +147,15 @@ impl Settings {
         if let Some(version) = version {
             schedule = schedule.version(*version);
         }
+        for (name, value) in tag {
+            schedule = schedule.tag(name, value);
+        }
         Ok(schedule)
     }
 
     fn is_empty(&self) -> bool {
-        let Self { timezone, input, queue, version } = self;
-        timezone.is_none() && input.is_none() && queue.is_none() && version.is_none()
+        let Self { timezone, input, queue, version, tag } = self;
+        timezone.is_none() && input.is_none() && queue.is_none() && version.is_none() && tag.is_empty()
     }
 }
 

@@ -47,6 +47,10 @@ pub(crate) fn with_logs(details: &ExecutionDetails, logs: &[StepLog]) -> Vec<Ent
         let (key, output) = (format!("undo {}", undone.step), undone.output.as_ref());
         undone.attempts.iter().for_each(|attempt| story.attempt(&key, attempt, output));
     }
+    for edit in &details.edits {
+        let by = edit.edited_by.as_deref().map(|person| format!(" by {person}")).unwrap_or_default();
+        story.tell(edit.edited_at, edit.key.as_deref().unwrap_or("input"), format!("edited{by}: {}", edit.reason));
+    }
     details.waits.iter().for_each(|wait| story.wait(wait));
     for value in &details.values {
         story.tell(value.set_at, &value.name, format!("was set to {}", short(value.value.as_str())));

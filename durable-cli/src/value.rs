@@ -72,6 +72,14 @@ pub(crate) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     })
 }
 
+/// A tag such as `tenant=acme`.
+pub(crate) fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is no tag; write its name and its value, as in tenant=acme")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +107,15 @@ mod tests {
         assert_eq!(time("2026-11-21").unwrap().to_rfc3339(), "2026-11-21T00:00:00+00:00");
         assert_eq!(time("2026-11-21T14:00:00+02:00").unwrap().to_rfc3339(), "2026-11-21T12:00:00+00:00");
         assert!(time("yesterday").unwrap_err().contains("is no time"));
+    }
+
+    #[test]
+    fn a_tag_is_a_name_and_a_value_which_may_hold_an_equals_sign() {
+        assert_eq!(tag("tenant=acme"), Ok(("tenant".to_owned(), "acme".to_owned())));
+        assert_eq!(tag("rule=a=b"), Ok(("rule".to_owned(), "a=b".to_owned())));
+        for wrong in ["tenant", "=acme", ""] {
+            assert!(tag(wrong).unwrap_err().contains("is no tag"), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 pub use crate::context::Context;
 pub use crate::context::Workflow;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
-pub use crate::context::concurrency_key;
 pub use crate::context::entry::{step_once, step_once_in_transaction, step_retried, step_retried_in_transaction};
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
@@ -16,6 +15,7 @@ pub use crate::context::undo::{
     Compensation, CompensationArgument, CompensationResult, CompensationSpec, OptionalCompensationArgument, Recorded, Undone,
     undone,
 };
+pub use crate::context::{concurrency_key, tag};
 pub use crate::error::Result;
 pub use crate::model::{Missed, Overlap};
 pub use crate::payload::Digest;

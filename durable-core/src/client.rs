@@ -2,6 +2,7 @@
 
 mod answer;
 mod builder;
+mod bulk;
 mod cancel;
 mod connect;
 mod cursor;
@@ -45,6 +46,7 @@ use crate::store::{self, Store, look};
 
 pub use answer::{PendingInputs, ProvideInput};
 pub use builder::Builder;
+pub use bulk::{Bulk, BulkOutcome, BulkReport};
 pub use cancel::Cancel;
 pub use cursor::{Cursor, SortBy, SortOrder};
 pub use fork::Fork;

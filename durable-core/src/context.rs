@@ -17,6 +17,7 @@ pub(crate) mod routed;
 pub(crate) mod schedule;
 pub(crate) mod stand_in;
 pub(crate) mod step;
+mod tags;
 pub(crate) mod transaction;
 pub(crate) mod undo;
 mod values;
@@ -44,10 +45,13 @@ pub use door::Context;
 pub use join::{BranchResult, Join, Race, Settled};
 pub use logs::StepLogLayer;
 pub use map::{Each, Map, SettledEach};
+pub use tags::SetTag;
 pub use transaction::Transaction;
 pub use values::SetValue;
 pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
-pub use workflow::{Workflow, concurrency_key};
+pub use workflow::{Workflow, concurrency_key, tag};
+
+pub(crate) use workflow::tags_of;
 
 use crate::running::scope::Scope;
 
@@ -354,6 +358,24 @@ impl Context {
         I: Serialize + DeserializeOwned + Sync + 'static,
     {
         continuing::continue_as_new(self, input).await
+    }
+
+    /// Gives this execution a tag, by which people find it: [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the
+    /// same name is replaced. The tag is written together with the checkpoint of this call, once, as
+    /// [`set`](Self::set) writes a value.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context, carrier: String) -> Result<()> {
+    /// cx.tag("carrier", carrier).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a name that does not have 1 to 100 bytes or a value that does not have 1 to 500, for control characters in
+    /// them, and if the execution would have more than 32 tags.
+    pub fn tag(&self, name: &str, value: impl Into<String>) -> SetTag {
+        SetTag::new(self.scope(), name, value.into())
     }
 
     /// The database's time, recorded once: a replay returns the same time.

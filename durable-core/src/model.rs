@@ -2,6 +2,7 @@
 
 mod analytics;
 mod blockers;
+mod edit;
 mod execution;
 mod exported;
 mod finding;
@@ -11,6 +12,7 @@ mod log;
 mod message;
 mod queue;
 mod schedule;
+mod tag;
 mod update;
 mod value;
 mod wait;
@@ -18,6 +20,7 @@ mod worker;
 
 pub use analytics::{Analytics, NodeAnalytics, Times};
 pub use blockers::{Blocker, OpenWait};
+pub use edit::Edit;
 pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, ExecutionDetails, ExecutionState, Parent, Step};
 pub use exported::Journal;
 pub use finding::{Finding, Severity, Subject};
@@ -34,5 +37,6 @@ pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live, not_found};
 pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
+pub(crate) use tag::{MOST_TAGS, NewTag, Tags, checked_tags, too_many as too_many_tags};
 pub(crate) use value::NewValue;
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};

@@ -9,9 +9,9 @@ use crate::context::rollback;
 use crate::context::routed;
 use crate::context::schedule::ScheduleSpec;
 use crate::context::undo::Compensation;
-use crate::context::{Context, Workflow};
+use crate::context::{Context, Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Undoable, checked_concurrency_key};
+use crate::model::{Undoable, checked_concurrency_key, checked_tags};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
@@ -170,6 +170,7 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDe
         input: payload::encode_for_replay(format_args!("the default input of workflow `{}`", W::NAME), &input)?,
         concurrency_key: W::concurrency_key(&input).map(checked_concurrency_key).transpose()?,
         time_to_live: W::TIME_TO_LIVE,
+        tags: checked_tags(format_args!("the schedule of workflow `{}`", W::NAME), tags_of::<W>(&input))?,
         rule: schedule.rule.to_owned(),
         timezone: schedule.timezone.to_owned(),
         starts_at: None,

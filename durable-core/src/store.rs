@@ -32,6 +32,7 @@ mod settings;
 pub(crate) mod starts;
 mod statements;
 pub(crate) mod step_logs;
+pub(crate) mod tags;
 pub(crate) mod transactions;
 pub(crate) mod values;
 pub(crate) mod waits;

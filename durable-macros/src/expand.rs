@@ -4,6 +4,7 @@ mod compensations;
 mod keys;
 mod routes;
 mod schedule;
+mod tags;
 
 use crate::lifetimes::{self, Names};
 use crate::marker;
@@ -349,6 +350,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     };
     let (time_to_live, retention) = (time("TIME_TO_LIVE", workflow.time_to_live), time("RETENTION", workflow.retention));
     let (limit, concurrency_key) = concurrency(workflow);
+    let tags = tags::method(workflow);
     let (input, output) = (input_type(run), output_type(durable, run));
     let schedule = schedule::constant(workflow, run);
     let specs = workflow.steps().map(|step| {
@@ -375,6 +377,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             #routes
             #compensations
             #concurrency_key
+            #tags
 
             #execute
         }

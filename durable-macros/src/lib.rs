@@ -38,6 +38,7 @@ use proc_macro2::TokenStream;
 /// | `retention = "30d"` | how long an execution is kept after its end; then it is deleted with its journal | what the engine's builder says, or for ever |
 /// | `concurrency_key = \|order: &Order\| order.customer.to_string()` | which executions are counted together, by their input; a text, a number or anything else with `Display` | none |
 /// | `limit = 1` | how many with the same key may run at once, over all workers and queues; one that waits does not run | none |
+/// | `tags(tenant = \|order: &Order\| order.tenant.clone(), team = "sales")` | tags by which people find its executions: a text, or made from the input as the key above, wherever Rust code that has the type starts it | none |
 /// | `schedule = "0 9 * * MON-FRI"` | when it starts by itself: a cron expression of five fields, or six with seconds in front, a name such as `@daily`, or `every 15m` | never |
 /// | `timezone = "Europe/Berlin"` | the time zone of the schedule | `"UTC"` |
 /// | `missed = one` | what becomes of due times at which no worker was there: `skip`, `one`, `all` or `window("2h")` | `one` |

@@ -20,6 +20,7 @@ pub(crate) struct Workflow {
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) retention: Option<Duration>,
     pub(crate) concurrency: Concurrency,
+    pub(crate) tags: Vec<Tag>,
     /// When it starts by itself.
     pub(crate) schedule: Option<Schedule>,
     /// The impl block without its items.
@@ -37,6 +38,18 @@ pub(crate) struct Concurrency {
     /// The names of the two options at their places, even if their values have mistakes.
     pub(crate) key_name: Option<Ident>,
     pub(crate) limit_name: Option<Ident>,
+}
+
+/// A tag of every execution.
+pub(crate) struct Tag {
+    pub(crate) name: Ident,
+    pub(crate) value: TagValue,
+}
+
+pub(crate) enum TagValue {
+    Text(LitStr),
+    /// The closure that makes it from the input.
+    Made(TokenStream),
 }
 
 /// One item of the impl block, in the order written.

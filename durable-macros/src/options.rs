@@ -2,6 +2,7 @@
 
 use crate::duration;
 use crate::errors::Errors;
+use crate::model::{Tag, TagValue};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use std::time::Duration;
@@ -162,6 +163,33 @@ pub(crate) fn flag(option: &Written) -> syn::Result<Option<Ident>> {
         _ => option.assigned::<syn::LitBool>(&format!("no value: write `{}`, or leave it out", option.name))?.value,
     };
     Ok(set.then(|| option.name.clone()))
+}
+
+/// Tags: `tags(tenant = |order: &Order| order.tenant.clone(), team = "payments")`.
+pub(crate) fn tags(option: &Written) -> syn::Result<Vec<Tag>> {
+    let Value::Listed(list) = &option.value else {
+        return Err(option.wants("a list: `tags(tenant = |input: &…| …, team = \"…\")`"));
+    };
+    let mut tags: Vec<Tag> = Vec::new();
+    for part in split_at_commas(list.clone()) {
+        let written: Written = syn::parse2(part)?;
+        let name = written.name.clone();
+        if tags.iter().any(|earlier| earlier.name == name) {
+            return Err(syn::Error::new(name.span(), format!("the tag `{name}` is given twice: keep one")));
+        }
+        let value = match text(&written) {
+            Ok(text) => TagValue::Text(text),
+            Err(_) => TagValue::Made(
+                closure(&written)
+                    .map_err(|_| written.wants(&format!("a text or a closure: `{name} = \"…\"`, `{name} = |input: &…| …`")))?,
+            ),
+        };
+        tags.push(Tag { name, value });
+    }
+    if tags.is_empty() {
+        return Err(option.wants("at least one tag: `tags(tenant = |input: &…| …)`"));
+    }
+    Ok(tags)
 }
 
 /// A closure: `concurrency_key = |order: &Order| order.customer.to_string()`. Its body stays unread.

@@ -4,6 +4,12 @@
 -- Its callers have checked what they send: the Rust client, and `start`, the verb for everyone else. `start_children`, `take_over` and
 -- `start_firings` compose it. Each array has one element for each item, or is null.
 -- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
+-- The function that had no `tags` is dropped: a call without them would fit both.
+drop function if exists durable.create_executions(
+    uuid[], text[], int[], text[], smallint[], text[], text[], timestamptz[], float8[], float8[], boolean[], uuid, text[], text[],
+    text[], float8[], float8[], text[], text[], timestamptz[], boolean, uuid[], text[], text[], boolean[], uuid[], json[], uuid[],
+    uuid[], text[], uuid[], uuid[], boolean[]
+);
 create or replace function durable.create_executions(
     execution_ids uuid[],
     workflows text[],
@@ -41,7 +47,9 @@ create or replace function durable.create_executions(
     step_keys text[] default null,
     owner_ids uuid[] default null,
     owner_namespaces uuid[] default null,
-    undo_on_failures boolean[] default null
+    undo_on_failures boolean[] default null,
+    -- JSON objects of texts.
+    tags text[] default null
 ) returns table (item bigint, execution_id uuid, outcome text)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -157,6 +165,16 @@ begin
     on conflict do nothing;
 
     get diagnostics created = row_count;
+    if tags is not null then
+        -- Of an execution that an earlier try has created, the tags may have been set to others since.
+        insert into durable.execution_tags (execution_id, name, value)
+        select execution_ids[i], tag.key, tag.value
+        from generate_series(1, cardinality(execution_ids)) as i
+        cross join lateral json_each_text(tags[i]::json) as tag
+        where created = cardinality(execution_ids)
+           or exists (select from durable.executions as execution where execution.execution_id = execution_ids[i])
+        on conflict do nothing;
+    end if;
     if created = cardinality(execution_ids) then
         return query
         select
@@ -228,7 +246,7 @@ begin
         if known.execution_id is null and debounce_keys[i] is not null then
             known.execution_id := durable.debounce(
                 workflows[i], debounce_keys[i], versions[i], queues[i], priorities[i], inputs[i]::json, delays[i],
-                debounce_limits[i], concurrency_keys[i], time_to_lives[i], trace_contexts[i]
+                debounce_limits[i], concurrency_keys[i], time_to_lives[i], trace_contexts[i], tags[i]::json
             );
             known.outcome := 'existing';
         end if;
@@ -240,7 +258,7 @@ begin
                 execution_ids[i:i], workflows[i:i], versions[i:i], queues[i:i], priorities[i:i], keys[i:i],
                 inputs[i:i], start_ats[i:i], delays[i:i], timeouts[i:i], hand_offs[i:i], create_executions.worker_id,
                 concurrency_keys[i:i], deduplication_keys[i:i], debounce_keys[i:i], debounce_limits[i:i],
-                time_to_lives[i:i], trace_contexts[i:i], schedules[i:i], scheduled_fors[i:i]
+                time_to_lives[i:i], trace_contexts[i:i], schedules[i:i], scheduled_fors[i:i], tags => tags[i:i]
             ) as again;
             continue;
         end if;

@@ -1,5 +1,6 @@
 -- debounce: push back the execution that has a debounce key and has not begun, and give it what this start asks for; null if it has begun.
 -- It is pushed back to `period` seconds from now, and to no more than `at_most` seconds after its first start.
+drop function if exists durable.debounce(text, text, int, text, smallint, json, float8, float8, text, float8, text);
 create or replace function durable.debounce(
     workflow text,
     debounce_key text,
@@ -11,7 +12,8 @@ create or replace function durable.debounce(
     at_most float8,
     concurrency_key text,
     time_to_live float8,
-    trace_context text
+    trace_context text,
+    tags json
 ) returns uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -51,6 +53,11 @@ begin
         end,
         expires_at = greatest(begins_at, at) + make_interval(secs => debounce.time_to_live)
     where execution.execution_id = pushed.execution_id;
+    delete from durable.execution_tags
+    where execution_id = pushed.execution_id;
+    insert into durable.execution_tags (execution_id, name, value)
+    select pushed.execution_id, tag.key, tag.value
+    from json_each_text(debounce.tags) as tag;
     return pushed.execution_id;
 end
 $$;

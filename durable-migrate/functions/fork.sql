@@ -1,13 +1,15 @@
 -- fork: begin a new execution with the journal that another, which has ended, had when it came to a step or a wait; from there
 -- on everything runs again. Returns the new id and its queue. The journal is kept below the ordinal of the step or wait. A step has its
 -- ordinal from its end: to keep less of what branches beside it did meanwhile, the client gives a smaller `kept_below`
--- (`plan/retry_from.rs`).
+-- (`plan/retry_from.rs`). The function without `edits` is dropped: a call would fit both.
+drop function if exists durable.fork(uuid, text, int, uuid, bigint);
 create or replace function durable.fork(
     execution_id uuid,
     from_key text,
     version int default null,
     new_id uuid default durable.new_id(),
     kept_below bigint default null,
+    edits json default null,
     out id uuid,
     out queue text
 )
@@ -54,6 +56,6 @@ begin
         using errcode = 'UD404', hint = 'it has ' || coalesce(keys, 'none');
     end if;
     select * into id, queue
-    from durable.take_over(fork.execution_id, new_id, fork.version, least(until, kept_below), array[from_key]);
+    from durable.take_over(fork.execution_id, new_id, fork.version, least(until, kept_below), array[from_key], fork.edits);
 end
 $$;

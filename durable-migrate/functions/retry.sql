@@ -2,11 +2,13 @@
 -- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
 -- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
 -- accepted: no call failed, or one did and nothing began after it.
+drop function if exists durable.retry(uuid, int, uuid, text[]);
 create or replace function durable.retry(
     execution_id uuid,
     version int default null,
     new_id uuid default durable.new_id(),
     repeated text[] default null,
+    edits json default null,
     out id uuid,
     out queue text
 )
@@ -88,7 +90,7 @@ begin
         );
     end if;
     select * into id, queue
-    from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated);
+    from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated, retry.edits);
     -- The children that are started again get the keys of those that failed.
     update durable.executions
     set key = null

@@ -1,6 +1,10 @@
 -- start: create one execution, or give back the one that has the key, or the deduplication key and has not ended; the verb for
 -- psql and other languages. It checks what the Rust client checks before it sends anything (`plan/start_options.rs`): the client would
 -- pay a round trip to have it checked here. A test of odd values gives both the same options, and compares what they accept.
+-- The function that had no `tags` is dropped: a call without them would fit both.
+drop function if exists durable.start(
+    text, json, text, text, int, timestamptz, interval, int, text, text, text, interval, interval, interval, text
+);
 create or replace function durable.start(
     workflow text,
     input json default 'null',
@@ -16,7 +20,9 @@ create or replace function durable.start(
     debounce interval default null,
     debounce_at_most interval default null,
     time_to_live interval default null,
-    trace_context text default null
+    trace_context text default null,
+    -- An object of texts, such as {"tenant": "acme"}.
+    tags json default null
 ) returns uuid
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -85,6 +91,7 @@ begin
         raise exception 'a trace context that is none: `%`', left(trace_context, 100)
         using errcode = 'UD422', hint = 'give the header traceparent, then a space and tracestate where there is one';
     end if;
+    tags := durable.check_tags(tags);
     select * into strict started
     from durable.create_executions(
         array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],
@@ -92,7 +99,7 @@ begin
         concurrency_keys => array[concurrency_key], deduplication_keys => array[deduplication_key],
         debounce_keys => array[debounce_key], debounce_limits => array[extract(epoch from debounce_at_most)::float8],
         time_to_lives => array[extract(epoch from time_to_live)::float8],
-        trace_contexts => array[trace_context]
+        trace_contexts => array[trace_context], tags => case when tags is not null then array[tags::text] end
     );
     return started.execution_id;
 end

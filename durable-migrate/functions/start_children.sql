@@ -46,6 +46,15 @@ begin
         from durable.executions
         where executions.execution_id = any (array(select parent_id from asked where child ->> 'priority' is null))
     ),
+    -- With the tags of their parents they would have more than an execution may have.
+    overtagged as materialized (
+        select asked.parent_id, asked.parent_key, tag.count
+        from asked
+        cross join lateral (
+            select count(*) from json_object_keys(durable.tags_with(asked.parent_id, child -> 'tags'))
+        ) as tag
+        where child ->> 'inherits_tags' is not null and tag.count > 32
+    ),
     child as (
         select
             asked.child_id,
@@ -69,12 +78,18 @@ begin
             coalesce(undone.step_key, child -> 'step' ->> 'key') as step_key,
             coalesce(undone.owner_id, (child -> 'step' ->> 'owner_id')::uuid) as owner_id,
             coalesce(undone.owner_namespace, (child -> 'step' ->> 'owner_namespace')::uuid) as owner_namespace,
-            coalesce(undone.undo_on_failure, (child -> 'step' ->> 'undo_on_failure')::boolean) as undo_on_failure
+            coalesce(undone.undo_on_failure, (child -> 'step' ->> 'undo_on_failure')::boolean) as undo_on_failure,
+            case
+                when undone.execution_id is not null then durable.tags_with(undone.execution_id, null)
+                when child ->> 'inherits_tags' is not null then durable.tags_with(asked.parent_id, child -> 'tags')
+                else child -> 'tags'
+            end::text as tags
         from asked
         left join undone on undone.execution_id = (child ->> 'undoes')::uuid
         left join parents on parents.execution_id = asked.parent_id
         -- Somebody has deleted what was to be undone.
-        where undone.execution_id is not null or child ->> 'undoes' is null
+        where (undone.execution_id is not null or child ->> 'undoes' is null)
+          and asked.parent_key not in (select parent_key from overtagged where overtagged.parent_id = asked.parent_id)
     ),
     children as (
         select
@@ -97,7 +112,8 @@ begin
             array_agg(step_key) as step_keys,
             array_agg(owner_id) as owner_ids,
             array_agg(owner_namespace) as owner_namespaces,
-            array_agg(undo_on_failure) as undo_on_failures
+            array_agg(undo_on_failure) as undo_on_failures,
+            case when count(tags) > 0 then array_agg(tags) end as tags
         from child
         having count(*) > 0
     ),
@@ -119,7 +135,8 @@ begin
             step_keys => step_keys,
             owner_ids => owner_ids,
             owner_namespaces => owner_namespaces,
-            undo_on_failures => undo_on_failures
+            undo_on_failures => undo_on_failures,
+            tags => tags
         ) as new
     ),
     -- What undoes an execution reads the values that it had set.
@@ -150,6 +167,14 @@ begin
                     'kind', 'not_found',
                     'message', format('execution %s is not there any more: what it did cannot be undone', asked.child ->> 'undoes')
                 ))
+            when overtagged.count is not null then
+                json_build_object('state', 'refused', 'error', json_build_object(
+                    'kind', 'invalid',
+                    'message', format(
+                        'child `%s` has %s tags with those of its parent; an execution has at most 32', asked.child ->> 'workflow',
+                        overtagged.count
+                    )
+                ))
             else
                 json_build_object('state', 'refused', 'error', json_build_object(
                     'kind', 'conflict',
@@ -159,6 +184,7 @@ begin
     into answered
     from asked
     left join created on created.execution_id = asked.child_id
+    left join overtagged on overtagged.parent_id = asked.parent_id and overtagged.parent_key = asked.parent_key
     where created.execution_id is null or asked.child ->> 'policy' <> 'await';
     if answered.parent_keys is not null then
         perform durable.resolve_waits(

@@ -114,7 +114,8 @@ begin
         concurrency_keys => array_agg(concurrency_key),
         time_to_lives => array_agg(extract(epoch from time_to_live)::float8),
         schedules => array_agg(firing.schedule),
-        scheduled_fors => array_agg(firing.due_at)
+        scheduled_fors => array_agg(firing.due_at),
+        tags => case when count(tags) > 0 then array_agg(tags::text) end
     )
     from unnest(firings) as firing
     join durable.schedules using (schedule)

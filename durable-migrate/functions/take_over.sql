@@ -1,7 +1,9 @@
 -- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is left out.
+-- What the edits give takes the place of the input and of outputs: see `check_edits`.
 -- Under the other's mailbox lock. Called again with the same new id, it changes nothing.
+drop function if exists durable.take_over(uuid, uuid, int, bigint, text[]);
 create or replace function durable.take_over(
-    origin uuid, new_id uuid, version int, until bigint, left_out text[], out id uuid, out queue text
+    origin uuid, new_id uuid, version int, until bigint, left_out text[], edits json, out id uuid, out queue text
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -9,6 +11,9 @@ as $$
 #variable_conflict use_column
 declare
     source durable.executions;
+    edited text[] := '{}';
+    at timestamptz := durable.now();
+    unknown_key text;
 begin
     -- It must not be pruned meanwhile.
     select * into source
@@ -31,6 +36,36 @@ begin
         raise exception 'there is no version %', take_over.version using errcode = 'UD422', hint = 'versions start at 1';
     end if;
 
+    if edits is not null then
+        perform durable.check_edits(edits);
+        edited := array(select json_object_keys(edits -> 'outputs'));
+        select key into unknown_key
+        from unnest(edited) as key
+        where not exists (
+            select from durable.checkpoints where checkpoints.execution_id = origin and checkpoints.key = key.key
+            union all
+            select from durable.attempts where attempts.execution_id = origin and attempts.key = key.key
+        )
+        limit 1;
+        if found then
+            raise exception 'execution % has not begun a step `%`: its output cannot be given', origin, unknown_key
+            using errcode = 'UD404', hint = 'it has begun ' || coalesce((
+                select string_agg(key, ', ' order by ordinal)
+                from (
+                    select key, min(ordinal) as ordinal
+                    from (
+                        select key, ordinal from durable.checkpoints where checkpoints.execution_id = origin
+                        union all
+                        select key, 9223372036854775807 from durable.attempts where attempts.execution_id = origin
+                    ) as entry
+                    group by key
+                    order by min(ordinal)
+                    limit 20
+                ) as step
+            ), 'none');
+        end if;
+    end if;
+
     id := new_id;
     queue := source.queue;
     perform durable.create_executions(
@@ -40,7 +75,7 @@ begin
         array[source.queue],
         array[source.priority],
         null,
-        array[coalesce(source.continued_with, source.input)::text],
+        array[coalesce((edits -> 'input')::text, source.continued_with::text, source.input::text)],
         null,
         null,
         concurrency_keys => array[source.concurrency_key],
@@ -56,7 +91,8 @@ begin
         step_keys => array[source.step_key],
         owner_ids => array[source.owner_id],
         owner_namespaces => array[source.owner_namespace],
-        undo_on_failures => array[source.undo_on_failure]
+        undo_on_failures => array[source.undo_on_failure],
+        tags => array[durable.tags_with(origin, null)::text]
     );
     if not found then
         if exists (select from durable.executions where execution_id = new_id and forked_from = origin) then
@@ -85,11 +121,44 @@ begin
     where execution_id = origin
       and (ordinal < until) is not false
       and key <> all (left_out)
+      and key <> all (edited)
       -- Only a rollback reads those of children, which have a wait under the same key.
       and (
         source.state <> 'completed'
         or not exists (select from durable.waits where waits.execution_id = origin and waits.key = checkpoints.key and kind = 'child')
       );
+
+    if edits is not null then
+        -- An output that was recorded and is kept is replaced in its place; any other is recorded now.
+        insert into durable.checkpoints (
+            execution_id, digest, started_at, finished_at, attempt, key, output, ordinal, undo_order
+        )
+        select
+            new_id, recorded.digest, coalesce(recorded.started_at, at), coalesce(recorded.finished_at, at),
+            coalesce(recorded.attempt, 1), edit.key, edit.value,
+            case when recorded.is_kept then recorded.ordinal else nextval('durable.journal_ordinals') end,
+            -- What a person did in the place of the step is not the engine's to undo.
+            case when recorded.is_kept and source.state <> 'completed' then recorded.undo_order end
+        from json_each(edits -> 'outputs') as edit
+        left join lateral (
+            select *, error is null and (ordinal < until) is not false and key <> all (left_out) as is_kept
+            from durable.checkpoints
+            where execution_id = origin and key = edit.key
+        ) as recorded on true;
+    end if;
+    insert into durable.journal_edits (execution_id, edited_at, key, reason, edited_by)
+    select new_id, edited_at, key, reason, edited_by
+    from durable.journal_edits
+    where execution_id = origin
+      and key <> all (edited)
+      and case
+          when key = '' then edits -> 'input' is null
+          else exists (select from durable.checkpoints where execution_id = new_id and checkpoints.key = journal_edits.key)
+      end
+    union all
+    select new_id, at, key, edits ->> 'reason', edits ->> 'by'
+    from unnest(edited || case when edits -> 'input' is not null then '' end) as key
+    where key is not null;
 
     -- The values that the checkpoints above have set last, and those that were set before the execution continued as new.
     insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)

@@ -46,5 +46,11 @@ select
     forked_from,
     case when finished_at is null then paused_at end as paused_at,
     coalesce(continuations, 0) as continuations,
-    continued_with
+    continued_with,
+    -- As a JSON object. To find executions by a tag, read `execution_tags`.
+    (
+        select json_object_agg(name, value order by name)
+        from durable.execution_tags
+        where execution_tags.execution_id = executions.execution_id
+    ) as tags
 from durable.executions;

@@ -134,6 +134,8 @@ mod registering;
 #[cfg(test)]
 mod reminding;
 #[cfg(test)]
+mod repairing;
+#[cfg(test)]
 mod repeating;
 #[cfg(test)]
 mod replaying;
@@ -161,6 +163,8 @@ mod stepping_back;
 mod sticking;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod tagging;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]

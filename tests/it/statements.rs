@@ -56,12 +56,48 @@ async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_so
     for (page, is_sorted) in
         [("null, false, null, null", false), (&format!("null, false, 0, {id}"), false), ("'priority', true, null, null", true)]
     {
-        let explain = format!("explain (costs off) execute list({filters}, {page}, 50)");
+        let explain = format!("explain (costs off) execute list({filters}, {page}, 50, '{{}}', '{{}}')");
         let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         let plan = plan.join("\n");
         assert_eq!(plan.contains("Sort"), is_sorted, "{plan}");
         assert_eq!(plan.contains("Index Scan Backward using executions_pkey"), !is_sorted, "{plan}");
         assert!(!plan.contains("Filter"), "a filter that is null costs nothing: {plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_not_sorted() {
+    let database = support::database().await.with_usual_settings();
+    let list = fs::read_to_string(in_repository("durable-core/src/store/sql/executions/list.sql")).unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    // A few of very many have the tag, so that each plan other than the intended one costs more.
+    let fill = "insert into durable.executions (execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
+        select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, now(), 1, 0, 'ship', 'default', 'null', 'pending', 0, 0, now()
+        from generate_series(1, 20000) as n;
+        insert into durable.execution_tags (execution_id, name, value)
+        select execution_id, name, case name when 'tenant' then 'tenant ' || right(execution_id::text, 2) else right(execution_id::text, 4) end
+        from durable.executions
+        cross join unnest(array['tenant', 'order']) as name;
+        analyze durable.executions, durable.execution_tags;
+        set plan_cache_mode = force_custom_plan;";
+    connection.execute(raw_sql(AssertSqlSafe(format!("{fill} prepare list as {list}")))).await.unwrap();
+    let id = "'00000000-0000-7000-8000-000000010000'";
+    let filters = "null, 'ship', null, null, null, null, null, null, null, null";
+    for (page, tags, joins) in [
+        ("null, false, null, null", "'{tenant}', '{tenant 07}'", 1),
+        (&format!("null, false, 0, {id}"), "'{tenant}', '{tenant 07}'", 1),
+        ("null, false, null, null", "'{tenant,order}', '{tenant 07,0107}'", 2),
+    ] {
+        let explain = format!("explain (costs off) execute list({filters}, {page}, 20, {tags})");
+        let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("execution_tags_by_value"), "{plan}");
+        assert!(!plan.contains("Seq Scan on executions"), "{plan}");
+        // Besides the tags that are shown, those that are filtered by, and no more.
+        assert_eq!(plan.matches("on execution_tags").count(), joins + 1, "{plan}");
+        let is_sorted = joins > 1;
+        assert!(is_sorted || !plan.contains("Sort Key"), "{plan}");
     }
 }

@@ -81,6 +81,7 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
             "values",
             "continuing",
             "version",
+            "tags",
             "child",
             "routed",
             "rollback",

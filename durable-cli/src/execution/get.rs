@@ -1,10 +1,11 @@
 //! `durable execution get` and `durable execution steps`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use clap::Args;
 use durable::{
-    Attempt, AttemptOutcome, Blocker, Compensation, Durable, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
+    Attempt, AttemptOutcome, Blocker, Compensation, Durable, Edit, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
     Failure as Recorded, Introspection, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome,
 };
 use serde::Serialize;
@@ -78,6 +79,7 @@ fn report(Shown { details, blockers }: &Shown) -> String {
     part(&mut text, ATTEMPT_HEADINGS, steps);
     part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
     part(&mut text, &["value", "revision", "set", "content", "metadata"], details.values.iter().map(value_cells).collect());
+    part(&mut text, &["edited", "at", "by", "because"], details.edits.iter().map(edit_cells).collect());
     part(&mut text, &["not waited for", "name", "came", "from", "payload"], details.mailbox.iter().map(kept_cells).collect());
     part(
         &mut text,
@@ -104,6 +106,11 @@ fn continued(execution: &Execution) -> String {
     }
 }
 
+/// Tags on one line: `carrier=dhl tenant=acme`.
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
 fn facts(execution: &Execution) -> Vec<Vec<String>> {
     let facts = [
         ("execution", execution.id.to_string()),
@@ -114,6 +121,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("key", execution.key.clone().unwrap_or_default()),
         ("deduplication key", execution.deduplication_key.clone().unwrap_or_default()),
         ("debounce key", execution.debounce_key.clone().unwrap_or_default()),
+        ("tags", tags(&execution.tags)),
         ("created", time(execution.created_at)),
         ("started", maybe_time(execution.started_at)),
         ("paused", maybe_time(execution.paused_at)),
@@ -156,6 +164,11 @@ fn section(text: &mut String, heading: &str, lines: Vec<String>) {
         // Writing to a text cannot fail.
         write!(text, "\n\n{}\n{}", heading.to_uppercase(), lines.join("\n")).ok();
     }
+}
+
+fn edit_cells(edit: &Edit) -> Vec<String> {
+    let key = edit.key.clone().unwrap_or_else(|| "input".to_owned());
+    vec![key, time(edit.edited_at), edit.edited_by.clone().unwrap_or_default(), edit.reason.clone()]
 }
 
 const ATTEMPT_HEADINGS: &[&str] = &["step", "attempt", "outcome", "began", "ended", "result"];

@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::screen::{Row, Screen, maybe_time, short, time};
 use crate::value;
 
+/// Which executions are meant.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Filter {
     /// Only those of this workflow
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
@@ -28,6 +29,9 @@ pub(crate) struct Options {
     /// Only those started with this key
     #[arg(long)]
     key: Option<String>,
+    /// Only those with this tag, as tenant=acme; with several, only those that have all of them, at most four
+    #[arg(long, value_parser = value::tag, value_name = "NAME=VALUE")]
+    tag: Vec<(String, String)>,
     /// Only the children of this execution
     #[arg(long, value_name = "ID")]
     parent: Option<ExecutionId>,
@@ -40,6 +44,12 @@ pub(crate) struct Options {
     /// Only those created before this time
     #[arg(long, value_parser = value::time, value_name = "TIME")]
     before: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    filter: Filter,
     /// At most this many, 1 to 1000
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -88,7 +98,7 @@ pub(super) fn state(execution: &Execution) -> String {
 
 pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     let durable = connection.client().await?;
-    let mut page = filtered(&durable, options).limit(options.limit);
+    let mut page = filtered(&durable, &options.filter).limit(options.limit);
     if let Some(sort) = options.sort {
         page = page.order_by(sort, if options.ascending { SortOrder::Ascending } else { SortOrder::Descending });
     }
@@ -99,16 +109,19 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     screen.rows(&page.executions)?;
     screen.more("--after", page.next);
     if options.total {
-        writeln!(std::io::stderr(), "{} in all", filtered(&durable, options).count().await?).ok();
+        writeln!(std::io::stderr(), "{} in all", filtered(&durable, &options.filter).count().await?).ok();
     }
     Ok(durable.shutdown().await?)
 }
 
 /// The list of those that are asked for.
-fn filtered<'durable>(durable: &'durable Durable, options: &Options) -> ExecutionList<'durable> {
+pub(super) fn filtered<'durable>(durable: &'durable Durable, options: &Filter) -> ExecutionList<'durable> {
     let mut list = durable.list_executions();
     for state in &options.state {
         list = list.state(*state);
+    }
+    for (name, value) in &options.tag {
+        list = list.tag(name, value);
     }
     macro_rules! filter {
         ($($option:ident => $method:ident),*) => {

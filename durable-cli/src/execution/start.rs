@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Never begin it if no worker has claimed it within this time, as in 90s, 1h30m, 7d
     #[arg(long, value_parser = value::duration, value_name = "DURATION")]
     time_to_live: Option<Duration>,
+    /// A tag to find it by, as tenant=acme; may be given several times
+    #[arg(long, value_parser = value::tag, value_name = "NAME=VALUE")]
+    tag: Vec<(String, String)>,
     /// The version of the workflow
     #[arg(long, default_value_t = 1)]
     version: u32,
@@ -58,6 +61,9 @@ pub(crate) async fn carry_out(options: &Options, connection: &Connection, screen
     }
     if let Some(time) = options.time_to_live {
         start = start.time_to_live(time);
+    }
+    for (name, value) in &options.tag {
+        start = start.tag(name, value);
     }
     let id = start.await?;
     screen.done("started", id)?;

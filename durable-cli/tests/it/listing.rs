@@ -11,7 +11,7 @@ async fn three(database: &Database) -> [String; 3] {
         database.durable(&arguments).await.done().trim().to_owned()
     };
     let failed = start(&["--input", "\"nobody\"", "--key", "first"]).await;
-    let waiting = start(&["--input", "\"Ada\""]).await;
+    let waiting = start(&["--input", "\"Ada\"", "--tag", "tenant=acme", "--tag", "channel=web"]).await;
     let worker = database.worker().await;
     support::eventually("one has failed, one waits", async || {
         database.value::<i64>("select count(*) from durable.executions where state in ('failed', 'waiting')").await == 2
@@ -36,6 +36,9 @@ async fn a_list_has_what_passes_every_filter_the_newest_first() {
         (vec!["--workflow", "journey", "--version", "1", "--queue", "rare"], vec![paused]),
         (vec!["--workflow", "journey", "--version", "2"], vec![]),
         (vec!["--key", "first"], vec![failed]),
+        (vec!["--tag", "tenant=acme"], vec![waiting]),
+        (vec!["--tag", "tenant=acme", "--tag", "channel=web", "--state", "waiting"], vec![waiting]),
+        (vec!["--tag", "tenant=acme", "--tag", "channel=app"], vec![]),
         (vec!["--key", "' or true --"], vec![]),
         (vec!["--state", "paused"], vec![paused]),
         (vec!["--state", "pending"], vec![]),

@@ -115,3 +115,49 @@ async fn two_schemas_in_one_database_share_nothing() {
     }
     assert_eq!(state(&database, &here).await, "pending");
 }
+
+#[tokio::test]
+async fn what_a_filter_finds_is_counted_first_and_done_with_yes() {
+    let database = support::database().await;
+    let (one, two) = (start(&database, &["--tag", "tenant=acme"]).await, start(&database, &["--tag", "tenant=acme"]).await);
+    let other = start(&database, &[]).await;
+    let cancel = ["execution", "cancel-all", "--tag", "tenant=acme", "--reason", "moved away"];
+    assert_eq!(database.durable(&cancel).await.done(), "would cancel 2 executions; add --yes to do it\n");
+    assert_eq!(database.durable(&[&cancel[..], &["-o", "json"]].concat()).await.json(), json!({ "executions": 2 }));
+    assert_eq!(state(&database, &one).await, "pending", "counting changes nothing");
+    let done = database.durable(&[&cancel[..], &["--yes"]].concat()).await;
+    assert_eq!((done.code, done.out), (0, format!("cancelled {two}\ncancelled {one}\n")), "{}", done.err);
+    assert!(done.err.ends_with("2 cancelled, 0 skipped\n"), "{}", done.err);
+    assert_eq!(state(&database, &other).await, "pending");
+
+    let retry = ["execution", "retry-all", "--state", "cancelled", "--workflow", "journey", "--yes", "-o", "ids"];
+    assert_eq!(database.durable(&retry).await.done().lines().count(), 2);
+    let again = database.durable(&retry).await;
+    assert_eq!((again.code, again.out.as_str()), (0, ""), "{}", again.err);
+    assert!(again.err.contains(&format!("skipped {one}: ")) && again.err.ends_with("0 retried, 2 skipped\n"), "{}", again.err);
+    let complaint = database.durable(&["execution", "resume-all", "--yes"]).await.refused(2);
+    assert!(complaint.contains("has no filter"), "{complaint}");
+    let resume = ["execution", "resume-all", "--workflow", "journey", "--yes"];
+    assert!(database.durable(&resume).await.err.ends_with("0 resumed, 0 skipped\n"));
+}
+
+#[tokio::test]
+async fn an_input_and_the_output_of_a_step_are_given_with_a_reason() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let id = start(&database, &[]).await;
+    support::eventually("it asks", async || worker.pending_inputs().await.unwrap().len() == 1).await;
+    database.durable(&["execution", "cancel", &id]).await.done();
+    let fork = ["execution", "fork", &id, "--from-step", "input place", "--result", "pack=\"two bags\"", "-o", "ids"];
+    database.durable(&fork).await.refused(2);
+    let reasoned = [&fork[..], &["--reason", "packed by hand", "--by", "ada"]].concat();
+    let forked = database.durable(&reasoned).await.done();
+    let shown = database.durable(&["execution", "get", forked.trim()]).await.done();
+    assert!(shown.contains("packed by hand") && shown.contains("step pack"), "{shown}");
+    let told = database.durable(&["execution", "logs", forked.trim()]).await.done();
+    assert!(told.contains("step pack: edited by ada: packed by hand"), "{told}");
+    let bad = ["execution", "retry", &id, "--result", "pack=two bags", "--reason", "x"];
+    let complaint = database.durable(&bad).await.refused(2);
+    assert!(complaint.contains("is no JSON"), "{complaint}");
+    worker.shutdown().await.unwrap();
+}

@@ -64,6 +64,7 @@ async fn what_is_not_given_of_a_schedule_stays() {
         (&["put", "daily", "journey", "0 10 * * *"][..], json!({ "rule": "0 10 * * *" })),
         (&["update", "daily", "--rule", "0 11 * * *"], json!({ "rule": "0 11 * * *" })),
         (&["update", "daily", "--input", "\"Bea\"", "--queue", "fast"], json!({ "input": "Bea", "queue": "fast" })),
+        (&["update", "daily", "--tag", "tenant=acme"], json!({ "tags": { "tenant": "acme" } })),
         (
             &["put", "daily", "journey", "0 11 * * *", "--timezone", "UTC", "--version", "3"],
             json!({ "timezone": "UTC", "version": 3 }),

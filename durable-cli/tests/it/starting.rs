@@ -39,6 +39,10 @@ async fn every_option_of_a_start_arrives() {
         "travels",
         "--time-to-live",
         "1d",
+        "--tag",
+        "tenant=acme",
+        "--tag",
+        "channel=web",
         "-o",
         "json",
     ];
@@ -55,6 +59,7 @@ async fn every_option_of_a_start_arrives() {
         ("key", json!("ada")),
         ("deduplication_key", json!("travels")),
         ("input", json!("Ada")),
+        ("tags", json!({ "tenant": "acme", "channel": "web" })),
         ("state", json!("pending")),
     ] {
         assert_eq!(execution[field], value, "{field}");
@@ -63,6 +68,8 @@ async fn every_option_of_a_start_arrives() {
     assert_eq!(database.value::<String>(delay).await, "01:30:00");
     let time_to_live = "select (expires_at - wake_at)::text from durable.executions";
     assert_eq!(database.value::<String>(time_to_live).await, "1 day");
+    let shown = database.durable(&["execution", "get", id]).await.done();
+    assert!(shown.contains("channel=web tenant=acme"), "{shown}");
     let other = ["execution", "start", "journey", "--input", "\"Bea\"", "--key", "ada"];
     let complaint = database.durable(&other).await.refused(1);
     assert!(complaint.contains("has the key `ada` with another input"), "{complaint}");

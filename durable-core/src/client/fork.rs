@@ -1,13 +1,21 @@
 //! Retries and forks: a new execution that continues an ended one, because a terminal state is final.
 
+use std::collections::BTreeMap;
 use std::future::IntoFuture;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::Durable;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
+use crate::payload::{self, Payload};
 use crate::plan::retry_from::{self, Decisions, Entry};
 use crate::store::forks;
+
+/// Longest reason of an edit and longest name of a person, in bytes; as in `check_edits.sql`.
+const LONGEST_REASON: usize = 1000;
 
 /// A retry or a fork; await it for the id of the new execution. See [`Durable::retry`] and [`Durable::fork`].
 #[derive(Debug)]
@@ -17,9 +25,119 @@ pub struct Fork<'durable> {
     origin: ExecutionId,
     from_key: Option<String>,
     version: Option<u32>,
+    edits: Edits,
+}
+
+/// What a person gives in the place of what is recorded.
+#[derive(Debug, Default)]
+struct Edits {
+    input: Option<Result<Payload>>,
+    /// By what the caller calls the step.
+    outputs: Vec<(String, Result<Payload>)>,
+    reason: Option<String>,
+    by: Option<String>,
+}
+
+/// The edits as SQL takes them.
+#[derive(Serialize)]
+struct CheckedEdits<'edits> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<Box<RawValue>>,
+    outputs: BTreeMap<String, Box<RawValue>>,
+    reason: &'edits str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'edits str>,
+}
+
+impl Edits {
+    /// The edits as JSON, checked; `None` if there are none.
+    fn check(self, journal: &[Entry]) -> Result<Option<String>> {
+        let Self { input, outputs, reason, by } = self;
+        let invalid = |problem: String| Err(Error::of_kind(ErrorKind::Invalid, problem));
+        if input.is_none() && outputs.is_empty() {
+            return match reason.or(by) {
+                Some(_) => invalid("a reason or a person without an edit; give `.input(…)` or `.output(…)`, too".to_owned()),
+                None => Ok(None),
+            };
+        }
+        let Some(reason) = reason.as_deref() else {
+            return invalid("an edit has no reason; say why with `.reason(…)`, for the record".to_owned());
+        };
+        for (what, text) in [("reason", Some(reason)), ("person", by.as_deref())] {
+            if text.is_some_and(|text| text.is_empty() || text.len() > LONGEST_REASON || text.contains('\0')) {
+                return invalid(format!("the {what} of an edit has 1 to {LONGEST_REASON} bytes and no \\u0000"));
+            }
+        }
+        let mut edited = BTreeMap::new();
+        for (step, output) in outputs {
+            let key = retry_from::meant(journal, &step);
+            if !retry_from::is_step(&key) {
+                return invalid(format!("the output of `{step}` cannot be given: only steps have one"));
+            }
+            if edited.insert(key, output?.to_raw()?).is_some() {
+                return invalid(format!("the output of `{step}` is given twice"));
+            }
+        }
+        let edits = CheckedEdits {
+            input: input.transpose()?.map(|input| input.to_raw()).transpose()?,
+            outputs: edited,
+            reason,
+            by: by.as_deref(),
+        };
+        payload::encode("the edits", &edits).map(|edits| Some(edits.as_str().to_owned()))
+    }
 }
 
 impl Fork<'_> {
+    /// Gives the new execution this input in the place of the recorded one. The steps that are kept were called under the former
+    /// input: if the code calls one with other arguments now, the execution is stopped, and nothing is done. Needs a
+    /// [`reason`](Self::reason).
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, failed: ExecutionId) -> Result<()> {
+    /// let fork = durable.fork(failed, "ship").input(&"Berlin").reason("the address was wrong").by("ada").await?;
+    /// # drop(fork); Ok(()) }
+    /// ```
+    pub fn input<T: Serialize + ?Sized>(mut self, input: &T) -> Self {
+        self.edits.input = Some(payload::encode("the edited input", input));
+        self
+    }
+
+    /// Records this output for a step, so that the step does not run in the new execution. The step is one that the execution has
+    /// begun, by its name such as `charge` or `charge#2`, or by its journal key; whether it succeeded, failed or was cut off does not
+    /// matter. Needs a [`reason`](Self::reason).
+    ///
+    /// The output of a step that had succeeded and is kept is replaced, and a rollback undoes the step with the new output. Any other
+    /// step counts as done by a person: a rollback does not undo it. If the output does not decode as what the step returns, the new
+    /// execution is stopped when it comes to the step.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, failed: ExecutionId) -> Result<()> {
+    /// let retry = durable.retry(failed).output("charge", &"receipt 4711").reason("charged by hand").by("ada").await?;
+    /// # drop(retry); Ok(()) }
+    /// ```
+    pub fn output<T: Serialize + ?Sized>(mut self, step: impl Into<String>, output: &T) -> Self {
+        let step = step.into();
+        let output = payload::encode(format_args!("the output of `{step}`"), output);
+        self.edits.outputs.push((step, output));
+        self
+    }
+
+    /// Why the input or an output is edited, 1 to 1000 bytes. It is kept with the execution:
+    /// [`ExecutionDetails::edits`](crate::model::ExecutionDetails::edits).
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.edits.reason = Some(reason.into());
+        self
+    }
+
+    /// The person who edits, for the record, 1 to 1000 bytes.
+    pub fn by(mut self, person: impl Into<String>) -> Self {
+        self.edits.by = Some(person.into());
+        self
+    }
+
     /// The version of the workflow that the new execution runs; by default that of the ended one. Its code must fit the journal.
     pub fn version(mut self, version: u32) -> Self {
         self.version = Some(version);
@@ -33,7 +151,7 @@ impl<'durable> IntoFuture for Fork<'durable> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { durable, origin, from_key, version } = self;
+            let Self { durable, origin, from_key, version, edits } = self;
             let unknown = |version| Error::of_kind(ErrorKind::Invalid, format!("no workflow has a version {version}"));
             let version = version.map(|version| i32::try_from(version).map_err(|_| unknown(version))).transpose()?;
             // Chosen here, so that a call whose answer was lost begins nothing twice.
@@ -42,15 +160,20 @@ impl<'durable> IntoFuture for Fork<'durable> {
             // What has ended stays as it is, so the journal may be read before it is copied. Of what has not, nothing is read, and the
             // function refuses it.
             let journal = durable.run("read a journal", |pool| forks::outline(store, pool, origin)).await?;
+            let edits = edits.check(&journal)?;
+            let edits = edits.as_deref();
             let forked = match &from_key {
-                Some(key) => {
-                    let from = (origin, key.as_str(), retry_from::kept_below(&journal, key));
-                    durable.run("fork an execution", |pool| forks::fork(store, pool, from, version, new)).await?
+                Some(from_key) => {
+                    let key = retry_from::meant(&journal, from_key);
+                    let from = (origin, key.as_str(), retry_from::kept_below(&journal, &key));
+                    durable.run("fork an execution", |pool| forks::fork(store, pool, from, version, new, edits)).await?
                 }
                 None => {
                     let repeated = durable.repeated(origin, &journal).await?;
                     let repeated = repeated.as_deref();
-                    durable.run("retry an execution", |pool| forks::retry(store, pool, origin, version, new, repeated)).await?
+                    durable
+                        .run("retry an execution", |pool| forks::retry(store, pool, origin, version, new, repeated, edits))
+                        .await?
                 }
             };
             durable.engine.signals.queued(&forked.queue);
@@ -93,18 +216,18 @@ impl Durable {
     /// what it did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown
     /// execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
-        Fork { durable: self, origin: id, from_key: None, version: None }
+        Fork { durable: self, origin: id, from_key: None, version: None, edits: Edits::default() }
     }
 
     /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.
-    /// What was over when that step or wait began is kept; everything after it runs again. `from_key` is a journal key, as
-    /// [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by a fork of it.
+    /// What was over when that step or wait began is kept; everything after it runs again. `from` is the name of a step, such as
+    /// `charge`, or `charge#2` for its second call, or any journal key as [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by a fork of it.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
     /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
     /// // Charge again, but keep the reservation that came before.
-    /// let fork = durable.fork(id, "step charge").version(2).await?;
+    /// let fork = durable.fork(id, "charge").version(2).await?;
     /// # drop(fork); Ok(()) }
     /// ```
     ///
@@ -112,7 +235,7 @@ impl Durable {
     /// `NotFound` for an unknown execution, and for an execution without such a step or wait; the error lists those it has.
     /// `Conflict` if the execution has not ended, if what it did was undone, or if another execution with its deduplication key
     /// has not ended.
-    pub fn fork(&self, id: ExecutionId, from_key: impl Into<String>) -> Fork<'_> {
-        Fork { durable: self, origin: id, from_key: Some(from_key.into()), version: None }
+    pub fn fork(&self, id: ExecutionId, from: impl Into<String>) -> Fork<'_> {
+        Fork { durable: self, origin: id, from_key: Some(from.into()), version: None, edits: Edits::default() }
     }
 }

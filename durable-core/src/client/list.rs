@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use chrono::{DateTime, Utc};
 
 use super::Durable;
+use super::bulk::{Bulk, Verb};
 use super::cursor::{Cursor, Position, SortBy, SortOrder};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +19,9 @@ const DEFAULT_LIMIT: u32 = 50;
 
 /// Most executions returned by one call.
 const HIGHEST_LIMIT: u32 = 1000;
+
+/// Most tags of a filter: as many as `executions/list` and `executions/count` join.
+const MOST_TAGS: usize = 4;
 
 /// A list of executions, newest first; await it for a page. See [`Durable::list_executions`].
 ///
@@ -94,6 +98,19 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
+    /// Only executions with this tag; after several calls, only those that have all of the tags, of which there are at most four.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let failed = durable.list_executions().tag("tenant", "acme").state(ExecutionState::Failed).await?;
+    /// # drop(failed); Ok(()) }
+    /// ```
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.filter.tags.push((name.into(), value.into()));
+        self
+    }
+
     /// Only executions that a client started at this time or later.
     pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
         self.filter.created_from = Some(time);
@@ -144,6 +161,65 @@ impl<'durable> ExecutionList<'durable> {
     }
 }
 
+impl<'durable> ExecutionList<'durable> {
+    /// Retries each execution that passes the filters, as [`Durable::retry`] does; those that have failed if no state is named.
+    /// Await it for a report, or ask [`count`](Bulk::count) first.
+    ///
+    /// Each execution is retried by itself. One that cannot be retried is skipped, and so is one that a retry or a fork continues
+    /// already. So a run that was interrupted can be repeated, and two at once do no harm.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let failed = durable.list_executions().workflow("process_order").tag("tenant", "acme");
+    /// let report = failed.retry_all().await?;
+    /// println!("{} are retried, {} are not", report.done, report.skipped);
+    /// for (id, why) in report.reasons {
+    ///     println!("{id}: {why}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` for a list without any filter. `Unavailable` if the database does not answer in time; then some may be done.
+    pub fn retry_all(self) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Retry)
+    }
+
+    /// Resumes each execution that passes the filters, as [`Durable::resume`] does; those that are stopped if no state is named.
+    ///
+    /// # Errors
+    /// As for [`retry_all`](Self::retry_all).
+    pub fn resume_all(self) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Resume)
+    }
+
+    /// Cancels each execution that passes the filters, as [`Durable::cancel`] does; those that have not ended, and are not being
+    /// rolled back, if no state is named.
+    ///
+    /// # Errors
+    /// As for [`retry_all`](Self::retry_all).
+    pub fn cancel_all(self, reason: impl Into<String>) -> Bulk<'durable> {
+        Bulk::new(self, Verb::Cancel(reason.into()))
+    }
+
+    pub(super) fn durable(&self) -> &'durable Durable {
+        self.durable
+    }
+
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_any()
+    }
+
+    pub(super) fn has_states(&self) -> bool {
+        self.filter.states.is_some()
+    }
+
+    pub(super) fn in_default_order(self) -> Self {
+        Self { order: None, after: self.after.filter(|after| after.place.is_none()), ..self }
+    }
+}
+
 impl ExecutionList<'_> {
     /// The number of executions that pass the filters, on all pages together.
     ///
@@ -160,6 +236,7 @@ impl ExecutionList<'_> {
     /// As for [`count`](Self::count).
     pub async fn count_by_state(self) -> Result<Vec<(ExecutionState, u64)>> {
         let durable = self.durable;
+        self.check_tags()?;
         let mut counts = durable.run("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
         counts.sort_by_key(|(state, _)| ExecutionState::ALL.iter().position(|known| known == state));
         Ok(counts)
@@ -183,8 +260,18 @@ impl ExecutionList<'_> {
     /// # Errors
     /// As for [`count`](Self::count).
     pub async fn analytics(self) -> Result<Vec<Analytics>> {
+        self.check_tags()?;
         let durable = self.durable;
         durable.run("read analytics", |pool| analytics::analytics(durable.store(), pool, &self.filter)).await
+    }
+
+    fn check_tags(&self) -> Result<()> {
+        let tags = self.filter.tags.len();
+        if tags > MOST_TAGS {
+            let problem = format!("a list is filtered by {tags} tags, over the limit of {MOST_TAGS}; give the rarest of them");
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        Ok(())
     }
 
     /// The order of the list, and the end of the page before.
@@ -214,6 +301,7 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
             // One execution more than asked, which tells whether there is another page.
+            self.check_tags()?;
             self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
             self.filter.order = self.placed()?;
             let (durable, store) = (self.durable, self.durable.store());

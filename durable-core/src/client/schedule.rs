@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::Durable;
 use super::schedules::{TRIES, crossed};
 use crate::clock;
-use crate::context::Workflow;
 use crate::context::step::BoxFuture;
+use crate::context::{Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Missed, Overlap, Schedule, checked_concurrency_key};
+use crate::model::{Missed, Overlap, Schedule, Tags, checked_concurrency_key};
 use crate::payload::{self, Payload};
 use crate::plan::schedule::Timing;
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
@@ -74,7 +74,7 @@ impl PutSchedule<'_> {
         self
     }
 
-    start_setters!(queue, priority, time_to_live);
+    start_setters!(queue, priority, time_to_live, tag);
 
     /// The concurrency key of the executions it starts. Default: the key that the workflow makes from the schedule's input; none
     /// for a schedule that was created with the name of its workflow, or with `None`. 1 to 1000 bytes.
@@ -155,12 +155,14 @@ impl Changes {
             priority: definition.priority,
             concurrency_key: definition.concurrency_key.take(),
             time_to_live: definition.time_to_live,
+            tags: std::mem::take(&mut definition.tags),
         };
         let start = self.options.clone().check(format_args!("schedule `{}`", definition.name), defaults)?;
         definition.queue = start.queue;
         definition.priority = start.priority;
         definition.concurrency_key = start.concurrency_key;
         definition.time_to_live = start.time_to_live;
+        definition.tags = start.tags;
         definition.version = self.version.map_or(definition.version, u32::cast_signed);
         definition.starts_at = self.starts_at.unwrap_or(definition.starts_at);
         definition.ends_at = self.ends_at.unwrap_or(definition.ends_at);
@@ -279,9 +281,9 @@ impl Durable {
     #[expect(clippy::needless_pass_by_value, reason = "an input is given away, as to `Durable::start`")]
     pub fn schedule<W: Workflow>(&self, name: impl Into<String>, rule: impl Into<String>, input: W::Input) -> PutSchedule<'_> {
         let encoded = payload::encode_for_replay(format_args!("the input of workflow `{}`", W::NAME), &input);
-        let key = W::concurrency_key(&input);
+        let made = (W::concurrency_key(&input), tags_of::<W>(&input));
         let input = self.refuse_unregistered::<W>().and(encoded);
-        let put = self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, key);
+        let put = self.put_schedule(name.into(), rule.into(), (W::NAME, W::VERSION, W::QUEUE), input, made);
         put.time_to_live(W::TIME_TO_LIVE)
     }
 
@@ -299,7 +301,7 @@ impl Durable {
         input: &T,
     ) -> PutSchedule<'_> {
         let input = payload::encode(format_args!("the input of workflow `{workflow}`"), input);
-        self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, None)
+        self.put_schedule(name.into(), rule.into(), (workflow, 1, "default"), input, (None, Tags::new()))
     }
 
     /// Changes a schedule; await the returned builder after the options to change. The other options stay. A schedule that the
@@ -324,7 +326,7 @@ impl Durable {
         rule: String,
         (workflow, version, queue): (&str, u32, &str),
         input: Result<Payload>,
-        concurrency_key: Option<String>,
+        (concurrency_key, tags): (Option<String>, Tags),
     ) -> PutSchedule<'_> {
         let new = input.and_then(|input| {
             Ok(ScheduleDefinition {
@@ -336,6 +338,7 @@ impl Durable {
                 input,
                 concurrency_key: concurrency_key.map(checked_concurrency_key).transpose()?,
                 time_to_live: None,
+                tags,
                 rule,
                 timezone: "UTC".to_owned(),
                 starts_at: None,
@@ -389,6 +392,7 @@ fn definition_of(schedule: Schedule) -> ScheduleDefinition {
         input: schedule.input.to_payload(),
         concurrency_key: schedule.concurrency_key,
         time_to_live: schedule.time_to_live,
+        tags: schedule.tags,
         rule: schedule.rule,
         timezone: schedule.timezone,
         starts_at: schedule.starts_at,

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::{Durable, ExecutionHandle};
 use crate::clock;
-use crate::context::Workflow;
 use crate::context::step::BoxFuture;
+use crate::context::{Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::Claimed;
+use crate::model::{Claimed, Tags};
 use crate::payload::{self, Payload};
 use crate::plan::start_options::{Defaults, StartOptions, start_setters};
 use crate::signals::Slot;
@@ -45,7 +45,7 @@ impl<'durable, W> Start<'durable, W> {
         Self { durable, definition, input, options: StartOptions::default(), trace_context: None, workflow: PhantomData }
     }
 
-    start_setters!(queue, priority, concurrency_key, time_to_live);
+    start_setters!(queue, priority, concurrency_key, time_to_live, tag);
 
     /// The key of the execution: for each key and workflow there is one execution. A further start with the same key and the same
     /// input returns a handle to it; a start with another input fails with a conflict. 1 to 1000 bytes.
@@ -163,7 +163,7 @@ impl<'durable, W: Workflow> StartMany<'durable, W> {
         Self { durable, inputs, options: StartOptions::default(), keys: None, deduplication_keys: None }
     }
 
-    start_setters!(queue, priority, concurrency_key, time_to_live);
+    start_setters!(queue, priority, concurrency_key, time_to_live, tag);
 
     /// Makes the key of each execution from its input; see [`Start::key`].
     pub fn keys(mut self, key: fn(&W::Input) -> String) -> Self {
@@ -212,6 +212,7 @@ pub(super) struct Definition {
     pub(super) timeout: Option<Duration>,
     pub(super) concurrency_key: Option<String>,
     pub(super) time_to_live: Option<Duration>,
+    pub(super) tags: Tags,
 }
 
 impl Definition {
@@ -223,6 +224,7 @@ impl Definition {
             timeout: W::TIMEOUT,
             concurrency_key: W::concurrency_key(input),
             time_to_live: W::TIME_TO_LIVE,
+            tags: tags_of::<W>(input),
         }
     }
 }
@@ -238,10 +240,10 @@ fn checked(
     options: StartOptions,
     trace_context: Option<TraceContext>,
 ) -> Result<NewExecution> {
-    let Definition { workflow, version, queue, timeout, concurrency_key, time_to_live } = definition;
+    let Definition { workflow, version, queue, timeout, concurrency_key, time_to_live, tags } = definition;
     Ok(NewExecution {
         id: ExecutionId::new(),
-        options: options.check("an execution", Defaults { queue, priority: 0, concurrency_key, time_to_live })?,
+        options: options.check("an execution", Defaults { queue, priority: 0, concurrency_key, time_to_live, tags })?,
         version: checked_version(&workflow, version)?,
         workflow,
         input: input?,

@@ -9,6 +9,7 @@ use super::start::{Definition, Start};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
+use crate::model::Tags;
 use crate::payload;
 
 /// The queue of a start by name that gives none; it is also that of workflows that name none.
@@ -66,8 +67,15 @@ impl Durable {
     pub fn start_by_name<T: Serialize + ?Sized>(&self, workflow: impl Into<String>, input: &T) -> StartByName<'_> {
         let workflow = workflow.into();
         let input = payload::encode(format_args!("the input of workflow `{workflow}`"), input);
-        let definition =
-            Definition { workflow, version: 1, queue: QUEUE, timeout: None, concurrency_key: None, time_to_live: None };
+        let definition = Definition {
+            workflow,
+            version: 1,
+            queue: QUEUE,
+            timeout: None,
+            concurrency_key: None,
+            time_to_live: None,
+            tags: Tags::new(),
+        };
         Start::new(self, definition, input)
     }
 }

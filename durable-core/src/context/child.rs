@@ -12,6 +12,17 @@ use crate::model::{ParentPolicy, WaitKind};
 use crate::plan::start_options::{StartOptions, start_setters};
 use crate::running::scope::Scope;
 
+/// The setter that both calls of a child have.
+macro_rules! inherits_tags {
+    () => {
+        /// Gives the child the tags that this execution has at the call, too. Of two tags of the same name the child's own wins.
+        pub fn inherit_tags(mut self) -> Self {
+            self.call.inherits_tags = true;
+            self
+        }
+    };
+}
+
 /// A child to start and wait for; await it for the child's output. See [`Context::child`](super::Context::child).
 #[must_use = "a child is not started before it is awaited"]
 pub struct ChildWait<W: Workflow> {
@@ -37,7 +48,8 @@ impl<W: Workflow> ChildWait<W> {
         Self { waiting: waiting::<W>(scope), call: ChildCall::of::<W>(input, ParentPolicy::Await), workflow: PhantomData }
     }
 
-    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
+    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live, tag);
+    inherits_tags!();
 
     /// Waits at most this long by the database's clock, then cancels the child. The output becomes an `Option`, unless `or(…)` or
     /// `or_fail()` follows.
@@ -59,7 +71,8 @@ impl<W: Workflow> StartChild<W> {
         Self { waiting: waiting::<W>(scope), call: ChildCall::of::<W>(input, ParentPolicy::Cancel), workflow: PhantomData }
     }
 
-    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live);
+    start_setters!(key_of_child, queue, priority, concurrency_key, time_to_live, tag);
+    inherits_tags!();
 
     /// Detaches the child: it goes on if its parent is cancelled or rolled back.
     pub fn detach(mut self) -> Self {

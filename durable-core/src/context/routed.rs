@@ -13,7 +13,7 @@ use super::wait::{Place, Waiting, trace_context};
 use super::workflow::Workflow;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{NewChild, ParentPolicy, SentStep, WaitKind, WaitOutcome};
+use crate::model::{NewChild, ParentPolicy, SentStep, Tags, WaitKind, WaitOutcome};
 use crate::payload::{self, CalledWith, Payload};
 use crate::plan::{divergence, journal_key};
 use crate::running::ambient;
@@ -130,6 +130,8 @@ impl Routed {
             by_compensation: journal_key::by_compensation(&self.place.key),
             step: Some(step),
             trace_context: trace_context(scope),
+            tags: Tags::new(),
+            inherits_tags: None,
         });
     }
 

@@ -106,7 +106,7 @@ pub(super) async fn get<T: DeserializeOwned>(scope: Arc<Scope>, name: &str) -> R
 }
 
 /// The key of a call. A name that is too long is cut for it: the call itself refuses the name.
-fn next_key(scope: &Scope, kind: &str, name: &str) -> String {
+pub(super) fn next_key(scope: &Scope, kind: &str, name: &str) -> String {
     scope.next_key(kind, &name[..name.floor_char_boundary(LONGEST_NAME)])
 }
 

@@ -11,11 +11,23 @@ use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
+use crate::model::Tags;
 
 /// The concurrency key that a workflow makes from an input.
 #[doc(hidden)]
 pub fn concurrency_key<I, K: ToString>(input: &I, key: impl FnOnce(&I) -> K) -> Option<String> {
     Some(key(input).to_string())
+}
+
+/// The value of a tag that a workflow makes from an input.
+#[doc(hidden)]
+pub fn tag<I, V: ToString>(input: &I, value: impl FnOnce(&I) -> V) -> String {
+    value(input).to_string()
+}
+
+/// The tags that `W` makes from an input.
+pub(crate) fn tags_of<W: Workflow>(input: &W::Input) -> Tags {
+    W::tags(input).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// A workflow: what `#[workflow]` on an `impl` block makes of its type.
@@ -72,6 +84,12 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     fn concurrency_key(_input: &Self::Input) -> Option<String> {
         None
+    }
+
+    /// The tags of an execution with this input, as `tags(name = |input| …)` makes them.
+    #[doc(hidden)]
+    fn tags(_input: &Self::Input) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// Runs it.

@@ -1,5 +1,6 @@
 //! An execution, its steps and their attempts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use super::message::{KeptMessage, Refusal};
 use super::value::ExecutionValue;
 use super::wait::{ParentPolicy, Wait};
@@ -198,6 +200,9 @@ pub struct Execution {
     /// The input that it last continued with, as JSON; `None` if it never has. `input` is what it was started with.
     #[serde(default)]
     pub continued_with: Option<Json>,
+    /// Its tags: values by name.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
@@ -248,6 +253,9 @@ pub struct ExecutionDetails {
     /// The values that it has set with `cx.set`, in the order of their names.
     #[serde(default)]
     pub values: Vec<ExecutionValue>,
+    /// What a person has edited of it before it began; see [`Fork`](crate::client::Fork).
+    #[serde(default)]
+    pub edits: Vec<Edit>,
     /// Messages that nothing has waited for, in the order of their arrival; at most 100.
     pub mailbox: Vec<KeptMessage>,
     /// The newest 20 messages that its waits could not use, the oldest first.

@@ -27,6 +27,10 @@ impl fmt::Display for Introspection {
         let ended = execution.finished_at.map(|at| format!(", since {}", time(at)));
         let began = execution.started_at.map(|at| format!("; it began at {}", time(at)));
         f.write_str(&ended.or(began).unwrap_or_else(|| format!("; it was started at {}", time(execution.created_at))))?;
+        if !execution.tags.is_empty() {
+            let tags: Vec<String> = execution.tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            write!(f, "\ntags: {}", tags.join(" "))?;
+        }
         let last = details.steps.iter().rfind(|step| step.is_over());
         if let Some((last, at)) = last.and_then(|step| Some((step, step.attempts.last()?.finished_at?))) {
             write!(f, "\nlast recorded: `{}` at {}", last.key, time(at))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::tag::NewTag;
 use super::value::NewValue;
 use super::wait::RecordedWait;
 use crate::error::Failure;
@@ -31,6 +32,8 @@ pub(crate) struct Checkpoint {
     pub(crate) undo_order: Option<i32>,
     /// The value that the call sets, written together with the checkpoint; `None` in a checkpoint that was loaded.
     pub(crate) sets: Option<Box<NewValue>>,
+    /// The tag that the call sets, in the same way.
+    pub(crate) tag: Option<Box<NewTag>>,
 }
 
 /// Which branch decided over the others: the winner of a race, or the first to fail.
@@ -60,7 +63,7 @@ impl Undoable {
 impl Checkpoint {
     /// A first attempt that took no time.
     pub(crate) fn of(key: String, outcome: Outcome) -> Self {
-        Self { key, digest: None, attempt: 1, took: Duration::ZERO, outcome, undo_order: None, sets: None }
+        Self { key, digest: None, attempt: 1, took: Duration::ZERO, outcome, undo_order: None, sets: None, tag: None }
     }
 }
 

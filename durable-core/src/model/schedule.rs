@@ -1,5 +1,6 @@
 //! A schedule, its policies, and the times at which it fired.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -30,6 +31,9 @@ pub struct Schedule {
     pub concurrency_key: Option<String>,
     /// How long its executions may wait to begin before they expire; `None` means without end.
     pub time_to_live: Option<Duration>,
+    /// The tags of its executions: values by name.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
     /// When it fires: a cron expression, or an interval such as `every 15m`.
     pub rule: String,
     /// The rule in words.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::Refusal;
+use super::tag::Tags;
 use crate::clock;
 use crate::ids::ExecutionId;
 use crate::payload::{Json, Payload};
@@ -246,6 +247,11 @@ pub(crate) struct NewChild {
     /// Where the call stands in its trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trace_context: Option<String>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub(crate) tags: Tags,
+    /// Whether it gets its parent's tags, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) inherits_tags: Option<bool>,
 }
 
 /// A step that is sent to another queue, as the execution that runs it keeps the step.

@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of a call that sets a tag.
+pub(crate) const TAG: &str = "tag";
+
 /// The kind of the key of the call that continues as new. It is never recorded.
 pub(crate) const CONTINUE_AS_NEW: &str = "continue_as_new";
 
@@ -177,9 +180,9 @@ pub(crate) fn by_compensation(key: &str) -> Option<bool> {
     key.starts_with(UNDO).then_some(true)
 }
 
-/// Whether the key is that of a call that sets a value.
+/// Whether the key is that of a call that sets a value or a tag.
 pub(crate) fn sets_value(key: &str) -> bool {
-    Entry::read(key).kind == SET
+    matches!(Entry::read(key).kind, SET | TAG)
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

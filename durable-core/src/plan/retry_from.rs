@@ -144,6 +144,22 @@ pub(crate) fn kept_below(journal: &[Entry], from_key: &str) -> Option<i64> {
     beside.filter_map(|entry| entry.ended).chain([from.began]).min()
 }
 
+/// The journal key that a person means: an entry of the journal, or else a step by its name, such as `charge` or `charge#2`.
+pub(crate) fn meant(journal: &[Entry], text: &str) -> String {
+    // Only the keys of calls that are no steps have neither a space nor a scope before them.
+    let is_name = !text.is_empty() && !text.contains([' ', '/']);
+    if is_name && !journal.iter().any(|entry| entry.key == text) {
+        format!("{} {text}", journal_key::STEP)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Whether the journal key is that of a step, and not of what undoes one.
+pub(crate) fn is_step(key: &str) -> bool {
+    journal_key::step_name(key).is_some() && !key.starts_with(journal_key::UNDO)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -165,6 +181,31 @@ mod tests {
         let mut keys: Vec<String> = keys.into_iter().collect();
         keys.sort();
         keys
+    }
+
+    #[test]
+    fn a_step_is_meant_by_its_name_and_everything_else_by_its_journal_key() {
+        let entry = |key: &str| Entry {
+            key: key.to_owned(),
+            began: 1,
+            ended: Some(1),
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: None,
+            failed: false,
+        };
+        let journal = [entry("step charge#2"), entry("now"), entry("join/0/step pack")];
+        for (text, key) in [
+            ("charge", "step charge"),
+            ("charge#2", "step charge#2"),
+            ("step charge#2", "step charge#2"),
+            ("now", "now"),
+            ("event paid", "event paid"),
+            ("join/0/step pack", "join/0/step pack"),
+            ("", ""),
+        ] {
+            assert_eq!(meant(&journal, text), key);
+        }
+        assert!(is_step("join/0/step pack") && !is_step("event paid") && !is_step("undo/step charge"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{checked_concurrency_key, checked_time_to_live};
+use crate::model::{Tags, checked_concurrency_key, checked_tags, checked_time_to_live};
 use crate::payload;
 
 /// The options as they were given; an option that was not given is as the workflow defines it.
@@ -25,6 +25,8 @@ pub(crate) struct StartOptions {
     pub(crate) debounce_at_most: Option<Duration>,
     pub(crate) start_at: Option<DateTime<Utc>>,
     pub(crate) delay: Option<Duration>,
+    /// In addition to those that the workflow defines; one of the same name wins.
+    pub(crate) tags: Tags,
 }
 
 /// What the workflow defines, for options that are not given.
@@ -34,6 +36,7 @@ pub(crate) struct Defaults<'a> {
     pub(crate) priority: i16,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) time_to_live: Option<Duration>,
+    pub(crate) tags: Tags,
 }
 
 /// Options that have been checked, with the defaults filled in.
@@ -51,6 +54,7 @@ pub(crate) struct CheckedStart {
     pub(crate) start_at: Option<DateTime<Utc>>,
     /// The delay of a debounced start is its period.
     pub(crate) delay: Option<Duration>,
+    pub(crate) tags: Tags,
 }
 
 impl StartOptions {
@@ -71,6 +75,8 @@ impl StartOptions {
         let concurrency_key = self.concurrency_key.unwrap_or(defaults.concurrency_key);
         let time_to_live = self.time_to_live.unwrap_or(defaults.time_to_live);
         let (debounce_key, period) = self.debounce.unzip();
+        let mut tags = defaults.tags;
+        tags.extend(self.tags);
         Ok(CheckedStart {
             key: self.key,
             queue,
@@ -82,6 +88,7 @@ impl StartOptions {
             debounce_at_most: self.debounce_at_most,
             start_at: self.start_at.map(checked_time).transpose()?,
             delay: period.or(self.delay),
+            tags: checked_tags(&of, tags)?,
         })
     }
 
@@ -184,6 +191,17 @@ macro_rules! start_setters {
             self
         }
     };
+    (@ tag) => {
+        /// Adds a tag, such as `tenant` with `acme`: people find executions by their tags, for example with
+        /// [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the same name that the workflow makes from its input is
+        /// replaced.
+        ///
+        /// At most 32 tags; a name has 1 to 100 bytes, a value 1 to 500, neither with control characters.
+        pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+            self.options().tags.insert(name.into(), value.into());
+            self
+        }
+    };
     (@ key_of_child) => {
         /// The child's key: unique among all executions of its workflow, 1 to 1000 bytes. If another execution has the key, the
         /// call fails with a conflict. A child without a key is also started only once, however often its parent is replayed.
@@ -202,7 +220,13 @@ mod tests {
     use crate::duration::{minutes, seconds};
 
     fn defaults() -> Defaults<'static> {
-        Defaults { queue: "orders", priority: 0, concurrency_key: Some("ada".to_owned()), time_to_live: Some(minutes(5)) }
+        Defaults {
+            queue: "orders",
+            priority: 0,
+            concurrency_key: Some("ada".to_owned()),
+            time_to_live: Some(minutes(5)),
+            tags: Tags::from([("team".to_owned(), "sales".to_owned())]),
+        }
     }
 
     #[test]
@@ -224,6 +248,16 @@ mod tests {
         let checked = options.check("an execution", defaults()).unwrap();
         assert_eq!((checked.queue.as_str(), checked.priority), ("urgent", 7));
         assert_eq!((checked.concurrency_key, checked.time_to_live), (None, None));
+    }
+
+    #[test]
+    fn a_tag_that_is_given_replaces_the_one_of_the_workflow() {
+        let tag = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let options = StartOptions { tags: Tags::from([tag("tenant", "acme")]), ..StartOptions::default() };
+        let checked = options.check("an execution", defaults()).unwrap();
+        assert_eq!(checked.tags, Tags::from([tag("team", "sales"), tag("tenant", "acme")]));
+        let options = StartOptions { tags: Tags::from([tag("team", "support")]), ..StartOptions::default() };
+        assert_eq!(options.check("an execution", defaults()).unwrap().tags, Tags::from([tag("team", "support")]));
     }
 
     #[test]

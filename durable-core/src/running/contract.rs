@@ -7,6 +7,7 @@ mod in_memory;
 mod in_postgres;
 mod parking;
 mod saving;
+mod tags;
 mod values;
 
 use std::sync::Arc;
@@ -292,6 +293,13 @@ facts! {
         the_end_of_a_child_of_before_the_continuation_does_not_end_a_wait_of_after,
         a_child_of_before_the_continuation_that_was_waited_for_is_an_orphan,
         what_a_child_did_before_the_continuation_is_not_undone,
+    }
+    tags {
+        a_tag_is_set_and_replaced_with_its_checkpoint,
+        a_tag_whose_answer_was_lost_does_not_replace_a_newer_one,
+        a_tag_of_an_earlier_claim_is_not_set,
+        a_child_has_its_own_tags_and_if_asked_those_of_its_parent,
+        a_child_that_would_have_too_many_tags_is_refused,
     }
     attempting {
         an_attempt_is_recorded_under_way_and_then_as_failed,

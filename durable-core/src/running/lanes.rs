@@ -7,13 +7,13 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, Tags};
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::continuations::{self, Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome, Parks};
 use crate::store::saves::{Save, Saves, Written};
 use crate::store::transactions::{Commit, Committed, Open, Transactions};
-use crate::store::{self, Lane, Patience, Store, values};
+use crate::store::{self, Lane, Patience, Store, tags, values};
 
 /// What the runs of a process write to and read from.
 #[derive(Debug)]
@@ -57,6 +57,11 @@ impl Ledger for Lanes {
         let store = &self.store;
         let begin = || continuations::continue_as_new(store, &store.pool, continuation);
         Box::pin(store::run("continue an execution as new", Patience::Endless, begin))
+    }
+
+    fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>> {
+        let store = self.store.clone();
+        Box::pin(async move { store::run("read tags", Patience::Endless, || tags::get(&store, &store.pool, id)).await })
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

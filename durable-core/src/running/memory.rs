@@ -18,7 +18,7 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::families::CancelledChildren;
@@ -150,6 +150,11 @@ impl Ledger for Memory {
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {
         ask(&self.book, |answer| Entry::Continue(Box::new(continuation.clone()), answer))
+    }
+
+    fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>> {
+        let tags = lock(&self.book).tags(id);
+        Box::pin(async { Ok(tags) })
     }
 
     fn begin(&self) -> BoxFuture<'_, Result<Open>> {

@@ -9,6 +9,7 @@ mod waiting;
 mod working;
 mod writing;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -86,6 +87,8 @@ struct State {
     /// Whether the recorded outcome of a step differs from what the code saw, so that the execution must be replayed.
     outdated: bool,
     verdict: Option<Verdict>,
+    /// The names of its tags, once its code has set one in this process.
+    tags: Option<BTreeSet<String>>,
 }
 
 impl Run {
@@ -121,6 +124,7 @@ impl Run {
                 stopped: false,
                 outdated: false,
                 verdict: None,
+                tags: None,
             }),
             bell: Arc::default(),
             write_settled: Notify::new(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::query::Query;
 use sqlx::{PgPool, Row};
 
-use super::look::{ListFilter, filtered, known_state};
-use super::{Store, statement};
+use super::look::{self, ListFilter, known_state, tag_names, tag_values};
+use super::{Statement, Store, statement};
 use crate::model::{Analytics, NodeAnalytics, Times};
 use crate::plan::journal_key;
 
@@ -42,6 +43,11 @@ pub(crate) async fn analytics(store: &Store, pool: &PgPool, filter: &ListFilter)
         }
     }
     Ok(workflows.into_values().collect())
+}
+
+/// A statement about the executions that pass the filters, which are its first parameters.
+fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
+    look::filtered(store, statement, filter).bind(tag_names(filter)).bind(tag_values(filter))
 }
 
 fn empty(workflow: String) -> Analytics {

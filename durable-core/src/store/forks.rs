@@ -1,5 +1,7 @@
 //! Creates executions that begin with the journal of another, and reads of that journal what decides where they begin.
 
+use std::collections::HashMap;
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
@@ -59,8 +61,15 @@ pub(crate) async fn retry(
     version: Option<i32>,
     new: ExecutionId,
     repeated: Option<&[String]>,
+    edits: Option<&str>,
 ) -> Result<Forked, sqlx::Error> {
-    let query = store.query(statement!("executions/retry")).bind(id.as_uuid()).bind(version).bind(new.as_uuid()).bind(repeated);
+    let query = store
+        .query(statement!("executions/retry"))
+        .bind(id.as_uuid())
+        .bind(version)
+        .bind(new.as_uuid())
+        .bind(repeated)
+        .bind(edits);
     read(&query.fetch_one(executor).await?)
 }
 
@@ -72,10 +81,23 @@ pub(crate) async fn fork(
     (id, from_key, kept_below): (ExecutionId, &str, Option<i64>),
     version: Option<i32>,
     new: ExecutionId,
+    edits: Option<&str>,
 ) -> Result<Forked, sqlx::Error> {
     let query = store.query(statement!("executions/fork")).bind(id.as_uuid()).bind(from_key).bind(version).bind(new.as_uuid());
-    let query = query.bind(kept_below);
+    let query = query.bind(kept_below).bind(edits);
     read(&query.fetch_one(executor).await?)
+}
+
+/// Those of the executions that a retry or a fork continues, each with the newest of these.
+pub(crate) async fn continued(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    ids: &[ExecutionId],
+) -> Result<HashMap<ExecutionId, ExecutionId>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = store.query(statement!("executions/continued")).bind(ids).fetch_all(executor).await?;
+    let id = |row: &PgRow, column| row.try_get::<Uuid, _>(column).map(ExecutionId::from);
+    rows.iter().map(|row| Ok((id(row, "forked_from")?, id(row, "execution_id")?))).collect()
 }
 
 fn read(row: &PgRow) -> Result<Forked, sqlx::Error> {

@@ -13,8 +13,8 @@ use super::read::Lenient;
 use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Child, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Step, Wait,
-    WaitKind,
+    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Step,
+    Wait, WaitKind,
 };
 use crate::plan::journal_key::UNDO;
 
@@ -30,11 +30,30 @@ pub(crate) struct ListFilter {
     pub(crate) queue: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) parent: Option<ExecutionId>,
+    /// All of them, each with its value.
+    pub(crate) tags: Vec<(String, String)>,
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
     pub(crate) ids: Option<IdPrefix>,
     pub(crate) order: ListOrder,
     pub(crate) limit: i64,
+}
+
+impl ListFilter {
+    /// Whether any filter is given.
+    pub(crate) fn is_any(&self) -> bool {
+        let Self { states, workflow, version, queue, key, parent, tags, created_from, created_before, ids, .. } = self;
+        states.is_some()
+            || workflow.is_some()
+            || version.is_some()
+            || queue.is_some()
+            || key.is_some()
+            || parent.is_some()
+            || !tags.is_empty()
+            || created_from.is_some()
+            || created_before.is_some()
+            || ids.is_some()
+    }
 }
 
 /// The order of a list, and where in it a page begins. By default the newest execution comes first, and all places are 0.
@@ -78,12 +97,14 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let children = children.collect();
     let (values, unread) = values::list(store, pool, id, None).await?;
     unreadable.extend(unread);
+    let edits = about(statement!("journal_edits/list"), id).await?;
+    let edits = edits.iter().map(|row| read_edit(row, &mut unreadable)).collect();
     let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
     let (steps, compensations) = steps::apart(journal, undone.as_deref());
-    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, mailbox, refusals, unreadable }))
+    Ok(Some(ExecutionDetails { execution, steps, waits, children, compensations, values, edits, mailbox, refusals, unreadable }))
 }
 
 /// The steps in these rows; `None` if a step is undone in them, because then the whole journal has to be read.
@@ -101,13 +122,19 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(descending)
         .bind(after.map(|(place, _)| place))
         .bind(after.map(|(_, id)| id.as_uuid()))
-        .bind(filter.limit);
+        .bind(filter.limit)
+        .bind(tag_names(filter))
+        .bind(tag_values(filter));
     query.fetch_all(pool).await?.iter().map(|row| Ok((read_execution(row)?, row.try_get("place")?))).collect()
 }
 
 /// How many executions there are in each state that any of them has.
 pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<(ExecutionState, u64)>, sqlx::Error> {
-    let rows = filtered(store, statement!("executions/count"), filter).fetch_all(pool).await?;
+    let rows = filtered(store, statement!("executions/count"), filter)
+        .bind(tag_names(filter))
+        .bind(tag_values(filter))
+        .fetch_all(pool)
+        .await?;
     let count = |row: &PgRow| Ok((known_state(row.try_get("state")?), row.try_get::<i64, _>("executions")?.unsigned_abs()));
     rows.iter().map(count).collect()
 }
@@ -130,6 +157,14 @@ pub(super) fn filtered<'filter>(
         .bind(filter.ids.map(|ids| ids.range().0))
         .bind(filter.ids.map(|ids| ids.range().1))
         .bind(filter.parent.map(ExecutionId::as_uuid))
+}
+
+pub(super) fn tag_names(filter: &ListFilter) -> Vec<&str> {
+    filter.tags.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+pub(super) fn tag_values(filter: &ListFilter) -> Vec<&str> {
+    filter.tags.iter().map(|(_, value)| value.as_str()).collect()
 }
 
 /// Filters of pending inputs; those left out let everything pass.
@@ -195,6 +230,7 @@ pub(super) fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         paused_at: columns.time_if("paused_at"),
         continuations: columns.count("continuations"),
         continued_with: columns.json("continued_with"),
+        tags: columns.tags("tags"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })
@@ -274,6 +310,19 @@ fn read_refusal_of_input(columns: &Lenient<'_>) -> Option<Refusal> {
         sent_by: columns.get("sent_by"),
         refused_at,
     })
+}
+
+fn read_edit(row: &PgRow, unreadable: &mut Vec<String>) -> Edit {
+    let columns = Lenient::new(row);
+    let key: String = columns.get("key");
+    let edit = Edit {
+        key: (!key.is_empty()).then_some(key),
+        reason: columns.get("reason"),
+        edited_by: columns.get("edited_by"),
+        edited_at: columns.time("edited_at"),
+    };
+    unreadable.extend(columns.unreadable().map(|note| format!("edit of `{}`: {note}", edit.key.as_deref().unwrap_or("input"))));
+    edit
 }
 
 fn read_kept_message(row: &PgRow, unreadable: &mut Vec<String>) -> KeptMessage {

@@ -13,7 +13,7 @@ use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, Postgres, Row, Type};
 
 use super::look::word;
-use crate::model::ExecutionState;
+use crate::model::{ExecutionState, Tags};
 use crate::payload::Json;
 
 /// A time as Postgres holds it. A time that Rust cannot hold becomes the nearest that it can: `infinity` is never due, and
@@ -120,6 +120,13 @@ impl<'row> Lenient<'row> {
         let text = self.json_text(column)?;
         let readable = serde_json::from_str::<serde_json::Value>(text).and_then(|_| Json::of_text(text.to_owned()));
         readable.map_err(|error| self.note(column, format!("not JSON that can be read: {error}"))).ok()
+    }
+
+    /// Tags, an object of texts; none for null.
+    pub(super) fn tags(&self, column: &str) -> Tags {
+        let text = self.json_text(column);
+        let tags = text.map(serde_json::from_str).transpose();
+        tags.map_err(|error| self.note(column, format!("not an object of texts: {error}"))).ok().flatten().unwrap_or_default()
     }
 
     /// An enum value by its word, if the column has one.

@@ -10,7 +10,7 @@ use super::read::time;
 use super::{Batch, MOST_BYTES, Store, statement, subject};
 use crate::clock::Latest;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, ExecutionState, NewValue, Outcome};
+use crate::model::{Checkpoint, ExecutionState, Outcome};
 use crate::payload::Payload;
 
 /// What one execution writes: checkpoints, a new state, or both at once. Its clones share the checkpoints.
@@ -114,7 +114,8 @@ fn size_of_checkpoint(step: &Checkpoint) -> usize {
         Outcome::Output(output) => output.as_str().len(),
         Outcome::Error(failure) => failure.size(),
     };
-    step.key.len() + outcome + step.sets.as_ref().map_or(0, |value| value.size())
+    let tag = step.tag.as_ref().map_or(0, |tag| tag.size());
+    step.key.len() + outcome + tag + step.sets.as_ref().map_or(0, |value| value.size())
 }
 
 impl Batch for Saves {
@@ -153,6 +154,29 @@ impl Batch for Saves {
     }
 }
 
+/// A value or a tag that a checkpoint comes with.
+struct Setting<'save> {
+    id: ExecutionId,
+    key: &'save str,
+    name: &'save str,
+    value: &'save str,
+    metadata: Option<&'save str>,
+    is_tag: bool,
+}
+
+impl<'save> Setting<'save> {
+    fn all(id: ExecutionId, step: &'save Checkpoint) -> impl Iterator<Item = Self> {
+        let key = step.key.as_str();
+        let value = step.sets.as_deref().map(|set| {
+            let metadata = set.metadata.as_ref().map(Payload::as_str);
+            Self { id, key, name: &set.name, value: set.value.as_str(), metadata, is_tag: false }
+        });
+        let tag = step.tag.as_deref();
+        let tag = tag.map(|tag| Self { id, key, name: &tag.name, value: &tag.value, metadata: None, is_tag: true });
+        value.into_iter().chain(tag)
+    }
+}
+
 /// Whether the journal has a checkpoint under the key of one that was to be written.
 fn is_taken(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.constraint() == Some("checkpoints_pkey"))
@@ -163,15 +187,14 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
     if let ([lone], false) = (items, again)
         && !lone.leaves_waits
         && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
-        && lone.checkpoints.iter().all(|step| step.sets.is_none())
+        && lone.checkpoints.iter().all(|step| step.sets.is_none() && step.tag.is_none())
     {
         return finish(store, connection, lone, next).await.map(|written| vec![written]);
     }
     let Some(worker) = items.first().map(|item| item.worker) else { return Ok(Vec::new()) };
     let steps: Vec<(&Save, &Checkpoint)> =
         items.iter().flat_map(|item| item.checkpoints.iter().map(move |step| (item, step))).collect();
-    let values: Vec<(&Save, &Checkpoint, &NewValue)> =
-        steps.iter().filter_map(|(item, step)| Some((*item, *step, step.sets.as_deref()?))).collect();
+    let values: Vec<Setting<'_>> = steps.iter().flat_map(|(item, step)| Setting::all(item.id, step)).collect();
     let next = |item: &Save| item.next.as_ref().map(|next| next.state().as_str());
     let row = store
         .query(statement!("executions/save"))
@@ -191,11 +214,12 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
         .bind(steps.iter().map(|(_, step)| error(step)).collect::<Vec<_>>())
         .bind(steps.iter().map(|(_, step)| step.undo_order).collect::<Vec<_>>())
         .bind(items.iter().filter(|item| item.leaves_waits).map(|item| item.id.as_uuid()).collect::<Vec<_>>())
-        .bind(values.iter().map(|(item, ..)| item.id.as_uuid()).collect::<Vec<_>>())
-        .bind(values.iter().map(|(_, step, _)| step.key.as_str()).collect::<Vec<_>>())
-        .bind(values.iter().map(|(.., value)| value.name.as_str()).collect::<Vec<_>>())
-        .bind(values.iter().map(|(.., value)| value.value.as_str()).collect::<Vec<_>>())
-        .bind(values.iter().map(|(.., value)| value.metadata.as_ref().map(Payload::as_str)).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.id.as_uuid()).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.key).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.name).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.value).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.metadata).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.is_tag).collect::<Vec<_>>())
         .fetch_one(connection)
         .await?;
     let at = time(&row, "at")?;

@@ -12,7 +12,7 @@ use super::read::{Lenient, time, time_if};
 use super::{Store, statement};
 use crate::clock;
 use crate::ids::ExecutionId;
-use crate::model::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
+use crate::model::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule, Tags};
 use crate::observer::ScheduleFired;
 use crate::payload::Payload;
 use crate::plan::schedule::Timing;
@@ -28,6 +28,7 @@ pub(crate) struct ScheduleDefinition {
     pub(crate) input: Payload,
     pub(crate) concurrency_key: Option<String>,
     pub(crate) time_to_live: Option<Duration>,
+    pub(crate) tags: Tags,
     pub(crate) rule: String,
     pub(crate) timezone: String,
     pub(crate) starts_at: Option<DateTime<Utc>>,
@@ -224,6 +225,7 @@ pub(crate) async fn put(
         .bind(revision)
         .bind(&definition.concurrency_key)
         .bind(definition.time_to_live.map(|time| time.as_secs_f64()))
+        .bind(super::tags::text(&definition.tags))
         .fetch_optional(executor)
         .await?;
     Ok(written.is_some())
@@ -320,6 +322,7 @@ fn read(row: &PgRow) -> Schedule {
         input: columns.json("input").unwrap_or_default(),
         concurrency_key: columns.get("concurrency_key"),
         time_to_live: columns.seconds_if("time_to_live"),
+        tags: columns.tags("tags"),
         description: describe(&rule, &timezone),
         rule,
         timezone,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
+use super::tags::text as tags_text;
 use super::{Batch, Store, statement, subject};
 use crate::ids::{ExecutionId, WorkerId};
 use crate::payload::Payload;
@@ -36,7 +37,8 @@ impl NewExecution {
 
     /// How many bytes it sends, roughly.
     pub(crate) fn size(&self) -> usize {
-        self.workflow.len() + self.options.queue.len() + self.input.as_str().len()
+        let tags = self.options.tags.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.workflow.len() + self.options.queue.len() + self.input.as_str().len() + tags
     }
 }
 
@@ -131,6 +133,7 @@ pub(crate) async fn create(
         .bind(rare(all, |new| new.options.debounce_at_most.map(|limit| limit.as_secs_f64())))
         .bind(rare(all, |new| new.options.time_to_live.map(|time| time.as_secs_f64())))
         .bind(rare(all, |new| new.trace_context.as_ref().map(TraceContext::to_string)))
+        .bind(rare(all, |new| tags_text(&new.options.tags)))
         .fetch_all(executor)
         .await?;
     rows.iter()

@@ -13,7 +13,7 @@ use super::flow::Flow;
 use crate::clock::{Clock, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, Home};
-use crate::model::{Claimed, ExecutionValue, Journal};
+use crate::model::{Claimed, ExecutionValue, Journal, Tags};
 use crate::observer::{Observed, RegisteredObservers};
 use crate::plan::{divergence, rollback};
 use crate::registry::{Registered, Registry};
@@ -172,6 +172,10 @@ impl Ledger for ReadOnly {
     }
 
     fn read_value(&self, _id: ExecutionId, _name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
+        ended()
+    }
+
+    fn read_tags(&self, _id: ExecutionId) -> BoxFuture<'static, Result<Tags>> {
         ended()
     }
 

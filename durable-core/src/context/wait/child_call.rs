@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::waiting::{Waiting, read_payload};
-use crate::context::workflow::Workflow;
+use crate::context::workflow::{Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::ExecutionId;
-use crate::model::{Checkpoint, NewChild, Outcome, ParentPolicy, RecordedWait, WaitKind, WaitOutcome};
+use crate::model::{Checkpoint, NewChild, Outcome, ParentPolicy, RecordedWait, Tags, WaitKind, WaitOutcome};
 use crate::payload;
 use crate::plan::journal_key;
 use crate::plan::start_options::{Defaults, StartOptions};
@@ -26,6 +26,7 @@ pub(in crate::context) struct ChildCall {
     defaults: Defaults<'static>,
     pub(in crate::context) options: StartOptions,
     pub(in crate::context) policy: ParentPolicy,
+    pub(in crate::context) inherits_tags: bool,
 }
 
 /// How a child ended, as its parent receives it. `durable.notify_parents` and `durable.start_children` write it.
@@ -50,14 +51,15 @@ pub(in crate::context) struct UndoableChild {
 
 impl ChildCall {
     pub(in crate::context) fn of<W: Workflow>(input: &W::Input, policy: ParentPolicy) -> Box<Self> {
-        let concurrency_key = W::concurrency_key(input);
+        let (concurrency_key, tags) = (W::concurrency_key(input), tags_of::<W>(input));
         let input = payload::encode_for_replay(format_args!("the input of child `{}`", W::NAME), input);
         Box::new(Self {
             workflow: W::NAME,
             version: W::VERSION,
             input: input.and_then(|input| input.to_raw()),
-            defaults: Defaults { queue: W::QUEUE, priority: 0, concurrency_key, time_to_live: W::TIME_TO_LIVE },
+            defaults: Defaults { queue: W::QUEUE, priority: 0, concurrency_key, time_to_live: W::TIME_TO_LIVE, tags },
             options: StartOptions::default(),
+            inherits_tags: false,
             policy,
         })
     }
@@ -81,6 +83,8 @@ impl ChildCall {
             by_compensation: journal_key::by_compensation(key),
             step: None,
             trace_context: trace_context(scope),
+            tags: start.tags,
+            inherits_tags: self.inherits_tags.then_some(true),
         })
     }
 
@@ -202,6 +206,8 @@ pub(in crate::context) async fn undo_child(scope: &Arc<Scope>, key: &str, child:
         by_compensation: journal_key::by_compensation(key),
         step: None,
         trace_context: trace_context(scope),
+        tags: Tags::new(),
+        inherits_tags: None,
     });
     let over = waiting.await;
     let end: End = read_payload(&format!("the end of `{key}`"), &over)?;

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::error::ErrorKind;
 use crate::ids::ExecutionId;
-use crate::model::{Checkpoint, ExecutionState, ParentPolicy, WaitKind, WaitOutcome};
+use crate::model::{Checkpoint, ExecutionState, ParentPolicy, Tags, WaitKind, WaitOutcome};
 use crate::store::families::EndedEarly;
 use crate::store::parents::Notified;
 use crate::store::saves::{NextState, Written};
 
 /// A child of the workflow of these facts, in a queue of its own.
-fn new_child(policy: ParentPolicy) -> NewChild {
+pub(super) fn new_child(policy: ParentPolicy) -> NewChild {
     let id = ExecutionId::new();
     NewChild {
         id,
@@ -33,10 +33,12 @@ fn new_child(policy: ParentPolicy) -> NewChild {
         by_compensation: None,
         step: None,
         trace_context: None,
+        tags: Tags::new(),
+        inherits_tags: None,
     }
 }
 
-fn wait_for(key: &str, child: NewChild) -> NewWait {
+pub(super) fn wait_for(key: &str, child: NewChild) -> NewWait {
     let details = WaitDetails { child: Some(child), ..WaitDetails::default() };
     NewWait { details: Some(Box::new(details)), ..super::wait(key, WaitKind::Child, "contract", Due::Never) }
 }

@@ -11,7 +11,7 @@ use super::record::{Message, Record, State};
 use super::{Queue, REFUSED};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::families::EndedEarly;
 use crate::store::journal::Journals;
@@ -255,6 +255,11 @@ impl Book {
             record.cancel_waits(now);
         }
         Written::Accepted
+    }
+
+    /// The tags of an execution.
+    pub(crate) fn tags(&self, id: ExecutionId) -> Tags {
+        self.records.get(&id).map(|record| record.tags.clone()).unwrap_or_default()
     }
 
     /// The value that an execution has set under this name.

@@ -12,7 +12,7 @@ use super::book::{Book, Break};
 use super::record::{Parent, Record, State};
 use crate::error::{ErrorKind, Failure};
 use crate::ids::ExecutionId;
-use crate::model::{Checkpoint, ClaimedStep, NewChild, NewWait, Outcome, ParentPolicy, WaitOutcome};
+use crate::model::{Checkpoint, ClaimedStep, MOST_TAGS, NewChild, NewWait, Outcome, ParentPolicy, Tags, WaitOutcome};
 use crate::payload::Payload;
 use crate::store::families::{CancelledChildren, EndedEarly};
 use crate::store::journal::failure_text;
@@ -93,6 +93,16 @@ impl Book {
                     let message = format!("another execution of workflow `{}` has the key `{taken}`", child.workflow);
                     return Err(Failure::new(ErrorKind::Conflict, message));
                 }
+                let mut tags = if child.inherits_tags == Some(true) { self.tags(parent) } else { Tags::new() };
+                tags.extend(child.tags.clone());
+                if tags.len() > MOST_TAGS {
+                    let message = format!(
+                        "child `{}` has {} tags with those of its parent; an execution has at most {MOST_TAGS}",
+                        child.workflow,
+                        tags.len()
+                    );
+                    return Err(Failure::new(ErrorKind::Invalid, message));
+                }
                 Record {
                     workflow: child.workflow.clone(),
                     queue: child.queue.clone(),
@@ -103,6 +113,7 @@ impl Book {
                         owner_namespace: step.owner_namespace,
                     }),
                     undo_on_failure: child.step.as_ref().is_some_and(|step| step.undo_on_failure),
+                    tags,
                     ..Record::new(child.input.get())
                 }
             }
@@ -119,6 +130,7 @@ impl Book {
                     undo_on_failure: undone.undo_on_failure,
                     undoes: Some(id),
                     values: undone.values.clone(),
+                    tags: undone.tags.clone(),
                     rollback: Some(Failure::new(ErrorKind::RolledBack, "its parent is rolled back")),
                     ..Record::new(&undone.input)
                 }

@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::ids::{ExecutionId, WorkerId};
 use crate::model::{
     Checkpoint, ClaimedStep, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewWait, Outcome, ParentPolicy,
-    RecordedWait, WaitKind, WaitOutcome,
+    RecordedWait, Tags, WaitKind, WaitOutcome,
 };
 use crate::payload::{Json, Payload};
 use crate::store::saves::NextState;
@@ -106,6 +106,7 @@ pub(crate) struct Record {
     pub(crate) waits: BTreeMap<String, WaitRow>,
     /// The values that it has set, by name.
     pub(crate) values: BTreeMap<String, ExecutionValue>,
+    pub(crate) tags: Tags,
     /// Messages that no wait has taken, by their arrival, each with the time at which it was sent.
     pub(crate) mailbox: BTreeMap<u64, (Message, DateTime<Utc>)>,
     /// How many messages the code could not read.
@@ -178,6 +179,7 @@ impl Record {
             deadline_at: None,
             checkpoints: BTreeMap::new(),
             values: BTreeMap::new(),
+            tags: Tags::new(),
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
             mailbox: BTreeMap::new(),
@@ -298,8 +300,11 @@ impl Record {
         }
     }
 
-    /// Sets the value that comes with a new checkpoint.
+    /// Sets the value or the tag that comes with a new checkpoint.
     pub(super) fn set_value(&mut self, checkpoint: &Checkpoint) {
+        if let Some(tag) = &checkpoint.tag {
+            self.tags.insert(tag.name.clone(), tag.value.clone());
+        }
         let Some(new) = &checkpoint.sets else { return };
         let json = |payload: &Payload| Json::of_text(payload.as_str().to_owned()).unwrap_or_default();
         let value = ExecutionValue {

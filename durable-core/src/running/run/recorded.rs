@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Run;
 use crate::error::{Failure, Result};
-use crate::model::{Checkpoint, ExecutionValue, FailedAttempt, Undoable};
+use crate::model::{Checkpoint, ExecutionValue, FailedAttempt, MOST_TAGS, Tags, Undoable};
 use crate::payload::Digest;
 use crate::plan::journal_key;
 
@@ -68,6 +68,20 @@ impl Run {
     /// The committed value that this execution has set under the name.
     pub(crate) async fn read_value(&self, name: &str) -> Result<Option<ExecutionValue>> {
         self.ledger.read_value(self.id, name).await
+    }
+
+    /// Notes that this execution is about to have a tag of this name; `false` if it would have too many.
+    pub(crate) async fn reserve_tag(&self, name: &str) -> Result<bool> {
+        let known = self.state().tags.is_some();
+        let recorded = if known { Tags::new() } else { self.ledger.read_tags(self.id).await? };
+        let mut state = self.state();
+        // Another branch may have read them first, and have set some since.
+        let tags = state.tags.get_or_insert_with(|| recorded.into_keys().collect());
+        let has_room = tags.contains(name) || tags.len() < MOST_TAGS;
+        if has_room {
+            tags.insert(name.to_owned());
+        }
+        Ok(has_room)
     }
 
     /// Why the execution is being rolled back, if it is.

@@ -1,7 +1,7 @@
--- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $11 of the steps or waits $12 went, in the executions that pass every filter that is not null.
+-- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $13 of the steps or waits $14 went, in the executions that pass every filter that is not null.
 with picked as materialized (
     select execution_id, workflow, created_at, finished_at
-    from durable.shown_executions
+    from durable.shown_executions as shown
     where ($1::text[] is null or state = any ($1))
       and ($2::text is null or workflow = $2)
       and ($3::int is null or version = $3)
@@ -12,10 +12,17 @@ with picked as materialized (
       and ($8::uuid is null or execution_id >= $8)
       and ($9::uuid is null or execution_id <= $9)
       and ($10::uuid is null or parent_id = $10)
+      and not exists (
+          select from unnest($11::text[], $12::text[]) as asked (name, value)
+          where not exists (
+              select from durable.execution_tags as tag
+              where tag.execution_id = shown.execution_id and tag.name = asked.name and tag.value = asked.value
+          )
+      )
 ),
 nodes as materialized (
     select key, node
-    from unnest($11::text[], $12::text[]) as nodes (key, node)
+    from unnest($13::text[], $14::text[]) as nodes (key, node)
 ),
 tried as (
     select execution_id, key, min(attempts.started_at) as began_at, count(*) as attempts

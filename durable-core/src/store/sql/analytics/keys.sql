@@ -1,7 +1,7 @@
 -- analytics/keys: read: the journal keys of steps and waits in the executions that pass every filter that is not null.
 with picked as materialized (
     select execution_id
-    from durable.shown_executions
+    from durable.shown_executions as shown
     where ($1::text[] is null or state = any ($1))
       and ($2::text is null or workflow = $2)
       and ($3::int is null or version = $3)
@@ -12,6 +12,13 @@ with picked as materialized (
       and ($8::uuid is null or execution_id >= $8)
       and ($9::uuid is null or execution_id <= $9)
       and ($10::uuid is null or parent_id = $10)
+      and not exists (
+          select from unnest($11::text[], $12::text[]) as asked (name, value)
+          where not exists (
+              select from durable.execution_tags as tag
+              where tag.execution_id = shown.execution_id and tag.name = asked.name and tag.value = asked.value
+          )
+      )
 )
 select key, false as is_wait from picked join durable.checkpoints using (execution_id)
 union

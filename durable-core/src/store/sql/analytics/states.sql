@@ -5,7 +5,7 @@ select
     count(*) as executions,
     extract(epoch from avg(finished_at - created_at))::float8 as average_seconds,
     (percentile_cont(0.5) within group (order by extract(epoch from finished_at - created_at)))::float8 as median_seconds
-from durable.shown_executions
+from durable.shown_executions as shown
 where ($1::text[] is null or state = any ($1))
   and ($2::text is null or workflow = $2)
   and ($3::int is null or version = $3)
@@ -16,4 +16,11 @@ where ($1::text[] is null or state = any ($1))
   and ($8::uuid is null or execution_id >= $8)
   and ($9::uuid is null or execution_id <= $9)
   and ($10::uuid is null or parent_id = $10)
+  and not exists (
+      select from unnest($11::text[], $12::text[]) as asked (name, value)
+      where not exists (
+          select from durable.execution_tags as tag
+          where tag.execution_id = shown.execution_id and tag.name = asked.name and tag.value = asked.value
+      )
+  )
 group by grouping sets ((workflow), (workflow, state))

@@ -40,6 +40,14 @@ without_values as (
     delete from durable.execution_values
     where execution_id = any (array(select execution_id from old))
 ),
+without_tags as (
+    delete from durable.execution_tags
+    where execution_id = any (array(select execution_id from old))
+),
+without_edits as (
+    delete from durable.journal_edits
+    where execution_id = any (array(select execution_id from old))
+),
 without_attempts as (
     delete from durable.attempts
     where execution_id = any (array(select execution_id from old))

@@ -89,33 +89,44 @@ saved_again as (
     on conflict do nothing
     returning execution_id, key
 ),
--- Of each name the value that was set last, and how often it was set. A repeated write sets the values of those checkpoints that an
+-- Of each name the value or the tag that was set last, and how often it was set. A repeated write sets the values of those checkpoints that an
 -- earlier try has not recorded.
 value as (
-    select distinct on (value.execution_id, value.name)
+    select distinct on (value.execution_id, value.name, value.is_tag)
         value.execution_id,
         value.key,
         value.name,
-        value.value::json,
-        value.metadata::json,
-        count(*) over (partition by value.execution_id, value.name)::int4 as times
-    from unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[])
-        with ordinality as value (execution_id, key, name, value, metadata, nth)
+        value.value,
+        value.metadata,
+        value.is_tag,
+        count(*) over (partition by value.execution_id, value.name, value.is_tag)::int4 as times
+    from unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bool[])
+        with ordinality as value (execution_id, key, name, value, metadata, is_tag, nth)
     where value.execution_id in (select execution_id from accepted)
       and (not $7 or (value.execution_id, value.key) in (select execution_id, key from saved_again))
-    order by value.execution_id, value.name, value.nth desc
+    order by value.execution_id, value.name, value.is_tag, value.nth desc
 ),
 set_values as (
     insert into durable.execution_values as kept (execution_id, set_at, revision, name, key, value, metadata)
-    select value.execution_id, now.at, value.times, value.name, value.key, value.value, value.metadata
+    select value.execution_id, now.at, value.times, value.name, value.key, value.value::json, value.metadata::json
     from value
     cross join now
+    where not value.is_tag
     on conflict (execution_id, name) do update
     set set_at = excluded.set_at,
         revision = kept.revision + excluded.revision,
         key = excluded.key,
         value = excluded.value,
         metadata = excluded.metadata
+),
+set_tags as (
+    insert into durable.execution_tags as kept (execution_id, name, value)
+    select value.execution_id, value.name, value.value
+    from value
+    where value.is_tag
+    on conflict (execution_id, name) do update
+    set value = excluded.value
+    where kept.value <> excluded.value
 ),
 -- Those that a sender's transaction is about to end are left to it: no flush waits for a caller.
 open as materialized (

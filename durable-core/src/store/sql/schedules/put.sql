@@ -3,11 +3,11 @@
 insert into durable.schedules (
     schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
     missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at, concurrency_key,
-    time_to_live
+    time_to_live, tags
 )
 select
     $1, present.at, $2, $3, $4, $5, $6::json, $7, $8, $9, $10, make_interval(secs => $11),
-    $12, make_interval(secs => $13), $14, $15, $16, 1, present.at, $18, 0, $17, $20, make_interval(secs => $21)
+    $12, make_interval(secs => $13), $14, $15, $16, 1, present.at, $18, 0, $17, $20, make_interval(secs => $21), $22::json
 from durable.present
 where $19::int4 is null
    or exists (
@@ -23,6 +23,7 @@ set workflow = excluded.workflow,
     input = excluded.input,
     concurrency_key = excluded.concurrency_key,
     time_to_live = excluded.time_to_live,
+    tags = excluded.tags,
     rule = excluded.rule,
     timezone = excluded.timezone,
     starts_at = excluded.starts_at,
@@ -44,6 +45,7 @@ set workflow = excluded.workflow,
 where ($19::int4 is null or schedules.revision = $19)
   and (
       schedules.input::jsonb is distinct from excluded.input::jsonb
+      or schedules.tags::jsonb is distinct from excluded.tags::jsonb
       or (
           schedules.workflow, schedules.version, schedules.queue, schedules.priority, schedules.rule, schedules.timezone,
           schedules.starts_at, schedules.ends_at, schedules.jitter, schedules.missed, schedules.missed_window, schedules.overlap,
