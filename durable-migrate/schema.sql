@@ -44,6 +44,13 @@ create table durable.duties (
     constraint duties_pkey PRIMARY KEY (duty)
 ) with (fillfactor=50);
 
+create table durable.execution_tags (
+    execution_id uuid not null,
+    name text not null,
+    value text not null,
+    constraint execution_tags_pkey PRIMARY KEY (execution_id, name)
+);
+
 create table durable.execution_values (
     execution_id uuid not null,
     set_at timestamp with time zone not null,
@@ -97,6 +104,8 @@ create table durable.executions (
     parent_notified_at timestamp with time zone,
     output json,
     error json,
+    continuations integer,
+    continued_with json,
     constraint executions_pkey PRIMARY KEY (execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
@@ -118,6 +127,15 @@ create table durable.function_digest (
     applied_at timestamp with time zone default clock_timestamp() not null,
     constraint function_digest_pkey PRIMARY KEY (singleton),
     constraint there_is_one_digest CHECK (singleton)
+);
+
+create table durable.journal_edits (
+    execution_id uuid not null,
+    edited_at timestamp with time zone not null,
+    key text not null,
+    reason text not null,
+    edited_by text,
+    constraint journal_edits_pkey PRIMARY KEY (execution_id, key)
 );
 
 create table durable.mailbox (
@@ -143,6 +161,13 @@ create table durable.migrations (
     constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
 );
+
+create table durable.past_messages (
+    execution_id uuid not null,
+    message_id uuid not null,
+    forgotten_at timestamp with time zone not null,
+    constraint past_messages_pkey PRIMARY KEY (execution_id, message_id)
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 create table durable.publications (
     ordinal bigint default nextval('durable.journal_ordinals'::regclass) not null,
@@ -237,6 +262,7 @@ create table durable.schedules (
     failures integer not null,
     last_error json,
     next_due_at timestamp with time zone,
+    tags json,
     constraint schedules_pkey PRIMARY KEY (schedule),
     constraint max_failures_starts_at_one CHECK (max_failures >= 1),
     constraint missed_is_known CHECK (missed = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text, 'window'::text])),
@@ -306,6 +332,8 @@ create table durable.workers (
     constraint workers_lost_key UNIQUE (worker_id, lost_at),
     constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
+
+CREATE INDEX execution_tags_by_value ON durable.execution_tags USING btree (name, value, execution_id);
 
 CREATE INDEX executions_begun ON durable.executions USING btree (queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));
 
@@ -413,7 +441,12 @@ create view durable.shown_executions as
         CASE
             WHEN finished_at IS NULL THEN paused_at
             ELSE NULL::timestamp with time zone
-        END AS paused_at
+        END AS paused_at,
+    COALESCE(continuations, 0) AS continuations,
+    continued_with,
+    ( SELECT json_object_agg(name, value ORDER BY name) AS json_object_agg
+           FROM durable.execution_tags
+          WHERE execution_id = execution_id) AS tags
    FROM durable.executions;
 
 -- function durable.abandon_children(execution_ids uuid[], failure json, wait boolean)
@@ -434,11 +467,17 @@ create view durable.shown_executions as
 -- function durable.cancel_wait(execution_id uuid, wait text, OUT woken_queue text, OUT cancelled uuid[])
 --     returns record, volatile
 
+-- function durable.check_edits(edits json)
+--     returns void, immutable
+
 -- function durable.check_name(what text, name text)
 --     returns void, immutable
 
 -- function durable.check_payload(what text, payload text)
 --     returns void, immutable
+
+-- function durable.check_tags(tags json)
+--     returns json, immutable
 
 -- function durable.choose(queue text, room integer, workflows text[], labels text[], key_limits integer[], OUT at timestamp with time zone, OUT chosen uuid[], OUT limited boolean, OUT retry_at timestamp with time zone)
 --     returns record, volatile
@@ -449,13 +488,16 @@ create view durable.shown_executions as
 -- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
 
--- function durable.create_executions(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[], schedules text[] DEFAULT NULL::text[], scheduled_fors timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], only_new boolean DEFAULT false, parent_ids uuid[] DEFAULT NULL::uuid[], parent_keys text[] DEFAULT NULL::text[], parent_policies text[] DEFAULT NULL::text[], by_compensations boolean[] DEFAULT NULL::boolean[], undoes uuid[] DEFAULT NULL::uuid[], rollbacks json[] DEFAULT NULL::json[], forked_froms uuid[] DEFAULT NULL::uuid[], namespaces uuid[] DEFAULT NULL::uuid[], step_keys text[] DEFAULT NULL::text[], owner_ids uuid[] DEFAULT NULL::uuid[], owner_namespaces uuid[] DEFAULT NULL::uuid[], undo_on_failures boolean[] DEFAULT NULL::boolean[])
+-- function durable.continue_as_new(worker_id uuid, execution_id uuid, epoch integer, input json, namespace uuid, dropped_keys text[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[])
+--     returns TABLE(new_epoch integer, is_paused boolean), volatile
+
+-- function durable.create_executions(execution_ids uuid[], workflows text[], versions integer[], queues text[], priorities smallint[], keys text[], inputs text[], start_ats timestamp with time zone[], delays double precision[], timeouts double precision[] DEFAULT NULL::double precision[], hand_offs boolean[] DEFAULT NULL::boolean[], worker_id uuid DEFAULT NULL::uuid, concurrency_keys text[] DEFAULT NULL::text[], deduplication_keys text[] DEFAULT NULL::text[], debounce_keys text[] DEFAULT NULL::text[], debounce_limits double precision[] DEFAULT NULL::double precision[], time_to_lives double precision[] DEFAULT NULL::double precision[], trace_contexts text[] DEFAULT NULL::text[], schedules text[] DEFAULT NULL::text[], scheduled_fors timestamp with time zone[] DEFAULT NULL::timestamp with time zone[], only_new boolean DEFAULT false, parent_ids uuid[] DEFAULT NULL::uuid[], parent_keys text[] DEFAULT NULL::text[], parent_policies text[] DEFAULT NULL::text[], by_compensations boolean[] DEFAULT NULL::boolean[], undoes uuid[] DEFAULT NULL::uuid[], rollbacks json[] DEFAULT NULL::json[], forked_froms uuid[] DEFAULT NULL::uuid[], namespaces uuid[] DEFAULT NULL::uuid[], step_keys text[] DEFAULT NULL::text[], owner_ids uuid[] DEFAULT NULL::uuid[], owner_namespaces uuid[] DEFAULT NULL::uuid[], undo_on_failures boolean[] DEFAULT NULL::boolean[], tags text[] DEFAULT NULL::text[])
 --     returns TABLE(item bigint, execution_id uuid, outcome text), volatile
 
 -- function durable.cut_off(execution_id uuid)
 --     returns boolean, stable
 
--- function durable.debounce(workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision, trace_context text)
+-- function durable.debounce(workflow text, debounce_key text, version integer, queue text, priority smallint, input json, period double precision, at_most double precision, concurrency_key text, time_to_live double precision, trace_context text, tags json)
 --     returns uuid, volatile
 
 -- function durable.delete_queue(queue text)
@@ -491,7 +533,7 @@ create view durable.shown_executions as
 -- function durable.forget_workers()
 --     returns void, volatile, security definer
 
--- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, OUT id uuid, OUT queue text)
+-- function durable.fork(execution_id uuid, from_key text, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), kept_below bigint DEFAULT NULL::bigint, edits json DEFAULT NULL::json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.hold_families(execution_ids uuid[], wait boolean)
@@ -566,7 +608,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)
@@ -587,7 +629,7 @@ create view durable.shown_executions as
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)
 --     returns void, volatile
 
--- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval, time_to_live interval DEFAULT NULL::interval, trace_context text DEFAULT NULL::text)
+-- function durable.start(workflow text, input json DEFAULT 'null'::json, key text DEFAULT NULL::text, queue text DEFAULT 'default'::text, priority integer DEFAULT 0, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, delay interval DEFAULT NULL::interval, version integer DEFAULT 1, concurrency_key text DEFAULT NULL::text, deduplication_key text DEFAULT NULL::text, debounce_key text DEFAULT NULL::text, debounce interval DEFAULT NULL::interval, debounce_at_most interval DEFAULT NULL::interval, time_to_live interval DEFAULT NULL::interval, trace_context text DEFAULT NULL::text, tags json DEFAULT NULL::json)
 --     returns uuid, volatile
 
 -- function durable.start_children(held uuid[], parent_ids uuid[], parent_keys text[], kinds text[], details text[], at timestamp with time zone)
@@ -599,7 +641,10 @@ create view durable.shown_executions as
 -- function durable.still_needed(execution_ids uuid[], ended_before timestamp with time zone)
 --     returns SETOF uuid, stable
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], OUT id uuid, OUT queue text)
+-- function durable.tags_with(execution_id uuid, others json)
+--     returns json, stable
+
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)

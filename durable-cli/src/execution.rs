@@ -1,5 +1,6 @@
 //! `durable execution …`: executions.
 
+mod analytics;
 mod bulk;
 mod edits;
 mod export;
@@ -22,6 +23,8 @@ pub(crate) enum Verb {
     Start(start::Options),
     /// List executions, newest first
     List(list::Options),
+    /// Show how the executions that pass the filters went: for each step and wait, who reached it, when, and how it ended
+    Analytics(list::Filter),
     /// Show executions whole: state, steps, attempts, waits, children, and why they do not go on
     Get(Ids),
     /// Show the steps of an execution, with every attempt
@@ -101,6 +104,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
     match verb {
         Verb::Start(options) => start::carry_out(options, connection, screen).await,
         Verb::List(options) => list::carry_out(options, connection, screen).await,
+        Verb::Analytics(filter) => analytics::carry_out(filter, connection, screen).await,
         Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
         Verb::Export(ids) => export::carry_out(ids, connection, screen).await,
         Verb::Steps(one) => get::steps(one, connection, screen).await,

@@ -156,3 +156,24 @@ async fn queues_are_limited_paused_drained_and_listed() {
         assert!(complaint.contains(message), "{complaint}");
     }
 }
+
+#[tokio::test]
+async fn figures_are_shown_for_each_step_and_wait() {
+    let database = support::database().await;
+    three(&database).await;
+    let printed = database.durable(&["execution", "analytics", "--state", "failed,waiting"]).await.done();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].contains("step or wait") && lines[0].contains("time to reach"), "{printed}");
+    assert!(lines.iter().any(|line| line.contains("journey") && line.contains("1 waiting, 1 failed")), "{printed}");
+    assert!(lines.iter().any(|line| line.contains("step pack") && line.contains("100 %")), "{printed}");
+    assert!(lines.iter().any(|line| line.contains("input place") && line.contains("50 %")), "{printed}");
+
+    let json: Value = serde_json::from_str(&database.durable(&["execution", "analytics", "-o", "json"]).await.done()).unwrap();
+    assert_eq!(
+        (&json[0]["workflow"], &json[0]["executions"], &json[0]["states"]["failed"]),
+        (&json!("journey"), &json!(3), &json!(1))
+    );
+    let tagged = database.durable(&["execution", "analytics", "--tag", "tenant=acme", "-o", "json"]).await.done();
+    let tagged: Value = serde_json::from_str(&tagged).unwrap();
+    assert_eq!(tagged[0]["executions"], json!(1));
+}
