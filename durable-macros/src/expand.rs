@@ -183,14 +183,17 @@ fn named_receiver(receiver: &Receiver, names: &mut Names) -> FnArg {
 fn front_generics(written: &Generics, names: &Names) -> (Generics, Option<syn::WhereClause>) {
     let mut generics = written.clone();
     let future_life = lifetimes::of_step();
-    let conditions = &mut generics.make_where_clause().predicates;
+    let conditions = &mut generics.where_clause.get_or_insert_with(|| parse_quote!(where)).predicates;
     conditions.extend(names.given.iter().map(|lifetime| -> syn::WherePredicate { parse_quote!(#lifetime: #future_life) }));
-    for parameter in &written.params {
+    for parameter in &mut generics.params {
+        // Beside the user's own bounds: a linter objects to bounds in two places.
         match parameter {
+            GenericParam::Lifetime(life) if !life.bounds.is_empty() => life.bounds.push(future_life.clone()),
             GenericParam::Lifetime(life) => {
                 let lifetime = &life.lifetime;
                 conditions.push(parse_quote!(#lifetime: #future_life));
             }
+            GenericParam::Type(ty) if !ty.bounds.is_empty() => ty.bounds.push(parse_quote!(#future_life)),
             GenericParam::Type(ty) => {
                 let ident = &ty.ident;
                 conditions.push(parse_quote!(#ident: #future_life));

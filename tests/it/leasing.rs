@@ -227,7 +227,7 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
             let query = query.bind([execution]).bind([epoch]).bind([Some("completed")]).bind(vec![Some("1")]).bind(none());
             let query = query.bind(false).bind([execution]).bind(["step late"]).bind([None::<i64>]).bind([1i16]).bind([0f64]);
             let query = query.bind([Some("1")]).bind(none()).bind([None::<i32>]).bind(Vec::<Uuid>::new());
-            let query = query.bind([execution]).bind(["set late"]).bind(["late"]).bind(["1"]).bind(none());
+            let query = query.bind([execution]).bind(["set late"]).bind(["late"]).bind(["1"]).bind(none()).bind([false]);
             !query.fetch_one(pool).await.unwrap().get::<Vec<Uuid>, _>("accepted").is_empty()
         }
         FINISH => {

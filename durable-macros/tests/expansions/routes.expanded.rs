@@ -249,7 +249,7 @@ impl Study {
     fn __step_key_of_charge() -> ::durable::__macro::StepKey<
         Self,
         dyn for<'step> ::core::ops::Fn(
-            &'step mut Transaction,
+            &'step mut ::durable::Transaction,
             u64,
         ) -> ::durable::__macro::BoxFuture<
                 'step,

@@ -130,7 +130,7 @@ where
     > {
         ::durable::__macro::StepKey::step("shapes", "generic")
     }
-    fn generic<'step, 'l0, T: Serialize + Send, const N: usize>(
+    fn generic<'step, 'l0, T: Serialize + Send + 'step, const N: usize>(
         &'l0 self,
         value: T,
         list: [u8; N],
@@ -138,7 +138,6 @@ where
     where
         T: Clone,
         'l0: 'step,
-        T: 'step,
     {
         let digest = ::durable::__macro::digest(|digest| {
             use ::durable::__macro::{DigestOpaque as _, DigestSerialized as _};

@@ -241,7 +241,7 @@ async fn what_a_paused_queue_holds_back_does_not_keep_the_clock(test: Test) -> R
 #[durable_test::test]
 async fn a_rate_lets_one_begin_at_a_time(test: Test) -> Result<()> {
     let limits = durable::QueueLimits::default().rate(1, hours(1));
-    test.worker().register(Sleeper).configure(move |builder| builder.queue_limits("default", limits.clone())).start().await?;
+    test.worker().register(Sleeper).configure(move |builder| builder.queue_limits("default", limits)).start().await?;
     let executions = [test.start::<Sleeper>(0).await?, test.start::<Sleeper>(0).await?, test.start::<Sleeper>(0).await?];
     let advanced = test.advance(hours(3)).await?;
     for execution in &executions {
