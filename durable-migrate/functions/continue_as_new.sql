@@ -87,6 +87,7 @@ begin
     delete from durable.checkpoints where checkpoints.execution_id = this;
     delete from durable.attempts where attempts.execution_id = this;
     delete from durable.waits where waits.execution_id = this;
+    delete from durable.journal_edits where journal_edits.execution_id = this;
     -- What the last steps logged may be kept later than this. The next continuation deletes it.
     delete from durable.step_logs where step_logs.execution_id = this;
     return next;

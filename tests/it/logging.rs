@@ -168,3 +168,40 @@ async fn logs_go_with_their_execution_and_an_unknown_execution_is_an_error() {
     assert_eq!(database.count("select count(*) from durable.step_logs").await, 0);
     assert_eq!(client.step_logs(chatty.id()).await.unwrap_err().kind(), durable::ErrorKind::NotFound);
 }
+
+/// Logs while it is written out, as a client may that counts its calls.
+struct Loud;
+
+impl std::fmt::Debug for Loud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        tracing::info!("written out");
+        f.write_str("loud")
+    }
+}
+
+struct Echo;
+
+#[workflow]
+impl Echo {
+    async fn run(&self, _cx: &Context, _: ()) -> Result<()> {
+        self.shout().await
+    }
+
+    #[step]
+    async fn shout(&self) -> Result<()> {
+        tracing::info!(field = ?Loud, "shouting");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_logs_while_it_is_written_out_hangs_nothing() {
+    let (database, _layer) = (support::database().await, gathering());
+    let durable = logged(&database).register(Echo).start().await.unwrap();
+    let echo = durable.start::<Echo>(()).await.unwrap();
+    soon("the end", echo.result()).await.unwrap();
+    durable.shutdown().await.unwrap();
+    let logs = database.client().await.step_logs(echo.id()).await.unwrap();
+    let last = logs[0].lines.last().unwrap();
+    assert_eq!((last.message.as_str(), last.fields.as_ref().unwrap().as_str()), ("shouting", r#"{"field":"loud"}"#));
+}

@@ -371,3 +371,26 @@ async fn tags_are_deleted_with_their_executions() {
     assert_eq!(database.count("select count(*) from durable.execution_tags").await, 0);
     worker.shutdown().await.unwrap();
 }
+
+/// Sets a tag, and continues as new at once.
+struct Handover;
+
+#[workflow]
+impl Handover {
+    async fn run(&self, cx: &Context, is_last: bool) -> Result<()> {
+        if is_last {
+            return Ok(());
+        }
+        cx.tag("handed", "over").await?;
+        cx.continue_as_new(&true).await
+    }
+}
+
+#[tokio::test]
+async fn the_last_tag_of_an_iteration_is_not_lost_with_its_journal() {
+    let database = support::database().await;
+    let durable = database.builder().register(Handover).start().await.unwrap();
+    let handover = durable.start::<Handover>(false).await.unwrap();
+    soon("the end", handover.result()).await.unwrap();
+    assert_eq!(tags_of(&durable, handover.id()).await, tags([("handed", "over")]));
+}

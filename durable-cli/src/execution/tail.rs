@@ -27,9 +27,16 @@ pub(crate) async fn carry_out(Options { id }: &Options, connection: &Connection,
     let mut printed = HashSet::new();
     let mut shown: Option<ExecutionDetails> = None;
     while let Some(update) = watch.next().await {
+        let began_anew = matches!(update, Ok(Update::Snapshot(_)));
         note(&mut shown, update?);
-        while let Ok(Some(update)) = tokio::time::timeout(GATHERING, watch.next()).await {
+        let gathered = tokio::time::Instant::now() + GATHERING;
+        while let Ok(Some(update)) = tokio::time::timeout_at(gathered, watch.next()).await {
             note(&mut shown, update?);
+        }
+        if began_anew {
+            // What is no longer in the journal is not printed again.
+            let told: HashSet<Entry> = shown.iter().flat_map(story::of).collect();
+            printed.retain(|entry| told.contains(entry));
         }
         for entry in shown.iter().flat_map(story::of) {
             if printed.insert(entry.clone()) {

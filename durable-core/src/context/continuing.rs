@@ -27,7 +27,7 @@ where
     scope.stop_if_only_replaying().await;
     run.stop_if_draining().await;
     if run.has_unsent_value() {
-        // Values stay; every other checkpoint that is left goes with the journal.
+        // Values and tags stay; every other checkpoint that is left goes with the journal.
         let busy = run.begin_work();
         run.commit_checkpoints().await;
         drop(busy);

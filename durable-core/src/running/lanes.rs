@@ -55,8 +55,12 @@ impl Ledger for Lanes {
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {
         let store = &self.store;
-        let begin = || continuations::continue_as_new(store, &store.pool, continuation);
-        Box::pin(store::run("continue an execution as new", Patience::Endless, begin))
+        Box::pin(async move {
+            let begin = || continuations::continue_as_new(store, &store.pool, continuation);
+            let begun = store::run("continue an execution as new", Patience::Endless, begin).await;
+            store.watched.note([continuation.id]);
+            begun
+        })
     }
 
     fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>> {

@@ -46,9 +46,9 @@ impl Outbox {
         !self.unsent.is_empty()
     }
 
-    /// Whether a value is among what was left.
+    /// Whether a value or a tag is among what was left: those outlive the journal.
     pub(super) fn has_unsent_value(&self) -> bool {
-        self.unsent.iter().any(|checkpoint| checkpoint.sets.is_some())
+        self.unsent.iter().any(|checkpoint| checkpoint.sets.is_some() || checkpoint.tag.is_some())
     }
 
     /// Takes out what was left, for a write of its own; with the number by which the write is settled. `None` if there is nothing.

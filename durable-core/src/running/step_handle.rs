@@ -41,7 +41,7 @@ struct Identity {
     ended: AtomicBool,
     end: Notify,
     /// Gathers what the attempt logs, until it ends.
-    log: Mutex<Option<Recorder>>,
+    log: Mutex<Option<Arc<Recorder>>>,
 }
 
 impl StepHandle {
@@ -56,7 +56,7 @@ impl StepHandle {
         log: Option<Recorder>,
     ) -> Self {
         let (ended, end) = (AtomicBool::new(false), Notify::new());
-        let (key, log) = (key.to_owned(), Mutex::new(log));
+        let (key, log) = (key.to_owned(), Mutex::new(log.map(Arc::new)));
         let identity = Identity { owner, key, attempt, trace, cancelled, doubles, ended, end, log };
         Self { identity: Some(Arc::new(identity)) }
     }
@@ -123,9 +123,9 @@ impl StepHandle {
 
     /// Keeps an event of the body with the log of the attempt, if that is kept and the attempt is under way.
     pub(crate) fn log(&self, event: &tracing::Event<'_>) {
-        if let Some(identity) = &self.identity
-            && let Some(recorder) = &*identity.log()
-        {
+        // Not under the lock: to write a field out is code of the application, and may log.
+        let recorder = self.identity.as_ref().and_then(|identity| identity.log().clone());
+        if let Some(recorder) = recorder {
             recorder.record(event);
         }
     }
@@ -146,7 +146,7 @@ impl StepHandle {
 }
 
 impl Identity {
-    fn log(&self) -> MutexGuard<'_, Option<Recorder>> {
+    fn log(&self) -> MutexGuard<'_, Option<Arc<Recorder>>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -29,14 +29,14 @@ pub(crate) async fn analytics(store: &Store, pool: &PgPool, filter: &ListFilter)
     }
     // Statements do not read journal keys, so the calls of one step are told apart here.
     let keys = filtered(store, statement!("analytics/keys"), filter).fetch_all(pool).await?;
-    let (mut known, mut nodes): (Vec<String>, Vec<String>) = Default::default();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     for row in &keys {
         let key: String = row.try_get("key")?;
         if let Some(node) = journal_key::node(&key, row.try_get("is_wait")?) {
-            known.push(key);
-            nodes.push(node);
+            known.insert(key, node);
         }
     }
+    let (known, nodes): (Vec<String>, Vec<String>) = known.into_iter().unzip();
     for row in filtered(store, statement!("analytics/calls"), filter).bind(known).bind(nodes).fetch_all(pool).await? {
         if let Some(figures) = workflows.get_mut(row.try_get::<&str, _>("workflow")?) {
             figures.nodes.push(node(&row, figures.executions)?);

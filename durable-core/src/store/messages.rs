@@ -37,6 +37,11 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// The execution whose wait is over, if it may be running.
+    pub(crate) fn execution(&self) -> Option<ExecutionId> {
+        if let Self::Resolved(id) = self { Some(*id) } else { None }
+    }
+
     pub(super) fn on(execution_id: ExecutionId, woken_queue: Option<String>) -> Self {
         woken_queue.map_or(Self::Resolved(execution_id), Self::Woke)
     }

@@ -65,6 +65,7 @@ pub(crate) fn describe() {
     describe_gauge!(EVENT_UNCONSUMED, Unit::Count, "messages that nothing has waited for yet");
     describe_gauge!(STORAGE_DEAD_TUPLES, Unit::Count, "dead rows that vacuum has not removed");
     // Rare counters exist from the start, so that an alarm can be set on them.
+    counter!(STEP_LOGS_DROPPED).increment(0);
     ["executions", "waits", "schedules"].iter().for_each(|table| counter!(ROWS_UNREADABLE, "table" => *table).increment(0));
     describe_gauge!(STORAGE_XMIN_AGE, Unit::Count, "transactions since the oldest snapshot that vacuum cannot pass");
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -26,6 +26,9 @@ const LONGEST: usize = 8 * 1024;
 
 /// Most logs of attempts that wait to be kept. Further ones are dropped and counted: no step waits for its log.
 pub(crate) const BACKLOG: usize = 10_000;
+
+/// Most bytes of them together.
+const BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 
 /// Whether the application has a layer that gathers what steps log. Without it nothing is gathered.
 static LAYERED: AtomicBool = AtomicBool::new(false);
@@ -53,6 +56,8 @@ impl Default for Levels {
 pub(crate) struct StepLogs {
     levels: Arc<Levels>,
     logs: mpsc::Sender<AttemptLog>,
+    /// The bytes of the logs that wait to be kept.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// What one attempt has logged.
@@ -64,7 +69,8 @@ pub(crate) struct AttemptLog {
     pub(crate) attempt: u32,
     pub(crate) lines: Vec<LoggedLine>,
     pub(crate) left_out: u32,
-    bytes: usize,
+    pub(crate) bytes: usize,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A line of an attempt's log.
@@ -89,7 +95,7 @@ pub(crate) struct Recorder {
 impl StepLogs {
     pub(crate) fn new(levels: Levels) -> (Self, mpsc::Receiver<AttemptLog>) {
         let (logs, kept) = mpsc::channel(BACKLOG);
-        (Self { levels: Arc::new(levels), logs }, kept)
+        (Self { levels: Arc::new(levels), logs, waiting: Arc::default() }, kept)
     }
 
     /// From which level on steps of the workflow are logged; `OFF` if nothing is.
@@ -102,8 +108,16 @@ impl StepLogs {
 
     /// Gathers the log of an attempt, from that level on.
     pub(super) fn recorder(&self, level: LevelFilter, (id, epoch): (ExecutionId, Epoch), key: &str, attempt: u32) -> Recorder {
-        let (lines, left_out, bytes) = (Vec::new(), 0, 0);
-        let log = AttemptLog { execution_id: id, epoch, key: key.to_owned(), attempt, lines, left_out, bytes };
+        let log = AttemptLog {
+            execution_id: id,
+            epoch,
+            key: key.to_owned(),
+            attempt,
+            lines: Vec::new(),
+            left_out: 0,
+            bytes: 0,
+            waiting: self.waiting.clone(),
+        };
         Recorder { level, log: Mutex::new(log), logs: self.logs.clone() }
     }
 }
@@ -115,10 +129,8 @@ impl Recorder {
         if self.level < *metadata.level() {
             return;
         }
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.lines.len() >= MOST_LINES || log.bytes >= MOST_BYTES {
-            log.left_out = log.left_out.saturating_add(1);
-            return;
+        if self.log().is_full() {
+            return self.log().leave_out();
         }
         let mut line = LoggedLine {
             at: Instant::now(),
@@ -129,8 +141,31 @@ impl Recorder {
             cut: false,
         };
         event.record(&mut line);
-        log.bytes += line.size();
-        log.lines.push(line);
+        self.log().add(line);
+    }
+
+    fn log(&self) -> MutexGuard<'_, AttemptLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AttemptLog {
+    /// Notes that the log waits no longer.
+    pub(crate) fn taken(&self) {
+        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES
+    }
+
+    fn leave_out(&mut self) {
+        self.left_out = self.left_out.saturating_add(1);
+    }
+
+    fn add(&mut self, line: LoggedLine) {
+        self.bytes += line.size();
+        self.lines.push(line);
     }
 }
 
@@ -140,8 +175,12 @@ impl Drop for Recorder {
         if log.lines.is_empty() {
             return;
         }
-        let empty = AttemptLog { lines: Vec::new(), key: String::new(), ..*log };
-        if self.logs.try_send(std::mem::replace(log, empty)).is_err() {
+        let (bytes, waiting) = (log.bytes, log.waiting.clone());
+        let empty = AttemptLog { lines: Vec::new(), key: String::new(), waiting: Arc::default(), ..*log };
+        let log = std::mem::replace(log, empty);
+        let fits = waiting.fetch_add(bytes, Ordering::Relaxed) + bytes <= BACKLOG_BYTES;
+        if !fits || self.logs.try_send(log).is_err() {
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
             metrics::step_logs_dropped(1);
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store;
+use crate::store::messages::Effect;
 use crate::worker::Worker;
 
 /// Most messages delivered by one statement.
@@ -15,7 +16,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) async fn deliver(worker: Arc<Worker>) {
     loop {
         match store::messages::deliver_stragglers(&worker.store, &worker.store.pool, BATCH).await {
-            Ok(effects) => effects.iter().for_each(|effect| worker.signals.affected(effect)),
+            Ok(effects) => {
+                worker.store.watched.note(effects.iter().filter_map(Effect::execution));
+                effects.iter().for_each(|effect| worker.signals.affected(effect));
+            }
             Err(error) => tracing::debug!(%error, "cannot look for undelivered messages; trying again soon"),
         }
         tokio::time::sleep(PAUSE).await;

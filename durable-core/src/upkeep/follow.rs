@@ -82,7 +82,12 @@ impl Followers {
         loop {
             tokio::select! {
                 subscription = self.subscriptions.recv() => match subscription {
-                    Some(subscription) => self.subscribe(subscription, store, signals),
+                    Some(subscription) => {
+                        self.subscribe(subscription, store, signals);
+                        while let Ok(another) = self.subscriptions.try_recv() {
+                            self.subscribe(another, store, signals);
+                        }
+                    }
                     None => return,
                 },
                 () = store.watched.changed() => {}
@@ -139,10 +144,10 @@ impl Followers {
         }
     }
 
-    /// Reads what changed of these executions, and tells their watchers.
+    /// Reads what changed of these executions, and sends it to their watchers.
     async fn look(&mut self, store: &Store, ids: &[ExecutionId]) -> Result<(), sqlx::Error> {
         let ids: Vec<ExecutionId> = ids.iter().copied().filter(|id| self.followed.contains_key(id)).collect();
-        // Read before the journals: then the end of an execution is told after everything that led to it.
+        // Read before the journals: then the end of an execution is sent after everything that led to it.
         let mut executions: HashMap<ExecutionId, (Execution, Recorded)> =
             watching::executions(store, &store.pool, &ids).await?.into_iter().map(|read| (read.0.id, read)).collect();
         let known = |id: &ExecutionId| Some((*id, &self.followed.get(id).filter(|followed| followed.is_known)?.known));
@@ -177,7 +182,8 @@ impl Followers {
 }
 
 impl Followed {
-    /// Tells the watchers what changed; whoever is new or has fallen behind gets a snapshot. Says whether the execution exists.
+    /// Sends to the watchers what changed. A watcher that is new or has fallen behind gets a snapshot. Returns whether the execution
+    /// exists.
     async fn update(
         &mut self,
         store: &Store,
@@ -191,19 +197,21 @@ impl Followed {
             (self.known, self.is_known) = (Known::default(), false);
             self.watchers.iter().for_each(|watcher| watcher.is_behind.store(true, Ordering::Release));
         }
-        let mut lacks = !self.is_known;
-        if let Some(reading) = reading {
-            let updates = self.known.note(execution, reading);
-            self.tell(&updates);
-            lacks |= self.known.lacks(&recorded);
+        let mut updates = Vec::new();
+        let is_whole = match reading {
+            Some(reading) => {
+                updates = self.known.note(execution, reading);
+                !self.known.lacks(&recorded)
+            }
+            None => false,
+        };
+        if is_whole && self.watchers.iter().all(Watcher::is_up_to_date) {
+            self.send(updates);
         } else {
-            lacks = true;
-        }
-        if lacks || !self.watchers.iter().all(Watcher::is_up_to_date) {
             let Some(details) = look::details(store, &store.pool, execution.id).await? else { return Ok(false) };
             self.has_ended = details.execution.state.is_finished();
-            let updates = self.known.note_all(details.clone());
-            self.tell(&updates);
+            updates.extend(self.known.note_all(details.clone()));
+            self.send(updates);
             self.is_known = true;
             let snapshot = Update::Snapshot(Box::new(details));
             self.watchers.iter().filter(|watcher| !watcher.is_up_to_date()).for_each(|watcher| watcher.catch_up(&snapshot));
@@ -212,11 +220,15 @@ impl Followed {
         Ok(true)
     }
 
-    fn tell(&self, updates: &[Update]) {
-        self.watchers.iter().for_each(|watcher| watcher.tell(updates));
+    /// Sends the updates to every watcher, the newest of the execution itself last: it may be the end.
+    fn send(&self, updates: Vec<Update>) {
+        let (mut executions, mut updates): (Vec<Update>, Vec<Update>) =
+            updates.into_iter().partition(|update| matches!(update, Update::Execution(_)));
+        updates.extend(executions.pop());
+        self.watchers.iter().for_each(|watcher| watcher.send(&updates));
     }
 
-    /// Tells every watcher that there is nothing more to watch. A watcher without room is told at the next look.
+    /// Sends the error to every watcher: there is nothing more to watch. A watcher without room gets it at the next look.
     fn end(&mut self, error: impl Fn() -> Error) {
         self.watchers.retain(|watcher| matches!(watcher.updates.try_send(Err(error())), Err(TrySendError::Full(_))));
     }
@@ -227,7 +239,7 @@ impl Watcher {
         !self.is_behind.load(Ordering::Acquire)
     }
 
-    fn tell(&self, updates: &[Update]) {
+    fn send(&self, updates: &[Update]) {
         for update in updates {
             if !self.is_up_to_date() {
                 return;

@@ -10,11 +10,11 @@ use crate::clock::Clock;
 use crate::model::LogLine;
 use crate::payload::Json;
 use crate::store::step_logs::{self, NewStepLog};
-use crate::store::{self, Session};
+use crate::store::{self, MOST_BYTES, Session};
 use crate::telemetry::{self, AttemptLog, LoggedLine};
 
-/// Most logs of attempts in one statement. Each has at most some 64 KiB.
-const BATCH: usize = 100;
+/// Most logs of attempts in one statement.
+const BATCH: usize = 500;
 
 /// Pause between two statements, in which logs gather.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -41,12 +41,27 @@ pub(crate) async fn keep_step_logs(
                 continue;
             }
         }
+        gathered.iter().for_each(AttemptLog::taken);
         let new: Vec<NewStepLog> = gathered.drain(..).map(|log| written(log, clock)).collect();
-        keep(session, &new).await;
+        let mut rest = &new[..];
+        while let Some(next) = rest.get(..stretch(rest)).filter(|next| !next.is_empty()) {
+            keep(session, next).await;
+            rest = &rest[next.len()..];
+        }
         if !logs.is_closed() {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+/// How many of the logs fit into one statement.
+fn stretch(logs: &[NewStepLog]) -> usize {
+    let mut bytes = 0_usize;
+    let fits = logs.iter().take_while(|log| {
+        bytes = bytes.saturating_add(log.lines.len());
+        bytes <= MOST_BYTES
+    });
+    fits.count().max(1).min(logs.len())
 }
 
 async fn keep(session: &mut Session, logs: &[NewStepLog]) {

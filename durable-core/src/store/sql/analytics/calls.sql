@@ -40,6 +40,11 @@ calls as materialized (
     from picked
     join durable.checkpoints using (execution_id)
     left join tried using (execution_id, key)
+    -- The checkpoint of a child that can be undone stands beside the wait for it.
+    where not exists (
+        select from durable.waits
+        where waits.execution_id = picked.execution_id and waits.key = checkpoints.key
+    )
     union all
     -- Steps that were tried and have not ended.
     select
