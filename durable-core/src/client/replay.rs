@@ -75,10 +75,10 @@ pub struct Replay {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// How many journals the code fits, those in `further` included.
+    /// How many journals the code fits, those in `not_compared` included.
     pub ok: usize,
     /// Journals that go on after a call which the code makes and which is not recorded: what comes after it was not compared.
-    pub further: Vec<NotCompared>,
+    pub not_compared: Vec<NotCompared>,
     /// Journals that the code does not fit: a worker with this code would stop the executions.
     pub diverged: Vec<Divergence>,
     /// Executions whose workflow and version are not registered here: a worker with this code would leave them in their queues.
@@ -219,9 +219,9 @@ impl Replay {
         let (execution_id, workflow, version) = (journal.execution_id(), journal.workflow().to_owned(), journal.version());
         match replayer.replay(&self.registry, journal).await {
             Replayed::Fits => report.ok += 1,
-            Replayed::Further(keys) => {
+            Replayed::NotCompared(keys) => {
                 report.ok += 1;
-                report.further.push(NotCompared { execution_id, keys });
+                report.not_compared.push(NotCompared { execution_id, keys });
             }
             Replayed::Diverged(text) => report.diverged.push(Divergence { execution_id, workflow, version, report: text }),
             Replayed::Unknown => report.unknown.push(UnknownWorkflow { execution_id, workflow, version }),
@@ -243,7 +243,7 @@ impl ReplayReport {
 
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ok, further, diverged, unknown, unreadable } = self;
+        let Self { ok, not_compared, diverged, unknown, unreadable } = self;
         write!(
             f,
             "{ok} ok, {} diverged, {} of unknown workflows or versions, {} unreadable",
@@ -260,7 +260,7 @@ impl fmt::Display for ReplayReport {
         for Unreadable { what, problem } in unreadable {
             write!(f, "\n\nunreadable: {what}: {problem}")?;
         }
-        for NotCompared { execution_id, keys } in further {
+        for NotCompared { execution_id, keys } in not_compared {
             let keys = keys.join(", ");
             write!(f, "\n\nok so far: execution {execution_id} comes to a call that is not recorded; not compared: {keys}")?;
         }

@@ -113,9 +113,10 @@ impl Journal {
     /// Reads the JSON text of a journal.
     ///
     /// # Errors
-    /// `Invalid` if the text is no journal, or one of a later format.
+    /// `Invalid` if the text is not a journal, or has a later format.
     pub fn from_json(text: &str) -> Result<Self> {
-        let unfit = |error| Error::of_kind(ErrorKind::Invalid, format!("this is no exported journal: {error}; export it again"));
+        let unfit =
+            |error| Error::of_kind(ErrorKind::Invalid, format!("this is not an exported journal: {error}; export it again"));
         let Header { format } = serde_json::from_str(text).map_err(unfit)?;
         if format == FORMAT {
             return serde_json::from_str(text).map_err(unfit);
