@@ -23,7 +23,7 @@ pub(crate) enum Verb {
     Start(start::Options),
     /// List executions, newest first
     List(list::Options),
-    /// Show how the executions that pass the filters went: for each step and wait, who reached it, when, and how it ended
+    /// Show how the executions that pass the filters went: for each step and wait, how many reached it, when, and how it ended
     Analytics(list::Filter),
     /// Show executions whole: state, steps, attempts, waits, children, and why they do not go on
     Get(Ids),

@@ -36,7 +36,7 @@ pub(crate) struct ReadEdits<'edits> {
 fn result(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((step, output)) if !step.is_empty() => Ok((step.to_owned(), output.to_owned())),
-        _ => Err(format!("`{text}` is no output of a step; write the step and JSON, as in charge='\"receipt 7\"'")),
+        _ => Err(format!("`{text}` is not an output of a step; write the step and JSON, as in charge='\"receipt 7\"'")),
     }
 }
 
