@@ -318,8 +318,8 @@ impl Context {
     /// # }
     /// ```
     ///
-    /// Change the same place again with a higher number. Once no execution of before is left, remove the call: what was recorded for it
-    /// does no harm. The guide has a page on [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
+    /// Change the same place again with a higher number. Once no execution from before the change is left, remove the call: what was
+    /// recorded for it does no harm. The guide has a page on [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
     ///
     /// # Errors
     /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and for version 0. If the execution has a version
@@ -331,9 +331,10 @@ impl Context {
     /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may go
     /// on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only errors.
     ///
-    /// The execution keeps its id, keys, queue, priority, parent and deadline, the values that it has set, and the messages that no wait
-    /// has used. What it did so far is final: a later failure does not undo steps of before. A child of before goes on, unless this
-    /// execution no longer waits for it: then the child is cancelled.
+    /// The execution keeps its id, keys, queue, priority, parent and deadline, its tags, the values that it has set, and the messages
+    /// that no wait has used. The journal and what its steps logged are deleted; what the last steps of an iteration logged is deleted
+    /// by the next continuation at the latest. What it did so far is final: a later failure does not undo steps from earlier iterations. Children from earlier
+    /// iterations go on; a child that this execution waited for and gave up is cancelled.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
