@@ -171,7 +171,8 @@ impl<'durable> IntoFuture for Bulk<'durable> {
     }
 }
 
-/// Those that a retry or a fork continues, even one that has failed: that one is to be retried.
+/// The executions among `ids` that already have a retry or a fork, each with its retry or fork. `retry_all` skips them, also if the
+/// retry or fork has failed: that execution is then in the list itself.
 async fn continued(durable: &Durable, verb: &Verb, ids: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionId>> {
     if !matches!(verb, Verb::Retry) {
         return Ok(HashMap::new());

@@ -109,7 +109,7 @@ impl Fork<'_> {
     /// matter. Needs a [`reason`](Self::reason).
     ///
     /// The output of a step that had succeeded and is kept is replaced, and a rollback undoes the step with the new output. Any other
-    /// step counts as done by a person: a rollback does not undo it. If the output does not decode as what the step returns, the new
+    /// step counts as done by a person, and a rollback does not undo it. If the output does not decode as what the step returns, the new
     /// execution is stopped when it comes to the step.
     ///
     /// ```no_run

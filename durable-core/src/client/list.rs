@@ -162,11 +162,11 @@ impl<'durable> ExecutionList<'durable> {
 }
 
 impl<'durable> ExecutionList<'durable> {
-    /// Retries each execution that passes the filters, as [`Durable::retry`] does; those that have failed if no state is named.
-    /// Await it for a report, or ask [`count`](Bulk::count) first.
+    /// Retries each execution that passes the filters, as [`Durable::retry`] does. If no filter names a state, it retries failed
+    /// executions. Await it for a report, or ask [`count`](Bulk::count) first.
     ///
-    /// Each execution is retried by itself. One that cannot be retried is skipped, and so is one that a retry or a fork continues
-    /// already. So a run that was interrupted can be repeated, and two at once do no harm.
+    /// Each execution is retried by itself. An execution that cannot be retried is skipped, and so is one that already has a retry or
+    /// a fork. So an interrupted run can be repeated, and two runs at the same time do no harm.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
