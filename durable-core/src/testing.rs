@@ -1,6 +1,6 @@
 //! What a test may change about the steps of an engine: their bodies, and what comes before and after each attempt.
 //!
-//! The crate `durable-test` is made of this; other test kits may be, too. An engine that was built without replacements and hooks looks
+//! The crate `durable-test` is made of this. An engine that was built without replacements and hooks looks
 //! at one `Option` in each attempt of a step, and is otherwise the same. An engine with them parks an execution for every retry delay,
 //! however short, so that the database always says whether anything runs.
 

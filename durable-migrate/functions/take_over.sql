@@ -188,7 +188,7 @@ begin
     from durable.waits
     where execution_id = origin
       and outcome is not null
-      -- Programs of before the ordinals end waits without one.
+      -- Programs from before the ordinals end waits without one.
       and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
 

@@ -154,7 +154,7 @@ impl History {
         }
     }
 
-    /// Is the first migration the one that this history begins with? The histories of before the first release begin with another,
+    /// Is the first migration the one that this history begins with? The histories from before the first release begin with another,
     /// and no migration leads from there to here.
     fn accept_first(&self, schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
         let is_ours = |name: &str| self.migrations.first().is_some_and(|first| first.name == name);

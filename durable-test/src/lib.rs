@@ -57,7 +57,8 @@
 //!
 //! The server is a private Postgres, which `durable-postgres` starts and which lives on. To use another one, set
 //! `DURABLE_TEST_DATABASE_URL`; its role must be allowed to create databases. Each test drops its database, also when it fails. What a
-//! killed test leaves is dropped by a later run. Of many tests, as many run at once as the server has connections for.
+//! killed test leaves is dropped by a later run. Within one process, as many tests run at once as the server has
+//! connections for.
 
 mod clock;
 mod crash;

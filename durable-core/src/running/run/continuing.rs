@@ -12,7 +12,7 @@ use crate::running::spoil::{Spoil, is_spoiled};
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::saves::Written;
 
-/// What became of an execution that was to continue as new.
+/// How the attempt to continue an execution as new ended.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// It is held at a new epoch, with this namespace; its journal is empty.
