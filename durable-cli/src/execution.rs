@@ -72,7 +72,8 @@ pub(crate) struct Retry {
 pub(crate) struct Fork {
     /// The execution
     id: ExecutionId,
-    /// The step to begin from, such as `charge` or `charge#2`, or any journal key, such as `event paid`; `execution get` shows them
+    /// The step to begin from, such as `charge` or `charge#2`, or any journal key, such as `event paid`; `execution get` shows
+    /// them
     #[arg(long, value_name = "STEP")]
     from_step: String,
     #[command(flatten)]

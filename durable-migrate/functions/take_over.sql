@@ -1,6 +1,6 @@
--- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is left out.
--- What the edits give takes the place of the input and of outputs: see `check_edits`.
--- Under the other's mailbox lock. Called again with the same new id, it changes nothing.
+-- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is
+-- left out. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
+-- Called again with the same new id, it changes nothing.
 drop function if exists durable.take_over(uuid, uuid, int, bigint, text[]);
 create or replace function durable.take_over(
     origin uuid, new_id uuid, version int, until bigint, left_out text[], edits json, out id uuid, out queue text

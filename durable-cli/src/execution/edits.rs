@@ -12,8 +12,8 @@ pub(crate) struct Edits {
     /// Another input, as JSON: the text itself, `@file`, or `-` for standard input; needs --reason
     #[arg(long, value_name = "JSON", requires = "reason")]
     input: Option<String>,
-    /// The output of a step, which then does not run, as charge='"receipt 7"' or charge#2=@file; may be given several times; needs
-    /// --reason
+    /// The output of a step, which then does not run, as charge='"receipt 7"' or charge#2=@file; may be given several times;
+    /// needs --reason
     #[arg(long, value_parser = result, value_name = "STEP=JSON", requires = "reason")]
     result: Vec<(String, String)>,
     /// Why the input or an output is given, for the record

@@ -29,8 +29,8 @@ const LIVE: [ExecutionState; 6] = [
     ExecutionState::Compensating,
 ];
 
-/// Replays journals over the workflows that are registered here, and reports which of them do not fit. No step runs, nothing is written,
-/// and nothing is claimed.
+/// Replays journals over the workflows that are registered here, and reports which of them do not fit. No step runs, nothing is
+/// written, and nothing is claimed.
 ///
 /// As a test, over journals that `durable execution export` has written; it needs no database:
 ///
@@ -160,8 +160,8 @@ impl Replay {
     /// Replays every journal in a folder: its files whose names end in `.json`, in the order of their names.
     ///
     /// # Errors
-    /// `NotFound` if the folder cannot be read or has no such file; `Invalid` as for [`journal`](Self::journal). A file that cannot be
-    /// read is part of the report.
+    /// `NotFound` if the folder cannot be read or has no such file; `Invalid` as for [`journal`](Self::journal). A file that
+    /// cannot be read is part of the report.
     pub async fn folder(&self, folder: impl AsRef<Path>) -> Result<ReplayReport> {
         let (replayer, mut report) = (self.replayer()?, ReplayReport::default());
         for file in journal_files(folder.as_ref())? {
@@ -175,8 +175,8 @@ impl Replay {
         Ok(report)
     }
 
-    /// Replays the journals of the executions in this list, on all its pages; without a filter by state, of those that have not ended.
-    /// They are read only.
+    /// Replays the journals of the executions in this list, on all its pages; without a filter by state, of those that have not
+    /// ended. They are read only.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -286,9 +286,9 @@ fn journal_files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
 }
 
 impl Durable {
-    /// Replays every execution that has not ended over the workflows of `replay`, read-only, and reports which of them the code does
-    /// not fit. This engine may be a client without workflows: then it claims nothing meanwhile.
-    /// [`Replay::executions`] does it for a list with filters.
+    /// Replays every execution that has not ended over the workflows of `replay`, read-only, and reports which of them the code
+    /// does not fit. This engine may be a client without workflows: then it claims nothing meanwhile. [`Replay::executions`] does
+    /// it for a list with filters.
     ///
     /// # Errors
     /// As for [`Replay::executions`].

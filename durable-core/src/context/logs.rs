@@ -16,8 +16,8 @@ use crate::telemetry;
 /// tracing_subscriber::registry().with(durable::StepLogLayer::new()).init();
 /// ```
 ///
-/// The layer keeps the events of a step's body. If branches run at once, it keeps each event with the step that logged it. It does not
-/// keep events of tasks that a step has spawned, because such a task may outlive the step.
+/// The layer keeps the events of a step's body. If branches run at once, it keeps each event with the step that logged it. It
+/// does not keep events of tasks that a step has spawned, because such a task may outlive the step.
 /// [`Builder::step_log_level`](crate::client::Builder::step_log_level) sets the lowest level that is kept, and
 /// [`Durable::step_logs`](crate::client::Durable::step_logs) reads the logs.
 #[derive(Debug, Clone)]

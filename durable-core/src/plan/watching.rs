@@ -53,8 +53,8 @@ pub(crate) struct Reading {
 }
 
 impl Known {
-    /// The updates in this reading that the watchers do not have yet; from now on they count as sent. The caller must have read the
-    /// execution itself before the rest. Then the update with its end is sent last, after everything that led to it.
+    /// The updates in this reading that the watchers do not have yet; from now on they count as sent. The caller must have read
+    /// the execution itself before the rest. Then the update with its end is sent last, after everything that led to it.
     pub(crate) fn note(&mut self, execution: &Execution, reading: Reading) -> Vec<Update> {
         let mut updates = Vec::new();
         self.continuations = execution.continuations;

@@ -1,4 +1,5 @@
-//! Replays the journal of an execution over the code that is registered, and goes no further: no step runs, and nothing is written.
+//! Replays the journal of an execution over the code that is registered, and goes no further: no step runs, and nothing is
+//! written.
 
 use std::sync::Arc;
 use std::task::{self, Poll};

@@ -48,7 +48,8 @@ impl Run {
         match self.ledger.continue_as_new(&continuation).await {
             Ok(Continued::Refused) => Next::Lost,
             Ok(continued) => {
-                // The checkpoints that were left are part of the journal that is gone: the steps have ended, and nothing asks for them.
+                // The checkpoints that were left are part of the journal that is gone: the steps have ended, and nothing asks for
+                // them.
                 let parcel = self.state().outbox.take();
                 self.unreported(parcel.ends).report();
                 Next::Begun { continued, namespace: continuation.namespace }
