@@ -334,11 +334,10 @@ impl Context {
     /// go on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only
     /// errors.
     ///
-    /// The execution keeps its id, keys, queue, priority, parent and deadline, its tags, the values that it has set, and the
-    /// messages that no wait has used. The journal and what its steps logged are deleted; what the last steps of an iteration
-    /// logged is deleted by the next continuation at the latest. What it did so far is final: a later failure does not undo steps
-    /// from earlier iterations. Children from earlier iterations go on; a child that this execution waited for and gave up is
-    /// cancelled.
+    /// The execution keeps its id, keys, queue, priority, parent, deadline and tags, the values that it has set, and the messages
+    /// that no wait has used. Its journal is deleted at once, and the logs of its steps by the next but one continuation at the
+    /// latest. What it did so far is final: a later failure does not undo steps from earlier iterations. Children from earlier
+    /// iterations go on; a child that this execution waited for and gave up is cancelled.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
