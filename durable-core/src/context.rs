@@ -335,9 +335,9 @@ impl Context {
     /// errors.
     ///
     /// The execution keeps its id, keys, queue, priority, parent, deadline and tags, the values that it has set, and the messages
-    /// that no wait has used. Its journal is deleted at once, and the logs of its steps by the next but one continuation at the
-    /// latest. What it did so far is final: a later failure does not undo steps from earlier iterations. Children from earlier
-    /// iterations go on; a child that this execution waited for and gave up is cancelled.
+    /// that no wait has used. Its journal and its edits are deleted at once, and the logs of its steps by the next but one
+    /// continuation at the latest. What it did so far is final: a later failure does not undo steps from earlier iterations.
+    /// Children from earlier iterations go on; a child that this execution waited for and gave up is cancelled.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
