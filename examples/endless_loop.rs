@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example endless_loop`
 //!
-//! Each iteration takes one event and continues as new with the next balance. The execution keeps its id, its mailbox and the values
-//! that it sets, and begins with an empty journal: after a year, a crash costs no more than on the first day.
+//! Each iteration takes one event and continues as new with the next balance. The execution keeps its id, its mailbox and the
+//! values that it sets, and begins with an empty journal: after a year, a crash costs no more than on the first day.
 
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example newsletter`
 //!
-//! One caller draws a bar from every update of the execution. Another waits for one value. Both are told by notification, and both
-//! could be in other processes than the worker.
+//! One caller draws a bar from every update of the execution. Another waits for one value. Both are notified, and both could be
+//! in other processes than the worker.
 
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 

@@ -1,9 +1,10 @@
-//! A workflow whose code changes while an execution of it is under way: old executions keep the old way, new ones take the new way.
+//! A workflow whose code changes while an execution of it is under way: old executions keep the old way, new ones take the new
+//! way.
 //!
 //! `cargo run --example versioned`
 //!
-//! The first worker has the code of last week, the second the code of today. The parcel that was under way when the code changed goes on
-//! as it began; the next one is weighed.
+//! The first worker has the code of last week, the second the code of today. The parcel that was under way when the code changed
+//! goes on as it began; the next one is weighed.
 
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 

@@ -23,7 +23,7 @@ pub(crate) enum Verb {
     Start(start::Options),
     /// List executions, newest first
     List(list::Options),
-    /// Show how the executions that pass the filters went: for each step and wait, who reached it, when, and how it ended
+    /// Show how the executions that pass the filters went: for each step and wait, how many reached it, when, and how it ended
     Analytics(list::Filter),
     /// Show executions whole: state, steps, attempts, waits, children, and why they do not go on
     Get(Ids),
@@ -72,7 +72,8 @@ pub(crate) struct Retry {
 pub(crate) struct Fork {
     /// The execution
     id: ExecutionId,
-    /// The step to begin from, such as `charge` or `charge#2`, or any journal key, such as `event paid`; `execution get` shows them
+    /// The step to begin from, such as `charge` or `charge#2`, or any journal key, such as `event paid`; `execution get` shows
+    /// them
     #[arg(long, value_name = "STEP")]
     from_step: String,
     #[command(flatten)]

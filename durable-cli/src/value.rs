@@ -68,7 +68,7 @@ pub(crate) fn time(text: &str) -> Result<DateTime<Utc>, String> {
     }
     let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     time.map_err(|_| {
-        format!("`{text}` is no time; write 2026-11-21T14:00:00Z, or 2026-11-21 for the beginning of that day in UTC")
+        format!("`{text}` is not a time; write 2026-11-21T14:00:00Z, or 2026-11-21 for the beginning of that day in UTC")
     })
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn time(text: &str) -> Result<DateTime<Utc>, String> {
 pub(crate) fn tag(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("`{text}` is no tag; write its name and its value, as in tenant=acme")),
+        _ => Err(format!("`{text}` is not a tag; write its name and its value, as in tenant=acme")),
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     fn times_are_instants_or_days() {
         assert_eq!(time("2026-11-21").unwrap().to_rfc3339(), "2026-11-21T00:00:00+00:00");
         assert_eq!(time("2026-11-21T14:00:00+02:00").unwrap().to_rfc3339(), "2026-11-21T12:00:00+00:00");
-        assert!(time("yesterday").unwrap_err().contains("is no time"));
+        assert!(time("yesterday").unwrap_err().contains("is not a time"));
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(tag("tenant=acme"), Ok(("tenant".to_owned(), "acme".to_owned())));
         assert_eq!(tag("rule=a=b"), Ok(("rule".to_owned(), "a=b".to_owned())));
         for wrong in ["tenant", "=acme", ""] {
-            assert!(tag(wrong).unwrap_err().contains("is no tag"), "{wrong}");
+            assert!(tag(wrong).unwrap_err().contains("is not a tag"), "{wrong}");
         }
     }
 

@@ -269,9 +269,9 @@ impl Context {
         Map::new(items)
     }
 
-    /// Sets a value under a name, such as the progress of this execution, for [`Durable::value`](crate::client::Durable::value) and
-    /// all who look at the execution. It replaces the value that the name had. It is written together with the checkpoint of this
-    /// call: before the next step begins, when the execution waits, or when it ends. A replay does not write it again.
+    /// Sets a value under a name, such as the progress of this execution, for [`Durable::value`](crate::client::Durable::value)
+    /// and all who look at the execution. It replaces the value that the name had. It is written together with the checkpoint of
+    /// this call: before the next step begins, when the execution waits, or when it ends. A replay does not write it again.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -284,14 +284,15 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, has over 200 bytes or a control character; `Payload` for a value that cannot be stored.
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character; `Payload` for a value that cannot be
+    /// stored.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> SetValue {
         SetValue::new(self.scope(), name, value)
     }
 
-    /// The value that this execution has set under a name; `None` if there is none. What it returns is recorded: a replay gets the
-    /// same value, whatever was set since. In a retry or a fork, a value is `None` until the call that set it last is repeated, unless
-    /// that call is kept.
+    /// The value that this execution has set under a name; `None` if there is none. What it returns is recorded: a replay gets
+    /// the same value, whatever was set since. In a retry or a fork, a value is `None` until the call that set it last is
+    /// repeated, unless that call is kept.
     ///
     /// # Errors
     /// `Invalid` for an impossible name; `Payload` if the value is not a `T`.
@@ -299,9 +300,9 @@ impl Context {
         values::get(self.scope(), name).await
     }
 
-    /// The version of a change to this workflow that the execution has, so that old and new executions can be told apart: 0 if it went
-    /// on from here before the code asked, and otherwise `newest`, which is recorded. Where the same change is asked for again, in this
-    /// branch, in a loop or in a branch inside it, the answer is the same, also at a replay with later code.
+    /// The version of a change to this workflow that the execution has, so that old and new executions can be told apart: 0 if it
+    /// went on from here before the code asked, and otherwise `newest`, which is recorded. Where the same change is asked for
+    /// again, in this branch, in a loop or in a branch inside it, the answer is the same, also at a replay with later code.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -318,22 +319,25 @@ impl Context {
     /// # }
     /// ```
     ///
-    /// Change the same place again with a higher number. Once no execution of before is left, remove the call: what was recorded for it
-    /// does no harm. The guide has a page on [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
+    /// Change the same place again with a higher number. Once no execution from before the change is left, remove the call: what
+    /// was recorded for it does no harm. The guide has a page on
+    /// [versions](https://docs.rs/durable/latest/durable/guide/versions/index.html).
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and for version 0. If the execution has a version
-    /// above `newest`, it is stopped: it needs later code.
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and for version 0. If the execution has a
+    /// version above `newest`, it is stopped: it needs later code.
     pub async fn version(&self, change: &str, newest: u32) -> Result<u32> {
         version::version(self.scope(), change, newest).await
     }
 
-    /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may go
-    /// on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only errors.
+    /// Continues this execution as new: `run` begins again with this input and an empty journal, under the same id. So a loop may
+    /// go on for ever, and what a replay has to read stays small. The call is the last of its run: return it. It returns only
+    /// errors.
     ///
-    /// The execution keeps its id, keys, queue, priority, parent and deadline, the values that it has set, and the messages that no wait
-    /// has used. What it did so far is final: a later failure does not undo steps of before. A child of before goes on, unless this
-    /// execution no longer waits for it: then the child is cancelled.
+    /// The execution keeps its id, keys, queue, priority, parent, deadline and tags, the values that it has set, and the messages
+    /// that no wait has used. Its journal and its edits are deleted at once, and the logs of its steps by the next but one
+    /// continuation at the latest. What it did so far is final: a later failure does not undo steps from earlier iterations.
+    /// Children from earlier iterations go on; a child that this execution waited for and gave up is cancelled.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -350,8 +354,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` in a branch, in a step and in a compensation, and if `I` is not the input of this workflow; `Payload` for an input that
-    /// cannot be stored, or not be read back.
+    /// `Invalid` in a branch, in a step and in a compensation, and if `I` is not the input of this workflow; `Payload` for an
+    /// input that cannot be stored, or not be read back.
     #[must_use = "what follows the call is not reached: return its result"]
     pub async fn continue_as_new<I, T>(&self, input: &I) -> Result<T>
     where
@@ -360,9 +364,9 @@ impl Context {
         continuing::continue_as_new(self, input).await
     }
 
-    /// Gives this execution a tag, by which people find it: [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the
-    /// same name is replaced. The tag is written together with the checkpoint of this call, once, as
-    /// [`set`](Self::set) writes a value.
+    /// Gives this execution a tag, by which people find it: [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of
+    /// the same name is replaced. The tag is written together with the checkpoint of this call, once, as [`set`](Self::set)
+    /// writes a value.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

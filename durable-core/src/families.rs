@@ -46,8 +46,8 @@ impl Families {
         }
     }
 
-    /// Notifies the parents that were missed: the process that ended the child died, or the parent was busy. A parent that is still
-    /// busy is notified after the next look for work.
+    /// Notifies the parents that were missed: the process that ended the child died, or the parent was busy. A parent that is
+    /// still busy is notified after the next look for work.
     pub(crate) async fn notify_missed_parents(&self) -> Result<(), sqlx::Error> {
         let store = &self.store;
         loop {

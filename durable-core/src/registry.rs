@@ -96,8 +96,8 @@ impl Registry {
         self.latest().filter_map(|(_, registered)| registered.schedule.as_ref())
     }
 
-    /// How long the executions of workflows are kept after their end, as the latest version of each says, or else the default; those
-    /// that are kept for ever are left out.
+    /// How long the executions of workflows are kept after their end, as the latest version of each says, or else the default;
+    /// those that are kept for ever are left out.
     pub(crate) fn retentions(&self, default: Option<Duration>) -> impl Iterator<Item = (&'static str, Duration)> {
         self.latest().filter_map(move |(name, registered)| Some((name, registered.retention.or(default)?)))
     }

@@ -71,7 +71,8 @@ pub(crate) enum RunSignal {
 }
 
 impl Signals {
-    /// Signals for these queues. Notices to other processes leave by `outgoing`, signals to the runs of this process by `to_runs`.
+    /// Signals for these queues. Notices to other processes leave by `outgoing`, signals to the runs of this process by
+    /// `to_runs`.
     pub(crate) fn new(
         queues: HashMap<String, Arc<Slots>>,
         outgoing: mpsc::UnboundedSender<Notice>,

@@ -126,8 +126,8 @@ impl Store {
         sqlx::query(self.statements.text(statement))
     }
 
-    /// The statement, planned anew for its parameters each time: for what people ask, with filters that may be null or that select
-    /// columns which a release of the schema may add to while this process runs.
+    /// The statement, planned anew for its parameters each time: for what people ask, with filters that may be null or that
+    /// select columns which a release of the schema may add to while this process runs.
     pub(crate) fn query_once(
         &self,
         statement: Statement,
@@ -141,7 +141,8 @@ fn pool_options(max_connections: u32, statements: &Statements, history: &History
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A dead connection shows itself at its next statement, which is then repeated; a ping before each would cost a round trip.
+        // A dead connection shows itself at its next statement, which is then repeated; a ping before each would cost a round
+        // trip.
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let (statements, history) = (statements.clone(), newest.clone());

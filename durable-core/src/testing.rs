@@ -1,8 +1,8 @@
 //! What a test may change about the steps of an engine: their bodies, and what comes before and after each attempt.
 //!
-//! The crate `durable-test` is made of this; other test kits may be, too. An engine that was built without replacements and hooks looks
-//! at one `Option` in each attempt of a step, and is otherwise the same. An engine with them parks an execution for every retry delay,
-//! however short, so that the database always says whether anything runs.
+//! The crate `durable-test` is made of this. An engine that was built without replacements and hooks looks
+//! at one `Option` in each attempt of a step, and is otherwise the same. An engine with them parks an execution for every retry
+//! delay, however short, so that the database always says whether anything runs.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -144,7 +144,8 @@ pub trait StepHooks: Send + Sync + 'static {
     /// Called when everything before the attempt is recorded.
     fn before(&self, attempt: StepAttempt) -> Pin<Box<dyn Future<Output = BeforeStep> + Send + '_>>;
 
-    /// Called when the body has returned, panicked or timed out, before the outcome is recorded. `panicked` is the message of a panic.
+    /// Called when the body has returned, panicked or timed out, before the outcome is recorded. `panicked` is the message of a
+    /// panic.
     fn after<'a>(&'a self, attempt: StepAttempt, panicked: Option<&'a Failure>) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 

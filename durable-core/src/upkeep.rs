@@ -1,5 +1,5 @@
-//! Periodic duties that keep executions moving, one per file; `client/engine.rs` starts them. Every worker does every duty, and the
-//! database lets one worker win. For some duties it also decides which worker does them for all (`turns`).
+//! Periodic duties that keep executions moving, one per file; `client/engine.rs` starts them. Every worker does every duty, and
+//! the database lets one worker win. For some duties it also decides which worker does them for all (`turns`).
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -254,7 +254,8 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
     quote!(#function(&Self::#spec_name, #digest, #body))
 }
 
-/// The future of one call of the body. A transactional step returns the transaction with the result; the engine commits it or not.
+/// The future of one call of the body. A transactional step returns the transaction with the result; the engine commits it or
+/// not.
 fn call(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStream {
     let signature = &step.method.signature;
     let body_name = step.body_name();
@@ -420,8 +421,8 @@ pub(crate) fn output_type(durable: &syn::Path, run: &Method) -> TokenStream {
 
 /// The method that runs an execution.
 ///
-/// All tokens that depend on the output have the span of the return type of `run`, because the compiler reports a type that is not a
-/// `Result` once per place. A future that cannot move between threads is reported at the name of `run`.
+/// All tokens that depend on the output have the span of the return type of `run`, because the compiler reports a type that is
+/// not a `Result` once per place. A future that cannot move between threads is reported at the name of `run`.
 fn execute(durable: &syn::Path, run: &Method) -> TokenStream {
     let output = output(&run.signature.output);
     let placed = placed(durable, output.span());

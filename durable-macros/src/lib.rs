@@ -1,6 +1,7 @@
 //! The attribute macros of durable: they turn an impl block of async steps into a workflow.
 //!
-//! Expansions name items of `::durable::__macro` and nothing else, so this crate depends on none of ours but the grammar of schedules.
+//! Expansions name items of `::durable::__macro` and nothing else, so this crate depends on none of ours but the grammar of
+//! schedules.
 
 mod check;
 mod duration;
@@ -49,7 +50,8 @@ use proc_macro2::TokenStream;
 ///
 /// A schedule has the workflow's name, and its executions get the `Default` of the input.
 ///
-/// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they are.
+/// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they
+/// are.
 ///
 /// Set `DURABLE_MACRO_DEBUG=TypeName` while building to see the expansion for that type on standard error.
 #[proc_macro_attribute]
@@ -87,11 +89,12 @@ pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) ->
     marker::expand("input", &options.into(), item.into()).into()
 }
 
-/// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled back.
+/// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled
+/// back.
 ///
-/// It takes `&self`, then `cx: &Context` if it wants to wait, sleep or call steps itself, then the output of the step, by value or by
-/// `&`, or nothing. With `undo_on_failure` on the step it takes an `Option` of the output. It returns a `Result`. Several steps
-/// with the same output may name one compensation.
+/// It takes `&self`, then `cx: &Context` if it wants to wait, sleep or call steps itself, then the output of the step, by value
+/// or by `&`, or nothing. With `undo_on_failure` on the step it takes an `Option` of the output. It returns a `Result`. Several
+/// steps with the same output may name one compensation.
 ///
 /// ```text
 /// #[step(retry(max_attempts = 3), compensate = refund)]
@@ -113,7 +116,8 @@ pub fn compensation(options: proc_macro::TokenStream, item: proc_macro::TokenStr
     marker::expand("compensation", &options.into(), item.into()).into()
 }
 
-/// The key of a step or a compensation, for `durable-test`: `step!(ProcessOrder::charge)`. A name that is no step is a compile error.
+/// The key of a step or a compensation, for `durable-test`: `step!(ProcessOrder::charge)`. A name that is no step is a compile
+/// error.
 #[proc_macro]
 pub fn step_key(path: proc_macro::TokenStream) -> proc_macro::TokenStream {
     step_key::key(path.into()).into()

@@ -1,4 +1,5 @@
--- check_tags: refuse tags that the Rust client refuses; return them with each name once. Null for none. `model/tag.rs` has the same rules.
+-- check_tags: refuse tags that the Rust client refuses; return them with each name once. Null for none. `model/tag.rs` has the
+-- same rules.
 create or replace function durable.check_tags(tags json) returns json
 language plpgsql immutable
 set search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
--- claim: take up to `room` pending executions of a queue that a worker knows, as many as the limits of the queue and of keys allow.
--- Skips those that another transaction holds. Where a rate held some back, a last row without an execution says until when.
+-- claim: take up to `room` pending executions of a queue that a worker knows, as many as the limits of the queue and of keys
+-- allow. Skips those that another transaction holds. Where a rate held some back, a last row without an execution says until
+-- when.
 create or replace function durable.claim(
     worker_id uuid,
     queue text,
@@ -84,7 +85,8 @@ begin
               -- One that cannot be claimed again must not keep the others from it.
               and pending.epoch < 2147483647
               and (pending.expires_at > at) is not false
-              -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see these.
+              -- Once more, in the statement that sees them: what is started under new limits is not for a claim that did not see
+              -- these.
               and not exists (
                 select from durable.queues as configured
                 where configured.queue = claim.queue

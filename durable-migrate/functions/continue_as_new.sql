@@ -1,6 +1,6 @@
--- continue_as_new: begin an execution anew that its worker still holds: with another input, an empty journal and the next epoch, under
--- the same id. Its mailbox, values, deadline and children stay. Returns the new epoch, and whether the execution is paused; no row if it
--- is not held. Called again after a lost answer, it finds its own namespace, which no other continuation has.
+-- continue_as_new: begin an execution anew that its worker still holds: with another input, an empty journal and the next epoch,
+-- under the same id. Its mailbox, values, deadline and children stay. Returns the new epoch, and whether the execution is paused;
+-- no row if it is not held. Called again after a lost answer, it finds its own namespace, which no other continuation has.
 create or replace function durable.continue_as_new(
     worker_id uuid,
     execution_id uuid,

@@ -1,10 +1,10 @@
--- create_executions: create executions, each once; nothing else inserts any. One row for each item: `claimed`, `queued` or `existing`.
--- A key that exists gives back the execution that has it, and so does a deduplication key whose execution has not ended, and a debounce
--- key whose execution has not begun: that one is pushed back. A key with another input refuses them all.
--- Its callers have checked what they send: the Rust client, and `start`, the verb for everyone else. `start_children`, `take_over` and
--- `start_firings` compose it. Each array has one element for each item, or is null.
--- An item of a worker that has a free slot (hand_off) is created as already claimed by that worker.
--- The function that had no `tags` is dropped: a call without them would fit both.
+-- create_executions: create executions, each once; nothing else inserts any. One row for each item: `claimed`, `queued` or
+-- `existing`. A key that exists gives back the execution that has it, and so does a deduplication key whose execution has not
+-- ended, and a debounce key whose execution has not begun: that one is pushed back. A key with another input refuses them all.
+-- Its callers have checked what they send: the Rust client, and `start`, the verb for everyone else. `start_children`,
+-- `take_over` and `start_firings` compose it. Each array has one element for each item, or is null. An item of a worker that has
+-- a free slot (hand_off) is created as already claimed by that worker. The function that had no `tags` is dropped: a call without
+-- them would fit both.
 drop function if exists durable.create_executions(
     uuid[], text[], int[], text[], smallint[], text[], text[], timestamptz[], float8[], float8[], boolean[], uuid, text[], text[],
     text[], float8[], float8[], text[], text[], timestamptz[], boolean, uuid[], text[], text[], boolean[], uuid[], json[], uuid[],

@@ -1,5 +1,5 @@
--- debounce: push back the execution that has a debounce key and has not begun, and give it what this start asks for; null if it has begun.
--- It is pushed back to `period` seconds from now, and to no more than `at_most` seconds after its first start.
+-- debounce: push back the execution that has a debounce key and has not begun, and give it what this start asks for; null if it
+-- has begun. It is pushed back to `period` seconds from now, and to no more than `at_most` seconds after its first start.
 drop function if exists durable.debounce(text, text, int, text, smallint, json, float8, float8, text, float8, text);
 create or replace function durable.debounce(
     workflow text,

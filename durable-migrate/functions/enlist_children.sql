@@ -7,7 +7,7 @@ as $$
     with unread as materialized (
         select child.parent_id, child.parent_key, child.execution_id, child.queue, child.finished_at, notified.ordinal as notified_ordinal
         from durable.executions as child
-        -- A child without a wait is one of before its parent continued as new.
+        -- Children from earlier iterations of the parent have no wait.
         cross join lateral (
             select case when waits.outcome = 'received' then waits.resolved_ordinal end as ordinal
             from durable.waits

@@ -1,6 +1,6 @@
 -- fork: begin a new execution with the journal that another, which has ended, had when it came to a step or a wait; from there
--- on everything runs again. Returns the new id and its queue. The journal is kept below the ordinal of the step or wait. A step has its
--- ordinal from its end: to keep less of what branches beside it did meanwhile, the client gives a smaller `kept_below`
+-- on everything runs again. Returns the new id and its queue. The journal is kept below the ordinal of the step or wait. A step
+-- has its ordinal from its end: to keep less of what branches beside it did meanwhile, the client gives a smaller `kept_below`
 -- (`plan/retry_from.rs`). The function without `edits` is dropped: a call would fit both.
 drop function if exists durable.fork(uuid, text, int, uuid, bigint);
 create or replace function durable.fork(

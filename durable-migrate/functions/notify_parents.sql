@@ -1,6 +1,6 @@
--- notify_parents: give the ends of children to the waits of their parents, each once; one row for each end whose parent was not yet
--- notified: `notified` (the parent was woken, or runs), `not_awaited` (it no longer waits) or `busy` (another transaction holds the
--- parent: ask again). A child that another transaction holds is left out.
+-- notify_parents: give the ends of children to the waits of their parents, each once; one row for each end whose parent was not
+-- yet notified: `notified` (the parent was woken, or runs), `not_awaited` (it no longer waits) or `busy` (another transaction
+-- holds the parent: ask again). A child that another transaction holds is left out.
 create or replace function durable.notify_parents(child_ids uuid[])
 returns table (child_id uuid, outcome text, parent_id uuid, woken_queue text)
 language plpgsql volatile
@@ -27,8 +27,8 @@ begin
             return next;
             continue;
         end if;
-        -- No statement that notifies many parents waits for the row of one of them. Only a parent that waits is woken, and only its row is
-        -- locked: a claim passes over rows that are locked, and would leave a parent that is pending to the next poll.
+        -- No statement that notifies many parents waits for the row of one of them. Only a parent that waits is woken, and only
+        -- its row is locked: a claim passes over rows that are locked, and would leave a parent that is pending to the next poll.
         perform
         from durable.executions
         where execution_id = child.parent_id and executions.state = 'waiting'

@@ -1,7 +1,7 @@
 -- retry: continue from where an execution failed or was cancelled, in a new execution, because a terminal state is final.
 -- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
--- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
--- accepted: no call failed, or one did and nothing began after it.
+-- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases
+-- are accepted: no call failed, or one did and nothing began after it.
 drop function if exists durable.retry(uuid, int, uuid, text[]);
 create or replace function durable.retry(
     execution_id uuid,

@@ -1,7 +1,7 @@
 -- start: create one execution, or give back the one that has the key, or the deduplication key and has not ended; the verb for
--- psql and other languages. It checks what the Rust client checks before it sends anything (`plan/start_options.rs`): the client would
--- pay a round trip to have it checked here. A test of odd values gives both the same options, and compares what they accept.
--- The function that had no `tags` is dropped: a call without them would fit both.
+-- psql and other languages. It checks what the Rust client checks before it sends anything (`plan/start_options.rs`): the client
+-- would pay a round trip to have it checked here. A test of odd values gives both the same options, and compares what they
+-- accept. The function that had no `tags` is dropped: a call without them would fit both.
 drop function if exists durable.start(
     text, json, text, text, int, timestamptz, interval, int, text, text, text, interval, interval, interval, text
 );

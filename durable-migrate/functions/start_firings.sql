@@ -1,5 +1,5 @@
--- start_firings: fire schedules for due times that they have not fired for, as their overlap policies say; start what stands in line.
--- Returns every firing that is new or moved up. For schedules whose rows are locked, and whose ends are judged.
+-- start_firings: fire schedules for due times that they have not fired for, as their overlap policies say; start what stands in
+-- line. Returns every firing that is new or moved up. For schedules whose rows are locked, and whose ends are judged.
 create or replace function durable.start_firings(
     names text[],
     due_names text[],

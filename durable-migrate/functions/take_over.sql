@@ -1,6 +1,6 @@
--- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is left out.
--- What the edits give takes the place of the input and of outputs: see `check_edits`.
--- Under the other's mailbox lock. Called again with the same new id, it changes nothing.
+-- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is
+-- left out. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
+-- Called again with the same new id, it changes nothing.
 drop function if exists durable.take_over(uuid, uuid, int, bigint, text[]);
 create or replace function durable.take_over(
     origin uuid, new_id uuid, version int, until bigint, left_out text[], edits json, out id uuid, out queue text
@@ -188,7 +188,7 @@ begin
     from durable.waits
     where execution_id = origin
       and outcome is not null
-      -- Programs of before the ordinals end waits without one.
+      -- Programs from before the ordinals end waits without one.
       and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
 

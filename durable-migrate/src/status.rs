@@ -154,8 +154,8 @@ impl History {
         }
     }
 
-    /// Is the first migration the one that this history begins with? The histories of before the first release begin with another,
-    /// and no migration leads from there to here.
+    /// Is the first migration the one that this history begins with? The histories from before the first release begin with
+    /// another, and no migration leads from there to here.
     fn accept_first(&self, schema: &SchemaName, name: Option<&str>) -> Result<(), Error> {
         let is_ours = |name: &str| self.migrations.first().is_some_and(|first| first.name == name);
         if name.is_none_or(is_ours) { Ok(()) } else { Err(Error::BeforeBaseline { schema: schema.clone() }) }

@@ -1,5 +1,5 @@
--- shown_executions: executions as people are shown them, with the state in one word. Lists, the command line and psql read this view.
--- Read it by the names of its columns: a release adds columns at the end.
+-- shown_executions: executions as people are shown them, with the state in one word. Lists, the command line and psql read this
+-- view. Read it by the names of its columns: a release adds columns at the end.
 create or replace view durable.shown_executions as
 select
     execution_id,

@@ -38,7 +38,7 @@ impl Database {
         PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(self.connect_options())
     }
 
-    /// Drops the database, whoever is connected to it.
+    /// Ends all sessions in the database, and drops it.
     pub(crate) async fn drop(self) -> Result<(), String> {
         let mut admin = self.server.admin().await?;
         // The server looks for sessions ten times a second, which is longer than all the rest takes.

@@ -32,10 +32,12 @@ impl<W: Workflow> Execution<W> {
         &self.handle
     }
 
-    /// Returns when it waits for this: an input, event or topic by its name, a child by its workflow, `"sleep"`, or a journal key.
+    /// Returns when it waits for this: an input, event or topic by its name, a child by its workflow, `"sleep"`, or a journal
+    /// key.
     ///
     /// # Errors
-    /// At once if it has ended, or rests and waits for something else: only the test can change that. The error has its whole state.
+    /// At once if it has ended, or rests and waits for something else: only the test can change that. The error has its whole
+    /// state.
     pub async fn until_waiting_for(&self, name: &str) -> Result<()> {
         let mut watch = Watch::new();
         loop {
@@ -73,8 +75,8 @@ impl<W: Workflow> Execution<W> {
     /// [`Test::advance`](crate::Test::advance), from one due time to the next.
     ///
     /// # Errors
-    /// As for [`ExecutionHandle::result`]. If the execution waits for something that does not come by itself, such as an answer without a
-    /// timeout; the error has its whole state. And as for [`Test::advance`](crate::Test::advance).
+    /// As for [`ExecutionHandle::result`]. If the execution waits for something that does not come by itself, such as an answer
+    /// without a timeout; the error has its whole state. And as for [`Test::advance`](crate::Test::advance).
     pub async fn result(&self) -> Result<W::Output> {
         let inner = &self.inner;
         inner.rest("until an execution ends").await?;
@@ -114,8 +116,8 @@ impl<W: Workflow> Execution<W> {
         state::describe(self.inner.client(), self.id()).await
     }
 
-    /// The journal keys of everything that was recorded, in that order: steps by their ends, waits by their ends or else their begin.
-    /// For example `step charge`, `sleep`, `input approval`.
+    /// The journal keys of everything that was recorded, in that order: steps by their ends, waits by their ends or else their
+    /// begin. For example `step charge`, `sleep`, `input approval`.
     ///
     /// # Errors
     /// As for [`Test::rest`](crate::Test::rest).
@@ -160,7 +162,8 @@ impl<W: Workflow> Execution<W> {
         }
     }
 
-    /// Checks what the execution waits for, once it rests: all open waits, by their journal keys, in the order in which they began.
+    /// Checks what the execution waits for, once it rests: all open waits, by their journal keys, in the order in which they
+    /// began.
     ///
     /// # Errors
     /// If it waits for something else; the error has the whole state.

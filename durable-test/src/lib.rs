@@ -1,8 +1,8 @@
 //! Tests of durable workflows: on the real engine and a real Postgres, with a clock that the test turns.
 //!
-//! `#[durable_test::test]` gives a test a database of its own, a copy of a template on a private Postgres that the first test starts.
-//! Tests run in parallel and share nothing. The clock of the database is stopped: time passes only when the test says so, and never
-//! while a step runs. So a workflow of thirty days takes some milliseconds.
+//! `#[durable_test::test]` gives a test a database of its own, a copy of a template on a private Postgres that the first test
+//! starts. Tests run in parallel and share nothing. The clock of the database is stopped: time passes only when the test says so,
+//! and never while a step runs. So a workflow of thirty days takes some milliseconds.
 //!
 //! ```test_harness
 //! use durable::prelude::*;
@@ -48,16 +48,17 @@
 //! ```
 //!
 //! - [`Test`] is what a test works with: workers, executions, the clock, crashes.
-//! - [`WorkerBuilder`] registers workflows, and replaces or fails their steps. [`body!`] and [`step!`] name steps; the compiler checks
-//!   that they exist, and that a new body takes the same arguments and returns the same type.
+//! - [`WorkerBuilder`] registers workflows, and replaces or fails their steps. [`body!`] and [`step!`] name steps; the compiler
+//!   checks that they exist, and that a new body takes the same arguments and returns the same type.
 //! - [`Execution`] waits, answers, and checks journals, attempts, waits and compensations. An error has the whole state.
 //! - [`run`] is for test harnesses other than `#[test]`.
 //!
 //! # The database
 //!
 //! The server is a private Postgres, which `durable-postgres` starts and which lives on. To use another one, set
-//! `DURABLE_TEST_DATABASE_URL`; its role must be allowed to create databases. Each test drops its database, also when it fails. What a
-//! killed test leaves is dropped by a later run. Of many tests, as many run at once as the server has connections for.
+//! `DURABLE_TEST_DATABASE_URL`; its role must be allowed to create databases. Each test drops its database, also when it fails.
+//! What a killed test leaves is dropped by a later run. Within one process, as many tests run at once as the server has
+//! connections for.
 
 mod clock;
 mod crash;

@@ -31,7 +31,8 @@ impl<T, E: Display> Outcome for std::result::Result<T, E> {
 /// Runs a test, as `#[durable_test::test]` does: with a database of its own, on a runtime of its own, which has one thread.
 ///
 /// # Panics
-/// If the test fails, with its name and the error; if it panics, with its panic. If there is no Postgres, with what to do about it.
+/// If the test fails, with its name and the error; if it panics, with its panic. If there is no Postgres, with what to do about
+/// it.
 pub fn run<F, R>(name: &str, test: impl FnOnce(Test) -> F)
 where
     F: Future<Output = R>,

@@ -1,4 +1,5 @@
-//! The server of all tests: found or started once in a process, with a migrated database that the databases of tests are copies of.
+//! The server of all tests: found or started once in a process, with a migrated database that the databases of tests are copies
+//! of.
 
 use std::fmt::Display;
 #[cfg(unix)]

@@ -80,7 +80,8 @@ impl Test {
         &self.inner.client
     }
 
-    /// Connections to the database of this test, for tables of the application. They take two of the server's connections at most.
+    /// Connections to the database of this test, for tables of the application. They take two of the server's connections at
+    /// most.
     pub fn pool(&self) -> &PgPool {
         &self.inner.pool
     }
@@ -112,13 +113,13 @@ impl Test {
         clock::now(&self.inner.pool).await
     }
 
-    /// Lets time pass, from one due time to the next: each timer, retry, schedule, deadline and expiry fires in the order of the due
-    /// times, and everything that it sets off comes to rest before the clock moves on. So the clock never moves while a step runs.
-    /// Returns what became due.
+    /// Lets time pass, from one due time to the next: each timer, retry, schedule, deadline and expiry fires in the order of the
+    /// due times, and everything that it sets off comes to rest before the clock moves on. So the clock never moves while a step
+    /// runs. Returns what became due.
     ///
     /// # Errors
-    /// If something is not at rest after 30 s of real time (see [`set_patience`](Self::set_patience)), for example because a step hangs;
-    /// the error says what runs, with its whole state. If there are more than 1000 due times (see
+    /// If something is not at rest after 30 s of real time (see [`set_patience`](Self::set_patience)), for example because a step
+    /// hangs; the error says what runs, with its whole state. If there are more than 1000 due times (see
     /// [`set_most_due_times`](Self::set_most_due_times)). If a body that replaces a step has panicked.
     pub async fn advance(&self, by: Duration) -> Result<Advanced> {
         let target = clock::after(self.now().await?, by)?;
@@ -164,16 +165,16 @@ impl Test {
         self.inner.rest("while the test waits for rest").await
     }
 
-    /// Sets a crash: the worker that next comes to this step dies there, as by SIGKILL, and a new worker with the same workflows takes
-    /// its executions over. The crash happens once, wherever the execution is then; [`Crash::happened`] waits for it. A crash that has
-    /// not happened by the end of the test fails the test.
+    /// Sets a crash: the worker that next comes to this step dies there, as by SIGKILL, and a new worker with the same workflows
+    /// takes its executions over. The crash happens once, wherever the execution is then; [`Crash::happened`] waits for it. A
+    /// crash that has not happened by the end of the test fails the test.
     pub fn crash_at(&self, step: impl Into<StepName>, moment: Moment) -> Crash {
         let step = step.into();
         Crash { inner: self.inner.clone(), step, trap: self.inner.script.set_trap(step, moment) }
     }
 
-    /// The next `times` attempts at this step fail with this message, over all executions and workers of the test, and its body is not
-    /// called. Then its retries decide, as after an error of its own.
+    /// The next `times` attempts at this step fail with this message, over all executions and workers of the test, and its body
+    /// is not called. Then its retries decide, as after an error of its own.
     pub fn fail(&self, step: impl Into<StepName>, times: u32, message: impl Into<String>) {
         self.inner.script.fail(step.into(), times, message.into());
     }

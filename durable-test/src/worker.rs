@@ -47,8 +47,8 @@ impl WorkerBuilder {
         self.configure(move |builder| builder.register_shared(workflow.clone()))
     }
 
-    /// Replaces the body of a step or a compensation: `.replace(body!(ProcessOrder::charge, |order| async move { … }))`. Only the body
-    /// is replaced: retries, timeouts, the journal and compensations stay real. If the new body panics, the test fails.
+    /// Replaces the body of a step or a compensation: `.replace(body!(ProcessOrder::charge, |order| async move { … }))`. Only the
+    /// body is replaced: retries, timeouts, the journal and compensations stay real. If the new body panics, the test fails.
     pub fn replace(self, replacement: Replacement) -> Self {
         self.inner.script.note_replaced(replacement.name());
         self.configure(move |builder| builder.replace_step(replacement.clone()))
@@ -80,8 +80,8 @@ impl WorkerBuilder {
 }
 
 impl Worker {
-    /// Drops the worker as SIGKILL would, wherever it is. A new worker with the same workflows takes its executions over at once: the
-    /// test ends the lease of the dead one.
+    /// Drops the worker as SIGKILL would, wherever it is. A new worker with the same workflows takes its executions over at once:
+    /// the test ends the lease of the dead one.
     ///
     /// # Errors
     /// `Invalid` if the worker was stopped, and the errors of [`Builder::start`].

@@ -94,8 +94,8 @@ async fn the_schema_is_the_one_written_in_schema_sql() {
 #[tokio::test]
 async fn every_index_beside_a_primary_key_holds_only_what_it_is_for() {
     let database = support::database().await;
-    // Only a whole unique index makes a column part of a row's key; the few rows of `workers` have one for `lost_at`. Every tag is
-    // there to be found by, and rows of tags are hardly ever updated.
+    // Only a whole unique index makes a column part of a row's key; the few rows of `workers` have one for `lost_at`. Every tag
+    // is there to be found by, and rows of tags are hardly ever updated.
     let whole = "select indexrelid::regclass::text from pg_index
                  join pg_class on pg_class.oid = indrelid
                  where relnamespace = 'durable'::regnamespace and not indisprimary and indpred is null

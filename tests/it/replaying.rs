@@ -105,7 +105,7 @@ async fn live_executions_are_replayed_without_a_step_or_a_write() {
 
     let replay = Replay::new().register(Ship(Release::Deployed, tally.clone())).register(Insure);
     let report = soon("the replay", client.verify_replay(&replay)).await.unwrap();
-    assert!(report.fits() && report.further.is_empty(), "{report}");
+    assert!(report.fits() && report.not_compared.is_empty(), "{report}");
     assert_eq!(report.ok as u64, PARCELS, "those that have ended are left out, and all pages are read");
 
     let all = replay.executions(client.list_executions().state(ExecutionState::Completed)).await.unwrap();
@@ -137,8 +137,8 @@ async fn code_that_does_not_fit_is_reported_as_a_stopped_execution_would_report_
     // A new step fits: it runs when the execution is replayed. What follows it is not compared.
     let report = verify(Release::Weighs).await;
     assert!(report.fits(), "{report}");
-    assert_eq!((report.ok, report.further[0].execution_id), (1, id));
-    assert!(report.further[0].keys.iter().any(|key| key == "now"), "{report}");
+    assert_eq!((report.ok, report.not_compared[0].execution_id), (1, id));
+    assert!(report.not_compared[0].keys.iter().any(|key| key == "now"), "{report}");
 
     let report = client.verify_replay(&Replay::new().register(Insure)).await.unwrap();
     assert!(!report.fits() && report.to_string().contains("workflow `ship` version 1 is not registered"), "{report}");
@@ -176,7 +176,9 @@ async fn journals_in_a_folder_are_replayed_without_a_database() {
     let report = fits.folder(folder.path()).await.unwrap();
     assert_eq!((report.ok, report.unreadable.len(), report.fits()), (3, 2, false));
     assert!(report.unreadable[1].problem.contains("format 2, and this version of Durable reads format 1"), "{report}");
-    assert!(report.unreadable[0].what.ends_with("broken.json") && report.unreadable[0].problem.contains("no exported journal"));
+    assert!(
+        report.unreadable[0].what.ends_with("broken.json") && report.unreadable[0].problem.contains("not an exported journal")
+    );
 
     let empty = Folder::new();
     let error = fits.folder(empty.path()).await.unwrap_err();
@@ -299,7 +301,7 @@ async fn a_thousand_journals_of_fifty_entries_are_replayed() {
     let began = std::time::Instant::now();
     let report = Replay::new().register(Long).folder(folder.path()).await.unwrap();
     println!("1000 journals of 50 entries in {:?}", began.elapsed());
-    assert!(report.fits() && report.further.is_empty(), "{report}");
+    assert!(report.fits() && report.not_compared.is_empty(), "{report}");
     assert_eq!(report.ok, 1000);
 }
 

@@ -142,7 +142,7 @@ async fn an_execution_with_a_later_version_than_the_code_is_stopped_and_goes_on_
     later.shutdown().await.unwrap();
 }
 
-/// Asks before its branches, in each of them, and afterwards; the code of before asks nowhere.
+/// Asks before its branches, in each of them, and afterwards; the code from before the change asks nowhere.
 struct Fleet(bool);
 
 #[workflow(name = "fleet")]
@@ -214,7 +214,7 @@ async fn each_branch_is_asked_for_what_it_has_passed_itself() {
         "version outer = 1",
         "version outer = 1",
     ];
-    assert_eq!(markers(&database).await, expected, "the branches of the map have the answer of before");
+    assert_eq!(markers(&database).await, expected, "the branches of the map have the answer from before the map");
     asks.shutdown().await.unwrap();
 }
 

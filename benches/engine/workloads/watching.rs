@@ -83,7 +83,7 @@ async fn snapshot(watch: &mut Watch) -> Result<()> {
     }
 }
 
-/// Returns when the watcher is told of the value.
+/// Returns when the watcher has received the value.
 async fn value(watch: &mut Watch, tick: u64) -> Result<()> {
     while let Some(update) = watch.next().await {
         if matches!(update?, Update::Value(value) if value.value.as_str() == tick.to_string()) {

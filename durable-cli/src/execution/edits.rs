@@ -12,8 +12,8 @@ pub(crate) struct Edits {
     /// Another input, as JSON: the text itself, `@file`, or `-` for standard input; needs --reason
     #[arg(long, value_name = "JSON", requires = "reason")]
     input: Option<String>,
-    /// The output of a step, which then does not run, as charge='"receipt 7"' or charge#2=@file; may be given several times; needs
-    /// --reason
+    /// The output of a step, which then does not run, as charge='"receipt 7"' or charge#2=@file; may be given several times;
+    /// needs --reason
     #[arg(long, value_parser = result, value_name = "STEP=JSON", requires = "reason")]
     result: Vec<(String, String)>,
     /// Why the input or an output is given, for the record
@@ -36,7 +36,7 @@ pub(crate) struct ReadEdits<'edits> {
 fn result(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((step, output)) if !step.is_empty() => Ok((step.to_owned(), output.to_owned())),
-        _ => Err(format!("`{text}` is no output of a step; write the step and JSON, as in charge='\"receipt 7\"'")),
+        _ => Err(format!("`{text}` is not an output of a step; write the step and JSON, as in charge='\"receipt 7\"'")),
     }
 }
 

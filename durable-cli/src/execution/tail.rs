@@ -12,7 +12,7 @@ use crate::ids::Ids;
 use crate::screen::{Format, Screen};
 use crate::story::{self, Entry};
 
-/// How long updates gather before they are told: those of one change arrive together, and are told in the order of time.
+/// How long updates gather before they are printed: updates from one change arrive together, and are printed in order of time.
 const GATHERING: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]

@@ -93,7 +93,7 @@ async fn a_filter_that_makes_no_sense_is_wrong_usage() {
         (["--state", "done"], "`done` is no execution state; the states are pending, running"),
         (["--parent", "order-42"], "`order-42` is no execution id"),
         (["--id", "order"], "no execution id begins with `order`"),
-        (["--from", "yesterday"], "`yesterday` is no time"),
+        (["--from", "yesterday"], "`yesterday` is not a time"),
         (["--sort", "size"], "executions are not sorted by `size`; choose from created, started"),
         (["--sort", "priority; drop table executions"], "executions are not sorted by"),
         (["--after", "order-42:priority"], "`order-42:priority` is no cursor"),

@@ -297,8 +297,8 @@ impl Builder {
         self
     }
 
-    /// Calls these hooks before and after the body of each attempt at a step, for tests: see [`testing`](crate::testing). Hooks replace
-    /// earlier hooks.
+    /// Calls these hooks before and after the body of each attempt at a step, for tests: see [`testing`](crate::testing). Hooks
+    /// replace earlier hooks.
     pub fn step_hooks(mut self, hooks: impl StepHooks) -> Self {
         self.doubles.get_or_insert_default().hooks = Some(Arc::new(hooks));
         self

@@ -51,8 +51,8 @@ pub(super) enum Verb {
     Cancel(String),
 }
 
-/// A retry, a resume or a cancel of all executions that pass the filters of a list; await it for the [`BulkReport`], or ask for the
-/// count first. See [`ExecutionList::retry_all`].
+/// A retry, a resume or a cancel of all executions that pass the filters of a list; await it for the [`BulkReport`], or ask for
+/// the count first. See [`ExecutionList::retry_all`].
 #[must_use = "nothing is done until it is awaited"]
 pub struct Bulk<'durable> {
     list: ExecutionList<'durable>,
@@ -171,7 +171,8 @@ impl<'durable> IntoFuture for Bulk<'durable> {
     }
 }
 
-/// Those that a retry or a fork continues, even one that has failed: that one is to be retried.
+/// The executions among `ids` that already have a retry or a fork, each with its retry or fork. `retry_all` skips them, also if
+/// the retry or fork has failed: that execution is then in the list itself.
 async fn continued(durable: &Durable, verb: &Verb, ids: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionId>> {
     if !matches!(verb, Verb::Retry) {
         return Ok(HashMap::new());

@@ -105,12 +105,12 @@ impl Fork<'_> {
     }
 
     /// Records this output for a step, so that the step does not run in the new execution. The step is one that the execution has
-    /// begun, by its name such as `charge` or `charge#2`, or by its journal key; whether it succeeded, failed or was cut off does not
-    /// matter. Needs a [`reason`](Self::reason).
+    /// begun, by its name such as `charge` or `charge#2`, or by its journal key; whether it succeeded, failed or was cut off does
+    /// not matter. Needs a [`reason`](Self::reason).
     ///
-    /// The output of a step that had succeeded and is kept is replaced, and a rollback undoes the step with the new output. Any other
-    /// step counts as done by a person: a rollback does not undo it. If the output does not decode as what the step returns, the new
-    /// execution is stopped when it comes to the step.
+    /// The output of a step that had succeeded and is kept is replaced, and a rollback undoes the step with the new output. Any
+    /// other step counts as done by a person, and a rollback does not undo it. If the output does not decode as what the step
+    /// returns, the new execution is stopped when it comes to the step.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -157,8 +157,8 @@ impl<'durable> IntoFuture for Fork<'durable> {
             // Chosen here, so that a call whose answer was lost begins nothing twice.
             let new = ExecutionId::new_in(origin.home());
             let store = durable.store();
-            // What has ended stays as it is, so the journal may be read before it is copied. Of what has not, nothing is read, and the
-            // function refuses it.
+            // What has ended stays as it is, so the journal may be read before it is copied. Of what has not, nothing is read,
+            // and the function refuses it.
             let journal = durable.run("read a journal", |pool| forks::outline(store, pool, origin)).await?;
             let edits = edits.check(&journal)?;
             let edits = edits.as_deref();
@@ -221,7 +221,8 @@ impl Durable {
 
     /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.
     /// What was over when that step or wait began is kept; everything after it runs again. `from` is the name of a step, such as
-    /// `charge`, or `charge#2` for its second call, or any journal key as [`get_execution`](Self::get_execution) shows it. What a completed execution did is never undone by a fork of it.
+    /// `charge`, or `charge#2` for its second call, or any journal key as [`get_execution`](Self::get_execution) shows it. What a
+    /// completed execution did is never undone by a fork of it.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

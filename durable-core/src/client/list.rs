@@ -60,8 +60,8 @@ impl<'durable> ExecutionList<'durable> {
         Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT, order: None, after: None }
     }
 
-    /// Only executions that are shown in this state; after several calls, in any of the states. Each execution is shown in one state:
-    /// a paused execution is listed as `Paused` and not as `Pending`.
+    /// Only executions that are shown in this state; after several calls, in any of the states. Each execution is shown in one
+    /// state: a paused execution is listed as `Paused` and not as `Pending`.
     pub fn state(mut self, state: ExecutionState) -> Self {
         self.filter.states.get_or_insert_default().push(state.as_str());
         self
@@ -162,11 +162,11 @@ impl<'durable> ExecutionList<'durable> {
 }
 
 impl<'durable> ExecutionList<'durable> {
-    /// Retries each execution that passes the filters, as [`Durable::retry`] does; those that have failed if no state is named.
-    /// Await it for a report, or ask [`count`](Bulk::count) first.
+    /// Retries each execution that passes the filters, as [`Durable::retry`] does. If no filter names a state, it retries failed
+    /// executions. Await it for a report, or ask [`count`](Bulk::count) first.
     ///
-    /// Each execution is retried by itself. One that cannot be retried is skipped, and so is one that a retry or a fork continues
-    /// already. So a run that was interrupted can be repeated, and two at once do no harm.
+    /// Each execution is retried by itself. An execution that cannot be retried is skipped, and so is one that already has a
+    /// retry or a fork. So an interrupted run can be repeated, and two runs at the same time do no harm.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -242,9 +242,9 @@ impl ExecutionList<'_> {
         Ok(counts)
     }
 
-    /// Figures about the executions that pass the filters, for each workflow: how many there are in each state, and for each step,
-    /// wait and compensation how many executions reached it, when, how long its calls took, how often they were retried and failed,
-    /// and where executions ended. It reads the journal of every execution that passes the filters.
+    /// Figures about the executions that pass the filters, for each workflow: how many there are in each state, and for each
+    /// step, wait and compensation how many executions reached it, when, how long its calls took, how often they were retried and
+    /// failed, and where executions ended. It reads the journal of every execution that passes the filters.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -29,8 +29,8 @@ const LIVE: [ExecutionState; 6] = [
     ExecutionState::Compensating,
 ];
 
-/// Replays journals over the workflows that are registered here, and reports which of them do not fit. No step runs, nothing is written,
-/// and nothing is claimed.
+/// Replays journals over the workflows that are registered here, and reports which of them do not fit. No step runs, nothing is
+/// written, and nothing is claimed.
 ///
 /// As a test, over journals that `durable execution export` has written; it needs no database:
 ///
@@ -75,10 +75,10 @@ pub struct Replay {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// How many journals the code fits, those in `further` included.
+    /// How many journals the code fits, those in `not_compared` included.
     pub ok: usize,
     /// Journals that go on after a call which the code makes and which is not recorded: what comes after it was not compared.
-    pub further: Vec<NotCompared>,
+    pub not_compared: Vec<NotCompared>,
     /// Journals that the code does not fit: a worker with this code would stop the executions.
     pub diverged: Vec<Divergence>,
     /// Executions whose workflow and version are not registered here: a worker with this code would leave them in their queues.
@@ -160,8 +160,8 @@ impl Replay {
     /// Replays every journal in a folder: its files whose names end in `.json`, in the order of their names.
     ///
     /// # Errors
-    /// `NotFound` if the folder cannot be read or has no such file; `Invalid` as for [`journal`](Self::journal). A file that cannot be
-    /// read is part of the report.
+    /// `NotFound` if the folder cannot be read or has no such file; `Invalid` as for [`journal`](Self::journal). A file that
+    /// cannot be read is part of the report.
     pub async fn folder(&self, folder: impl AsRef<Path>) -> Result<ReplayReport> {
         let (replayer, mut report) = (self.replayer()?, ReplayReport::default());
         for file in journal_files(folder.as_ref())? {
@@ -175,8 +175,8 @@ impl Replay {
         Ok(report)
     }
 
-    /// Replays the journals of the executions in this list, on all its pages; without a filter by state, of those that have not ended.
-    /// They are read only.
+    /// Replays the journals of the executions in this list, on all its pages; without a filter by state, of those that have not
+    /// ended. They are read only.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -219,9 +219,9 @@ impl Replay {
         let (execution_id, workflow, version) = (journal.execution_id(), journal.workflow().to_owned(), journal.version());
         match replayer.replay(&self.registry, journal).await {
             Replayed::Fits => report.ok += 1,
-            Replayed::Further(keys) => {
+            Replayed::NotCompared(keys) => {
                 report.ok += 1;
-                report.further.push(NotCompared { execution_id, keys });
+                report.not_compared.push(NotCompared { execution_id, keys });
             }
             Replayed::Diverged(text) => report.diverged.push(Divergence { execution_id, workflow, version, report: text }),
             Replayed::Unknown => report.unknown.push(UnknownWorkflow { execution_id, workflow, version }),
@@ -243,7 +243,7 @@ impl ReplayReport {
 
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ok, further, diverged, unknown, unreadable } = self;
+        let Self { ok, not_compared, diverged, unknown, unreadable } = self;
         write!(
             f,
             "{ok} ok, {} diverged, {} of unknown workflows or versions, {} unreadable",
@@ -260,7 +260,7 @@ impl fmt::Display for ReplayReport {
         for Unreadable { what, problem } in unreadable {
             write!(f, "\n\nunreadable: {what}: {problem}")?;
         }
-        for NotCompared { execution_id, keys } in further {
+        for NotCompared { execution_id, keys } in not_compared {
             let keys = keys.join(", ");
             write!(f, "\n\nok so far: execution {execution_id} comes to a call that is not recorded; not compared: {keys}")?;
         }
@@ -286,9 +286,9 @@ fn journal_files(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
 }
 
 impl Durable {
-    /// Replays every execution that has not ended over the workflows of `replay`, read-only, and reports which of them the code does
-    /// not fit. This engine may be a client without workflows: then it claims nothing meanwhile.
-    /// [`Replay::executions`] does it for a list with filters.
+    /// Replays every execution that has not ended over the workflows of `replay`, read-only, and reports which of them the code
+    /// does not fit. This engine may be a client without workflows: then it claims nothing meanwhile. [`Replay::executions`] does
+    /// it for a list with filters.
     ///
     /// # Errors
     /// As for [`Replay::executions`].

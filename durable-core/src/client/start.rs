@@ -92,8 +92,8 @@ impl<'durable, W> Start<'durable, W> {
         self
     }
 
-    /// How long a debounced execution may be delayed in total, counted from its first start. It is at least as long as the period;
-    /// by default there is no limit.
+    /// How long a debounced execution may be delayed in total, counted from its first start. It is at least as long as the
+    /// period; by default there is no limit.
     pub fn debounce_at_most(mut self, limit: Duration) -> Self {
         self.options.debounce_at_most = Some(limit);
         self

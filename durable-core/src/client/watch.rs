@@ -32,13 +32,13 @@ pub struct Watch {
 }
 
 impl Durable {
-    /// Watches an execution. The first update is a [snapshot](Update::Snapshot) of everything, whenever the watch begins; then each
-    /// change follows, from whatever process it comes. The watch ends after the update with the end of the execution.
+    /// Watches an execution. The first update is a [snapshot](Update::Snapshot) of everything, whenever the watch begins; then
+    /// each change follows, from whatever process it comes. The watch ends after the update with the end of the execution.
     ///
-    /// What changed at once is told in the order of the variants of [`Update`]. Steps and waits are never left out. A state or a value that is replaced before it was read is left out: the newest is
-    /// told. A watcher that has fallen 256 updates behind gets a new snapshot instead, and so does every watcher if the execution
-    /// continues as new. Through an outage of the database the watch
-    /// waits, and then tells what has changed.
+    /// Updates from one change arrive in the order of the variants of [`Update`]. Steps and waits are never left out. A state or
+    /// a value that is replaced before it was read is left out: only the newest is sent. A watcher that has fallen 256 updates
+    /// behind gets a new snapshot instead, and so does every watcher if the execution continues as new. During an outage of the
+    /// database the watch waits, and afterwards it sends what has changed.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -59,8 +59,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// The watch yields an error and ends: `NotFound` for an execution that does not exist, or was deleted; `Conflict` if the process
-    /// watches 10 000 executions already; `Unavailable` after a shutdown.
+    /// The watch yields an error and ends: `NotFound` for an execution that does not exist, or was deleted; `Conflict` if the
+    /// process watches 10 000 executions already; `Unavailable` after a shutdown.
     pub fn watch(&self, id: ExecutionId) -> Watch {
         let (sender, updates) = mpsc::channel(BACKLOG);
         let is_behind = Arc::new(AtomicBool::new(true));

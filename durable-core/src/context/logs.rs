@@ -16,9 +16,10 @@ use crate::telemetry;
 /// tracing_subscriber::registry().with(durable::StepLogLayer::new()).init();
 /// ```
 ///
-/// The events of a step's body are kept, those of branches that run at once with their own steps. Events of tasks that a step
-/// has spawned are not: they may outlive it. [`Builder::step_log_level`](crate::client::Builder::step_log_level) sets from which level on;
-/// [`Durable::step_logs`](crate::client::Durable::step_logs) reads what was kept.
+/// The layer keeps the events of a step's body. If branches run at once, it keeps each event with the step that logged it. It
+/// does not keep events of tasks that a step has spawned, because such a task may outlive the step.
+/// [`Builder::step_log_level`](crate::client::Builder::step_log_level) sets the lowest level that is kept, and
+/// [`Durable::step_logs`](crate::client::Durable::step_logs) reads the logs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StepLogLayer {}

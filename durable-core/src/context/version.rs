@@ -30,7 +30,7 @@ pub(super) async fn version(scope: Arc<Scope>, change: &str, newest: u32) -> Res
             run.note_version(&key, known);
             known
         }
-        // It went on from here before the code asked: what follows in its journal is of the code of before.
+        // It went on from here before the code asked: what follows in its journal is from the code from before the change.
         None if run.has_gone_on_from(&key) => {
             run.note_version(&key, 0);
             0
@@ -53,7 +53,9 @@ fn check(change: &str, newest: u32) -> Result<()> {
     let problem = if change.is_empty() || change.len() > LONGEST_NAME || change.contains(char::is_control) {
         format!("the name of a change has 1 to {LONGEST_NAME} bytes and no control characters")
     } else if newest == 0 {
-        format!("the change `{change}` has version 0: versions of a change start at 1, and 0 stands for the code of before")
+        format!(
+            "the change `{change}` has version 0: versions of a change start at 1, and 0 means the code from before the change"
+        )
     } else {
         return Ok(());
     };

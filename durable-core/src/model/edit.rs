@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// An input, or an output of a step, that a person gave to a retry or a fork. The value itself is in the execution or in its step; the
-/// former one is in the execution that it continues.
+/// An input, or an output of a step, that a person gave to a retry or a fork. The value itself is in the execution or in its
+/// step; the former one is in the execution that it continues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Edit {

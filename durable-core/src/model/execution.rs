@@ -19,8 +19,8 @@ use crate::payload::{Json, Payload};
 /// Longest time to live: a hundred years. `start.sql` has the same limit.
 const LONGEST_TIME_TO_LIVE: Duration = Duration::from_secs(36_525 * 86_400);
 
-/// The state of an execution, as people are shown it: in lists, by `durable execution get` and in the SQL view `shown_executions`. An
-/// execution is shown in one state.
+/// The state of an execution, as people are shown it: in lists, by `durable execution get` and in the SQL view
+/// `shown_executions`. An execution is shown in one state.
 ///
 /// The column `state` holds eight of these words, and the view derives the other four: [`Paused`](Self::Paused),
 /// [`Stopped`](Self::Stopped), [`Expired`](Self::Expired) and [`Compensating`](Self::Compensating).
@@ -31,13 +31,13 @@ pub enum ExecutionState {
     Pending,
     /// Held by a worker.
     Running,
-    /// Parked: it waits for a time, an event, an input, a child or a retry, and holds nothing. If it waits for people, send the event
-    /// or give the input.
+    /// Parked: it waits for a time, an event, an input, a child or a retry, and holds nothing. If it waits for people, send the
+    /// event or give the input.
     Waiting,
     /// Paused by request. It begins nothing new; a step that was running may still end. Resume it, and it goes on.
     Paused,
-    /// Stopped: its code does not fit its journal, or no end of it could be recorded. `error` says why. Deploy code that fits, then
-    /// resume it; or cancel it.
+    /// Stopped: its code does not fit its journal, or no end of it could be recorded. `error` says why. Deploy code that fits,
+    /// then resume it; or cancel it.
     Stopped,
     /// Ended with an output.
     Completed,
@@ -107,8 +107,8 @@ impl ExecutionState {
         !matches!(self, Self::Paused | Self::Stopped | Self::Expired | Self::Compensating | Self::Unknown)
     }
 
-    /// Whether the column `state` of an execution may go from this word to `next`. This is the only table of moves; the integration
-    /// tests have the database refuse every other move.
+    /// Whether the column `state` of an execution may go from this word to `next`. This is the only table of moves; the
+    /// integration tests have the database refuse every other move.
     pub fn can_become(self, next: Self) -> bool {
         match self {
             Self::Pending => matches!(next, Self::Running | Self::Cancelled),
@@ -232,7 +232,8 @@ pub struct Parent {
     pub key: String,
     /// What the end of the parent does to the execution.
     pub policy: ParentPolicy,
-    /// When the parent was notified of the execution's end; `None` before that, and if the parent does not wait for the execution.
+    /// When the parent was notified of the execution's end; `None` before that, and if the parent does not wait for the
+    /// execution.
     pub notified_at: Option<DateTime<Utc>>,
 }
 
@@ -382,8 +383,8 @@ pub(crate) struct Claimed {
     pub(crate) limited: bool,
     /// The due time that a schedule started it for.
     pub(crate) scheduled_for: Option<DateTime<Utc>>,
-    /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from. After it has continued as
-    /// new, a UUID that no execution has.
+    /// The execution whose UUIDs and idempotency keys it has: itself, or the first of those it was forked from. After it has
+    /// continued as new, a UUID that no execution has.
     pub(crate) namespace: ExecutionId,
     /// The step that it runs for another execution, if it runs no workflow.
     pub(crate) step: Option<ClaimedStep>,

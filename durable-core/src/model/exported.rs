@@ -17,8 +17,8 @@ const FORMAT: u32 = 1;
 
 /// An execution and its journal: what the execution was started with, and everything that its calls have recorded.
 ///
-/// [`Durable::export`](crate::client::Durable::export) reads one from the database, and `durable execution export` prints it. It is
-/// JSON by serde; the guide's page on versions describes the format. Payloads keep all their digits.
+/// [`Durable::export`](crate::client::Durable::export) reads one from the database, and `durable execution export` prints it. It
+/// is JSON by serde; the guide's page on versions describes the format. Payloads keep all their digits.
 ///
 /// ```no_run
 /// # use durable::prelude::*;
@@ -113,9 +113,10 @@ impl Journal {
     /// Reads the JSON text of a journal.
     ///
     /// # Errors
-    /// `Invalid` if the text is no journal, or one of a later format.
+    /// `Invalid` if the text is not a journal, or has a later format.
     pub fn from_json(text: &str) -> Result<Self> {
-        let unfit = |error| Error::of_kind(ErrorKind::Invalid, format!("this is no exported journal: {error}; export it again"));
+        let unfit =
+            |error| Error::of_kind(ErrorKind::Invalid, format!("this is not an exported journal: {error}; export it again"));
         let Header { format } = serde_json::from_str(text).map_err(unfit)?;
         if format == FORMAT {
             return serde_json::from_str(text).map_err(unfit);
@@ -151,9 +152,9 @@ impl Journal {
     }
 
     /// Replaces payloads, such as secrets: `redact` is given where each is, and the payload, and returns what is kept. Places are
-    /// `input`, `output`, `error`, `rollback`, and the journal key of a call, as in `step charge` and `event paid`; a failed attempt has
-    /// the key of its step. Keep the shape of a payload that the code decodes, or a replay of the journal cannot read it. Arguments of steps are
-    /// compared by their digest, so a value that code passes to a step must stay as it is.
+    /// `input`, `output`, `error`, `rollback`, and the journal key of a call, as in `step charge` and `event paid`; a failed
+    /// attempt has the key of its step. Keep the shape of a payload that the code decodes, or a replay of the journal cannot read
+    /// it. Arguments of steps are compared by their digest, so a value that code passes to a step must stay as it is.
     #[must_use]
     pub fn redact(mut self, mut redact: impl FnMut(&str, Json) -> Json) -> Self {
         let mut each = |at: &str, payload: &mut Option<Json>| *payload = payload.take().map(|payload| redact(at, payload));

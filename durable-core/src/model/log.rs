@@ -34,7 +34,7 @@ pub struct LogLine {
     /// The other fields of the event, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Json>,
-    /// Whether a part is missing, because the line had more than 8 KiB.
+    /// Whether a part is missing, because the message or a field had more than 8 KiB.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
 }

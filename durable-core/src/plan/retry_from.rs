@@ -1,4 +1,5 @@
-//! Decides what a retry or a fork of an ended execution repeats: which entries of its journal the new execution does not take over.
+//! Decides what a retry or a fork of an ended execution repeats: which entries of its journal the new execution does not take
+//! over.
 
 use std::collections::{HashMap, HashSet};
 
@@ -58,7 +59,8 @@ fn is_overruled(entry: &Entry, decisions: &Decisions) -> bool {
     journal_key::branches(&entry.key).any(|(call, branch)| decisions.get(call).is_some_and(|decided| *decided != branch))
 }
 
-/// The newest entries of a journal by their places, so that the entries after a failure are found without looking at each of them.
+/// The newest entries of a journal by their places, so that the entries after a failure are found without looking at each of
+/// them.
 #[derive(Debug, Default)]
 struct Newest<'journal> {
     /// Under exactly this key.
@@ -93,7 +95,8 @@ impl<'journal> Newest<'journal> {
         newest
     }
 
-    /// When the newest entry began that is not in a branch beside this key; the decisions that were made because of it do not count.
+    /// When the newest entry began that is not in a branch beside this key; the decisions that were made because of it do not
+    /// count.
     fn not_beside(&self, key: &str, decisions: &Decisions) -> i64 {
         let newest = |map: &HashMap<&str, i64>, key: &str| map.get(key).copied().unwrap_or_default();
         let apart = journal_key::segments(key).filter_map(|(scope, segment)| Some(self.within.get(scope)?.other_than(segment)));
@@ -134,8 +137,8 @@ impl<'journal> Scope<'journal> {
 
 /// The ordinal below which a fork from this entry keeps the journal; `None` if the journal does not have the entry.
 ///
-/// A step has its ordinal from its end, and while it runs only branches beside it record anything. What they did before it began is
-/// kept. That alone is read from the times; whatever these say, a journal below an ordinal is whole.
+/// A step has its ordinal from its end, and while it runs only branches beside it record anything. What they did before it began
+/// is kept. That alone is read from the times; whatever these say, a journal below an ordinal is whole.
 pub(crate) fn kept_below(journal: &[Entry], from_key: &str) -> Option<i64> {
     let from = journal.iter().find(|entry| entry.key == from_key)?;
     let beside = journal

@@ -193,8 +193,8 @@ macro_rules! start_setters {
     };
     (@ tag) => {
         /// Adds a tag, such as `tenant` with `acme`: people find executions by their tags, for example with
-        /// [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the same name that the workflow makes from its input is
-        /// replaced.
+        /// [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of the same name that the workflow makes from its
+        /// input is replaced.
         ///
         /// At most 32 tags; a name has 1 to 100 bytes, a value 1 to 500, neither with control characters.
         pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -1,4 +1,4 @@
-//! Finds out what changed of an execution since its watchers were last told.
+//! Finds out what changed in an execution since the last updates were sent to its watchers.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,7 +36,7 @@ pub(crate) struct Recorded {
     pub(crate) last: Seen,
 }
 
-/// A step or a wait as it was last told.
+/// A step or a wait as it was last sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
     digest: u64,
@@ -53,8 +53,8 @@ pub(crate) struct Reading {
 }
 
 impl Known {
-    /// What the reading says that the watchers do not know yet; from now on they do. The execution itself must have been read
-    /// before the rest: then its end is told last, and all that led to it before.
+    /// The updates in this reading that the watchers do not have yet; from now on they count as sent. The caller must have read
+    /// the execution itself before the rest. Then the update with its end is sent last, after everything that led to it.
     pub(crate) fn note(&mut self, execution: &Execution, reading: Reading) -> Vec<Update> {
         let mut updates = Vec::new();
         self.continuations = execution.continuations;

@@ -51,7 +51,8 @@ impl Outbox {
         self.unsent.iter().any(|checkpoint| checkpoint.sets.is_some() || checkpoint.tag.is_some())
     }
 
-    /// Takes out what was left, for a write of its own; with the number by which the write is settled. `None` if there is nothing.
+    /// Takes out what was left, for a write of its own; with the number by which the write is settled. `None` if there is
+    /// nothing.
     pub(super) fn send(&mut self) -> Option<(u64, Parcel)> {
         if self.unsent.is_empty() {
             return None;

@@ -69,7 +69,8 @@ pub(crate) struct Run {
     /// Whether it ends where its journal ends: nothing begins in it, and nothing is written.
     only_reads: AtomicBool,
     pub(crate) polling: Polling,
-    /// Notified when it may be time to ask the database about the waits: after a nudge, and after the answer to the last question.
+    /// Notified when it may be time to ask the database about the waits: after a nudge, and after the answer to the last
+    /// question.
     look_again: Notify,
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum Spoil {
     TrustUndone,
     /// A worker forgets that it may hold more than it knows.
     ForgetDoubts,
-    /// An execution that continues as new has the idempotency keys of before.
+    /// An execution that continues as new has the idempotency keys of its earlier iterations.
     KeepNamespace,
     /// The journal says that no version of a change is recorded.
     ForgetVersions,

@@ -84,8 +84,9 @@ impl StepHandle {
     }
 
     /// The place of the calling code in its trace, to be sent with a request to another service: the innermost span, which is
-    /// that of the attempt or one that the step's body has opened. Without [`Builder::telemetry`](crate::client::Builder::telemetry)
-    /// it is the place of the execution's starter. `None` without tracing, and outside an execution.
+    /// that of the attempt or one that the step's body has opened. Without
+    /// [`Builder::telemetry`](crate::client::Builder::telemetry) it is the place of the execution's starter. `None` without
+    /// tracing, and outside an execution.
     ///
     /// ```
     /// # fn request() -> Vec<(&'static str, String)> {

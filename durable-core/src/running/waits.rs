@@ -17,7 +17,8 @@ const MOST_WATCHED: usize = 16;
 /// Every wait is in one of five maps, so that how many there are of a kind is never counted by hand.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    /// Polled for by a future, and unknown to the database. Sorted: of equal waits the first gets the first message, at every run.
+    /// Polled for by a future, and unknown to the database. Sorted: of equal waits the first gets the first message, at every
+    /// run.
     unregistered: BTreeMap<String, Unregistered>,
     /// Polled for by a future, and open in the database.
     registered: BTreeMap<String, Registered>,

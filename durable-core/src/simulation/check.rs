@@ -117,7 +117,8 @@ fn check_cut_off(id: ExecutionId, record: &Record) -> Vec<String> {
     cut_off(id, record).map(|key| format!("completed, and did not record that `{key}` was cut off")).collect()
 }
 
-/// A rollback that succeeded has undone every step that completed and can be undone, the last completed first; and so every child.
+/// A rollback that succeeded has undone every step that completed and can be undone, the last completed first; and so every
+/// child.
 fn check_rollback(book: &Book, id: ExecutionId, record: &Record) -> Vec<String> {
     let mut violations = Vec::new();
     // An execution of its own undoes what a completed child did.

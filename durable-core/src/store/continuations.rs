@@ -22,7 +22,7 @@ pub(crate) struct Continuation {
     pub(crate) refused: Vec<RefusedMessage>,
 }
 
-/// What became of it.
+/// Whether the execution continued as new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Continued {
     /// The worker holds the execution at this epoch now. If it is paused, it is to go no further.

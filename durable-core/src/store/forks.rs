@@ -53,7 +53,8 @@ pub(crate) async fn decisions(
     Ok(decisions)
 }
 
-/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain cases.
+/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain
+/// cases.
 pub(crate) async fn retry(
     store: &Store,
     executor: impl PgExecutor<'_>,
@@ -73,8 +74,8 @@ pub(crate) async fn retry(
     read(&query.fetch_one(executor).await?)
 }
 
-/// Creates the execution `new`, which runs another again from a step or a wait, and keeps the journal below the ordinal of that or
-/// below `kept_below`.
+/// Creates the execution `new`, which runs another again from a step or a wait, and keeps the journal below the ordinal of that
+/// or below `kept_below`.
 pub(crate) async fn fork(
     store: &Store,
     executor: impl PgExecutor<'_>,

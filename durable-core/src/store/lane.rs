@@ -28,7 +28,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::panics;
 use crate::supervision::supervise_with;
 
-/// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits for it.
+/// Most bytes in one statement, unless one item has more: the server takes a gigabyte, and everything behind a statement waits
+/// for it.
 pub(crate) const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// What one lane writes.
@@ -144,8 +145,8 @@ impl<B: Batch> Lane<B> {
         self.subjects.divert(B::subjects(item).collect())
     }
 
-    /// As [`write`](Self::write), but queued before the future is polled: items about one subject leave in the order in which they
-    /// were submitted.
+    /// As [`write`](Self::write), but queued before the future is polled: items about one subject leave in the order in which
+    /// they were submitted.
     pub(crate) fn submit(&self, item: B::Item) -> impl Future<Output = Result<B::Outcome>> + use<B> {
         self.queue(item, false)
     }

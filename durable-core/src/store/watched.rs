@@ -1,6 +1,6 @@
-//! Executions that somebody watches, here or in other processes, and which of them changed.
+//! Executions that are watched, in this process or in others, and which of them changed.
 //!
-//! Watching costs nothing where nobody watches: every write of this process then reads one number in memory.
+//! While no execution is watched, a write of this process only reads one number in memory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -28,8 +28,8 @@ fn recorded(row: &PgRow) -> Result<Recorded, sqlx::Error> {
     Ok(Recorded { checkpoints: count("checkpoints")?, waits: count("waits")?, last })
 }
 
-/// What may have changed of executions since their watchers were last told. An execution that is rolled back is left out: what is
-/// undone can only be told from its whole journal.
+/// What may have changed in executions since the last updates were sent to their watchers. An execution that is rolled back is
+/// left out: which steps are undone is only known from its whole journal.
 pub(crate) async fn changes(
     store: &Store,
     pool: &PgPool,

@@ -15,7 +15,8 @@ use crate::store::saves::{NextState, Save, Written};
 use crate::telemetry;
 
 impl<P: Process> Drive<P> {
-    /// Begins the execution anew, and leaves it for the run that follows. Fails with the database's message if that refuses the input.
+    /// Begins the execution anew, and leaves it for the run that follows. Fails with the database's message if that refuses the
+    /// input.
     pub(super) async fn continue_as_new(&self, input: Payload) -> Result<Left, Box<Failure>> {
         let Self { process, run, .. } = self;
         let (epoch, is_paused, namespace) = match run.continue_as_new(input.clone()).await {

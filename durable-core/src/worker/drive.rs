@@ -235,8 +235,8 @@ impl<P: Process> Drive<P> {
     }
 }
 
-/// A failure as the execution's own. A child that was cancelled, rolled back or expired does not mean that a client asked for that
-/// here.
+/// A failure as the execution's own. A child that was cancelled, rolled back or expired does not mean that a client asked for
+/// that here.
 fn of_itself(mut failure: Box<Failure>) -> Box<Failure> {
     use crate::error::ErrorKind::{Cancelled, Expired, Failed, RolledBack};
     if matches!(failure.kind, Cancelled | RolledBack | Expired) {

@@ -1,9 +1,9 @@
 //! Executions that this worker holds. An entry lives from the moment a claim returns until every write made under it is answered.
 //!
-//! The database may record that an execution rests before this process has the answer, and give the execution to this worker again.
-//! That next claim waits until the first one is left. So an execution has at most one run in a process. Everything written under
-//! one claim is recorded, or refused, before the next claim reads the journal. And whatever the database says about an epoch
-//! concerns that claim alone.
+//! The database may record that an execution rests before this process has the answer, and give the execution to this worker
+//! again. That next claim waits until the first one is left. So an execution has at most one run in a process. Everything written
+//! under one claim is recorded, or refused, before the next claim reads the journal. And whatever the database says about an
+//! epoch concerns that claim alone.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,8 +133,8 @@ impl HeldExecutions {
         }
     }
 
-    /// Replaces a claim by the one under which its execution has begun anew; returns whether that one may begin now. Not if a later
-    /// claim waits, and not if the execution is no longer held.
+    /// Replaces a claim by the one under which its execution has begun anew; returns whether that one may begin now. Not if a
+    /// later claim waits, and not if the execution is no longer held.
     #[must_use]
     pub(crate) fn go_on(&mut self, claimed: &Claimed, next: &Claimed) -> bool {
         match self.by_id.get_mut(&claimed.id) {

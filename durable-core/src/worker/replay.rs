@@ -1,4 +1,5 @@
-//! Replays the journal of an execution over the code that is registered, and goes no further: no step runs, and nothing is written.
+//! Replays the journal of an execution over the code that is registered, and goes no further: no step runs, and nothing is
+//! written.
 
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -38,7 +39,7 @@ pub(crate) enum Replayed {
     /// The code asked for what is recorded, up to the end of the journal or of the code.
     Fits,
     /// The code came to a call that is not recorded, before it asked for these entries: they are not compared.
-    Further(Vec<String>),
+    NotCompared(Vec<String>),
     /// The code does not fit; with the report that the stopped execution would have.
     Diverged(String),
     /// No code is registered for its workflow and version.
@@ -128,8 +129,8 @@ async fn until_it_stops(run: &Arc<Run>, mut flow: Flow) -> Replayed {
             }
         }
         _ => match run.not_reached() {
-            further if further.is_empty() || is_rollback => Replayed::Fits,
-            further => Replayed::Further(further),
+            keys if keys.is_empty() || is_rollback => Replayed::Fits,
+            keys => Replayed::NotCompared(keys),
         },
     }
 }

@@ -1,4 +1,5 @@
-//! Takes up what was claimed: begins each claim once no earlier claim of its execution is active here, and leaves it when it ends.
+//! Takes up what was claimed: begins each claim once no earlier claim of its execution is active here, and leaves it when it
+//! ends.
 
 use std::sync::Arc;
 

@@ -32,8 +32,8 @@ fn key(workflow: &Workflow, method: &Method, name: &LitStr, key_name: &Ident, ki
     }
 }
 
-/// The type of the closure that may replace the body: it takes what the method takes behind `self`, and its future may borrow from
-/// those arguments that are references.
+/// The type of the closure that may replace the body: it takes what the method takes behind `self`, and its future may borrow
+/// from those arguments that are references.
 fn replacement(durable: &syn::Path, method: &Method) -> TokenStream {
     if !can_be_replaced(method) {
         return quote!(#durable::__macro::GenericStepsCannotBeReplaced);

@@ -1,4 +1,5 @@
--- active: what runs, could run, or is due now; nothing if everything is at rest. The clock is stopped, so this changes only by what runs.
+-- active: what runs, could run, or is due now; nothing if everything is at rest. The clock is stopped, so this changes only by
+-- what runs.
 with now as materialized (
     select at from durable.present
 )

@@ -1,4 +1,5 @@
--- journal: the keys of an execution's checkpoints and waits, in the order in which they were recorded and ended; open waits by their begin.
+-- journal: the keys of an execution's checkpoints and waits, in the order in which they were recorded and ended; open waits by
+-- their begin.
 select key
 from (
     select key, ordinal

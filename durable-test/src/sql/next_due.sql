@@ -1,4 +1,5 @@
--- next_due: what is due next, all at one time: timers, retries, delayed starts, deadlines, expiries, schedules, and room under a rate.
+-- next_due: what is due next, all at one time: timers, retries, delayed starts, deadlines, expiries, schedules, and room under a
+-- rate.
 with now as materialized (
     select at from durable.present
 ),

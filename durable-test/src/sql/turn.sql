@@ -1,5 +1,5 @@
--- turn: move the stopped clock, take the leases of live workers along, and tell them. No heartbeat is under way meanwhile: a heartbeat
--- that has read the time before would leave its worker a lease by that time.
+-- turn: move the stopped clock, take the leases of live workers along, and tell them. No heartbeat is under way meanwhile: a
+-- heartbeat that has read the time before would leave its worker a lease by that time.
 do $$
 declare
     before timestamptz;

@@ -92,7 +92,8 @@ impl Attempts<'_> {
         })
     }
 
-    /// Makes the future of a body, inside its step: the arguments are cloned, which may panic, and in a test a closure may replace the body.
+    /// Makes the future of a body, inside its step: the arguments are cloned, which may panic, and in a test a closure may
+    /// replace the body.
     fn make<B>(&self, call: impl FnOnce() -> B) -> Result<(StepHandle, B), Box<Failure>> {
         let handle = self.handle();
         let made = ambient::enter(Ambient::Step(handle.clone()), || panics::catch(call));

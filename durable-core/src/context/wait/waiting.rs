@@ -135,8 +135,8 @@ impl<'a> Waiting<'a> {
         format!("{} `{}`", self.kind.as_str(), self.name)
     }
 
-    /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait goes
-    /// on.
+    /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait
+    /// goes on.
     pub(super) async fn received<T>(mut self: Box<Self>, read: Read<T>) -> Result<Option<T>> {
         let question = if self.was_answered_before() { None } else { self.question()? };
         let what = self.what();
@@ -179,8 +179,8 @@ impl<'a> Waiting<'a> {
         Question::new(&self.name, &schema.value()).map(Some).map_err(invalid)
     }
 
-    /// Whether the journal has the end of the wait, and the code continued after it under an earlier claim: what it asked then does not
-    /// matter.
+    /// Whether the journal has the end of the wait, and the code continued after it under an earlier claim: what it asked then
+    /// does not matter.
     fn was_answered_before(&self) -> bool {
         self.refused.is_none() && self.scope.run.has_ended(&self.key) && self.scope.run.has_gone_on_from(&self.key)
     }

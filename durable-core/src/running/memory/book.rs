@@ -187,7 +187,7 @@ impl Book {
         let Some(record) = self.records.get_mut(&id) else { return };
         record.begun.insert(step);
         if record.past_steps.contains(&step) {
-            self.violations.push(format!("a step of {id} has the idempotency key of a step of before it continued as new"));
+            self.violations.push(format!("a step of {id} has the idempotency key of a step from an earlier iteration"));
         }
         if let Some(key) = record.checkpoints.keys().find(|key| namespace.derive(key) == step) {
             self.violations.push(format!("`{key}` is committed, and ran again"));

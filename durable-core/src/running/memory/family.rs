@@ -1,4 +1,5 @@
-//! Families on record: children are created with the waits for them, parents are notified of their ends, and families end together.
+//! Families on record: children are created with the waits for them, parents are notified of their ends, and families end
+//! together.
 //!
 //! Each function does what the SQL function of the same name does.
 
@@ -179,8 +180,8 @@ impl Book {
             || self.completed_children(id).any(|(child, _)| self.undoable(child))
     }
 
-    /// The completed children that the execution has waited for since it last continued as new. Children that its compensations started
-    /// are left out.
+    /// The completed children that the execution has waited for since it last continued as new. Children that its compensations
+    /// started are left out.
     fn completed_children(&self, id: ExecutionId) -> impl Iterator<Item = (ExecutionId, &Record)> {
         let counts = move |record: &Record| {
             let of = record.parent.as_ref().filter(|_| record.is_child_of(id, ParentPolicy::Await));
@@ -277,7 +278,8 @@ impl Book {
         ended_early
     }
 
-    /// Begins the rollback of an execution that its worker holds; returns the children that end with it, or `None` if it is not held.
+    /// Begins the rollback of an execution that its worker holds; returns the children that end with it, or `None` if it is not
+    /// held.
     pub(crate) fn begin_rollback(&mut self, rollback: &Rollback, now: DateTime<Utc>) -> Option<Vec<EndedEarly>> {
         let Rollback { worker, id, epoch, cause } = rollback;
         if !self.held(*worker, *id, *epoch) {

@@ -12,7 +12,7 @@ use crate::running::spoil::{Spoil, is_spoiled};
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::saves::Written;
 
-/// What became of an execution that was to continue as new.
+/// How the attempt to continue an execution as new ended.
 #[derive(Debug)]
 pub(crate) enum Next {
     /// It is held at a new epoch, with this namespace; its journal is empty.
@@ -48,7 +48,8 @@ impl Run {
         match self.ledger.continue_as_new(&continuation).await {
             Ok(Continued::Refused) => Next::Lost,
             Ok(continued) => {
-                // The checkpoints that were left are part of the journal that is gone: the steps have ended, and nothing asks for them.
+                // The checkpoints that were left are part of the journal that is gone: the steps have ended, and nothing asks for
+                // them.
                 let parcel = self.state().outbox.take();
                 self.unreported(parcel.ends).report();
                 Next::Begun { continued, namespace: continuation.namespace }

@@ -166,8 +166,8 @@ impl Run {
         Sent { ledger: self.ledger.clone(), save, unreported: self.unreported(parcel.ends) }.answer()
     }
 
-    /// Records an attempt and waits for its commit; fails with what the database said if it refuses that. Does not return when the
-    /// execution is no longer held.
+    /// Records an attempt and waits for its commit; fails with what the database said if it refuses that. Does not return when
+    /// the execution is no longer held.
     pub(crate) async fn record_attempt(self: &Arc<Self>, attempt: FailedAttempt) -> Result<(), Box<Failure>> {
         let (key, failure) = (attempt.key.clone(), attempt.failure.clone());
         match self.record_attempt_soon(attempt).await {

@@ -1,4 +1,5 @@
--- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $13 of the steps or waits $14 went, in the executions that pass every filter that is not null.
+-- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $13 of the steps or waits $14 went, in
+-- the executions that pass every filter that is not null.
 with picked as materialized (
     select execution_id, workflow, created_at, finished_at
     from durable.shown_executions as shown

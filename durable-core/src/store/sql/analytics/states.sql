@@ -1,4 +1,5 @@
--- analytics/states: read: for each workflow, the executions that pass every filter that is not null, by state, and how long those that ended took.
+-- analytics/states: read: for each workflow, the executions that pass every filter that is not null, by state, and how long those
+-- that ended took.
 select
     workflow,
     state,

@@ -1,4 +1,5 @@
--- checkpoints/load: read: the journals of executions $1: checkpoints, attempts that did not end their step, and waits. At most $2 rows.
+-- checkpoints/load: read: the journals of executions $1: checkpoints, attempts that did not end their step, and waits. At most $2
+-- rows.
 select
     execution_id, key, 'checkpoint' as entry, digest, attempt,
     output::text as output, error::text as error,

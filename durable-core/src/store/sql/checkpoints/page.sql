@@ -1,5 +1,5 @@
--- checkpoints/page: read: the part of the journal of execution $1 after place $2, key $3 and attempt $4: up to $5 rows, and up to $6 bytes.
--- Checkpoints have place 0, attempts place 1, waits place 2. One row is returned, however large.
+-- checkpoints/page: read: the part of the journal of execution $1 after place $2, key $3 and attempt $4: up to $5 rows, and up to
+-- $6 bytes. Checkpoints have place 0, attempts place 1, waits place 2. One row is returned, however large.
 with entry as materialized (
     (
         select

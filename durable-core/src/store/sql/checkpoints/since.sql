@@ -1,4 +1,5 @@
--- checkpoints/since: read: the steps of executions $1 that were recorded after their ordinals $2, and attempts at steps that were not.
+-- checkpoints/since: read: the steps of executions $1 that were recorded after their ordinals $2, and attempts at steps that were
+-- not.
 select
     execution_id, key, attempt, started_at, finished_at, output::text as output, error::text as error, undo_order, true as ended
 from durable.checkpoints

@@ -22,7 +22,7 @@ with orphan as materialized (
                 where waits.execution_id = child.parent_id and waits.key = child.parent_key and waits.child_id = child.execution_id
                 limit 1
             ),
-            -- The wait is gone with the journal of before.
+            -- The wait is gone with the journal of an earlier iteration.
             case when parent.continuations > 0 then 'cancelled' end
         ) in ('timed_out', 'cancelled')
         -- Those beyond the number that one call ends.

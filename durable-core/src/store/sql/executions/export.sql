@@ -1,4 +1,5 @@
--- executions/export: read: executions $1 with their journals, each as one JSON text. Payloads are as they are stored, digit for digit.
+-- executions/export: read: executions $1 with their journals, each as one JSON text. Payloads are as they are stored, digit for
+-- digit.
 select
     executions.execution_id,
     json_build_object(

@@ -1,4 +1,5 @@
--- executions/held: upkeep: claim anew what worker $1 holds besides $2 at epochs $3, as where the answer to a claim was lost on the way; at least one row.
+-- executions/held: upkeep: claim anew what worker $1 holds besides $2 at epochs $3, as where the answer to a claim was lost on
+-- the way; at least one row.
 with fence as materialized (
     select worker_id
     from durable.workers

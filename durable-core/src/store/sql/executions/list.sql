@@ -1,7 +1,7 @@
 -- executions/list: executions as they are shown that pass every filter that is not null, after the place $13 and the id $14.
--- By $11, the last first if $12; executions without such a value come last, and of equal ones the newest comes first. Newest first if
--- $11 is null: then all places are 0. Tags have the names $16 and the values $17, at most four; a join without a name is left out of the
--- plan. To be planned for its parameters: a filter that is null costs nothing, and the others find indexes.
+-- By $11, the last first if $12; executions without such a value come last, and of equal ones the newest comes first. Newest
+-- first if $11 is null: then all places are 0. Tags have the names $16 and the values $17, at most four; a join without a name is
+-- left out of the plan. To be planned for its parameters: a filter that is null costs nothing, and the others find indexes.
 select shown.*, place
 from durable.shown_executions as shown
 cross join lateral (

@@ -1,6 +1,6 @@
--- executions/prune: upkeep: delete up to $6 executions with ids between $1 and $2 that ended over $3 seconds ago, and their journals; filters $4 and $5 may be null.
--- An execution is kept while a child of it continues, and until its ancestors, and their retries and forks, have ended that long ago.
--- Returns how many were deleted, and the last id that was read.
+-- executions/prune: upkeep: delete up to $6 executions with ids between $1 and $2 that ended over $3 seconds ago, and their
+-- journals; filters $4 and $5 may be null. An execution is kept while a child of it continues, and until its ancestors, and their
+-- retries and forks, have ended that long ago. Returns how many were deleted, and the last id that was read.
 with limits as materialized (
     select present.at - make_interval(secs => $3) as ended_before
     from durable.present

@@ -89,8 +89,8 @@ saved_again as (
     on conflict do nothing
     returning execution_id, key
 ),
--- Of each name the value or the tag that was set last, and how often it was set. A repeated write sets the values of those checkpoints that an
--- earlier try has not recorded.
+-- Of each name the value or the tag that was set last, and how often it was set. A repeated write sets the values of those
+-- checkpoints that an earlier try has not recorded.
 value as (
     select distinct on (value.execution_id, value.name, value.is_tag)
         value.execution_id,

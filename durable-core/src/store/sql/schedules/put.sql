@@ -1,5 +1,5 @@
--- schedules/put: create schedule $1, or change it if its definition differs; only revision $19, if that is given. It stays enabled or disabled,
--- and its next due time stays unless its timing changes. Return its revision if it was created or changed.
+-- schedules/put: create schedule $1, or change it if its definition differs; only revision $19, if that is given. It stays
+-- enabled or disabled, and its next due time stays unless its timing changes. Return its revision if it was created or changed.
 insert into durable.schedules (
     schedule, created_at, workflow, version, queue, priority, input, rule, timezone, starts_at, ends_at, jitter,
     missed, missed_window, overlap, max_failures, declared, revision, updated_at, enabled, failures, next_due_at, concurrency_key,

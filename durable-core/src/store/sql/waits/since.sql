@@ -1,4 +1,5 @@
--- waits/since: read: the waits of executions $1 that are open, that began or ended after their ordinals $2, or that have the keys $4 of executions $3.
+-- waits/since: read: the waits of executions $1 that are open, that began or ended after their ordinals $2, or that have the keys
+-- $4 of executions $3.
 select
     execution_id, key, kind, name, names, correlation, child_id, form, prompt, metadata::text as metadata,
     started_at, due_at, outcome, payload::text as payload, answered_by, resolved_at
