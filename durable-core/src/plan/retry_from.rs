@@ -221,6 +221,14 @@ mod tests {
     }
 
     #[test]
+    fn a_version_that_was_asked_for_after_a_failure_is_not_going_on_and_is_kept() {
+        let after = journal(&["step ship!", "version apologize"]);
+        assert_eq!(sorted(repeated(&after, &decided(&[]))), ["step ship"]);
+        let went_on = journal(&["step ship!", "version apologize", "step walk", "step pay!"]);
+        assert_eq!(sorted(repeated(&went_on, &decided(&[]))), ["step pay"]);
+    }
+
+    #[test]
     fn a_value_that_was_set_beside_a_failure_is_kept() {
         let journal = journal(&["join/0/step ship!", "join/1/set status"]);
         assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["join/0/step ship"]);
