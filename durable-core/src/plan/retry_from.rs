@@ -82,8 +82,9 @@ impl<'journal> Newest<'journal> {
             let at = map.entry(key).or_default();
             *at = began.max(*at);
         };
-        // A workflow that only says that it has failed has not gone on.
-        for Entry { key, began, .. } in journal.iter().filter(|entry| !journal_key::sets_value(&entry.key)) {
+        // A workflow that only says that it has failed, or asks which version of a change applies, has not gone on.
+        let does_nothing = |key: &str| journal_key::sets_value(key) || journal_key::is_version(key);
+        for Entry { key, began, .. } in journal.iter().filter(|entry| !does_nothing(&entry.key)) {
             note(&mut newest.of, key.as_str(), *began);
             for (scope, segment) in journal_key::segments(key) {
                 newest.within.entry(scope).or_default().note(segment, *began);
