@@ -141,16 +141,16 @@ async fn two_bulk_retries_at_once_retry_each_execution_once() {
 async fn a_bulk_retry_skips_an_execution_whose_retry_was_made_meanwhile_and_has_failed_already() {
     let database = support::database().await;
     let (worker, ..) = worker(&database).await;
-    let orders = failed(&worker, &["older", "newer"]).await;
+    let orders = failed(&worker, &["ada", "grace"]).await;
     let report = worker
         .list_executions()
         .workflow("order")
         .retry_all()
         .on_each(|outcome| {
-            // The newer execution is retried first. By now, the older one has been read with its page.
-            if outcome.id == orders[1] {
+            // By now, the second has been read, too.
+            if outcome.id == orders[0] {
                 let retried_by_another = async {
-                    let retry = worker.retry(orders[0]).await.unwrap();
+                    let retry = worker.retry(orders[1]).await.unwrap();
                     result(&worker, retry).await.unwrap_err();
                 };
                 tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(retried_by_another));
@@ -160,16 +160,16 @@ async fn a_bulk_retry_skips_an_execution_whose_retry_was_made_meanwhile_and_has_
         .unwrap();
     assert_eq!((report.done, report.skipped), (1, 1));
     let (skipped, why) = &report.reasons[0];
-    assert_eq!((*skipped, why.kind()), (orders[0], ErrorKind::Conflict));
+    assert_eq!((*skipped, why.kind()), (orders[1], ErrorKind::Conflict));
     assert!(why.to_string().contains("is continued by"), "{why}");
-    let retries = format!("select count(*) from durable.executions where forked_from = '{}'", orders[0]);
+    let retries = format!("select count(*) from durable.executions where forked_from = '{}'", orders[1]);
     assert_eq!(database.count(&retries).await, 1);
 
     // A retry of one execution may be repeated after it has failed, unless the caller says otherwise.
-    let unless = format!("select durable.retry('{}', unless_continued => true)", orders[0]);
+    let unless = format!("select durable.retry('{}', unless_continued => true)", orders[1]);
     let refused = sqlx::query(sqlx::AssertSqlSafe(unless)).execute(database.pool()).await.unwrap_err();
     assert!(refused.to_string().contains("is continued by"), "{refused}");
-    result(&worker, worker.retry(orders[0]).await.unwrap()).await.unwrap_err();
+    result(&worker, worker.retry(orders[1]).await.unwrap()).await.unwrap_err();
     assert_eq!(database.count(&retries).await, 2);
     worker.shutdown().await.unwrap();
 }
