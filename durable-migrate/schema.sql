@@ -608,7 +608,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, unless_continued boolean DEFAULT false, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)

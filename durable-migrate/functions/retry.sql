@@ -1,14 +1,17 @@
 -- retry: continue from where an execution failed or was cancelled, in a new execution, because a terminal state is final.
 -- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
--- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases
--- are accepted: no call failed, or one did and nothing began after it.
+-- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
+-- accepted: no call failed, or one did and nothing began after it.
+-- With `unless_continued`, an execution is refused if a retry or a fork continues it, whatever became of that one.
 drop function if exists durable.retry(uuid, int, uuid, text[]);
+drop function if exists durable.retry(uuid, int, uuid, text[], json);
 create or replace function durable.retry(
     execution_id uuid,
     version int default null,
     new_id uuid default durable.new_id(),
     repeated text[] default null,
     edits json default null,
+    unless_continued boolean default false,
     out id uuid,
     out queue text
 )
@@ -39,6 +42,17 @@ begin
     if target.state = 'completed' then
         raise exception 'execution % has completed: there is nothing to retry', retry.execution_id
         using errcode = 'UD410', hint = 'to run a part of it again, fork it from a step';
+    end if;
+    if unless_continued then
+        select execution_id into target
+        from durable.executions
+        where forked_from = retry.execution_id and execution_id <> new_id
+        order by execution_id desc
+        limit 1;
+        if found then
+            raise exception 'execution % is continued by % already', retry.execution_id, target.execution_id
+            using errcode = 'UD409', hint = 'look at that one, or retry without unless_continued';
+        end if;
     end if;
     select execution_id, state into target
     from durable.executions

@@ -160,15 +160,15 @@ begin
     from unnest(edited || case when edits -> 'input' is not null then '' end) as key
     where key is not null;
 
-    -- The values that the checkpoints above have set last, and those that were set before the execution continued as new.
+    -- The values that the checkpoints above have set last, and those without a checkpoint: they were set before the execution, or one
+    -- that it retries, continued as new.
     insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
     select new_id, set_at, revision, name, key, value, metadata
     from durable.execution_values
     where execution_id = origin
       and (
         exists (select from durable.checkpoints where execution_id = new_id and checkpoints.key = execution_values.key)
-        or source.continuations > 0
-        and not exists (select from durable.checkpoints where execution_id = origin and checkpoints.key = execution_values.key)
+        or not exists (select from durable.checkpoints where execution_id = origin and checkpoints.key = execution_values.key)
       );
 
     insert into durable.waits (

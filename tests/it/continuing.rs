@@ -406,8 +406,11 @@ async fn each_iteration_has_ids_of_its_own_and_a_retry_has_those_of_the_last() {
     let made = ids.lock().unwrap().clone();
     assert_eq!((made.len(), made.iter().collect::<BTreeSet<_>>().len()), (6, 6), "{made:?}");
 
+    // The first retry fails, too, and is retried itself.
+    let failed_again = worker.retry(id).await.unwrap();
+    soon("the failure", worker.handle::<Ids>(failed_again).result()).await.unwrap_err();
     *repaired.lock().unwrap() = true;
-    let retried = worker.retry(id).await.unwrap();
+    let retried = worker.retry(failed_again).await.unwrap();
     let end = soon("the end", worker.handle::<Ids>(retried).result()).await.unwrap();
     assert_eq!(end, made[4], "it goes on with the last iteration");
     let execution = worker.get_execution(retried).await.unwrap().execution;

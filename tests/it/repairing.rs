@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable::prelude::*;
-use durable::sqlx;
+use durable::{SortBy, SortOrder, sqlx};
 use serde_json::json;
 
 use crate::support::bodies::Tally;
@@ -137,6 +137,43 @@ async fn two_bulk_retries_at_once_retry_each_execution_once() {
     worker.shutdown().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_retry_skips_an_execution_whose_retry_was_made_meanwhile_and_has_failed_already() {
+    let database = support::database().await;
+    let (worker, ..) = worker(&database).await;
+    let orders = failed(&worker, &["ada", "grace"]).await;
+    let report = worker
+        .list_executions()
+        .workflow("order")
+        .retry_all()
+        .on_each(|outcome| {
+            // By now, the second has been read, too.
+            if outcome.id == orders[0] {
+                let retried_by_another = async {
+                    let retry = worker.retry(orders[1]).await.unwrap();
+                    result(&worker, retry).await.unwrap_err();
+                };
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(retried_by_another));
+            }
+        })
+        .await
+        .unwrap();
+    assert_eq!((report.done, report.skipped), (1, 1));
+    let (skipped, why) = &report.reasons[0];
+    assert_eq!((*skipped, why.kind()), (orders[1], ErrorKind::Conflict));
+    assert!(why.to_string().contains("is continued by"), "{why}");
+    let retries = format!("select count(*) from durable.executions where forked_from = '{}'", orders[1]);
+    assert_eq!(database.count(&retries).await, 1);
+
+    // A retry of one execution may be repeated after it has failed, unless the caller says otherwise.
+    let unless = format!("select durable.retry('{}', unless_continued => true)", orders[1]);
+    let refused = sqlx::query(sqlx::AssertSqlSafe(unless)).execute(database.pool()).await.unwrap_err();
+    assert!(refused.to_string().contains("is continued by"), "{refused}");
+    result(&worker, worker.retry(orders[1]).await.unwrap()).await.unwrap_err();
+    assert_eq!(database.count(&retries).await, 2);
+    worker.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn all_that_are_stopped_are_resumed_and_all_that_have_not_ended_are_cancelled() {
     let database = support::database().await;
@@ -180,6 +217,65 @@ async fn a_bulk_without_a_filter_is_refused() {
         assert!(error.to_string().contains("has no filter; name a workflow"), "{error}");
     }
     assert_eq!(client.list_executions().state(ExecutionState::Pending).count().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_bulk_of_one_page_of_a_list_is_refused() {
+    let database = support::database().await;
+    let client = database.client().await;
+    let order = client.start::<Order>("ada".to_owned()).await.unwrap();
+    let list = || client.list_executions().workflow("order");
+    for (page, part) in [
+        (list().limit(1), "leave out `.limit(…)`"),
+        (list().order_by(SortBy::Created, SortOrder::Ascending), "leave out `.order_by(…)`"),
+        (list().after(order.id()), "leave out `.after(…)`"),
+    ] {
+        for refused in [page.clone().cancel_all("all").count().await.map(drop), page.cancel_all("all").await.map(drop)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+    assert_eq!(list().state(ExecutionState::Pending).count().await.unwrap(), 1);
+}
+
+/// Waits for a courier.
+struct Parcel;
+
+#[workflow]
+impl Parcel {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.child::<Courier>(()).await
+    }
+}
+
+/// Waits for an event.
+struct Courier;
+
+#[workflow]
+impl Courier {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.wait_for_event("back").await
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_cancel_cancels_a_parent_before_the_child_that_it_waits_for() {
+    let database = support::database().await;
+    let worker = database.builder().register(Parcel).register(Courier).start().await.unwrap();
+    let parent = worker.start::<Parcel>(()).await.unwrap().id();
+    let both_wait = "select execution_id from durable.executions
+                     where parent_id is not null and (select count(*) from durable.executions where state = 'waiting') = 2";
+    let child: uuid::Uuid = database.eventually_value(both_wait).await;
+    worker.shutdown().await.unwrap();
+
+    let client = database.client().await;
+    let mut cancelled = Vec::new();
+    let bulk = client.list_executions().queue("default").cancel_all("the shop is closed");
+    let report = bulk.on_each(|outcome| cancelled.push(outcome.id)).await.unwrap();
+    assert_eq!((report.done, report.skipped), (2, 0));
+    assert_eq!(cancelled, [parent, child.into()]);
+    assert_eq!(client.list_executions().state(ExecutionState::Cancelled).count().await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -318,12 +414,23 @@ async fn edits_that_make_no_sense_are_refused_and_nothing_is_created() {
         (json!({ "output": {}, "reason": "x" }), "unknown part `output`"),
         (json!({ "reason": "x" }), "change nothing"),
         (json!({ "outputs": { "step charge": 1 } }), "without a reason"),
+        (json!({ "outputs": { "version new_bank": 1 }, "reason": "x" }), "the output of `version new_bank` cannot be given"),
+        (json!({ "outputs": { "race": 1 }, "reason": "x" }), "only steps have one"),
+        (json!({ "outputs": { "child order#2": 1 }, "reason": "x" }), "only steps have one"),
+        (json!({ "outputs": { "join/0/event paid": 1 }, "reason": "x" }), "only steps have one"),
+        (json!({ "outputs": { "undo/step charge": 1 }, "reason": "x" }), "only steps have one"),
+        (json!({ "outputs": { "step ": 1 }, "reason": "x" }), "only steps have one"),
+        (json!({ "outputs": { "join/0/step charge#2": 1 }, "reason": "x" }), "has not begun a step `join/0/step charge#2`"),
         (json!({ "outputs": { "step fly": 1 }, "reason": "x" }), "has not begun a step `step fly`"),
     ] {
         let sql = "select durable.retry($1, edits => $2::json)";
         let refused = sqlx::query(sql).bind(order.as_uuid()).bind(edits.to_string()).execute(database.pool()).await.unwrap_err();
         assert!(refused.to_string().contains(part), "{refused}");
     }
+    let twice = r#"{"outputs": {"step charge": 1, "step charge": 2}, "reason": "x"}"#;
+    let sql = "select durable.retry($1, edits => $2::json)";
+    let refused = sqlx::query(sql).bind(order.as_uuid()).bind(twice).execute(database.pool()).await.unwrap_err();
+    assert!(refused.to_string().contains("the output of `step charge` is given twice"), "{refused}");
     assert_eq!(database.count("select count(*) from durable.executions").await, 1);
 
     let sql = r#"select id from durable.retry($1, edits => '{"outputs": {"step charge": "by sql"}, "reason": "x"}')"#;

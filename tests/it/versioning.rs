@@ -1,5 +1,8 @@
 //! Code that changes while executions are under way: `cx.version`, and two versions of a workflow side by side.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use durable::prelude::*;
 use durable::{Blocker, ExecutionId};
 
@@ -303,4 +306,35 @@ async fn executions_finish_on_their_version_while_new_starts_use_the_next() {
     assert_eq!(soon("the first", one.result()).await.unwrap(), "invoice 3 on paper");
     assert_eq!(soon("the second", other.result()).await.unwrap(), "invoice 4 by mail");
     both.shutdown().await.unwrap();
+}
+
+/// Calls a service; after a failure, asks which version of the code for failures applies.
+struct Call(Arc<AtomicBool>);
+
+#[workflow]
+impl Call {
+    async fn run(&self, cx: &Context, _: ()) -> Result<u32> {
+        let Err(error) = self.call().await else { return Ok(200) };
+        if cx.version("apologize", 1).await? > 0 { Err(Error::permanent("sorry")) } else { Err(error) }
+    }
+
+    #[step]
+    async fn call(&self) -> Result<()> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err(Error::permanent("the service is down")) }
+    }
+}
+
+#[tokio::test]
+async fn a_retry_repeats_a_failure_after_which_the_workflow_only_asked_for_a_version() {
+    let (database, works) = (support::database().await, Arc::new(AtomicBool::new(false)));
+    let worker = database.builder().register(Call(works.clone())).start().await.unwrap();
+    let failed = worker.start::<Call>(()).await.unwrap();
+    let error = soon("the failure", failed.result()).await.unwrap_err();
+    assert!(error.to_string().contains("sorry"), "{error}");
+    assert_eq!(markers(&database).await, ["version apologize = 1"]);
+
+    works.store(true, Ordering::SeqCst);
+    let retry = worker.retry(failed.id()).await.unwrap();
+    assert_eq!(soon("the end", worker.handle::<Call>(retry).result()).await.unwrap(), 200);
+    worker.shutdown().await.unwrap();
 }

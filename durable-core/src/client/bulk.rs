@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::IntoFuture;
+use std::iter;
 
 use super::Durable;
 use super::list::ExecutionList;
@@ -12,8 +13,11 @@ use crate::ids::ExecutionId;
 use crate::model::ExecutionState;
 use crate::store::forks;
 
-/// Executions that are read at once. Each is then done by itself.
+/// Executions that are read at once.
 const PAGE: u32 = 200;
+
+/// An execution that passes the filters, and its parent.
+type Found = (ExecutionId, Option<ExecutionId>);
 
 /// Most executions that the report names as skipped.
 const MOST_NAMED: usize = 100;
@@ -101,12 +105,18 @@ impl<'durable> Bulk<'durable> {
 
     /// The list, if it says which executions are meant.
     fn checked(&self) -> Result<ExecutionList<'durable>> {
-        let list = self.list.clone();
+        let (list, verb) = (self.list.clone(), self.verb.as_str());
         if !list.is_filtered() {
-            let verb = self.verb.as_str();
             let problem = format!(
                 "a {verb} of all executions has no filter; name a workflow, a state, a tag or another, so that it does not {verb} what \
                  you do not mean"
+            );
+            return Err(Error::of_kind(ErrorKind::Invalid, problem));
+        }
+        if let Some(call) = list.chose_page() {
+            let problem = format!(
+                "a {verb} of all executions has a `{call}`, but it is done to every execution that passes the filters; leave out \
+                 `{call}`, or {verb} the executions of the page one by one"
             );
             return Err(Error::of_kind(ErrorKind::Invalid, problem));
         }
@@ -114,15 +124,12 @@ impl<'durable> Bulk<'durable> {
     }
 
     async fn carry_out(mut self) -> Result<BulkReport> {
-        // The newest first, so that what a retry creates is not met again.
-        let mut list = self.checked()?.in_default_order().limit(PAGE);
+        let found = oldest_first(read_all(self.checked()?).await?);
         let (durable, verb) = (self.list.durable(), self.verb.clone());
         let mut report = BulkReport::default();
-        loop {
-            let page = list.clone().await?;
-            let ids: Vec<ExecutionId> = page.executions.iter().map(|execution| execution.id).collect();
-            let continued = continued(durable, &verb, &ids).await?;
-            for id in ids {
+        for ids in found.chunks(PAGE as usize) {
+            let continued = continued(durable, &verb, ids).await?;
+            for &id in ids {
                 let result = match continued.get(&id) {
                     Some(other) => {
                         Err(Error::of_kind(ErrorKind::Conflict, format!("execution {id} is continued by {other} already")))
@@ -135,9 +142,8 @@ impl<'durable> Bulk<'durable> {
                 }
                 self.report(&mut report, BulkOutcome { id, result });
             }
-            let Some(next) = page.next else { return Ok(report) };
-            list = list.after(next);
         }
+        Ok(report)
     }
 
     fn report(&mut self, report: &mut BulkReport, outcome: BulkOutcome) {
@@ -171,8 +177,31 @@ impl<'durable> IntoFuture for Bulk<'durable> {
     }
 }
 
-/// The executions among `ids` that already have a retry or a fork, each with its retry or fork. `retry_all` skips them, also if
-/// the retry or fork has failed: that execution is then in the list itself.
+/// Every execution of the list, the newest first. All are read before anything is done, so that what a retry creates is not among
+/// them.
+async fn read_all(list: ExecutionList<'_>) -> Result<Vec<Found>> {
+    let (mut list, mut found) = (list.limit(PAGE), Vec::new());
+    loop {
+        let page = list.clone().await?;
+        found.extend(page.executions.into_iter().map(|execution| (execution.id, execution.parent.map(|parent| parent.id))));
+        let Some(next) = page.next else { return Ok(found) };
+        list = list.after(next);
+    }
+}
+
+/// The oldest first, and parents before their children whatever the clocks that made their ids: a parent that is cancelled after its
+/// child has seen the child cancelled.
+fn oldest_first(mut found: Vec<Found>) -> Vec<ExecutionId> {
+    found.reverse();
+    let parents: HashMap<ExecutionId, Option<ExecutionId>> = found.iter().copied().collect();
+    // The sort is stable.
+    found.sort_by_cached_key(|(id, _)| iter::successors(Some(*id), |id| parents.get(id).copied().flatten()).count());
+    found.into_iter().map(|(id, _)| id).collect()
+}
+
+/// The executions among `ids` that already have a retry or a fork, each with its retry or fork. They are skipped before their
+/// journals are read, also if the retry or fork has failed: that execution is then in the list itself.
+/// [`Fork::unless_continued`](super::Fork::unless_continued) decides.
 async fn continued(durable: &Durable, verb: &Verb, ids: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionId>> {
     if !matches!(verb, Verb::Retry) {
         return Ok(HashMap::new());
@@ -182,8 +211,23 @@ async fn continued(durable: &Durable, verb: &Verb, ids: &[ExecutionId]) -> Resul
 
 async fn do_to(durable: &Durable, verb: &Verb, id: ExecutionId) -> Result<ExecutionId> {
     match verb {
-        Verb::Retry => durable.retry(id).await,
+        Verb::Retry => durable.retry(id).unless_continued().await,
         Verb::Resume => durable.resume(id).await.map(|()| id),
         Verb::Cancel(reason) => durable.cancel(id, reason).await.map(|()| id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_comes_first_but_a_parent_before_its_children_whatever_their_ids() {
+        let ids: [ExecutionId; 5] = [5_u128, 4, 3, 2, 1].map(|id| uuid::Uuid::from_u128(id).into());
+        let [grandchild, alone, child, parent, of_unknown] = ids;
+        let unknown = uuid::Uuid::from_u128(9).into();
+        let found =
+            vec![(grandchild, Some(child)), (alone, None), (child, Some(parent)), (parent, None), (of_unknown, Some(unknown))];
+        assert_eq!(oldest_first(found), [parent, alone, of_unknown, child, grandchild]);
     }
 }

@@ -26,6 +26,7 @@ pub struct Fork<'durable> {
     from_key: Option<String>,
     version: Option<u32>,
     edits: Edits,
+    unless_continued: bool,
 }
 
 /// What a person gives in the place of what is recorded.
@@ -143,6 +144,11 @@ impl Fork<'_> {
         self.version = Some(version);
         self
     }
+
+    /// Refuses a retry if a retry or a fork continues the execution already, even one that has failed.
+    pub(super) fn unless_continued(self) -> Self {
+        Self { unless_continued: true, ..self }
+    }
 }
 
 impl<'durable> IntoFuture for Fork<'durable> {
@@ -151,7 +157,7 @@ impl<'durable> IntoFuture for Fork<'durable> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { durable, origin, from_key, version, edits } = self;
+            let Self { durable, origin, from_key, version, edits, unless_continued } = self;
             let unknown = |version| Error::of_kind(ErrorKind::Invalid, format!("no workflow has a version {version}"));
             let version = version.map(|version| i32::try_from(version).map_err(|_| unknown(version))).transpose()?;
             // Chosen here, so that a call whose answer was lost begins nothing twice.
@@ -170,9 +176,9 @@ impl<'durable> IntoFuture for Fork<'durable> {
                 }
                 None => {
                     let repeated = durable.repeated(origin, &journal).await?;
-                    let repeated = repeated.as_deref();
+                    let (from, repeated) = ((origin, unless_continued), repeated.as_deref());
                     durable
-                        .run("retry an execution", |pool| forks::retry(store, pool, origin, version, new, repeated, edits))
+                        .run("retry an execution", |pool| forks::retry(store, pool, from, version, new, repeated, edits))
                         .await?
                 }
             };
@@ -216,7 +222,7 @@ impl Durable {
     /// what it did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown
     /// execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
-        Fork { durable: self, origin: id, from_key: None, version: None, edits: Edits::default() }
+        Fork { durable: self, origin: id, from_key: None, version: None, edits: Edits::default(), unless_continued: false }
     }
 
     /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.
@@ -237,6 +243,6 @@ impl Durable {
     /// `Conflict` if the execution has not ended, if what it did was undone, or if another execution with its deduplication key
     /// has not ended.
     pub fn fork(&self, id: ExecutionId, from: impl Into<String>) -> Fork<'_> {
-        Fork { durable: self, origin: id, from_key: Some(from.into()), version: None, edits: Edits::default() }
+        Fork { from_key: Some(from.into()), ..self.retry(id) }
     }
 }

@@ -21,7 +21,7 @@ const DEFAULT_LIMIT: u32 = 50;
 const HIGHEST_LIMIT: u32 = 1000;
 
 /// Most tags of a filter: as many as `executions/list` and `executions/count` join.
-const MOST_TAGS: usize = 4;
+const MOST_TAGS_IN_FILTER: usize = 4;
 
 /// A list of executions, newest first; await it for a page. See [`Durable::list_executions`].
 ///
@@ -41,7 +41,7 @@ const MOST_TAGS: usize = 4;
 pub struct ExecutionList<'durable> {
     durable: &'durable Durable,
     filter: ListFilter,
-    limit: u32,
+    limit: Option<u32>,
     order: Option<(SortBy, SortOrder)>,
     after: Option<Cursor>,
 }
@@ -57,7 +57,7 @@ pub struct ExecutionPage {
 
 impl<'durable> ExecutionList<'durable> {
     pub(super) fn new(durable: &'durable Durable) -> Self {
-        Self { durable, filter: ListFilter::default(), limit: DEFAULT_LIMIT, order: None, after: None }
+        Self { durable, filter: ListFilter::default(), limit: None, order: None, after: None }
     }
 
     /// Only executions that are shown in this state; after several calls, in any of the states. Each execution is shown in one
@@ -150,13 +150,13 @@ impl<'durable> ExecutionList<'durable> {
     }
 
     /// The client that lists.
-    pub(super) fn client(&self) -> &'durable Durable {
+    pub(super) fn durable(&self) -> &'durable Durable {
         self.durable
     }
 
     /// At most this many executions on a page, 1 to 1000; 50 by default.
     pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = limit;
+        self.limit = Some(limit);
         self
     }
 }
@@ -181,7 +181,7 @@ impl<'durable> ExecutionList<'durable> {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a list without any filter. `Unavailable` if the database does not answer in time; then some may be done.
+    /// `Invalid` for a list without any filter, and for one with a limit, an order or a cursor. `Unavailable` if the database does not answer in time; then some may be done.
     pub fn retry_all(self) -> Bulk<'durable> {
         Bulk::new(self, Verb::Retry)
     }
@@ -195,16 +195,12 @@ impl<'durable> ExecutionList<'durable> {
     }
 
     /// Cancels each execution that passes the filters, as [`Durable::cancel`] does; those that have not ended, and are not being
-    /// rolled back, if no state is named.
+    /// rolled back, if no state is named. A parent is cancelled before its children, so that it does not see them cancelled.
     ///
     /// # Errors
     /// As for [`retry_all`](Self::retry_all).
     pub fn cancel_all(self, reason: impl Into<String>) -> Bulk<'durable> {
         Bulk::new(self, Verb::Cancel(reason.into()))
-    }
-
-    pub(super) fn durable(&self) -> &'durable Durable {
-        self.durable
     }
 
     pub(super) fn is_filtered(&self) -> bool {
@@ -215,8 +211,10 @@ impl<'durable> ExecutionList<'durable> {
         self.filter.states.is_some()
     }
 
-    pub(super) fn in_default_order(self) -> Self {
-        Self { order: None, after: self.after.filter(|after| after.place.is_none()), ..self }
+    /// The call, if any, that chose a page of the list: which of the executions, and in which order.
+    pub(super) fn chose_page(&self) -> Option<&'static str> {
+        let limit = self.limit.map(|_| ".limit(…)");
+        limit.or(self.order.map(|_| ".order_by(…)")).or(self.after.map(|_| ".after(…)"))
     }
 }
 
@@ -267,8 +265,9 @@ impl ExecutionList<'_> {
 
     fn check_tags(&self) -> Result<()> {
         let tags = self.filter.tags.len();
-        if tags > MOST_TAGS {
-            let problem = format!("a list is filtered by {tags} tags, over the limit of {MOST_TAGS}; give the rarest of them");
+        if tags > MOST_TAGS_IN_FILTER {
+            let problem =
+                format!("a list is filtered by {tags} tags, over the limit of {MOST_TAGS_IN_FILTER}; give the rarest of them");
             return Err(Error::of_kind(ErrorKind::Invalid, problem));
         }
         Ok(())
@@ -302,12 +301,13 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
         Box::pin(async move {
             // One execution more than asked, which tells whether there is another page.
             self.check_tags()?;
-            self.filter.limit = checked_limit(self.limit, HIGHEST_LIMIT)? + 1;
+            let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+            self.filter.limit = checked_limit(limit, HIGHEST_LIMIT)? + 1;
             self.filter.order = self.placed()?;
             let (durable, store) = (self.durable, self.durable.store());
             let mut found = durable.run("list executions", |pool| look::list(store, pool, &self.filter)).await?;
-            let more = found.len() > self.limit as usize;
-            found.truncate(self.limit as usize);
+            let more = found.len() > limit as usize;
+            found.truncate(limit as usize);
             let next = found.last().filter(|_| more).map(|(last, place)| self.cursor(last, *place));
             Ok(ExecutionPage { executions: found.into_iter().map(|(execution, _)| execution).collect(), next })
         })

@@ -190,7 +190,7 @@ impl Replay {
     pub async fn executions(&self, list: ExecutionList<'_>) -> Result<ReplayReport> {
         let (replayer, mut report) = (self.replayer()?, ReplayReport::default());
         let list = list.or_states(&LIVE).limit(JOURNALS_AT_ONCE);
-        let durable = list.client();
+        let durable = list.durable();
         let mut page = list.clone().await?;
         loop {
             let ids: Vec<ExecutionId> = page.executions.iter().map(|execution| execution.id).collect();

@@ -84,8 +84,9 @@ impl<'journal> Newest<'journal> {
             let at = map.entry(key).or_default();
             *at = began.max(*at);
         };
-        // A workflow that only says that it has failed has not gone on.
-        for Entry { key, began, .. } in journal.iter().filter(|entry| !journal_key::sets_value(&entry.key)) {
+        // A workflow that only says that it has failed, or asks which version of a change applies, has not gone on.
+        let does_nothing = |key: &str| journal_key::sets_value(key) || journal_key::is_version(key);
+        for Entry { key, began, .. } in journal.iter().filter(|entry| !does_nothing(&entry.key)) {
             note(&mut newest.of, key.as_str(), *began);
             for (scope, segment) in journal_key::segments(key) {
                 newest.within.entry(scope).or_default().note(segment, *began);
@@ -221,6 +222,14 @@ mod tests {
     fn a_value_that_was_set_after_a_failure_is_kept_if_the_workflow_went_on() {
         let journal = journal(&["step ship!", "set status", "step walk", "step pay!"]);
         assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["step pay"]);
+    }
+
+    #[test]
+    fn a_version_that_was_asked_for_after_a_failure_is_not_going_on_and_is_kept() {
+        let after = journal(&["step ship!", "version apologize"]);
+        assert_eq!(sorted(repeated(&after, &decided(&[]))), ["step ship"]);
+        let went_on = journal(&["step ship!", "version apologize", "step walk", "step pay!"]);
+        assert_eq!(sorted(repeated(&went_on, &decided(&[]))), ["step pay"]);
     }
 
     #[test]

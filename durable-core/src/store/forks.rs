@@ -53,12 +53,12 @@ pub(crate) async fn decisions(
     Ok(decisions)
 }
 
-/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain
-/// cases.
+/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain cases.
+/// `unless_continued` refuses an execution that another continues already.
 pub(crate) async fn retry(
     store: &Store,
     executor: impl PgExecutor<'_>,
-    id: ExecutionId,
+    (id, unless_continued): (ExecutionId, bool),
     version: Option<i32>,
     new: ExecutionId,
     repeated: Option<&[String]>,
@@ -70,7 +70,8 @@ pub(crate) async fn retry(
         .bind(version)
         .bind(new.as_uuid())
         .bind(repeated)
-        .bind(edits);
+        .bind(edits)
+        .bind(unless_continued);
     read(&query.fetch_one(executor).await?)
 }
 
