@@ -198,8 +198,8 @@ fn oldest_first(mut found: Vec<Found>) -> Vec<ExecutionId> {
     found.into_iter().map(|(id, _)| id).collect()
 }
 
-/// Those that a retry or a fork continues, even one that has failed: that one is to be retried. This spares reading their journals;
-/// [`Fork::unless_continued`](super::Fork::unless_continued) decides.
+/// Those that a retry or a fork continues, even one that has failed: that one is to be retried. `durable.retry` decides;
+/// this look-up only saves reading the journals of executions that it would refuse.
 async fn continued(durable: &Durable, verb: &Verb, ids: &[ExecutionId]) -> Result<HashMap<ExecutionId, ExecutionId>> {
     if !matches!(verb, Verb::Retry) {
         return Ok(HashMap::new());
