@@ -53,7 +53,9 @@ async fn thousands_of_iterations_keep_the_journal_small() {
     assert_eq!(soon("the end", handle.result()).await.unwrap(), "lift-off");
     assert!(seen.lock().unwrap().iter().all(|rows| *rows <= 1), "{seen:?}");
     let execution = worker.get_execution(id).await.unwrap().execution;
-    assert_eq!((execution.continuations, execution.epoch), (ITERATIONS, ITERATIONS + 1));
+    assert_eq!(execution.continuations, ITERATIONS);
+    // A worker that looks for executions that it holds in the moment of a continuation claims this one once more.
+    assert!(execution.epoch > ITERATIONS, "{}", execution.epoch);
     assert_eq!((execution.input.to_string(), execution.continued_with), (ITERATIONS.to_string(), Some(json!(0).into())));
     assert_eq!(database.count(ROWS).await, 1, "the last step");
     worker.shutdown().await.unwrap();
