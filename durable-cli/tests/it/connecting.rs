@@ -10,7 +10,7 @@ async fn help_tells_the_exit_codes() {
         assert!(help.contains(code), "{code}: {help}");
     }
     let logs = support::durable(&["execution", "logs", "--help"], "").await.done();
-    assert!(logs.contains("What steps log is not recorded"), "{logs}");
+    assert!(logs.contains("What steps log is recorded if the workers have a `StepLogLayer`"), "{logs}");
 }
 
 #[tokio::test]

@@ -163,7 +163,7 @@ async fn figures_are_shown_for_each_step_and_wait() {
     three(&database).await;
     let printed = database.durable(&["execution", "analytics", "--state", "failed,waiting"]).await.done();
     let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines[0].contains("step or wait") && lines[0].contains("time to reach"), "{printed}");
+    assert!(lines[0].contains("STEP OR WAIT") && lines[0].contains("TIME TO REACH"), "{printed}");
     assert!(lines.iter().any(|line| line.contains("journey") && line.contains("1 waiting, 1 failed")), "{printed}");
     assert!(lines.iter().any(|line| line.contains("step pack") && line.contains("100 %")), "{printed}");
     assert!(lines.iter().any(|line| line.contains("input place") && line.contains("50 %")), "{printed}");

@@ -126,7 +126,7 @@ async fn what_a_filter_finds_is_counted_first_and_done_with_yes() {
     assert_eq!(database.durable(&[&cancel[..], &["-o", "json"]].concat()).await.json(), json!({ "executions": 2 }));
     assert_eq!(state(&database, &one).await, "pending", "counting changes nothing");
     let done = database.durable(&[&cancel[..], &["--yes"]].concat()).await;
-    assert_eq!((done.code, done.out), (0, format!("cancelled {two}\ncancelled {one}\n")), "{}", done.err);
+    assert_eq!((done.code, done.out), (0, format!("cancelled {one}\ncancelled {two}\n")), "{}", done.err);
     assert!(done.err.ends_with("2 cancelled, 0 skipped\n"), "{}", done.err);
     assert_eq!(state(&database, &other).await, "pending");
 
