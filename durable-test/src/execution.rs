@@ -191,7 +191,7 @@ impl<W: Workflow> Execution<W> {
         if found == expected {
             return Ok(());
         }
-        self.refuse(format!("the {what} are not the expected ones\nexpected: {expected:?}\n   found: {found:?}")).await
+        self.refuse(format!("unexpected {what}\nexpected: {expected:?}\n   found: {found:?}")).await
     }
 
     /// An error with the whole state.

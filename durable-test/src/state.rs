@@ -31,9 +31,7 @@ fn whole(introspection: &Introspection) -> String {
         if let Some(output) = &step.output {
             let _ = write!(text, ": {output}");
         }
-        if let Some(failure) = &step.error {
-            let _ = write!(text, ": failed: {}", sentence(failure));
-        }
+        add_failure(&mut text, step.error.as_ref(), &step.attempts);
     }
     for wait in &details.waits {
         let outcome = wait.outcome.map_or_else(|| "open".to_owned(), |outcome| format!("{outcome:?}").to_lowercase());
@@ -43,9 +41,7 @@ fn whole(introspection: &Introspection) -> String {
     for compensation in &details.compensations {
         let _ = write!(text, "\nundo of `{}`", compensation.step);
         add_attempts(&mut text, &compensation.attempts);
-        if let Some(failure) = &compensation.error {
-            let _ = write!(text, ": failed: {}", sentence(failure));
-        }
+        add_failure(&mut text, compensation.error.as_ref(), &compensation.attempts);
     }
     for child in &details.children {
         let _ = write!(text, "\nchild `{}` is execution {} of `{}`: {}", child.key, child.id, child.workflow, child.state);
@@ -68,6 +64,14 @@ fn add_attempts(text: &mut String, attempts: &[Attempt]) {
             (None, AttemptOutcome::Running) => "running".to_owned(),
         };
         let _ = write!(text, "\n  attempt {}: {outcome}", attempt.number);
+    }
+}
+
+/// Adds why a call failed, unless its last attempt says so.
+fn add_failure(text: &mut String, failure: Option<&Failure>, attempts: &[Attempt]) {
+    let is_said = attempts.last().is_some_and(|last| last.error.is_some());
+    if let Some(failure) = failure.filter(|_| !is_said) {
+        let _ = write!(text, ": failed: {}", sentence(failure));
     }
 }
 
