@@ -43,6 +43,11 @@ async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
     assert_eq!(actual, expected, "the parameters changed; if that is wanted, run this test again with DURABLE_BLESS=1");
 }
 
+/// The plan of the page itself. A subplan reads the tags of one execution, and from PostgreSQL 16 on it may sort these few.
+fn without_subplans(plan: &str) -> String {
+    plan.split("SubPlan").next().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_sorted() {
     let database = support::database().await.with_usual_settings();
@@ -59,7 +64,7 @@ async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_so
         let explain = format!("explain (costs off) execute list({filters}, {page}, 50, '{{}}', '{{}}')");
         let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
-        let plan = plan.join("\n");
+        let plan = without_subplans(&plan.join("\n"));
         assert_eq!(plan.contains("Sort"), is_sorted, "{plan}");
         assert_eq!(plan.contains("Index Scan Backward using executions_pkey"), !is_sorted, "{plan}");
         assert!(!plan.contains("Filter"), "a filter that is null costs nothing: {plan}");
@@ -98,6 +103,6 @@ async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_
         // Besides the tags that are shown, those that are filtered by, and no more.
         assert_eq!(plan.matches("on execution_tags").count(), joins + 1, "{plan}");
         let is_sorted = joins > 1;
-        assert!(is_sorted || !plan.contains("Sort Key"), "{plan}");
+        assert!(is_sorted || !without_subplans(&plan).contains("Sort Key"), "{plan}");
     }
 }
