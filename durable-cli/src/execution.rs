@@ -41,11 +41,11 @@ pub(crate) enum Verb {
     Retry(Retry),
     /// Run an execution that has ended again from one of its steps or waits, in a new one
     Fork(Fork),
-    /// Retry every execution that passes the filters; without --state, those that have failed
+    /// Retry every execution that passes the filters; without --state, every failed execution
     RetryAll(bulk::Options),
-    /// Resume every execution that passes the filters; without --state, those that are stopped
+    /// Resume every execution that passes the filters; without --state, every stopped execution
     ResumeAll(bulk::Options),
-    /// Cancel every execution that passes the filters; without --state, those that have not ended
+    /// Cancel every execution that passes the filters; without --state, every execution that has not ended
     CancelAll(bulk::CancelAll),
     /// Cancel executions, and the children that end with them
     Cancel(Cancel),

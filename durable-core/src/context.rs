@@ -364,7 +364,7 @@ impl Context {
         continuing::continue_as_new(self, input).await
     }
 
-    /// Gives this execution a tag, by which people find it: [`ExecutionList::tag`](crate::client::ExecutionList::tag). A tag of
+    /// Gives this execution a tag. [`ExecutionList::tag`](crate::client::ExecutionList::tag) finds executions by their tags. A tag of
     /// the same name is replaced. The tag is written together with the checkpoint of this call, once, as [`set`](Self::set)
     /// writes a value.
     ///

@@ -29,7 +29,7 @@ pub(crate) struct Filter {
     /// Only those started with this key
     #[arg(long)]
     key: Option<String>,
-    /// Only those with this tag, as tenant=acme; with several, only those that have all of them, at most four
+    /// Only executions with this tag, as tenant=acme; given several times (at most four), only executions with all of the tags
     #[arg(long, value_parser = value::tag, value_name = "NAME=VALUE")]
     tag: Vec<(String, String)>,
     /// Only the children of this execution

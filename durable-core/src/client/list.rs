@@ -98,7 +98,7 @@ impl<'durable> ExecutionList<'durable> {
         self
     }
 
-    /// Only executions with this tag; after several calls, only those that have all of the tags, of which there are at most four.
+    /// Only executions with this tag. After several calls, only executions with all of the tags; a list takes at most four.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -181,12 +181,14 @@ impl<'durable> ExecutionList<'durable> {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a list without any filter, and for one with a limit, an order or a cursor. `Unavailable` if the database does not answer in time; then some may be done.
+    /// `Invalid` for a list without any filter, and for a list with a limit, an order or a cursor. `Unavailable` if the database does
+    /// not answer in time; some executions may have been retried by then.
     pub fn retry_all(self) -> Bulk<'durable> {
         Bulk::new(self, Verb::Retry)
     }
 
-    /// Resumes each execution that passes the filters, as [`Durable::resume`] does; those that are stopped if no state is named.
+    /// Resumes each execution that passes the filters, as [`Durable::resume`] does. Without a filter by state, it resumes the stopped
+    /// executions.
     ///
     /// # Errors
     /// As for [`retry_all`](Self::retry_all).
@@ -194,8 +196,8 @@ impl<'durable> ExecutionList<'durable> {
         Bulk::new(self, Verb::Resume)
     }
 
-    /// Cancels each execution that passes the filters, as [`Durable::cancel`] does; those that have not ended, and are not being
-    /// rolled back, if no state is named. A parent is cancelled before its children, so that it does not see them cancelled.
+    /// Cancels each execution that passes the filters, as [`Durable::cancel`] does. Without a filter by state, it cancels the
+    /// executions that have not ended and are not being rolled back. A parent is cancelled before its children, so that it does not see them cancelled.
     ///
     /// # Errors
     /// As for [`retry_all`](Self::retry_all).

@@ -175,8 +175,8 @@ impl Replay {
         Ok(report)
     }
 
-    /// Replays the journals of the executions in this list, on all its pages; without a filter by state, of those that have not
-    /// ended. They are read only.
+    /// Replays the journals of the executions in this list, on all its pages. Without a filter by state, it replays the executions
+    /// that have not ended. It writes nothing.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -40,7 +40,7 @@ impl SetTag {
         scope.stop_if_only_replaying().await;
         run.stop_if_draining().await;
         let busy = run.begin_work();
-        // As a step does. The tags that are read next include those that other calls have set.
+        // Commit first, as a step does: the tags that are read next must include the tags that earlier calls have set.
         run.commit_checkpoints().await;
         let checkpoint = Checkpoint::of(key.clone(), Outcome::Output(Payload::null()));
         let set = if run.reserve_tag(&tag.name).await? {

@@ -1,4 +1,4 @@
-//! Tags of executions, by which people find them, and their limits. `durable.check_tags` has the same limits.
+//! The tags of an execution, and their limits: a list can be filtered by tags. `durable.check_tags` has the same limits.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
