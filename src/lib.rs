@@ -61,8 +61,8 @@ pub use durable_core::client::{
     TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
-    Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
+    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race, Received, SetTag,
+    SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
     Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
@@ -80,7 +80,7 @@ pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
 pub use durable_core::testing;
 pub use durable_core::{join, race, try_join};
-pub use durable_macros::{compensation, input, step, workflow};
+pub use durable_macros::{compensation, input, output, step, workflow};
 
 pub mod guide;
 
@@ -95,8 +95,8 @@ pub use durable_core::__macro;
 /// Everything a file with a workflow needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Received, Result,
-        Transaction, compensation, days, hours, minutes, seconds, step, workflow,
+        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
+        Received, Result, Settled, Transaction, compensation, days, hours, input, minutes, output, seconds, step, workflow,
     };
 }
 
