@@ -62,8 +62,8 @@ pub use durable_core::client::{
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race, Received, SetTag,
-    SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
-    Workflow, step,
+    SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait,
+    Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};

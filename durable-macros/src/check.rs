@@ -367,7 +367,10 @@ pub(crate) fn old_names_are_free<'block>(
     for old_name in old.into_iter().flatten() {
         let text = old_name.value();
         if taken.contains(&text) {
-            errors.at(old_name, format!("`{text}` already names a {kind}: `was` lists names that no {kind} has any more, each once"));
+            errors.at(
+                old_name,
+                format!("`{text}` already names a {kind}: `was` lists names that no {kind} has any more, each once"),
+            );
         }
         taken.push(text);
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::door::Context;
-use super::graph::node::Graph;
+use super::graph::node;
 use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
@@ -83,7 +83,7 @@ pub trait Workflow: Sized + Send + Sync + 'static {
 
     /// Its nodes, if it is a graph: a block without `run`.
     #[doc(hidden)]
-    const GRAPH: Option<&'static Graph<Self>> = None;
+    const GRAPH: Option<&'static node::Graph<Self>> = None;
 
     /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.
     #[doc(hidden)]

@@ -102,7 +102,10 @@ fn input_has_a_type(workflow: &Workflow, input: &Input, errors: &mut Errors) {
     let mut search = Mentions { names: generic_names(workflow), found: None };
     search.visit_type(value);
     if let Some(name) = search.found {
-        errors.at(name, format!("the type of an input cannot depend on `{name}`: clients that start the workflow have no `{name}`"));
+        errors.at(
+            name,
+            format!("the type of an input cannot depend on `{name}`: clients that start the workflow have no `{name}`"),
+        );
     }
 }
 
@@ -150,16 +153,23 @@ fn step_takes_no_context(step: &Step, errors: &mut Errors) {
 fn step_is_not_generic(step: &Step, errors: &mut Errors) {
     let generics = step.method.signature.generics.params.iter();
     for parameter in generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
-        errors.at(parameter, "a node of a graph cannot be generic, because the engine calls it: put the parameter on the impl block");
+        errors.at(
+            parameter,
+            "a node of a graph cannot be generic, because the engine calls it: put the parameter on the impl block",
+        );
     }
     for argument in step.arguments().filter(|argument| has_impl_trait(&argument.ty)) {
-        errors.at(&argument.ty, "the type of a node's parameter says what the node waits for: replace `impl …` by a type with a name");
+        errors.at(
+            &argument.ty,
+            "the type of a node's parameter says what the node waits for: replace `impl …` by a type with a name",
+        );
     }
 }
 
 fn is_unconditional(node: &Node<'_>, errors: &mut Errors) {
     for attribute in node.method().attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
-        errors.at(attribute, "a node of a graph cannot depend on a `cfg`: put the attribute on the impl block, or inside the body");
+        errors
+            .at(attribute, "a node of a graph cannot depend on a `cfg`: put the attribute on the impl block, or inside the body");
     }
     if let Kind::Input(input) = node.kind {
         parameters_are_unconditional(&input.method, "an input", errors);

@@ -81,8 +81,10 @@ fn value(slot: &Slot) -> Option<&Payload> {
 }
 
 fn leaves<W>(graph: &Graph<W>, states: &[Option<Slot>]) -> Result<BTreeMap<&'static str, Box<RawValue>>> {
-    let taken: Vec<usize> = graph.nodes.iter().flat_map(|node| node.spec.takes.iter().chain(node.spec.when)).map(|e| e.node).collect();
-    let leaves = graph.nodes.iter().zip(states).enumerate().filter(|(place, (node, _))| node.run.is_some() && !taken.contains(place));
+    let taken: Vec<usize> =
+        graph.nodes.iter().flat_map(|node| node.spec.takes.iter().chain(node.spec.when)).map(|e| e.node).collect();
+    let leaves =
+        graph.nodes.iter().zip(states).enumerate().filter(|(place, (node, _))| node.run.is_some() && !taken.contains(place));
     let ready = leaves.filter_map(|(_, (node, state))| Some((node.spec.name, value(state.as_ref()?)?)));
     ready.map(|(name, value)| Ok::<_, Error>((name, value.to_raw()?))).collect()
 }
