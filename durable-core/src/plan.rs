@@ -1,6 +1,7 @@
 //! Decisions without I/O: what is known goes in, what to do comes out.
 
 pub(crate) mod divergence;
+pub(crate) mod graph;
 pub(crate) mod journal_key;
 pub(crate) mod question;
 pub(crate) mod retry;

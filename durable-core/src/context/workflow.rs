@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::door::Context;
+use super::graph::node::Graph;
 use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
@@ -34,7 +35,7 @@ pub(crate) fn tags_of<W: Workflow>(input: &W::Input) -> Tags {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
     label = "has no `#[workflow]` impl block",
-    note = "put `#[workflow]` on the `impl` block that has its `async fn run`"
+    note = "put `#[workflow]` on the `impl` block that has its `async fn run`, or its inputs and steps"
 )]
 pub trait Workflow: Sized + Send + Sync + 'static {
     /// What it is started with.
@@ -79,6 +80,10 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// What undoes its steps.
     #[doc(hidden)]
     const COMPENSATIONS: &'static [Compensation<Self>];
+
+    /// Its nodes, if it is a graph: a block without `run`.
+    #[doc(hidden)]
+    const GRAPH: Option<&'static Graph<Self>> = None;
 
     /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.
     #[doc(hidden)]

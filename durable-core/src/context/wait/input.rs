@@ -212,7 +212,7 @@ fn read_signed<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<A
 }
 
 /// The JSON Schema of `T`.
-fn schema_of<T: JsonSchema>() -> serde_json::Value {
+pub(in super::super) fn schema_of<T: JsonSchema>() -> serde_json::Value {
     let bounded = RecursiveTransform(bound_integer);
     SchemaSettings::draft2020_12().with_transform(bounded).into_generator().into_root_schema_for::<T>().to_value()
 }
