@@ -1,5 +1,6 @@
 //! The graph form: decides which node runs, is skipped or is cleared, and when the execution ends.
 
+pub(crate) mod changes;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;
@@ -9,6 +10,9 @@ mod tests;
 use self::shape::Shape;
 use self::spec::Policy;
 use self::state::{Standing, State};
+
+/// The name of the messages that change a graph.
+pub(crate) const CHANGES: &str = "set_inputs";
 
 /// What the driver has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +24,7 @@ pub(crate) enum Action {
     /// The execution fails with the error of this node.
     Fail { node: usize },
     /// The execution completes.
-    Finish,
+    Finish(EndsWhen),
 }
 
 /// When an execution ends that has not failed.
@@ -57,9 +61,7 @@ pub(crate) fn next<E>(
         return Ok(actions);
     }
     actions.extend(runs);
-    if has_ended(shape, state, ends_when) {
-        actions.push(Action::Finish);
-    }
+    actions.extend(end(shape, state, ends_when).map(Action::Finish));
     Ok(actions)
 }
 
@@ -125,8 +127,11 @@ pub(crate) fn has_only_latest(shape: &Shape, node: usize) -> bool {
     shape.edges(node).next().is_some() && shape.edges(node).all(|edge| edge.policy == Policy::Latest)
 }
 
-fn has_ended(shape: &Shape, state: &State, ends_when: EndsWhen) -> bool {
-    let told = |node: usize| state.is_current(node) && state.node(node).value().is_some();
-    shape.ending.iter().any(|node| told(*node))
-        || ends_when == EndsWhen::Settled && state.is_settled() && shape.missing_inputs(state).next().is_none()
+/// Why the execution has ended, if it has.
+fn end(shape: &Shape, state: &State, ends_when: EndsWhen) -> Option<EndsWhen> {
+    if shape.ending.iter().any(|node| state.is_current(*node) && state.node(*node).value().is_some()) {
+        return Some(EndsWhen::Told);
+    }
+    let is_over = ends_when == EndsWhen::Settled && state.is_settled() && shape.missing_inputs(state).next().is_none();
+    is_over.then_some(EndsWhen::Settled)
 }

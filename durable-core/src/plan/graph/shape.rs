@@ -64,13 +64,14 @@ impl Shape {
         (0..self.nodes.len()).filter(required).filter(|node| state.node(*node).value().is_none())
     }
 
-    /// The nodes whose values are the output of the execution: the one that is marked, or all that no node takes.
-    pub(crate) fn outputs(&self) -> Vec<usize> {
-        let marked: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].is_output).collect();
-        if !marked.is_empty() {
-            return marked;
-        }
-        (0..self.nodes.len()).filter(|node| self.consumers[*node].is_empty()).collect()
+    /// The node whose value is the output of the execution.
+    pub(crate) fn output(&self) -> Option<usize> {
+        self.nodes.iter().position(|spec| spec.is_output)
+    }
+
+    /// The steps that no node takes.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|node| !self.is_input(*node) && self.consumers[*node].is_empty())
     }
 }
 

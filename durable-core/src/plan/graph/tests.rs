@@ -98,7 +98,7 @@ impl<'test> Graph<'test> {
                     let before = self.running.insert((node, cause), taken);
                     assert!(before.is_none() && self.running.keys().filter(|(running, _)| *running == node).count() == 1);
                 }
-                Action::Fail { .. } | Action::Finish => self.ended = Some(action),
+                Action::Fail { .. } | Action::Finish(_) => self.ended = Some(action),
             }
         }
     }

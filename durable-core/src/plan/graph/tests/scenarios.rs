@@ -286,7 +286,7 @@ fn scenario_20_of_two_branches_with_opposite_conditions_exactly_one_runs() {
         let mut graph = Graph::new(nodes, EndsWhen::Settled, move |node, taken| Ok(spell(names[node], taken)), holds);
         let given: Vec<(&str, &str)> = role.iter().map(|role| ("role", *role)).collect();
         graph.set_all(&given);
-        assert_eq!((graph.values("admin user").as_str(), graph.ended), (expected, Some(Action::Finish)));
+        assert_eq!((graph.values("admin user").as_str(), graph.ended), (expected, Some(Action::Finish(EndsWhen::Settled))));
     }
 }
 
@@ -297,7 +297,7 @@ fn scenario_21_a_node_may_run_without_what_was_skipped_or_failed() {
     let names = ["x", "a", "b", "c"];
     let mut graph = Graph::new(nodes, EndsWhen::Settled, move |node, taken| Ok(spell(names[node], taken)), |_, _| false);
     graph.set("x", "1");
-    assert_eq!((graph.value("c").as_str(), graph.ended), ("c(_ b(1))", Some(Action::Finish)));
+    assert_eq!((graph.value("c").as_str(), graph.ended), ("c(_ b(1))", Some(Action::Finish(EndsWhen::Settled))));
 
     let after = |name| taking(name, &[(1, Policy::Settled)]);
     let nodes = vec![input("x"), skipped_on_failure(step("a", &[0])), after("b"), taking("c", &[(1, Policy::SeesFailure)])];
@@ -322,8 +322,8 @@ fn a_closed_graph_ends_when_every_required_input_was_given_and_nothing_runs() {
     graph.set("a", "1");
     assert_eq!(graph.ended, None, "the input b is missing");
     graph.set("b", "1");
-    assert_eq!(graph.ended, Some(Action::Finish));
-    assert_eq!(graph.shape.outputs(), [1, 2, 3]);
+    assert_eq!(graph.ended, Some(Action::Finish(EndsWhen::Settled)));
+    assert_eq!((graph.shape.output(), graph.shape.leaves().collect::<Vec<_>>()), (None, vec![3]));
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn a_graph_is_over_after_a_node_that_ends_it() {
     graph.set("a", "1");
     assert_eq!(graph.ended, None);
     graph.set("a", "2");
-    assert_eq!(graph.ended, Some(Action::Finish));
+    assert_eq!(graph.ended, Some(Action::Finish(EndsWhen::Told)));
 }
 
 #[test]
