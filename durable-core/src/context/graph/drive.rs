@@ -47,7 +47,9 @@ pub async fn drive<W: Workflow>(
         cx.root.run.pass_over_all();
         return std::future::pending().await;
     }
-    let (driver, fact) = Driver::begin(workflow, cx, &inputs, graph).await?;
+    let given = payload::encode("the inputs", &inputs)?;
+    drop(inputs);
+    let (driver, fact) = Driver::begin(workflow, cx, given, graph).await?;
     let output = driver.run_to_the_end(fact).await?;
     payload::decode(format_args!("the output of workflow `{}`", W::NAME), output.as_str())
 }
@@ -114,7 +116,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     async fn begin(
         workflow: &'run W,
         cx: &Context,
-        inputs: &W::Input,
+        inputs: Payload,
         graph: &'static Graph<W>,
     ) -> Result<(Self, Option<Fact>)> {
         let (root, run) = (cx.root.clone(), cx.root.run.clone());
@@ -137,7 +139,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
             Self { workflow, graph, door, shape, state, root, run, under_way, messages, is_told_to_end: false, entries };
         let mut fact = None;
         if !has_begun {
-            let (given, at) = (driver.given(inputs)?, driver.now());
+            let (given, at) = (driver.given(&inputs)?, driver.now());
             driver.state.begin(&driver.shape, given, at);
             fact = Some(Fact::change(1));
         }
@@ -145,8 +147,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     }
 
     /// The inputs that the execution was started with.
-    fn given(&self, inputs: &W::Input) -> Result<Vec<(usize, Change)>> {
-        let inputs = payload::encode("the inputs", inputs)?;
+    fn given(&self, inputs: &Payload) -> Result<Vec<(usize, Change)>> {
         let inputs: BTreeMap<String, Box<RawValue>> = payload::decode("the inputs", inputs.as_str())?;
         let set = |(name, value): (String, Box<RawValue>)| {
             let json = Payload(value.get().into());
@@ -188,7 +189,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         };
         let actions = match next(shape, &mut self.state, ends_when, holds) {
             Ok(actions) => actions,
-            Err((node, error)) => return self.stop_unreadable(node, &error).await,
+            Err((node, error)) => return stop_unreadable(&self.run, shape.nodes[node].name, &error).await,
         };
         // Before any run is dropped or begins: what led to that is on record before it.
         if let Some(fact) = fact {
@@ -286,7 +287,9 @@ impl<'run, W: Workflow> Driver<'run, W> {
     async fn note_end(&mut self, node: usize, run: NodeRun<'_>, result: Result<Computed>) -> Option<Fact> {
         let ended = match result {
             // It could not call its step: the values have other types than the code.
-            Err(error) if run.scope.has_given_key() => return self.stop_unreadable(node, &error).await,
+            Err(error) if run.scope.has_given_key() => {
+                return stop_unreadable(&self.run, self.shape.nodes[node].name, &error).await;
+            }
             Err(error) => Err(Box::new(error.failure().clone())),
             Ok(computed) => Ok(computed.into_payload()),
         };
@@ -294,12 +297,6 @@ impl<'run, W: Workflow> Driver<'run, W> {
         let at = self.now();
         self.state.run_ended(&self.shape, (node, run.cause), ended, at);
         Some(Fact::run(self.shape.nodes[node].name, run.cause))
-    }
-
-    /// Stops the execution, because a node or its condition cannot read what it takes.
-    async fn stop_unreadable<T>(&self, node: usize, error: &Error) -> T {
-        let report = divergence::unreadable_node(self.shape.nodes[node].name, &error.to_string());
-        self.run.stop(Verdict::Diverged(report)).await
     }
 
     /// Whether the journal has grown long, and nothing in it is needed any more.
@@ -342,6 +339,12 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn now(&self) -> DateTime<Utc> {
         self.run.now().trunc_subsecs(6)
     }
+}
+
+/// Stops the execution, because a node or its condition cannot read what it takes.
+fn stop_unreadable<T>(run: &Arc<Run>, node: &str, error: &Error) -> impl Future<Output = T> + use<T> {
+    let (run, report) = (run.clone(), divergence::unreadable_node(node, &error.to_string()));
+    async move { run.stop(Verdict::Diverged(report)).await }
 }
 
 /// What a node or a condition is called with.
