@@ -30,7 +30,7 @@ pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 pub use update::Update;
-pub use value::ExecutionValue;
+pub use value::{ExecutionValue, ValueState};
 pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
@@ -38,5 +38,5 @@ pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live, not_found
 pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use tag::{MOST_TAGS, NewTag, Tags, checked_tags, too_many as too_many_tags};
-pub(crate) use value::NewValue;
+pub(crate) use value::{NewNode, NewValue, NodeRecord, StoredNode};
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};

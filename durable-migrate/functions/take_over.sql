@@ -162,8 +162,8 @@ begin
 
     -- The values that the checkpoints above have set last, and those without a checkpoint: they were set before the execution, or one
     -- that it retries, continued as new.
-    insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
-    select new_id, set_at, revision, name, key, value, metadata
+    insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata, state, node)
+    select new_id, set_at, revision, name, key, value, metadata, state, node
     from durable.execution_values
     where execution_id = origin
       and (

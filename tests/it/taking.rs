@@ -137,7 +137,7 @@ async fn a_graph_is_started_with_its_inputs_as_one_object() {
     let durable = database.builder().register(Loan::default()).start().await.unwrap();
     let inputs = json!({"applicant": {"name": "Al"}, "guarantor": {"name": "Bo"}});
     let loan = durable.start_by_name("loan", &inputs).queue("loans").await.unwrap();
-    let letter: String = soon("the letter", durable.handle::<Loan>(loan.id()).result()).await.unwrap();
+    let letter: String = soon("the letter", durable.handle::<Loan>(loan).result()).await.unwrap();
     let expected =
         "Some(200), no ribbon, Some(\"no picture of Al\"), 201, Al in revision 1, None, no picture of Al, None, Some(\"Bo\")";
     assert_eq!(letter, expected);

@@ -48,6 +48,11 @@ impl KeySequence {
         self.given = Some(key);
     }
 
+    /// Whether the key that was given was not taken.
+    pub(crate) fn has_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// The next key of that kind and name.
     pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
         if let Some(given) = self.given.take() {
@@ -64,6 +69,13 @@ impl KeySequence {
         }
         base
     }
+}
+
+/// The key of this occurrence of a kind and name in the outermost scope.
+pub(crate) fn occurrence(kind: &str, name: &str, occurrence: u32) -> String {
+    let mut key = String::new();
+    write_entry(&mut key, kind, name, occurrence);
+    key
 }
 
 /// A journal key taken apart. This type reads what [`KeySequence`] writes and returns the original name, whatever characters it

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::payload::{self, Payload};
 use crate::plan::question::Question;
-use crate::plan::{divergence, journal_key};
+use crate::plan::{divergence, graph, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
 use crate::running::run::Run;
@@ -93,6 +93,13 @@ impl<'a> Waiting<'a> {
     pub(in crate::context) fn of_call(scope: &Arc<Scope>, kind: WaitKind, name: &str, key: &str) -> Self {
         let mut waiting = Self::with(scope, kind, name, key.to_owned());
         waiting.is_part = true;
+        waiting
+    }
+
+    /// The wait for a message to a graph.
+    pub(in crate::context) fn for_change(scope: &Arc<Scope>, key: String, due: Due) -> Self {
+        let mut waiting = Self::of_call(scope, WaitKind::Event, graph::CHANGES, &key);
+        waiting.due = due;
         waiting
     }
 
@@ -191,7 +198,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Goes on waiting after a message that cannot be used.
-    fn put_back(&mut self, over: &RecordedWait, reason: &str) {
+    pub(in crate::context) fn put_back(&mut self, over: &RecordedWait, reason: &str) {
         // Code that only replays writes nothing: it stops here.
         if !self.scope.goes_no_further() {
             self.scope.run.refuse_message(self.scope.path(), over, reason);
@@ -208,7 +215,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// How the wait ended. It may be polled again after [`put_back`](Self::put_back).
-    fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
+    pub(in crate::context) fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
         if self.under_way.is_none() && !self.is_part {
             self.under_way = Some(self.scope.set_out(&self.key));
         }

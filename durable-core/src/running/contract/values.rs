@@ -8,8 +8,8 @@ use crate::store::saves::Written;
 
 /// The nth call that sets the value `progress`.
 pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
-    let new = NewValue { name: "progress".to_owned(), value: Payload(value.into()), metadata: None };
-    Checkpoint { sets: Some(Box::new(new)), ..step(&format!("set progress#{nth}"), "null") }
+    let new = NewValue { name: "progress".to_owned(), value: Payload(value.into()), metadata: None, node: None };
+    Checkpoint { sets: vec![new], ..step(&format!("set progress#{nth}"), "null") }
 }
 
 /// The value `progress` and its revision.

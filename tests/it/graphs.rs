@@ -1,0 +1,6 @@
+//! Graphs: nodes run when what they take is there, and again when it changes; on a real Postgres.
+
+mod changing;
+pub(crate) mod crashing;
+mod scenarios;
+pub(crate) mod spelled;
