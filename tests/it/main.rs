@@ -166,6 +166,8 @@ mod strangers;
 #[cfg(test)]
 mod tagging;
 #[cfg(test)]
+mod taking;
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tidy;

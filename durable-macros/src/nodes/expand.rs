@@ -6,7 +6,7 @@ use super::policy::Wrapper;
 use crate::expand::{output, placed};
 use crate::model::{Step, Workflow};
 use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut;
 use syn::{Ident, Lifetime, Type};
@@ -153,96 +153,69 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
 fn condition(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, when: &When) -> TokenStream {
     let (durable, when_name, condition_name) = (&workflow.durable, node.when_name(), node.condition_name());
     let (taken, bound, arguments) = bound(durable, graph, &node.when);
-    let parameters = &when.parameters;
-    let body = body_of(&when.body);
+    let (parameters, body) = (&when.parameters, in_braces(&when.body));
+    let output = when.output.as_ref().map_or_else(|| quote!(bool), ToTokens::to_token_stream);
+    // A condition that says it is no `bool` is reported where it says so.
+    let decide = quote_spanned!(output.span()=> let decision: bool = Self::#condition_name(#(#arguments),*););
+    let decision = Ident::new("decision", output.span());
     quote! {
         #[doc(hidden)]
         fn #when_name(#taken: &#durable::__macro::graph::Taken) -> #durable::__macro::Result<bool> {
             #(#bound)*
-            ::core::result::Result::Ok(Self::#condition_name(#(#arguments),*))
+            #decide
+            ::core::result::Result::Ok(#decision)
         }
         #[doc(hidden)]
-        fn #condition_name(#(#parameters),*) #body
+        fn #condition_name(#(#parameters),*) -> #output #body
     }
 }
 
-/// The body of a closure as the body of a function that returns a `bool`.
-fn body_of(written: &TokenStream) -> TokenStream {
+/// The body of a closure as that of a function.
+fn in_braces(written: &TokenStream) -> TokenStream {
     let mut trees = written.clone().into_iter();
     match (trees.next(), trees.next()) {
-        // It has a return type already: `|score: &u32| -> bool { … }`.
-        (Some(TokenTree::Punct(mark)), _) if mark.as_char() == '-' && begins_with_an_arrow(written) => written.clone(),
-        (Some(TokenTree::Group(block)), None) if block.delimiter() == Delimiter::Brace => quote!(-> bool #block),
-        _ => quote!(-> bool { #written }),
+        (Some(TokenTree::Group(block)), None) if block.delimiter() == Delimiter::Brace => written.clone(),
+        _ => quote!({ #written }),
     }
 }
 
-fn begins_with_an_arrow(tokens: &TokenStream) -> bool {
-    syn::parse::Parser::parse2(
-        |input: syn::parse::ParseStream<'_>| {
-            input.parse::<syn::Token![->]>()?;
-            input.parse::<TokenStream>()
-        },
-        tokens.clone(),
-    )
-    .is_ok()
-}
-
-/// The name of the parameter with the values, the statements that bind them, and the names to which they are bound.
+/// The name of the parameter with the values, the statements that bind them, and the names to which they are bound. No code of
+/// the user is near, so the names are free.
 fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
-    let taken = Ident::new("taken", Span::mixed_site());
     let (mut statements, mut names) = (Vec::new(), Vec::new());
     for (place, parameter) in parameters.iter().enumerate() {
         let Some(node) = parameter.node else { continue };
-        let name = format_ident!("argument_{place}", span = Span::mixed_site());
-        statements.push(bind(durable, &taken, place, parameter, &graph.nodes[node], &name));
+        let name = format_ident!("argument_{place}", span = parameter.written.ty.span());
+        statements.push(bind(durable, place, parameter, &graph.nodes[node], &name));
         names.push(name);
     }
-    let taken = if parameters.is_empty() { quote!(_) } else { taken.into_token_stream() };
+    let taken = if parameters.is_empty() { quote!(_) } else { quote!(taken) };
     (taken, statements, names)
 }
 
 /// Decodes a value as the type that its own node says, and binds it with the type that the parameter says: if they differ, the
 /// compiler reports it at the parameter's type.
-fn bind(
-    durable: &syn::Path,
-    taken: &Ident,
-    place: usize,
-    parameter: &Parameter<'_>,
-    producer: &Node<'_>,
-    name: &Ident,
-) -> TokenStream {
+fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: &Node<'_>, name: &Ident) -> TokenStream {
     let span = parameter.written.ty.span();
     let producer_name = producer.name();
     let produced = match producer.kind {
         Kind::Input(input) => input.value().to_token_stream(),
         Kind::Step(step) => computed_type(durable, step),
     };
-    let reader = Ident::new(parameter.taking.wrapper.reader(), span);
+    let reader = Ident::new(parameter.taking.wrapper.reader(), Span::call_site());
     let written = without_lifetimes(&parameter.written.ty);
     let place_of_value = Literal::usize_unsuffixed(place);
-    let read = quote!(#taken.#reader::<#produced>(#place_of_value, #producer_name)?);
-    let value = Ident::new("value", Span::mixed_site());
-    match (parameter.taking.borrowed(), parameter.taking.wrapper) {
-        (None, _) => {
-            let read = quote!(let #value = #read;);
-            let bind = quote_spanned!(span=> let #name: #written = #value;);
-            quote!(#read #bind)
-        }
-        (Some(_), Wrapper::Nothing) => {
-            let owned = format_ident!("owned_{place}", span = Span::mixed_site());
-            let bind = quote_spanned!(span=> let #name: #written = &#owned;);
-            quote!(let #owned = #read; #bind)
-        }
+    let value = format_ident!("value_{place}", span = span);
+    let read = quote!(let #value = taken.#reader::<#produced>(#place_of_value, #producer_name)?;);
+    let bind = match (parameter.taking.borrowed(), parameter.taking.wrapper) {
+        (None, _) => quote_spanned!(span=> let #name: #written = #value;),
+        (Some(_), Wrapper::Nothing) => quote_spanned!(span=> let #name: #written = &#value;),
         (Some(reference), _) => {
-            let owned = format_ident!("owned_{place}", span = Span::mixed_site());
             let reference = without_lifetimes(&Type::Reference(reference.clone()));
-            let bind = quote_spanned! {span=>
-                let #name: #written = #owned.as_ref().map(|#value| -> #reference { #value });
-            };
-            quote!(let #owned = #read; #bind)
+            quote_spanned!(span=> let #name: #written = #value.as_ref().map(|value| -> #reference { value });)
         }
-    }
+    };
+    quote!(#read #bind)
 }
 
 /// The type of a step's value.

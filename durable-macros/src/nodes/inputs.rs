@@ -23,21 +23,28 @@ pub(crate) fn inputs_type(workflow: &Workflow) -> TokenStream {
     name(workflow).into_token_stream()
 }
 
-/// The type, with what the engine and clients do with it. Inputs with a mistake in their type are left out.
+/// The type, with what the engine and clients do with it. Inputs with a mistake are left out.
 pub(crate) fn definition(workflow: &Workflow) -> TokenStream {
     let (durable, name) = (&workflow.durable, name(workflow));
     let conditions: Vec<&Attribute> = conditions(&workflow.head.attrs).collect();
     let sound = workflow.inputs().filter(|input| check::is_sound(workflow, input));
-    let inputs: Vec<(&Input, &Type)> = sound.filter_map(|input| Some((input, input.value()?))).collect();
+    let mut inputs: Vec<(&Input, &Type)> = Vec::new();
+    for (input, ty) in sound.filter_map(|input| Some((input, input.value()?))) {
+        // A rule refuses two of one name.
+        if !inputs.iter().any(|(earlier, _)| earlier.method.name() == input.method.name()) {
+            inputs.push((input, ty));
+        }
+    }
     let documentation = format!("What `{}` is started with. An input that is `None` can be set later.", workflow.name.value());
     let text = name.to_string();
     let fields = inputs.iter().map(|(input, ty)| {
         let (ident, documentation) = (input.method.name(), documentation_of(input));
         quote!(#documentation pub #ident: ::core::option::Option<#ty>,)
     });
-    let written = inputs.iter().map(|(input, _)| {
+    let written = inputs.iter().map(|(input, ty)| {
         let (ident, name) = (input.method.name(), &input.name);
-        quote!(#durable::__macro::graph::add(inputs, #name, self.#ident.as_ref())?;)
+        let add = quote_spanned!(ty.span()=> add::<_, #ty>);
+        quote!(#durable::__macro::graph::#add(inputs, #name, self.#ident.as_ref())?;)
     });
     let read = inputs.iter().map(|(input, ty)| {
         let (ident, name, was) = (input.method.name(), &input.name, &input.was);

@@ -35,7 +35,9 @@ pub(crate) struct NodeOptions {
 /// The condition under which a node runs.
 pub(crate) struct When {
     pub(crate) parameters: Vec<PatType>,
-    /// What follows the parameters of the closure.
+    /// The type that the closure returns, if it says so.
+    pub(crate) output: Option<Type>,
+    /// The body of the closure.
     pub(crate) body: TokenStream,
 }
 

@@ -73,12 +73,13 @@ fn condition(input: ParseStream<'_>) -> syn::Result<When> {
             input.parse::<Token![,]>()?;
         }
     }
-    input.parse::<Token![|]>()?;
+    let end: Token![|] = input.parse()?;
+    let output = input.parse::<Option<Token![->]>>()?.map(|_| input.parse()).transpose()?;
     let body: TokenStream = input.parse()?;
     match untyped {
         Some(error) => Err(error),
-        None if body.is_empty() => Err(input.error("expected the condition behind the parameters")),
-        None => Ok(When { parameters, body }),
+        None if body.is_empty() => Err(syn::Error::new_spanned(end, "expected the condition behind the parameters")),
+        None => Ok(When { parameters, output, body }),
     }
 }
 

@@ -192,10 +192,10 @@ impl Loan {
         ::durable::__macro::Result<::durable::__macro::graph::Computed>,
     > {
         ::std::boxed::Box::pin(async move {
-            let owned_0 = taken.needed::<Applicant>(0, "applicant")?;
-            let argument_0: &Applicant = &owned_0;
-            let owned_1 = taken.settled::<String>(1, "bank")?;
-            let argument_1: Option<&str> = owned_1
+            let value_0 = taken.needed::<Applicant>(0, "applicant")?;
+            let argument_0: &Applicant = &value_0;
+            let value_1 = taken.settled::<String>(1, "bank")?;
+            let argument_1: Option<&str> = value_1
                 .as_ref()
                 .map(|value| -> &str { value });
             ::durable::__macro::graph::computed::<
@@ -212,13 +212,13 @@ impl Loan {
         ::durable::__macro::Result<::durable::__macro::graph::Computed>,
     > {
         ::std::boxed::Box::pin(async move {
-            let value = taken
+            let value_0 = taken
                 .needed::<
                     <Result<u32> as ::durable::__macro::StepResult>::Output,
                 >(0, "score")?;
-            let argument_0: u32 = value;
-            let owned_1 = taken.given::<Applicant>(1, "applicant")?;
-            let argument_1: Given<&Applicant> = owned_1
+            let argument_0: u32 = value_0;
+            let value_1 = taken.given::<Applicant>(1, "applicant")?;
+            let argument_1: Given<&Applicant> = value_1
                 .as_ref()
                 .map(|value| -> &Applicant { value });
             ::durable::__macro::graph::computed::<
@@ -230,16 +230,17 @@ impl Loan {
     fn __when_offer(
         taken: &::durable::__macro::graph::Taken,
     ) -> ::durable::__macro::Result<bool> {
-        let owned_0 = taken
+        let value_0 = taken
             .needed::<
                 <Result<u32> as ::durable::__macro::StepResult>::Output,
             >(0, "score")?;
-        let argument_0: &u32 = &owned_0;
-        let owned_1 = taken.latest::<String>(1, "bank")?;
-        let argument_1: Latest<&String> = owned_1
+        let argument_0: &u32 = &value_0;
+        let value_1 = taken.latest::<String>(1, "bank")?;
+        let argument_1: Latest<&String> = value_1
             .as_ref()
             .map(|value| -> &String { value });
-        ::core::result::Result::Ok(Self::__condition_of_offer(argument_0, argument_1))
+        let decision: bool = Self::__condition_of_offer(argument_0, argument_1);
+        ::core::result::Result::Ok(decision)
     }
     #[doc(hidden)]
     fn __condition_of_offer(score: &u32, lender: Latest<&String>) -> bool {
@@ -254,18 +255,18 @@ impl Loan {
         ::durable::__macro::Result<::durable::__macro::graph::Computed>,
     > {
         ::std::boxed::Box::pin(async move {
-            let owned_0 = taken
+            let value_0 = taken
                 .outcome::<
                     <Result<Offer> as ::durable::__macro::StepResult>::Output,
                 >(0, "offer")?;
-            let argument_0: Settled<&Offer> = owned_0
+            let argument_0: Settled<&Offer> = value_0
                 .as_ref()
                 .map(|value| -> &Offer { value });
-            let value = taken
+            let value_1 = taken
                 .latest::<
                     <Result<u32> as ::durable::__macro::StepResult>::Output,
                 >(1, "score")?;
-            let argument_1: Latest<u32> = value;
+            let argument_1: Latest<u32> = value_1;
             ::durable::__macro::graph::computed::<
                 Result<Letter>,
             >(Self::letter(self, argument_0, argument_1).await)
@@ -275,12 +276,13 @@ impl Loan {
     fn __when_letter(
         taken: &::durable::__macro::graph::Taken,
     ) -> ::durable::__macro::Result<bool> {
-        let owned_0 = taken
+        let value_0 = taken
             .needed::<
                 <Result<Offer> as ::durable::__macro::StepResult>::Output,
             >(0, "offer")?;
-        let argument_0: &Offer = &owned_0;
-        ::core::result::Result::Ok(Self::__condition_of_letter(argument_0))
+        let argument_0: &Offer = &value_0;
+        let decision: bool = Self::__condition_of_letter(argument_0);
+        ::core::result::Result::Ok(decision)
     }
     #[doc(hidden)]
     fn __condition_of_letter(offer: &Offer) -> bool {
@@ -469,8 +471,14 @@ impl ::durable::__macro::graph::Inputs for LoanInputs {
         &self,
         inputs: &mut M,
     ) -> ::core::result::Result<(), M::Error> {
-        ::durable::__macro::graph::add(inputs, "applicant", self.applicant.as_ref())?;
-        ::durable::__macro::graph::add(inputs, "bank", self.lender.as_ref())?;
+        ::durable::__macro::graph::add::<
+            _,
+            Applicant,
+        >(inputs, "applicant", self.applicant.as_ref())?;
+        ::durable::__macro::graph::add::<
+            _,
+            String,
+        >(inputs, "bank", self.lender.as_ref())?;
         ::core::result::Result::Ok(())
     }
     fn read(

@@ -125,11 +125,11 @@ impl Pipeline {
         ::durable::__macro::Result<::durable::__macro::graph::Computed>,
     > {
         ::std::boxed::Box::pin(async move {
-            let value = taken
+            let value_0 = taken
                 .needed::<
                     <Result<Page> as ::durable::__macro::StepResult>::Output,
                 >(0, "fetch")?;
-            let argument_0: Page = value;
+            let argument_0: Page = value_0;
             ::durable::__macro::graph::computed::<
                 Result<u32>,
             >(Self::count(self, argument_0).await)

@@ -2,13 +2,13 @@
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// It is no `Clone`, so a retried step takes it by reference.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Person {
     name: String,
 }
 
-/// The step that makes one has no need of a clone or of an equality.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Offer(u32);
 
 struct Loan {
@@ -34,7 +34,7 @@ impl Loan {
     fn r#type(&self) -> Option<u8>;
 
     #[step(retry(max_attempts = 3), timeout = "30s")]
-    async fn score(&self, applicant: &Person, guarantor: Option<Person>, documents: &[String]) -> Result<u32> {
+    async fn score(&self, applicant: &Person, guarantor: Option<&Person>, documents: &[String]) -> Result<u32> {
         Ok(applicant.name.len() as u32 + guarantor.map_or(0, |person| person.name.len() as u32) + documents.len() as u32)
     }
 
