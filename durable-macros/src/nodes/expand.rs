@@ -156,7 +156,8 @@ fn condition(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, when: &Whe
     let (parameters, body) = (&when.parameters, in_braces(&when.body));
     let output = when.output.as_ref().map_or_else(|| quote!(bool), ToTokens::to_token_stream);
     // A condition that says it is no `bool` is reported where it says so.
-    let decide = quote_spanned!(output.span()=> let decision: bool = Self::#condition_name(#(#arguments),*););
+    let named = Ident::new(&condition_name.to_string(), output.span());
+    let decide = quote_spanned!(output.span()=> let decision: bool = Self::#named(#(#arguments),*););
     let decision = Ident::new("decision", output.span());
     quote! {
         #[doc(hidden)]
