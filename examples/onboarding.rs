@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example onboarding`
 //!
-//! The customer's name is corrected before the e-mail address is known, so the badge is printed twice and the greeting is sent
-//! once.
+//! The customer's name is corrected before the e-mail address is known: a badge that was printed is printed again, and the greeting
+//! is sent once.
 
 #![expect(clippy::print_stdout, reason = "an example speaks to the person who runs it")]
 
