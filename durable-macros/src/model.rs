@@ -97,7 +97,7 @@ pub(crate) struct Step {
     /// Whether its SQL is committed together with its outcome.
     pub(crate) transaction: bool,
     /// What it says as a node of a graph.
-    pub(crate) node: NodeOptions,
+    pub(crate) node: Box<NodeOptions>,
 }
 
 /// A method marked `#[compensation]`, without the marker.

@@ -216,7 +216,7 @@ fn step(method: Method, marker: Meta, output: Option<Attribute>, errors: &mut Er
         compensate,
         // Also if the option has a mistake, which is reported already.
         transaction: transaction && !not_in_one,
-        node: nodes::read::options(&mut options, output, errors),
+        node: Box::new(nodes::read::options(&mut options, output, errors)),
         method,
     }
 }

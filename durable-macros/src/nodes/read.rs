@@ -51,7 +51,7 @@ fn when(option: &Written) -> syn::Result<When> {
     let form = "a closure over nodes: `when = |score: &u32| *score >= 700`";
     let Value::Assigned(tokens) = &option.value else { return Err(option.wants(form)) };
     let mut begin = tokens.clone().into_iter();
-    if !begin.next().is_some_and(|first| first.to_string() == "|") {
+    if begin.next().is_none_or(|first| first.to_string() != "|") {
         return Err(option.wants(form));
     }
     let condition = condition.parse2(tokens.clone())?;
