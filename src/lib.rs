@@ -70,9 +70,9 @@ pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
-    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage,
-    LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
-    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
+    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, GraphNode, InputForm, Introspection, Journal,
+    KeptMessage, LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
+    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
     WorkerState,
 };
 pub use durable_core::observer;

@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;
+pub(crate) mod unmet;
 #[cfg(test)]
 mod tests;
 
