@@ -94,7 +94,8 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             Ok(durable.shutdown().await?)
         }
         Verb::Set { id, inputs, unset } => {
-            let values = inputs.iter().map(|(name, value)| Ok((name, value::json(value)?))).collect::<Result<Vec<_>, Failure>>()?;
+            let values =
+                inputs.iter().map(|(name, value)| Ok((name, value::json(value)?))).collect::<Result<Vec<_>, Failure>>()?;
             let durable = connection.client().await?;
             let set = values.iter().fold(durable.set_inputs(*id), |set, (name, value)| set.set(name, value));
             unset.iter().fold(set, |set, name| set.unset(name)).await?;

@@ -54,7 +54,9 @@ pub(crate) struct NewValue {
 impl NewValue {
     /// Its size in a statement, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.name.len() + self.value.as_str().len() + self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len())
+        self.name.len()
+            + self.value.as_str().len()
+            + self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len())
             + self.node.as_ref().map_or(0, |node| node.record.as_str().len())
     }
 }

@@ -96,7 +96,10 @@ async fn inputs_are_set_from_sql_and_by_provide_input() {
     let _: String = database.value(&set("unset => array['note']")).await;
     graph.comes_to("echo", "echo(2 _)").await;
     for wrong in ["'[1]'", "null", r#"'{"x": "1"}', array['x']"#, r#"'{"x": "1"}', metadata => '{"y": 1}'"#] {
-        assert!(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(set(wrong))).fetch_one(database.pool()).await.is_err(), "{wrong}");
+        assert!(
+            sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(set(wrong))).fetch_one(database.pool()).await.is_err(),
+            "{wrong}"
+        );
     }
 }
 

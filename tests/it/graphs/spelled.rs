@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable::__macro::graph::{Computed, Edge, Graph, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, computed};
+use durable::__macro::graph::{Computed, Edge, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, computed};
 use durable::__macro::{Argument, BoxFuture, DigestSerialized as _, StepSpec, digest, step_retried};
 use durable::prelude::*;
 use durable::{Builder, Workflow};
@@ -15,7 +15,9 @@ use crate::support::{Database, eventually, soon};
 pub(crate) struct Bodies(Arc<dyn Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync>);
 
 impl Bodies {
-    pub(crate) fn new(body: impl Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        body: impl Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(body))
     }
 
