@@ -57,8 +57,8 @@ pub use durable_core::calendar;
 pub use durable_core::client::{
     Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
-    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName,
-    StartMany, TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
+    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName, StartMany,
+    TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race, Received, SetTag,
@@ -70,10 +70,10 @@ pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
-    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage,
-    LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
-    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
-    WorkerState,
+    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, GraphNode, InputForm, Introspection, Journal,
+    KeptMessage, LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits,
+    QueueSlots, Rate, Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, ValueState, Wait, WaitKind,
+    WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -1,4 +1,4 @@
-//! `durable input …`: what executions ask people.
+//! `durable input …`: what executions ask people, and the inputs of graphs.
 
 use clap::Subcommand;
 use durable::chrono::{DateTime, Utc};
@@ -25,6 +25,17 @@ pub(crate) enum Verb {
         /// Continue after this cursor, which the previous page printed
         #[arg(long, value_name = "CURSOR")]
         after: Option<InputCursor>,
+    },
+    /// Change inputs of a graph, all under one revision
+    Set {
+        /// The execution
+        id: ExecutionId,
+        /// Inputs and their values as JSON, such as `applicant='"Ada"'` or `documents=@file`
+        #[arg(value_parser = value::assignment, value_name = "NAME=VALUE", required_unless_present = "unset")]
+        inputs: Vec<(String, String)>,
+        /// An input to unset; may be given several times
+        #[arg(long, value_name = "NAME")]
+        unset: Vec<String>,
     },
     /// Answer an input
     Give {
@@ -81,6 +92,16 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             screen.rows(&page)?;
             screen.more("--after", page.next);
             Ok(durable.shutdown().await?)
+        }
+        Verb::Set { id, inputs, unset } => {
+            let values =
+                inputs.iter().map(|(name, value)| Ok((name, value::json(value)?))).collect::<Result<Vec<_>, Failure>>()?;
+            let durable = connection.client().await?;
+            let set = values.iter().fold(durable.set_inputs(*id), |set, (name, value)| set.set(name, value));
+            unset.iter().fold(set, |set, name| set.unset(name)).await?;
+            let printed = screen.done("changed", *id);
+            durable.shutdown().await?;
+            printed
         }
         Verb::Give { id, name, value, by, early } => {
             let value = value::json(value)?;

@@ -2,5 +2,7 @@
 
 mod changing;
 pub(crate) mod crashing;
+mod evolving;
 mod scenarios;
 pub(crate) mod spelled;
+mod undoing;

@@ -181,7 +181,8 @@ impl Durable {
         let registered = self.engine.worker.as_ref().and_then(|worker| worker.registry.find(workflow, version));
         match registered.map(|registered| &registered.graph) {
             Some(None) => {
-                let problem = format!("execution {id} has no inputs to set: its workflow `{workflow}` is not a graph; send an event");
+                let problem =
+                    format!("execution {id} has no inputs to set: its workflow `{workflow}` is not a graph; send an event");
                 Err(Error::of_kind(ErrorKind::Invalid, problem))
             }
             graph => Ok(graph.cloned().flatten()),

@@ -7,7 +7,7 @@ mod messages;
 pub(crate) mod node;
 pub(crate) mod parameters;
 pub(crate) mod schema;
-mod stored;
+pub(crate) mod stored;
 pub(crate) mod taken;
 
 pub use parameters::{Given, Latest, Settled};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::wait::time;
-use super::{Blocker, ExecutionDetails};
+use super::{Blocker, ExecutionDetails, GraphNode};
 
 /// An execution with its journal, and what keeps it from continuing; see
 /// [`Durable::introspect`](crate::client::Durable::introspect). `Display` is the same as text for people, over several lines.
@@ -17,11 +17,15 @@ pub struct Introspection {
     pub details: ExecutionDetails,
     /// What keeps it from continuing. Empty if it has ended, and if it runs and waits for nothing.
     pub blockers: Vec<Blocker>,
+    /// Its nodes, if it is a graph: in the order in which they are written if the graph is registered in this process, otherwise in
+    /// the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<GraphNode>,
 }
 
 impl fmt::Display for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { details, blockers } = self;
+        let Self { details, blockers, nodes } = self;
         let execution = &details.execution;
         write!(f, "execution {} of `{}` version {} is {}", execution.id, execution.workflow, execution.version, execution.state)?;
         let ended = execution.finished_at.map(|at| format!(", since {}", time(at)));
@@ -37,6 +41,9 @@ impl fmt::Display for Introspection {
         }
         for step in details.steps.iter().filter(|step| step.is_running()) {
             write!(f, "\nunder way: `{}`", step.key)?;
+        }
+        for node in nodes {
+            write!(f, "\nnode {node}")?;
         }
         for blocker in blockers {
             write!(f, "\n- {blocker}")?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::GraphNode;
 use crate::error::{Failure, Result};
 use crate::payload::{self, Json, Payload};
 
@@ -53,7 +54,9 @@ pub(crate) struct NewValue {
 impl NewValue {
     /// Its size in a statement, in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.name.len() + self.value.as_str().len() + self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len())
+        self.name.len()
+            + self.value.as_str().len()
+            + self.metadata.as_ref().map_or(0, |metadata| metadata.as_str().len())
             + self.node.as_ref().map_or(0, |node| node.record.as_str().len())
     }
 }
@@ -134,4 +137,11 @@ pub(crate) struct StoredNode {
     /// `null` without one.
     pub(crate) value: Payload,
     pub(crate) metadata: Option<Payload>,
+}
+
+impl From<StoredNode> for GraphNode {
+    fn from(StoredNode { name, state, revision, set_at, record, .. }: StoredNode) -> Self {
+        let error = record.error.map(|error| *error);
+        Self { name, state, revision, since: Some(set_at), error, is_outstanding: false, unmet: Vec::new() }
+    }
 }

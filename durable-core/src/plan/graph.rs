@@ -6,6 +6,7 @@ pub(crate) mod spec;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unmet;
 
 use self::shape::Shape;
 use self::spec::Policy;
@@ -99,7 +100,8 @@ fn decide<E>(
     if takes == Gate::Skips || when == Gate::Skips {
         return Ok(Decision::Becomes(Standing::Skipped, cause));
     }
-    let nothing_to_start_with = has_only_latest(shape, node) && shape.edges(node).all(|edge| state.node(edge.node).value().is_none());
+    let nothing_to_start_with =
+        has_only_latest(shape, node) && shape.edges(node).all(|edge| state.node(edge.node).value().is_none());
     if nothing_to_start_with {
         return Ok(Decision::Becomes(Standing::Unset, cause));
     }

@@ -1,7 +1,7 @@
 //! Reads the values that executions have set, and the nodes of graphs.
 
-use sqlx::{PgExecutor, Row};
 use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row};
 
 use super::read::{Lenient, time};
 use super::{Store, statement};
@@ -37,11 +37,7 @@ pub(crate) async fn get(
 }
 
 /// The nodes of a graph in the order of their names.
-pub(crate) async fn nodes(
-    store: &Store,
-    executor: impl PgExecutor<'_>,
-    id: ExecutionId,
-) -> Result<Vec<StoredNode>, sqlx::Error> {
+pub(crate) async fn nodes(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<Vec<StoredNode>, sqlx::Error> {
     let rows = store.query(statement!("execution_values/nodes")).bind(id.as_uuid()).fetch_all(executor).await?;
     rows.iter().map(node).collect()
 }
@@ -50,7 +46,8 @@ fn node(row: &PgRow) -> Result<StoredNode, sqlx::Error> {
     let unreadable = |problem: String| sqlx::Error::Decode(problem.into());
     let name: String = row.try_get("name")?;
     let state: &str = row.try_get("state")?;
-    let state = ValueState::of_word(state).ok_or_else(|| unreadable(format!("the node `{name}` has the unknown state `{state}`")))?;
+    let state =
+        ValueState::of_word(state).ok_or_else(|| unreadable(format!("the node `{name}` has the unknown state `{state}`")))?;
     let record = serde_json::from_str(row.try_get("node")?);
     let text = |text: &str| Payload(text.into());
     Ok(StoredNode {

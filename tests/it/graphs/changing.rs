@@ -96,7 +96,10 @@ async fn inputs_are_set_from_sql_and_by_provide_input() {
     let _: String = database.value(&set("unset => array['note']")).await;
     graph.comes_to("echo", "echo(2 _)").await;
     for wrong in ["'[1]'", "null", r#"'{"x": "1"}', array['x']"#, r#"'{"x": "1"}', metadata => '{"y": 1}'"#] {
-        assert!(sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(set(wrong))).fetch_one(database.pool()).await.is_err(), "{wrong}");
+        assert!(
+            sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(set(wrong))).fetch_one(database.pool()).await.is_err(),
+            "{wrong}"
+        );
     }
 }
 
@@ -147,10 +150,10 @@ async fn a_closed_graph_waits_for_its_inputs_and_keeps_those_that_came_before_it
     assert_eq!(soon("it ends", worker.handle::<Closed>(id).result()).await.unwrap(), "both(2 3)");
 }
 
-/// Sends changes until one is refused, and says which of them were accepted.
-async fn set_until_refused(durable: Durable, id: ExecutionId, setter: u32) -> BTreeSet<String> {
+/// Sends a few changes, and says which of them were accepted.
+async fn set_some(durable: Durable, id: ExecutionId, setter: u32) -> BTreeSet<String> {
     let mut accepted = BTreeSet::new();
-    for nth in 0.. {
+    for nth in 0..4 {
         let value = format!("{setter}.{nth}");
         match durable.set_inputs(id).set("y", &value).await {
             Ok(()) => drop(accepted.insert(value)),
@@ -167,12 +170,12 @@ async fn set_until_refused(durable: Durable, id: ExecutionId, setter: u32) -> BT
 async fn no_change_that_was_accepted_is_lost_when_the_graph_completes_at_the_same_time() {
     let database = support::database().await;
     let worker = database.builder().register(Closed(Bodies::that_spell())).start().await.unwrap();
-    for _ in 0..10 {
+    for _ in 0..20 {
         let id = worker.start::<Closed>(inputs(&[("x", "1")])).await.unwrap().id();
-        let setters: Vec<_> = (0..4).map(|setter| tokio::spawn(set_until_refused(worker.clone(), id, setter))).collect();
+        let setters: Vec<_> = (0..4).map(|setter| tokio::spawn(set_some(worker.clone(), id, setter))).collect();
         let mut accepted = BTreeSet::new();
         for setter in setters {
-            accepted.append(&mut soon("a setter is refused", setter).await.unwrap());
+            accepted.append(&mut soon("a setter is done", setter).await.unwrap());
         }
         let output = soon("it ends", worker.handle::<Closed>(id).result()).await.unwrap();
         let applied = format!(
@@ -196,4 +199,26 @@ async fn a_thousand_open_executions_with_nothing_to_do_cost_no_statement() {
     assert_eq!(database.count(held).await, 0);
     let due = "select count(*) from durable.executions where wake_at is not null";
     assert_eq!(database.count(due).await, 0, "no timer looks after them");
+}
+
+#[tokio::test]
+async fn an_open_graph_with_a_long_journal_continues_as_new_and_nothing_of_it_is_different() {
+    let database = support::database().await;
+    let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "start"), ("note", "kept")]).await;
+    graph.comes_to("echo", "echo(start kept)").await;
+    for hundred in 0..6 {
+        let setters = (0..100).map(|nth: u32| {
+            let (durable, id) = (graph.durable.clone(), graph.id);
+            tokio::spawn(async move { durable.set_inputs(id).set("x", &format!("{hundred}.{nth}")).await })
+        });
+        for setter in setters.collect::<Vec<_>>() {
+            soon("a setter is answered", setter).await.unwrap().unwrap();
+        }
+    }
+    let continued = "select count(*) from durable.executions where continuations > 0";
+    eventually("it has continued as new", async || database.count(continued).await == 1).await;
+    let revision = graph.revision("x").await;
+    graph.set(&[("x", "last")]).await;
+    graph.comes_to("note echo", "kept echo(last kept)").await;
+    assert!(graph.revision("x").await > revision, "the revisions go on");
 }

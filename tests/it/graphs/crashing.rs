@@ -62,7 +62,8 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder) {
     assert_eq!(output.unwrap(), "d(b(new) c(new))", "{what}");
     let values = "select concat_ws(' ', name, state, value) from durable.execution_values order by name";
     let values: Vec<String> = database.values(values).await;
-    let expected = ["a ready \"new\"", "b ready \"b(new)\"", "c ready \"c(new)\"", "d ready \"d(b(new) c(new))\"", "go ready \"go\""];
+    let expected =
+        ["a ready \"new\"", "b ready \"b(new)\"", "c ready \"c(new)\"", "d ready \"d(b(new) c(new))\"", "go ready \"go\""];
     assert_eq!(values, expected, "{what}");
     for effect in folder.effects().all() {
         let revisions = ["old", "between", "new"].iter().filter(|revision| effect.contains(*revision)).count();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable::__macro::graph::{Computed, Edge, Graph, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, computed};
-use durable::__macro::{Argument, BoxFuture, DigestOpaque as _, DigestSerialized as _, StepSpec, digest, step_retried};
+use durable::__macro::graph::{Computed, Edge, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, computed};
+use durable::__macro::{Argument, BoxFuture, DigestSerialized as _, StepSpec, digest, step_retried};
 use durable::prelude::*;
 use durable::{Builder, Workflow};
 
@@ -15,13 +15,20 @@ use crate::support::{Database, eventually, soon};
 pub(crate) struct Bodies(Arc<dyn Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync>);
 
 impl Bodies {
-    pub(crate) fn new(body: impl Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        body: impl Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(body))
     }
 
     /// Nodes that compute at once.
     pub(crate) fn at_once(body: impl Fn(&'static str, &[String]) -> Result<String> + Send + Sync + 'static) -> Self {
         Self::new(move |node, taken| Box::pin(std::future::ready(body(node, &taken))))
+    }
+
+    /// Runs the body of a node.
+    pub(crate) fn call(&self, node: &'static str, taken: Vec<String>) -> BoxFuture<'static, Result<String>> {
+        (self.0)(node, taken)
     }
 
     pub(crate) fn that_spell() -> Self {
@@ -55,7 +62,7 @@ pub(crate) fn run<'run, W: Spelled>(
     Box::pin(async move {
         let seen = takes.iter().enumerate().map(|(place, edge)| see(taken, place, edge.policy)).collect::<Result<Vec<_>>>()?;
         let arguments = digest(|digest| (&Argument(&seen)).add_to(digest));
-        let body = move || (graph.bodies().0)(step.name, seen.clone());
+        let body = move || graph.bodies().call(step.name, seen.clone());
         computed(step_retried::<Result<String>, _>(step, arguments, body).await)
     })
 }
@@ -125,8 +132,7 @@ macro_rules! step {
 
 /// A graph, as its expansion describes it.
 macro_rules! graph {
-    ($(#[$doc:meta])* $type:ident, $name:literal, open: $open:literal, output: $output:ty, [$($node:expr),* $(,)?]) => {
-        $(#[$doc])*
+    ($type:ident, $name:literal, open: $open:literal, output: $output:ty, $(undo: [$($undo:expr),*],)? [$($node:expr),* $(,)?]) => {
         pub(crate) struct $type(pub(crate) Bodies);
 
         impl Spelled for $type {
@@ -143,7 +149,7 @@ macro_rules! graph {
             const QUEUE: &'static str = "default";
             const TIMEOUT: Option<std::time::Duration> = None;
             const STEPS: &'static [StepSpec] = &[];
-            const COMPENSATIONS: &'static [durable::__macro::Compensation<Self>] = &[];
+            const COMPENSATIONS: &'static [durable::__macro::Compensation<Self>] = &[$($($undo),*)?];
             const GRAPH: Option<&'static Graph<Self>> = Some(&Graph { nodes: &[$($node),*], open: $open });
 
             fn execute<'run>(&'run self, cx: &'run Context, inputs: Inputs) -> BoxFuture<'run, Result<$output>> {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    continuing, crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, graphs, leasing, limiting,
-    mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking, tagging,
-    telemetry, transacting,
+    continuing, crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, graphs, leasing,
+    limiting, mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking,
+    tagging, telemetry, transacting,
 };
 
 /// Names the worker that a process is to run.

@@ -36,12 +36,7 @@ const INPUTS: &str = "graph inputs";
 ///
 /// # Errors
 /// The failure of a node that fails the execution.
-pub async fn drive<W: Workflow>(
-    workflow: &W,
-    cx: &Context,
-    inputs: W::Input,
-    graph: &'static Graph<W>,
-) -> Result<W::Output> {
+pub async fn drive<W: Workflow>(workflow: &W, cx: &Context, inputs: W::Input, graph: &'static Graph<W>) -> Result<W::Output> {
     if cx.root.run.only_reads() {
         // A graph replays nothing: it goes on from its values, whatever its journal has.
         cx.root.run.pass_over_all();
@@ -113,12 +108,7 @@ enum End {
 
 impl<'run, W: Workflow> Driver<'run, W> {
     /// The execution as an earlier claim has left it, or at its beginning.
-    async fn begin(
-        workflow: &'run W,
-        cx: &Context,
-        inputs: Payload,
-        graph: &'static Graph<W>,
-    ) -> Result<(Self, Option<Fact>)> {
+    async fn begin(workflow: &'run W, cx: &Context, inputs: Payload, graph: &'static Graph<W>) -> Result<(Self, Option<Fact>)> {
         let (root, run) = (cx.root.clone(), cx.root.run.clone());
         let door = Door::of(graph);
         let shape = Shape::of(door.nodes.iter().copied()).map_err(Error::permanent)?;
@@ -217,7 +207,8 @@ impl<'run, W: Workflow> Driver<'run, W> {
     /// Leaves the nodes that are different for the next write.
     fn store(&mut self, fact: Fact) -> Result<()> {
         let rows = self.state.take_unstored().into_iter();
-        let rows = rows.map(|node| stored::to_row(self.shape.nodes[node].name, self.state.node(node))).collect::<Result<Vec<_>>>()?;
+        let rows =
+            rows.map(|node| stored::to_row(self.shape.nodes[node].name, self.state.node(node))).collect::<Result<Vec<_>>>()?;
         // A change is recorded even if it changes nothing, so that it is not applied again.
         if !rows.is_empty() || fact.left.is_none() {
             self.entries += 1;

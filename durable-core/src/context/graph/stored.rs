@@ -1,20 +1,18 @@
 //! The nodes of a graph as rows among the values of its execution.
 
+use chrono::{DateTime, Utc};
+
+use super::door::Door;
 use crate::error::{Failure, Result};
-use crate::model::{NewNode, NewValue, NodeRecord, StoredNode, ValueState};
+use crate::model::{GraphNode, NewNode, NewValue, NodeRecord, StoredNode, ValueState};
 use crate::payload::{self, Payload};
 use crate::plan::graph::shape::Shape;
-use crate::plan::graph::state::{NodeState, Standing, Stored, Value};
+use crate::plan::graph::state::{NodeState, Standing, State, Stored, Value};
+use crate::plan::graph::unmet::unmet;
 
 /// The row of a node.
 pub(super) fn to_row(name: &str, node: &NodeState) -> Result<NewValue> {
-    let (state, value) = match &node.standing {
-        Standing::Unset => (ValueState::Unset, None),
-        Standing::Ready { value, stale: None } => (ValueState::Ready, Some(value)),
-        Standing::Ready { value, stale: Some(_) } => (ValueState::Stale, Some(value)),
-        Standing::Skipped => (ValueState::Skipped, None),
-        Standing::Failed(_) => (ValueState::Failed, None),
-    };
+    let (state, value) = (state_of(node), node.value());
     let record = NodeRecord {
         cause: node.cause,
         state_revision: node.state_at,
@@ -32,6 +30,37 @@ pub(super) fn to_row(name: &str, node: &NodeState) -> Result<NewValue> {
             record: payload::encode(format_args!("the state of the node `{name}`"), &record)?,
         }),
     })
+}
+
+fn state_of(node: &NodeState) -> ValueState {
+    match &node.standing {
+        Standing::Unset => ValueState::Unset,
+        Standing::Ready { stale: None, .. } => ValueState::Ready,
+        Standing::Ready { stale: Some(_), .. } => ValueState::Stale,
+        Standing::Skipped => ValueState::Skipped,
+        Standing::Failed(_) => ValueState::Failed,
+    }
+}
+
+/// The nodes of a graph as people see them: all that the graph has, whether anything is stored of them or not.
+pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>) -> Vec<GraphNode> {
+    // A graph with a cycle is refused before anything of it is stored.
+    let Ok(shape) = Shape::of(door.nodes.iter().copied()) else { return rows.into_iter().map(GraphNode::from).collect() };
+    let since: Vec<(Option<usize>, DateTime<Utc>)> = rows.iter().map(|row| (shape.find(&row.name), row.set_at)).collect();
+    let state = State::restored(&shape, from_rows(&shape, rows));
+    let show = |place: usize| {
+        let (node, unmet) = (state.node(place), unmet(&shape, &state, place));
+        GraphNode {
+            name: shape.nodes[place].name.to_owned(),
+            state: state_of(node),
+            revision: node.value_at,
+            since: since.iter().find(|(of, _)| *of == Some(place)).map(|(_, at)| *at),
+            error: node.failure().cloned(),
+            is_outstanding: !state.is_current(place) && unmet.is_empty(),
+            unmet: if node.value().is_some() && state.is_current(place) { Vec::new() } else { unmet },
+        }
+    };
+    (0..shape.nodes.len()).map(show).collect()
 }
 
 /// The rows that belong to nodes of the graph. Rows of nodes that the graph no longer has stay as they are.

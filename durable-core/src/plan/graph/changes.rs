@@ -115,8 +115,12 @@ mod tests {
         let contradiction = |text: &str| serde_json::from_str::<InputChanges>(text).unwrap().contradiction();
         assert_eq!(contradiction(r#"{"set":{"a":1},"unset":["b"],"metadata":{"a":"kg"}}"#), None);
         assert_eq!(contradiction(r#"{"complete":true}"#), None);
-        for wrong in ["{}", r#"{"set":{"a":1},"unset":["a"]}"#, r#"{"unset":["b"],"metadata":{"b":1}}"#, r#"{"unset":["b"],"complete":true}"#]
-        {
+        for wrong in [
+            "{}",
+            r#"{"set":{"a":1},"unset":["a"]}"#,
+            r#"{"unset":["b"],"metadata":{"b":1}}"#,
+            r#"{"unset":["b"],"complete":true}"#,
+        ] {
             assert!(contradiction(wrong).is_some(), "{wrong}");
         }
     }

@@ -251,7 +251,9 @@ fn random_graphs_come_to_what_the_model_says_and_no_node_runs_for_a_mixed_state(
                     let again = graph.running.keys().all(|run| lost.contains(run));
                     assert!(again, "seed {seed}: after a crash a run begins that did not run before");
                     graph.began.truncate(from);
-                    graph.began.retain(|(node, cause, _)| !lost.contains(&(*node, *cause)) || graph.running.contains_key(&(*node, *cause)));
+                    graph.began.retain(|(node, cause, _)| {
+                        !lost.contains(&(*node, *cause)) || graph.running.contains_key(&(*node, *cause))
+                    });
                     from = graph.began.len();
                 }
                 4 if !graph.dropped.is_empty() => {
