@@ -78,11 +78,6 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
     let about = |statement, id: ExecutionId| store.query(statement).bind(id.as_uuid()).fetch_all(pool);
     let mut unreadable = Vec::new();
-    let journal = steps::read(&about(statement!("checkpoints/get"), id).await?, &mut unreadable);
-    let undone = match execution.undoes {
-        Some(other) => Some(steps::read(&about(statement!("checkpoints/get"), other).await?, &mut unreadable)),
-        None => None,
-    };
     let waits: Vec<Read<Wait>> = about(statement!("waits/get"), id).await?.iter().map(read_wait).collect();
     let waits = waits.into_iter().map(|(wait, note)| {
         unreadable.extend(note.map(|note| format!("wait `{}`: {note}", wait.key)));
@@ -97,6 +92,11 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let children = children.collect();
     let (values, unread) = values::list(store, pool, id, None).await?;
     unreadable.extend(unread);
+    let journal = steps::read(&about(statement!("checkpoints/get"), id).await?, &mut unreadable);
+    let undone = match execution.undoes {
+        Some(other) => Some(steps::read(&about(statement!("checkpoints/get"), other).await?, &mut unreadable)),
+        None => None,
+    };
     let edits = about(statement!("journal_edits/list"), id).await?;
     let edits = edits.iter().map(|row| read_edit(row, &mut unreadable)).collect();
     let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
