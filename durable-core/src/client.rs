@@ -284,8 +284,23 @@ impl Durable {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
+        self.run_on(&self.engine.store.pool, what, statement).await
+    }
+
+    /// As [`run`](Self::run), for a statement with filters that may be null.
+    async fn read<'a, T, F>(&'a self, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        self.run_on(&self.engine.store.readers, what, statement).await
+    }
+
+    async fn run_on<'a, T, F>(&'a self, pool: &'a PgPool, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
         self.engine.check_runtime(what)?;
-        let done = store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await;
+        let done = store::run(what, self.engine.patience, || statement(pool)).await;
         done.map_err(|error| match error.kind() {
             ErrorKind::Unavailable => Error::of_kind(ErrorKind::Unavailable, format!("{error} ({})", self.store().address)),
             _ => error,

@@ -134,7 +134,7 @@ impl<'durable> IntoFuture for PendingInputs<'durable> {
                 self.filter.after = Some((due_at, execution_id, key));
             }
             let (durable, filter) = (self.durable, &self.filter);
-            let found = durable.run("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await?;
+            let found = durable.read("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await?;
             Ok(Page::cut(found, self.limit, InputCursor::at))
         })
     }

@@ -183,7 +183,7 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
         None => (None, None, None),
     };
     let query = store
-        .query(statement!("waits/pending_inputs"))
+        .query_once(statement!("waits/pending_inputs"))
         .bind(&filter.workflow)
         .bind(filter.due_before)
         .bind(filter.limit)
