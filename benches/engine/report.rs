@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, resuming, scheduling,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, replaying, resuming,
+    scheduling,
     sharing, snapshots, starting, throughput, waking, watching,
 };
 
@@ -57,6 +58,10 @@ pub(crate) struct Report {
     pub(crate) lists: Option<listing::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<idle::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logs: Option<throughput::WithLogs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<replaying::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) watch: Option<watching::Figures>,
 }
