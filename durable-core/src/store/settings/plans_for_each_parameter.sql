@@ -10,4 +10,6 @@ set enable_nestloop = on;
 set enable_sort = on;
 set join_collapse_limit = 8;
 set from_collapse_limit = 8;
+-- Figures about a million executions sort and hash in memory.
+set work_mem = '64MB';
 set jit = off;
