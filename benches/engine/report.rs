@@ -11,8 +11,7 @@ use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
     answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, replaying, resuming,
-    scheduling,
-    sharing, snapshots, starting, throughput, waking, watching,
+    scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.

@@ -129,7 +129,8 @@ async fn a_page_reads_no_more_executions_than_it_shows() {
         analyze durable.executions";
     database.run(fill).await;
     let client = database.client().await;
-    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where schemaname = 'durable' and relname = 'executions'";
+    let read =
+        "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where schemaname = 'durable' and relname = 'executions'";
     let before = database.count(read).await;
     let page = client.list_executions().workflow("ship").limit(50).await.unwrap();
     assert_eq!(page.executions.len(), 50);

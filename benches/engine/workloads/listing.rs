@@ -81,7 +81,8 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
         table.latency(&format!("Page of 50, {what}, {executions} stored"), &pages, None);
         *figure = pages.p95();
     }
-    let ids: Vec<ExecutionId> = client.list_executions().limit(1000).await?.executions.iter().map(|execution| execution.id).collect();
+    let ids: Vec<ExecutionId> =
+        client.list_executions().limit(1000).await?.executions.iter().map(|execution| execution.id).collect();
     let (mut got, mut introspected) = (Latencies::default(), Latencies::default());
     for id in ids.into_iter().step_by(1000 / PAGES) {
         let start = Instant::now();
