@@ -42,6 +42,7 @@ async fn database() -> &'static str {
     let server = SERVER.get_or_init(|| async {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let options = ClusterOptions {
+            in_memory: true,
             name: "contract".to_owned(),
             lifetime: Lifetime::Temporary,
             settings: vec![setting("fsync", "off"), setting("synchronous_commit", "off"), setting("max_connections", "200")],
