@@ -150,7 +150,9 @@ mod tests {
 
     #[test]
     fn free_room_is_read_for_a_folder_in_memory_only() {
-        let df = |device: &str| format!("Filesystem 1024-blocks Used Available Capacity Mounted on\n{device} 24684016 227424 24456592 1% /dev/shm\n");
+        let df = |device: &str| {
+            format!("Filesystem 1024-blocks Used Available Capacity Mounted on\n{device} 24684016 227424 24456592 1% /dev/shm\n")
+        };
         assert_eq!(free_kibibytes(&df("tmpfs")), Some(24_456_592));
         assert_eq!(free_kibibytes(&df("shm")), Some(24_456_592));
         assert_eq!(free_kibibytes(&df("/dev/vda")), None);
