@@ -118,7 +118,15 @@ impl Call {
     fn new(key: &str, part: &str) -> Self {
         let (kind, name) = journal_key::kind_and_name(part);
         let kind = NodeKind::of_word(kind);
-        Self { key: key.to_owned(), kind, name: name.into_owned(), records: Vec::new(), branches: BTreeMap::new(), decided: None }
+        Self {
+            key: key.to_owned(),
+            kind,
+            name: name.into_owned(),
+            records: Vec::new(),
+            branches: BTreeMap::new(),
+            decided: None,
+            begins_with_a_wait: true,
+        }
     }
 
     pub(super) fn started_at(&self) -> Option<DateTime<Utc>> {

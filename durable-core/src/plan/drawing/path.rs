@@ -101,16 +101,9 @@ impl Path<'_> {
             return from;
         }
         let (order, layers) = self.layers(scope, from, branch);
-        let last = layers.last().map_or(from, |layer| layer[self.best_end(layer, branch, completed)].node);
-        let mut path: Vec<&State> = Vec::new();
-        if let Some(layer) = layers.last() {
-            let mut place = self.best_end(layer, branch, completed);
-            for layer in layers.iter().rev() {
-                path.push(&layer[place]);
-                place = layer[place].before;
-            }
-        }
-        path.reverse();
+        let end = layers.last().map_or(0, |layer| self.best_end(layer, branch, completed));
+        let path = way_to(end, &layers);
+        let last = path.last().map_or(from, |state| state.node);
         let to_end =
             self.ways.from(last, branch).into_iter().find(|way| completed && self.ways.node(way.to).kind == NodeKind::End);
         for (place, (state, call)) in path.iter().zip(&order).enumerate() {
@@ -366,6 +359,18 @@ impl Visits {
             (run.state, self.last) = (record.state, at);
         }
     }
+}
+
+/// The states that lead to this one of the last layer.
+fn way_to(mut place: usize, layers: &[Vec<State>]) -> Vec<&State> {
+    let mut path: Vec<&State> = Vec::with_capacity(layers.len());
+    for layer in layers.iter().rev() {
+        let state = &layer[place];
+        path.push(state);
+        place = state.before;
+    }
+    path.reverse();
+    path
 }
 
 /// How well a call fits a node.

@@ -116,9 +116,9 @@ fn taken(drawn: &ExecutionGraph) -> Vec<(u32, u32, u32)> {
 fn a_completed_execution_has_a_path_from_the_start_to_the_end() {
     let steps = [
         step("step charge", json!(1), &[attempt(1, "failed", 1, Some(2)), attempt(2, "completed", 3, Some(4))]),
+        step("race", json!({ "branch": 0 }), &[attempt(1, "completed", 10, Some(10))]),
         done("step send", 11),
         done("step send#2", 12),
-        step("race", json!({ "branch": 0 }), &[attempt(1, "completed", 10, Some(10))]),
     ];
     let waits = [wait("race/0/event paid", "event", Some("received"), 5), wait("race/1/sleep", "sleep", Some("cancelled"), 5)];
     let drawn = graph(&FLOW).with_execution(&details("completed", &steps, &waits));
