@@ -333,6 +333,14 @@ create table durable.workers (
     constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
 
+create table durable.workflow_graphs (
+    version integer not null,
+    kept_at timestamp with time zone not null,
+    workflow text not null,
+    graph json not null,
+    constraint workflow_graphs_pkey PRIMARY KEY (workflow, version)
+);
+
 CREATE INDEX execution_tags_by_value ON durable.execution_tags USING btree (name, value, execution_id);
 
 CREATE INDEX executions_begun ON durable.executions USING btree (queue, rank, execution_id) WHERE ((state = 'pending'::text) AND (wake_at IS NULL) AND (concurrency_key IS NULL) AND (epoch > 0));

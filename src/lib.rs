@@ -69,10 +69,11 @@ pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
-    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage,
-    LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
-    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, EdgeKind, Edit, Execution, ExecutionDetails,
+    ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
+    GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeKind, NodeRun, NodeState,
+    OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity,
+    Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
@@ -96,7 +97,7 @@ pub use durable_core::__macro;
 pub mod prelude {
     pub use crate::{
         Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Received, Result,
-        Transaction, compensation, days, hours, minutes, seconds, step, workflow,
+        Transaction, Workflow as _, compensation, days, hours, minutes, seconds, step, workflow,
     };
 }
 

@@ -5,6 +5,7 @@ mod bulk;
 mod edits;
 mod export;
 mod get;
+mod graph;
 mod list;
 mod start;
 mod tail;
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Get(Ids),
     /// Show the steps of an execution, with every attempt
     Steps(get::One),
+    /// Draw the path of an execution on the graph of its workflow
+    Graph(graph::Options),
     /// Print executions with their journals as JSON, each one document: for a file, and for replays in tests
     Export(Ids),
     /// Print what was recorded of executions in the order of time: attempts, errors, waits, values, and what steps logged
@@ -107,6 +110,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::List(options) => list::carry_out(options, connection, screen).await,
         Verb::Analytics(filter) => analytics::carry_out(filter, connection, screen).await,
         Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
+        Verb::Graph(options) => graph::carry_out(options, connection, screen).await,
         Verb::Export(ids) => export::carry_out(ids, connection, screen).await,
         Verb::Steps(one) => get::steps(one, connection, screen).await,
         Verb::Logs(ids) => tail::logs(ids, connection, screen).await,

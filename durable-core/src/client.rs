@@ -9,6 +9,7 @@ mod cursor;
 mod doctor;
 mod engine;
 mod fork;
+mod graphs;
 mod handle;
 mod introspect;
 mod list;

@@ -11,7 +11,7 @@ use crate::context::schedule::ScheduleSpec;
 use crate::context::undo::Compensation;
 use crate::context::{Context, Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Undoable, checked_concurrency_key, checked_tags};
+use crate::model::{Graph, Undoable, checked_concurrency_key, checked_tags};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
@@ -36,6 +36,8 @@ pub(crate) struct Registered {
     /// How long its executions are kept after their end.
     retention: Option<Duration>,
     schedule: Option<ScheduleDefinition>,
+    /// Makes the graph of the workflow; `None` for what runs single steps.
+    graph: Option<fn() -> Graph>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
@@ -50,7 +52,7 @@ impl Registry {
             move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
         };
         let registered = Registered::new(workflow.clone(), start);
-        self.insert(W::NAME, W::VERSION, Registered { timeout, limit: W::LIMIT, schedule, ..registered })?;
+        self.insert(W::NAME, W::VERSION, Registered { timeout, limit: W::LIMIT, schedule, graph: Some(W::graph), ..registered })?;
         for route in W::ROUTES {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();
@@ -89,6 +91,11 @@ impl Registry {
         let mut names: Vec<String> = self.workflows.keys().map(|(name, version)| format!("{name} version {version}")).collect();
         names.sort_unstable();
         names
+    }
+
+    /// The graphs of the workflows.
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = Graph> {
+        self.workflows.values().filter_map(|registered| registered.graph.map(|graph| graph()))
     }
 
     /// The schedules that workflows declare, each in their latest version.
@@ -134,6 +141,7 @@ impl Registered {
             limit: None,
             retention: W::RETENTION,
             schedule: None,
+            graph: None,
             start: Box::new(start),
             roll_back: Box::new(move |root, chain| {
                 Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))

@@ -39,6 +39,7 @@ pub(crate) mod waits;
 pub(crate) mod watched;
 pub(crate) mod watching;
 pub(crate) mod workers;
+pub(crate) mod workflow_graphs;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod routes;
 mod schedule;
 mod tags;
 
+use crate::graph;
 use crate::lifetimes::{self, Names};
 use crate::marker;
 use crate::model::{Member, Retry, Step, Workflow};
@@ -363,6 +364,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
     });
     let routes = routes::list(workflow);
     let compensations = compensations::list(workflow);
+    let flow = graph::constant(workflow, run);
     let execute = execute(durable, run);
     quote! {
         #(#conditions)*
@@ -380,6 +382,7 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
             #routes
             #compensations
+            #flow
             #concurrency_key
             #tags
 

@@ -66,6 +66,8 @@ mod forking;
 #[cfg(test)]
 mod gathering;
 #[cfg(test)]
+mod graphing;
+#[cfg(test)]
 mod holding;
 #[cfg(test)]
 mod introspecting;

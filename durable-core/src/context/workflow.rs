@@ -11,7 +11,7 @@ use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
-use crate::model::Tags;
+use crate::model::{Flow, Graph, Tags};
 
 /// The concurrency key that a workflow makes from an input.
 #[doc(hidden)]
@@ -79,6 +79,27 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// What undoes its steps.
     #[doc(hidden)]
     const COMPENSATIONS: &'static [Compensation<Self>];
+
+    /// The graph of its `run`.
+    #[doc(hidden)]
+    const FLOW: Flow = Flow::EMPTY;
+
+    /// Its durable calls, branches, loops and ways out as a graph. See [`Graph::to_mermaid`], [`Graph::to_svg`] and
+    /// [`Graph::with_execution`].
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship {
+    /// # async fn run(&self, _cx: &Context, order: u64) -> Result<()> { self.pack(order).await }
+    /// # #[step] async fn pack(&self, _order: u64) -> Result<()> { Ok(()) }
+    /// # }
+    /// let graph = Ship::graph();
+    /// assert!(graph.nodes.iter().any(|node| node.label == "pack"));
+    /// ```
+    fn graph() -> Graph {
+        Self::FLOW.graph(Self::NAME, Self::VERSION)
+    }
 
     /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.
     #[doc(hidden)]

@@ -233,6 +233,15 @@ pub(crate) fn routed_step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).routed_step()
 }
 
+/// The kind and the name in one part of a key. A step that runs in another queue is a step.
+pub(crate) fn kind_and_name(part: &str) -> (&str, Cow<'_, str>) {
+    let entry = Entry::read(part);
+    match entry.clone().routed_step() {
+        Some(step) => (STEP, step),
+        None => (entry.kind, entry.name),
+    }
+}
+
 /// The prefix of the keys of durable calls that an attempt at this entry makes.
 pub(crate) fn of_attempt(key: &str, attempt: u32) -> String {
     if attempt == 1 { below(key) } else { format!("{key}/attempt {attempt}/") }
