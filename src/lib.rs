@@ -61,9 +61,9 @@ pub use durable_core::client::{
     TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
-    Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
-    Workflow, step,
+    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag,
+    SetValue, Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr,
+    WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};

@@ -26,6 +26,7 @@ pub use exported::Journal;
 pub use finding::{Finding, Severity, Subject};
 pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};
+pub(crate) use message::MOST_MESSAGES;
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};

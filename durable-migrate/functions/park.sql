@@ -107,6 +107,12 @@ begin
     end if;
 
     perform durable.resolve_waits(array_agg(waiting.execution_id), array_agg(waiting.key), null, at)
+    if 'close' = any (wait_kinds) or exists (
+        select from durable.closed_events as closed where closed.execution_id = any (held)
+    ) then
+        perform durable.close_events(held, at);
+    end if;
+
     from durable.waits as waiting
     where waiting.execution_id = any (held)
       and waiting.outcome is null

@@ -191,6 +191,10 @@ begin
       -- Programs from before the ordinals end waits without one.
       and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
+    insert into durable.closed_events (execution_id, name)
+    select distinct new_id, name
+    from durable.waits
+    where execution_id = new_id and kind = 'close' and outcome = 'received';
 
     insert into durable.mailbox (execution_id, message_id, sent_at, kind, name, payload, sent_by)
     select new_id, message_id, sent_at, kind, name, payload, sent_by

@@ -22,6 +22,8 @@ mod cancelling_waits;
 #[cfg(test)]
 mod claiming;
 #[cfg(test)]
+mod closing;
+#[cfg(test)]
 mod committing;
 #[cfg(test)]
 mod compensating;
@@ -33,6 +35,8 @@ mod configuring;
 mod continuing;
 #[cfg(test)]
 mod crashing;
+#[cfg(test)]
+mod crashing_closes;
 #[cfg(test)]
 mod crashing_flows;
 #[cfg(test)]

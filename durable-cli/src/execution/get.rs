@@ -199,6 +199,7 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         Some(WaitOutcome::Received) => "received",
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
+        Some(WaitOutcome::Closed) => "closed",
     };
     let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
     vec![

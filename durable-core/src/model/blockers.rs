@@ -209,7 +209,8 @@ impl From<&Wait> for Blocker {
         let open = OpenWait { key: wait.key.clone(), since: wait.started_at, until: wait.due_at };
         let name = wait.name.clone();
         match wait.kind {
-            WaitKind::Sleep => Self::Sleep(open),
+            // A close is over at once, so no one finds it open.
+            WaitKind::Sleep | WaitKind::Close => Self::Sleep(open),
             WaitKind::Event if wait.names.is_empty() => Self::Event { names: vec![name], wait: open },
             WaitKind::Event => Self::Event { names: wait.names.clone(), wait: open },
             WaitKind::Input => Self::Input { name, prompt: wait.prompt.clone(), wait: open },

@@ -28,6 +28,8 @@ pub enum WaitKind {
     /// The end of a child execution.
     Child,
 }
+    /// Nothing: the execution closes the events of a name, and takes those that no wait has taken. It is over at once.
+    Close,
 
 impl WaitKind {
     /// The word used in SQL, JSON and journal keys.
@@ -39,16 +41,17 @@ impl WaitKind {
             Self::Topic => "topic",
             Self::Child => "child",
         }
+            Self::Close => "close",
     }
 
     /// Whether a wait of this kind has to say the name of what it waits for.
     pub(crate) fn is_named(self) -> bool {
-        matches!(self, Self::Event | Self::Input | Self::Topic)
+        matches!(self, Self::Event | Self::Input | Self::Topic | Self::Close)
     }
 
-    /// Whether a wait of this kind takes a message from the mailbox, and returns it if the wait is dropped.
+    /// Whether a wait of this kind takes messages from the mailbox, and returns them if the wait is dropped.
     pub(crate) fn takes_messages(self) -> bool {
-        matches!(self, Self::Event | Self::Input)
+        matches!(self, Self::Event | Self::Input | Self::Close)
     }
 }
 
@@ -98,6 +101,8 @@ pub enum WaitOutcome {
     /// The wait was cancelled, alone or with its execution.
     Cancelled,
 }
+    /// The execution has closed the events that were waited for.
+    Closed,
 
 /// A wait of an execution.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -184,10 +189,10 @@ pub(crate) struct NewWait {
 }
 
 impl NewWait {
-    /// Whether anything waits for it: a child that is only started is registered in the same way.
+    /// Whether anything waits for it: a child that is only started, and a close, are registered in the same way.
     pub(crate) fn is_awaited(&self) -> bool {
         let child = self.details.as_ref().and_then(|details| details.child.as_ref());
-        child.is_none_or(|child| child.policy == ParentPolicy::Await)
+        self.kind != WaitKind::Close && child.is_none_or(|child| child.policy == ParentPolicy::Await)
     }
 }
 

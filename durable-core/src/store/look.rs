@@ -13,13 +13,10 @@ use super::read::Lenient;
 use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Step,
-    Wait, WaitKind,
+    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, MOST_MESSAGES, Parent, ParentPolicy, PendingInput,
+    Refusal, Step, Wait, WaitKind,
 };
 use crate::plan::journal_key::UNDO;
-
-/// Most messages of a mailbox that are shown.
-const MOST_MESSAGES: i64 = 100;
 
 /// Filters of a list; those left out let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +96,8 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     unreadable.extend(unread);
     let edits = about(statement!("journal_edits/list"), id).await?;
     let edits = edits.iter().map(|row| read_edit(row, &mut unreadable)).collect();
-    let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
+    let mailbox =
+        store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(i64::from(MOST_MESSAGES)).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();

@@ -1,11 +1,13 @@
 //! Ends waits without what they are for.
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use super::messages::Effect;
 use super::{Store, statement};
 use crate::ids::ExecutionId;
+use crate::clock;
 
 /// What cancelling a wait did.
 #[derive(Debug)]
