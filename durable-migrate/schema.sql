@@ -311,6 +311,7 @@ create table durable.waits (
     arrival bigint,
     answered_by text,
     payload json,
+    assignee text,
     constraint waits_pkey PRIMARY KEY (execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text, 'close'::text])),
@@ -376,6 +377,8 @@ CREATE INDEX schedule_firings_open ON durable.schedule_firings USING btree (sche
 CREATE INDEX schedule_firings_queued ON durable.schedule_firings USING btree (schedule, due_at) WHERE (outcome = 'queued'::text);
 
 CREATE INDEX schedules_to_fire ON durable.schedules USING btree (next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
+
+CREATE INDEX waits_by_assignee ON durable.waits USING btree (assignee, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL) AND (assignee IS NOT NULL));
 
 CREATE INDEX waits_for_input ON durable.waits USING btree (due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
@@ -664,6 +667,9 @@ create view durable.shown_executions as
 
 -- function durable.undoable(execution_id uuid)
 --     returns boolean, stable
+
+-- function durable.update_input(execution_id uuid, input text, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, assignee text DEFAULT NULL::text, OUT key text, OUT due_at timestamp with time zone, OUT was_due_at timestamp with time zone, OUT now_assigned_to text, OUT was_assigned_to text)
+--     returns record, volatile
 
 -- function durable.wake_for_message(execution_id uuid)
 --     returns text, volatile

@@ -58,7 +58,7 @@ pub use durable_core::client::{
     Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
     PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany,
-    TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
+    TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag,
@@ -72,7 +72,8 @@ pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
     ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, InputForm, Introspection, Journal, KeptMessage,
     LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
-    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Update, UpdatedInput, Wait, WaitKind, WaitOutcome, WorkerDetails,
+    WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

@@ -173,7 +173,7 @@ begin
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,
-        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
+        names, correlation, child_id, form, metadata, assignee, answered_by, digest, ordinal, resolved_ordinal
     )
     select
         new_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema,
@@ -184,7 +184,7 @@ begin
                 )
             else payload
         end,
-        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
+        names, correlation, child_id, form, metadata, assignee, answered_by, digest, ordinal, resolved_ordinal
     from durable.waits
     where execution_id = origin
       and outcome is not null

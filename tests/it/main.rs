@@ -180,6 +180,8 @@ mod transacting;
 #[cfg(test)]
 mod trapping;
 #[cfg(test)]
+mod updating_inputs;
+#[cfg(test)]
 mod versioning;
 #[cfg(test)]
 mod waiting;

@@ -170,6 +170,7 @@ pub(super) fn tag_values(filter: &ListFilter) -> Vec<&str> {
 pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
+    pub(crate) assignee: Option<String>,
     /// The deadline, the execution and the key of the last item of the previous page.
     pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
@@ -187,7 +188,8 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
         .bind(filter.limit)
         .bind(due_at)
         .bind(id)
-        .bind(key);
+        .bind(key)
+        .bind(&filter.assignee);
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
@@ -268,6 +270,7 @@ pub(super) fn read_wait(row: &PgRow) -> Read<Wait> {
         form: columns.word_if("form"),
         prompt: columns.get("prompt"),
         metadata: columns.json("metadata"),
+        assignee: columns.get("assignee"),
         started_at: columns.time("started_at"),
         due_at: columns.time_if("due_at"),
         outcome: columns.word_if("outcome"),
@@ -289,6 +292,7 @@ fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
         prompt: columns.get("prompt"),
         schema: columns.json("schema"),
         metadata: columns.json("metadata"),
+        assignee: columns.get("assignee"),
         asked_at: columns.time("asked_at"),
         due_at: columns.time_if("due_at"),
         refusal: read_refusal_of_input(&columns),
