@@ -620,7 +620,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, unless_continued boolean DEFAULT false, OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, unless_continued boolean DEFAULT false, give_back boolean DEFAULT false, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)
@@ -656,7 +656,7 @@ create view durable.shown_executions as
 -- function durable.tags_with(execution_id uuid, others json)
 --     returns json, stable
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, OUT id uuid, OUT queue text)
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, give_back boolean, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)

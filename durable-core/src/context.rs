@@ -127,9 +127,10 @@ impl Context {
     /// were sent. Call it before the workflow ends: then no event is lost that was acknowledged to its sender.
     ///
     /// From the moment at which the close is recorded, whoever sends such an event gets an error of the kind
-    /// [`Closed`](crate::ErrorKind::Closed). No event is both acknowledged and not returned, however senders race the call. Waits
-    /// of other branches for such an event, and later ones, fail with the same kind. An event that does not decode as `T` is
-    /// refused and shown, as when a wait receives it. A second call returns what dropped branches gave back since the first.
+    /// [`Closed`](crate::error::ErrorKind::Closed). No event is both acknowledged and not returned, however senders race the
+    /// call. Waits of other branches for such an event, and later ones, fail with the same kind. An event that does not decode as
+    /// `T` is refused and shown, as when a wait receives it. A second call returns what dropped branches gave back since the
+    /// first.
     ///
     /// [`continue_as_new`](Self::continue_as_new) opens the events again and keeps those that were not taken. So does a retry or a
     /// fork whose part of the journal ends before the close.

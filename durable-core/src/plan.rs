@@ -1,5 +1,6 @@
 //! Decisions without I/O: what is known goes in, what to do comes out.
 
+pub(crate) mod ask_again;
 pub(crate) mod divergence;
 pub(crate) mod journal_key;
 pub(crate) mod question;
