@@ -58,12 +58,12 @@ pub use durable_core::client::{
     Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
     PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany,
-    TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
+    TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag, SetValue,
-    Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr, WaitOrFail,
-    Workflow, step,
+    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag,
+    SetValue, Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr,
+    WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
@@ -73,7 +73,7 @@ pub use durable_core::model::{
     ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
     GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeKind, NodeRun, NodeState,
     OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity,
-    Step, StepLog, Subject, Times, Update, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    Step, StepLog, Subject, Times, Update, UpdatedInput, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

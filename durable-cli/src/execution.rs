@@ -66,6 +66,9 @@ pub(crate) struct Retry {
     ids: Ids,
     #[command(flatten)]
     edits: edits::Edits,
+    /// A question to ask again, such as `approval` or `approval#2`, or its journal key; may be given several times
+    #[arg(long, value_name = "INPUT")]
+    ask_again: Vec<String>,
     /// The version of the workflow that goes on; the same by default
     #[arg(long, value_name = "VERSION")]
     version: Option<u32>,
@@ -119,10 +122,11 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::RetryAll(options) => bulk::retry(options, connection, screen).await,
         Verb::ResumeAll(options) => bulk::resume(options, connection, screen).await,
         Verb::CancelAll(all) => bulk::cancel(all, connection, screen).await,
-        Verb::Retry(Retry { ids, edits, version }) => {
+        Verb::Retry(Retry { ids, edits, ask_again, version }) => {
             let edits = edits.read()?;
             let retry = async |durable: &Durable, id| {
                 let retry = edits.apply(durable.retry(id));
+                let retry = ask_again.iter().fold(retry, |retry, question| retry.ask_again(question));
                 match version {
                     Some(version) => retry.version(*version).await,
                     None => retry.await,

@@ -25,6 +25,7 @@ mod start;
 mod start_by_name;
 mod step_logs;
 mod transaction;
+mod update_input;
 mod values;
 mod wait_for_value;
 mod watch;
@@ -62,6 +63,7 @@ pub use schedule::PutSchedule;
 pub use schedules::{FiringList, ScheduleList, TriggerSchedule};
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
+pub use update_input::UpdateInput;
 pub use wait_for_value::WaitForValue;
 pub use watch::Watch;
 

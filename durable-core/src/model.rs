@@ -30,12 +30,13 @@ pub use finding::{Finding, Severity, Subject};
 pub use graph::{EdgeKind, Flow, Graph, GraphBranch, GraphEdge, GraphNode, NodeKind};
 pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};
+pub(crate) use message::MOST_MESSAGES;
 pub use message::{Delivery, KeptMessage, Refusal};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 pub use update::Update;
 pub use value::ExecutionValue;
-pub use wait::{InputForm, ParentPolicy, PendingInput, Wait, WaitKind, WaitOutcome};
+pub use wait::{InputForm, ParentPolicy, PendingInput, UpdatedInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
 pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live, not_found};
@@ -43,4 +44,4 @@ pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Ou
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use tag::{MOST_TAGS, NewTag, Tags, checked_tags, too_many as too_many_tags};
 pub(crate) use value::NewValue;
-pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails};
+pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails, check_assignee};

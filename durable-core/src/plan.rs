@@ -1,5 +1,6 @@
 //! Decisions without I/O: what is known goes in, what to do comes out.
 
+pub(crate) mod ask_again;
 pub(crate) mod divergence;
 mod drawing;
 pub(crate) mod journal_key;

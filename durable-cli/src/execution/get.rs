@@ -199,10 +199,12 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         Some(WaitOutcome::Received) => "received",
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
+        Some(WaitOutcome::Closed) => "closed",
     };
     let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
+    let assignee = wait.assignee.as_ref().map(|assignee| format!(" ({assignee})")).unwrap_or_default();
     vec![
-        wait.key.clone(),
+        format!("{}{assignee}", wait.key),
         time(wait.started_at),
         maybe_time(wait.due_at),
         outcome.to_owned(),

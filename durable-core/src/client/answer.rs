@@ -109,6 +109,12 @@ impl PendingInputs<'_> {
         self
     }
 
+    /// Only questions to this person or group.
+    pub fn assignee(mut self, assignee: impl Into<String>) -> Self {
+        self.filter.assignee = Some(assignee.into());
+        self
+    }
+
     /// Only questions after this cursor, the `next` of the previous page.
     pub fn after(mut self, cursor: InputCursor) -> Self {
         self.after = Some(cursor);

@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of a question.
+const INPUT: &str = "input";
+
 /// The kind of the key of a call that sets a tag.
 pub(crate) const TAG: &str = "tag";
 
@@ -183,6 +186,11 @@ pub(crate) fn by_compensation(key: &str) -> Option<bool> {
 /// Whether the key is that of a call that sets a value or a tag.
 pub(crate) fn sets_value(key: &str) -> bool {
     matches!(Entry::read(key).kind, SET | TAG)
+}
+
+/// Whether the key is that of a question to a person, and not of one that a compensation asks.
+pub(crate) fn is_input(key: &str) -> bool {
+    Entry::read(key).kind == INPUT && !key.starts_with(UNDO)
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

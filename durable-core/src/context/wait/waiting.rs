@@ -162,6 +162,10 @@ impl<'a> Waiting<'a> {
                     self.close();
                     return Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled")));
                 }
+                Some(WaitOutcome::Closed) => {
+                    self.close();
+                    return Err(closed(&what));
+                }
                 _ => {
                     self.close();
                     return Ok(None);
@@ -186,12 +190,12 @@ impl<'a> Waiting<'a> {
     }
 
     /// Whether the code used, under an earlier claim, the message that this wait finds in the journal.
-    fn was_used(&self) -> bool {
+    pub(super) fn was_used(&self) -> bool {
         !self.was_open && self.scope.run.has_gone_on_from(&self.key)
     }
 
     /// Goes on waiting after a message that cannot be used.
-    fn put_back(&mut self, over: &RecordedWait, reason: &str) {
+    pub(super) fn put_back(&mut self, over: &RecordedWait, reason: &str) {
         // Code that only replays writes nothing: it stops here.
         if !self.scope.goes_no_further() {
             self.scope.run.refuse_message(self.scope.path(), over, reason);
@@ -208,7 +212,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// How the wait ended. It may be polled again after [`put_back`](Self::put_back).
-    fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
+    pub(super) fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
         if self.under_way.is_none() && !self.is_part {
             self.under_way = Some(self.scope.set_out(&self.key));
         }
@@ -233,7 +237,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Ends the call, whether it used a message or none came.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.end_reminder();
         self.under_way = None;
     }
@@ -314,6 +318,12 @@ pub(super) fn unfit(kind: WaitKind, name: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Why a wait for an event has ended that no event can end.
+fn closed(what: &str) -> Error {
+    let problem = format!("{what} cannot come: the workflow has closed it with cx.close_events(…); wait for it before");
+    Error::of_kind(ErrorKind::Closed, problem).into_permanent()
 }
 
 pub(super) fn invalid(message: String) -> Error {
