@@ -87,6 +87,8 @@ pub enum NodeKind {
     Input,
     /// A child execution.
     Child,
+    /// `cx.close_events`.
+    Close,
     /// `cx.set`.
     Set,
     /// `cx.tag`.
@@ -201,7 +203,7 @@ fn non_empty(text: &str) -> Option<String> {
 
 impl NodeKind {
     /// Every known kind.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Start,
         Self::End,
         Self::Step,
@@ -211,6 +213,7 @@ impl NodeKind {
         Self::Topic,
         Self::Input,
         Self::Child,
+        Self::Close,
         Self::Set,
         Self::Tag,
         Self::Version,
@@ -238,6 +241,7 @@ impl NodeKind {
             Self::Topic => "topic",
             Self::Input => "input",
             Self::Child => "child",
+            Self::Close => "close",
             Self::Set => "set",
             Self::Tag => "tag",
             Self::Version => "version",
@@ -276,6 +280,7 @@ impl NodeKind {
                     | Self::Topic
                     | Self::Input
                     | Self::Child
+                    | Self::Close
                     | Self::Set
                     | Self::Tag
             )

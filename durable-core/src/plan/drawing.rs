@@ -87,6 +87,7 @@ fn title(node: &GraphNode) -> String {
         | NodeKind::Topic
         | NodeKind::Input
         | NodeKind::Child
+        | NodeKind::Close
         | NodeKind::Set
         | NodeKind::Tag => {
             format!("{} {}", node.kind.as_str(), node.label)

@@ -155,6 +155,7 @@ impl Walk<'_> {
             "wait_for_all" => add("all", &text::cut(&format!("all of {}", listed(&argument))), ""),
             "wait_for_topic" => add("topic", &label, &named),
             input if input.starts_with("wait_for_") => add("input", &label, &named),
+            "close_events" => add("close", &label, &named),
             "set" => add("set", &label, &named),
             "tag" => add("tag", &label, &named),
             "version" => add("version", &label, &named),

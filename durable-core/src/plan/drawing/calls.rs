@@ -185,7 +185,7 @@ impl Record {
         let state = match wait.outcome {
             Some(WaitOutcome::Received) if child_failed => NodeState::Failed,
             Some(WaitOutcome::Elapsed | WaitOutcome::Received | WaitOutcome::TimedOut) => NodeState::Done,
-            Some(WaitOutcome::Cancelled) => NodeState::Dropped,
+            Some(WaitOutcome::Cancelled | WaitOutcome::Closed) => NodeState::Dropped,
             None if over => NodeState::Dropped,
             None => NodeState::Waiting,
         };
