@@ -196,7 +196,7 @@ impl<'workflow> Walk<'workflow> {
             if let Some(condition) = condition {
                 walk.visit_expr(condition);
             }
-            let done = walk.flow.loose.iter().cloned().filter(|_| ends).map(|end| end.labelled("done")).collect::<Vec<_>>();
+            let done = walk.flow.loose.iter().filter(|_| ends).map(|end| end.clone().labelled("done")).collect::<Vec<_>>();
             walk.flow.loose.iter_mut().for_each(|end| *end = end.clone().labelled(if ends { "each" } else { "" }));
             walk.visit_block(body);
             walk.flow.loose.iter_mut().for_each(|end| *end = end.clone().labelled("loop"));
