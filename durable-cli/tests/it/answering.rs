@@ -87,11 +87,11 @@ async fn a_question_changes_its_deadline_and_its_assignee_and_is_asked_again() {
         database.durable(&["input", "update", &id, "place", "--no-deadline", "--no-assignee", "-o", "json"]).await.json();
     assert_eq!((&updated["due_at"], &updated["was_assignee"]), (&json!(null), &json!("Bea")));
     database.durable(&["input", "update", &id, "place"]).await.refused(2);
-    let complaint = database.durable(&["input", "update", &id, "palce", "--no-deadline"]).await.refused(1);
+    let complaint = database.durable(&["input", "update", &id, "palce", "--no-deadline"]).await.refused(4);
     assert!(complaint.contains("has no open input `palce`") && complaint.contains("`input place`"), "{complaint}");
 
     database.durable(&["execution", "cancel", &id, "--reason", "for a test"]).await.done();
-    let complaint = database.durable(&["execution", "retry", &id, "--ask-again", "palce"]).await.refused(1);
+    let complaint = database.durable(&["execution", "retry", &id, "--ask-again", "palce"]).await.refused(4);
     assert!(complaint.contains("has not asked `palce`: it has asked input place"), "{complaint}");
     database.durable(&["execution", "retry", &id, "--ask-again", "place"]).await.done();
     support::eventually("it asks again", async || worker.pending_inputs().await.unwrap().len() == 1).await;
