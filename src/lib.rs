@@ -58,22 +58,23 @@ pub use durable_core::client::{
     Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
     PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName, StartMany,
-    TriggerSchedule, UnknownWorkflow, Unreadable, WaitForValue, Watch,
+    TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race, Received, SetTag,
-    SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait,
-    Transaction, WaitOr, WaitOrFail, Workflow, step,
+    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race,
+    Received, SetTag, SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait,
+    TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
 pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
-    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, Edit, Execution, ExecutionDetails,
-    ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, GraphNode, InputForm, Introspection, Journal,
-    KeptMessage, LogLine, Missed, NodeAnalytics, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits,
-    QueueSlots, Rate, Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, ValueState, Wait, WaitKind,
-    WaitOutcome, WorkerDetails, WorkerState,
+    Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, EdgeKind, Edit, Execution, ExecutionDetails,
+    ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
+    GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeDetails, NodeKind, NodeRun,
+    NodeState, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule,
+    Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
+    WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
@@ -97,7 +98,8 @@ pub use durable_core::__macro;
 pub mod prelude {
     pub use crate::{
         Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
-        Received, Result, Settled, Transaction, compensation, days, hours, input, minutes, output, seconds, step, workflow,
+        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, seconds, step,
+        workflow,
     };
 }
 

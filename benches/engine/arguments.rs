@@ -47,9 +47,13 @@ pub(crate) enum Workload {
     Idle,
     /// Updates of a watched execution, beside a thousand others.
     Watch,
+    /// Steps that log ten lines each, beside silent ones.
+    Logs,
+    /// Replays of live executions and of exported journals.
+    Replay,
 }
 
-const ALL: [(&str, Workload); 21] = [
+const ALL: [(&str, Workload); 23] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -71,6 +75,8 @@ const ALL: [(&str, Workload); 21] = [
     ("lists", Workload::Lists),
     ("idle", Workload::Idle),
     ("watch", Workload::Watch),
+    ("logs", Workload::Logs),
+    ("replay", Workload::Replay),
 ];
 
 /// How large the workloads are.
@@ -104,6 +110,8 @@ pub(crate) struct Scale {
     pub(crate) items: usize,
     /// Most executions pending while claims are measured, and memory is.
     pub(crate) pending: usize,
+    /// Live executions that are replayed; a tenth as many exported journals are.
+    pub(crate) replays: usize,
     /// Schedules that are due in one second.
     pub(crate) schedules: usize,
 }
@@ -124,6 +132,7 @@ impl Scale {
         iterations: 20_000,
         items: 10_000,
         pending: 1_000_000,
+        replays: 10_000,
         schedules: 1_000,
     };
 
@@ -142,6 +151,7 @@ impl Scale {
         iterations: 2_000,
         items: 1_000,
         pending: 100_000,
+        replays: 1_000,
         schedules: 100,
     };
 }

@@ -17,8 +17,11 @@ mod workloads;
 
 use std::process::ExitCode;
 
-use durable::Result;
-use tracing_subscriber::EnvFilter;
+use durable::{Result, StepLogLayer};
+use tracing::Subscriber;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use arguments::{Arguments, Scale, Workload};
 use cluster::Server;
@@ -37,10 +40,6 @@ struct Bench {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED)))
-        .with_writer(std::io::stderr)
-        .init();
     let done = match worker_process::database_url() {
         Some(url) => work(&url),
         None => measure(),
@@ -55,11 +54,15 @@ fn main() -> ExitCode {
 }
 
 fn work(url: &str) -> Result<()> {
+    tracing_subscriber::registry().with(to_stderr()).init();
     runtime()?.block_on(worker_process::serve(url))
 }
 
 fn measure() -> Result<()> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
+    // The layer costs something, so only the workload that measures it has it.
+    let step_logs = arguments.workloads.contains(&Workload::Logs).then(StepLogLayer::new);
+    tracing_subscriber::registry().with(to_stderr()).with(step_logs).init();
     let bench = Bench { server: Server::start()?, scale: arguments.scale };
     let mut table = Table::default();
     let mut report = Report::default();
@@ -86,6 +89,8 @@ fn measure() -> Result<()> {
                 Workload::Lists => report.lists = Some(workloads::listing::measure(&bench, &mut table).await?),
                 Workload::Idle => report.idle = Some(workloads::idle::measure(&bench, &mut table).await?),
                 Workload::Watch => report.watch = Some(workloads::watching::measure(&bench, &mut table).await?),
+                Workload::Logs => report.logs = Some(workloads::throughput::with_logs(&bench, &mut table).await?),
+                Workload::Replay => report.replay = Some(workloads::replaying::measure(&bench, &mut table).await?),
                 Workload::Resume => report.resume = Some(workloads::resuming::measure(&bench, &mut table).await?),
             }
         }
@@ -96,6 +101,11 @@ fn measure() -> Result<()> {
     }
     table.print()?;
     report.write()
+}
+
+fn to_stderr<S: Subscriber + for<'span> LookupSpan<'span>>() -> impl Layer<S> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter)
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

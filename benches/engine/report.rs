@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, resuming, scheduling,
-    sharing, snapshots, starting, throughput, waking, watching,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, replaying, resuming,
+    scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -57,6 +57,10 @@ pub(crate) struct Report {
     pub(crate) lists: Option<listing::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) idle: Option<idle::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logs: Option<throughput::WithLogs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<replaying::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) watch: Option<watching::Figures>,
 }

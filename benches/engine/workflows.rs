@@ -93,6 +93,50 @@ impl TenSteps {
     }
 }
 
+/// Ten steps in sequence that log ten lines each.
+#[derive(Debug, Default)]
+pub(crate) struct Talking {
+    pub(crate) progress: Progress,
+}
+
+#[workflow]
+impl Talking {
+    async fn run(&self, _cx: &Context, mut number: u64) -> Result<u64> {
+        for _ in 0..STEPS {
+            number = self.pass(number).await?;
+        }
+        self.progress.advance();
+        Ok(number)
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        for line in 0..10 {
+            tracing::info!(number, line, "passed");
+        }
+        Ok(number)
+    }
+}
+
+/// So many steps in sequence, and then the event `go`.
+#[derive(Debug)]
+pub(crate) struct Journaled;
+
+#[workflow]
+impl Journaled {
+    async fn run(&self, cx: &Context, steps: u64) -> Result<u64> {
+        for number in 0..steps {
+            self.pass(number).await?;
+        }
+        cx.wait_for_event("go").await
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
 /// Waits for the event `go`.
 #[derive(Debug)]
 pub(crate) struct Listener;

@@ -12,6 +12,7 @@ pub(crate) mod listing;
 pub(crate) mod looping;
 pub(crate) mod notices;
 pub(crate) mod parking;
+pub(crate) mod replaying;
 pub(crate) mod resuming;
 pub(crate) mod scheduling;
 pub(crate) mod sharing;

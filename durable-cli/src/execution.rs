@@ -5,6 +5,7 @@ mod bulk;
 mod edits;
 mod export;
 mod get;
+mod graph;
 mod list;
 mod start;
 mod tail;
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Get(Ids),
     /// Show the steps of an execution, with every attempt
     Steps(get::One),
+    /// Draw the path of an execution on the graph of its workflow
+    Graph(graph::Options),
     /// Print executions with their journals as JSON, each one document: for a file, and for replays in tests
     Export(Ids),
     /// Print what was recorded of executions in the order of time: attempts, errors, waits, values, and what steps logged
@@ -65,6 +68,9 @@ pub(crate) struct Retry {
     ids: Ids,
     #[command(flatten)]
     edits: edits::Edits,
+    /// A question to ask again, such as `approval` or `approval#2`, or its journal key; may be given several times
+    #[arg(long, value_name = "INPUT")]
+    ask_again: Vec<String>,
     /// The version of the workflow that goes on; the same by default
     #[arg(long, value_name = "VERSION")]
     version: Option<u32>,
@@ -109,6 +115,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::List(options) => list::carry_out(options, connection, screen).await,
         Verb::Analytics(filter) => analytics::carry_out(filter, connection, screen).await,
         Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
+        Verb::Graph(options) => graph::carry_out(options, connection, screen).await,
         Verb::Export(ids) => export::carry_out(ids, connection, screen).await,
         Verb::Steps(one) => get::steps(one, connection, screen).await,
         Verb::Logs(ids) => tail::logs(ids, connection, screen).await,
@@ -117,10 +124,11 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::RetryAll(options) => bulk::retry(options, connection, screen).await,
         Verb::ResumeAll(options) => bulk::resume(options, connection, screen).await,
         Verb::CancelAll(all) => bulk::cancel(all, connection, screen).await,
-        Verb::Retry(Retry { ids, edits, version }) => {
+        Verb::Retry(Retry { ids, edits, ask_again, version }) => {
             let edits = edits.read()?;
             let retry = async |durable: &Durable, id| {
                 let retry = edits.apply(durable.retry(id));
+                let retry = ask_again.iter().fold(retry, |retry, question| retry.ask_again(question));
                 match version {
                     Some(version) => retry.version(*version).await,
                     None => retry.await,

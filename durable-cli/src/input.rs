@@ -1,6 +1,6 @@
 //! `durable input …`: what executions ask people, and the inputs of graphs.
 
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use durable::chrono::{DateTime, Utc};
 use durable::{ExecutionId, InputCursor, PendingInput};
 
@@ -19,6 +19,9 @@ pub(crate) enum Verb {
         /// Only those with a deadline before this time
         #[arg(long, value_parser = value::time, value_name = "TIME")]
         due_before: Option<DateTime<Utc>>,
+        /// Only those to this person or group
+        #[arg(long, value_name = "WHO")]
+        assignee: Option<String>,
         /// At most this many, 1 to 1000
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -52,16 +55,38 @@ pub(crate) enum Verb {
         #[arg(long)]
         early: bool,
     },
+    /// Change the deadline of an open input, or hand it to somebody else
+    #[command(group = ArgGroup::new("change").args(["deadline", "no_deadline", "assignee", "no_assignee"]).required(true).multiple(true))]
+    Update {
+        /// The execution that asks
+        id: ExecutionId,
+        /// The name of the input or, if several of the name are open, its journal key
+        input: String,
+        /// The workflow goes on without an answer at this time
+        #[arg(long, value_parser = value::time, value_name = "TIME", conflicts_with = "no_deadline")]
+        deadline: Option<DateTime<Utc>>,
+        /// The workflow waits for an answer without end
+        #[arg(long)]
+        no_deadline: bool,
+        /// Who is to answer: a person or a group
+        #[arg(long, value_name = "WHO", conflicts_with = "no_assignee")]
+        assignee: Option<String>,
+        /// It is for nobody in particular
+        #[arg(long)]
+        no_assignee: bool,
+    },
 }
 
 impl Row for PendingInput {
-    const HEADINGS: &'static [&'static str] = &["execution", "workflow", "name", "prompt", "asked", "until", "refused"];
+    const HEADINGS: &'static [&'static str] =
+        &["execution", "workflow", "name", "assignee", "prompt", "asked", "until", "refused"];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.execution_id.to_string(),
             self.workflow.clone(),
             self.name.clone(),
+            self.assignee.clone().unwrap_or_default(),
             self.prompt.as_deref().map(short).unwrap_or_default(),
             time(self.asked_at),
             maybe_time(self.due_at),
@@ -76,7 +101,7 @@ impl Row for PendingInput {
 
 pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut Screen) -> Result<(), Failure> {
     match verb {
-        Verb::List { workflow, due_before, limit, after } => {
+        Verb::List { workflow, due_before, assignee, limit, after } => {
             let durable = connection.client().await?;
             let mut list = durable.pending_inputs().limit(*limit);
             if let Some(workflow) = workflow {
@@ -84,6 +109,9 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             }
             if let Some(time) = due_before {
                 list = list.due_before(*time);
+            }
+            if let Some(assignee) = assignee {
+                list = list.assignee(assignee);
             }
             if let Some(after) = after {
                 list = list.after(after.clone());
@@ -114,6 +142,25 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             let printed = screen.delivered(("answered", &format!("input `{name}`")), *id, &delivery, *early);
             durable.shutdown().await?;
             printed
+        }
+        Verb::Update { id, input, deadline, no_deadline, assignee, no_assignee } => {
+            let durable = connection.client().await?;
+            let mut update = durable.update_input(*id, input);
+            if let Some(time) = deadline {
+                update = update.deadline(*time);
+            }
+            if *no_deadline {
+                update = update.no_deadline();
+            }
+            if let Some(assignee) = assignee {
+                update = update.assignee(assignee);
+            }
+            if *no_assignee {
+                update = update.no_assignee();
+            }
+            let updated = update.await?;
+            screen.updated(*id, &updated)?;
+            Ok(durable.shutdown().await?)
         }
     }
 }

@@ -30,6 +30,7 @@ mod doctor;
 mod event;
 mod execution;
 mod failure;
+mod graph;
 mod ids;
 mod input;
 mod migrate;
@@ -95,6 +96,9 @@ enum Group {
     /// Processes that run executions
     #[command(subcommand)]
     Worker(worker::Verb),
+    /// Workflows, as the workers that started with them have described them
+    #[command(subcommand)]
+    Workflow(graph::Verb),
     /// The schema in the database
     #[command(subcommand)]
     Migrate(migrate::Verb),
@@ -133,6 +137,7 @@ async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut
         Group::Schedule(verb) => schedule::carry_out(verb, connection, screen).await,
         Group::Queue(verb) => queue::carry_out(verb, connection, screen).await,
         Group::Worker(verb) => worker::carry_out(verb, connection, screen).await,
+        Group::Workflow(verb) => graph::carry_out(verb, connection, screen).await,
         Group::Migrate(verb) => migrate::carry_out(verb, connection, screen).await,
         Group::Prune(options) => prune::carry_out(options, connection, screen).await,
         Group::Doctor => doctor::carry_out(connection, screen).await,

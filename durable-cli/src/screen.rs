@@ -6,7 +6,7 @@ use std::io::{Stdout, Write};
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use durable::chrono::{DateTime, Utc};
-use durable::{Delivery, ExecutionId};
+use durable::{Delivery, ExecutionId, UpdatedInput};
 use serde::Serialize;
 use serde_json::json;
 
@@ -95,6 +95,29 @@ impl Screen {
         Err(Failure::kept(format!(
             "execution {id} does not wait for {message} (it waits for: {open}); it is kept until it does, or say --early"
         )))
+    }
+
+    /// What has changed of an input, and what was before.
+    pub(crate) fn updated(&mut self, id: ExecutionId, updated: &UpdatedInput) -> Result<(), Failure> {
+        let UpdatedInput { key, due_at, was_due_at, assignee, was_assignee, .. } = updated;
+        match self.format {
+            Format::Table => {
+                let deadline = |at: &Option<DateTime<Utc>>| at.map_or_else(|| "none".to_owned(), time);
+                let person = |of: &Option<String>| of.as_deref().map_or_else(|| "none".to_owned(), plain::on_one_line);
+                self.line(format!(
+                    "updated {key} of {id}: deadline {} (was {}), assignee {} (was {})",
+                    deadline(due_at),
+                    deadline(was_due_at),
+                    person(assignee),
+                    person(was_assignee)
+                ))
+            }
+            Format::Json => self.json_line(&json!({
+                "id": id, "done": "updated", "key": key,
+                "due_at": due_at, "was_due_at": was_due_at, "assignee": assignee, "was_assignee": was_assignee,
+            })),
+            Format::Ids => self.line(id),
+        }
     }
 
     /// That something was done to an execution, and another came of it.

@@ -118,6 +118,7 @@ impl Story {
             WaitOutcome::Elapsed => "its time has come".to_owned(),
             WaitOutcome::TimedOut => "nothing came in time".to_owned(),
             WaitOutcome::Cancelled => "it waits no longer".to_owned(),
+            WaitOutcome::Closed => "nothing can come: it has closed these events".to_owned(),
             WaitOutcome::Received => {
                 let by = wait.answered_by.as_ref().map(|person| format!(" from {person}")).unwrap_or_default();
                 format!("received{by}: {}", shown(wait.payload.as_ref()))

@@ -17,7 +17,7 @@ pub use crate::context::undo::{
 };
 pub use crate::context::{concurrency_key, tag};
 pub use crate::error::Result;
-pub use crate::model::{Missed, Overlap};
+pub use crate::model::{Flow, Missed, Overlap};
 pub use crate::payload::{Digest, Json};
 pub use crate::plan::retry::{Backoff, Retry};
 pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};

@@ -9,6 +9,7 @@ mod cursor;
 mod doctor;
 mod engine;
 mod fork;
+mod graphs;
 mod handle;
 mod introspect;
 mod list;
@@ -25,6 +26,7 @@ mod start;
 mod start_by_name;
 mod step_logs;
 mod transaction;
+mod update_input;
 mod values;
 mod wait_for_value;
 mod watch;
@@ -63,6 +65,7 @@ pub use schedules::{FiringList, ScheduleList, TriggerSchedule};
 pub use set_inputs::SetInputs;
 pub use start::{Start, StartMany};
 pub use start_by_name::{ByName, StartByName};
+pub use update_input::UpdateInput;
 pub use wait_for_value::WaitForValue;
 pub use watch::Watch;
 
@@ -286,8 +289,23 @@ impl Durable {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
+        self.run_on(&self.engine.store.pool, what, statement).await
+    }
+
+    /// As [`run`](Self::run), for a statement with filters that may be null.
+    async fn read<'a, T, F>(&'a self, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        self.run_on(&self.engine.store.readers, what, statement).await
+    }
+
+    async fn run_on<'a, T, F>(&'a self, pool: &'a PgPool, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
         self.engine.check_runtime(what)?;
-        let done = store::run(what, self.engine.patience, || statement(&self.engine.store.pool)).await;
+        let done = store::run(what, self.engine.patience, || statement(pool)).await;
         done.map_err(|error| match error.kind() {
             ErrorKind::Unavailable => Error::of_kind(ErrorKind::Unavailable, format!("{error} ({})", self.store().address)),
             _ => error,

@@ -50,7 +50,9 @@ pub use map::{Each, Map, SettledEach};
 pub use tags::SetTag;
 pub use transaction::Transaction;
 pub use values::SetValue;
-pub use wait::{AllWait, Answer, Approval, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail};
+pub use wait::{
+    AllWait, Answer, Approval, CloseEvents, EventWait, InputWait, Received, Sleep, TimedAllWait, TimedWait, WaitOr, WaitOrFail,
+};
 pub use workflow::{Workflow, concurrency_key, tag};
 
 pub(crate) use workflow::tags_of;
@@ -121,6 +123,34 @@ impl Context {
         names: impl IntoIterator<Item = impl Into<String>>,
     ) -> EventWait<(String, T)> {
         EventWait::any(&self.scope(), names.into_iter().map(Into::into).collect())
+    }
+
+    /// Closes the events of this name, and returns those that were sent and that no wait has taken, in the order in which they
+    /// were sent. Call it before the workflow ends: then no event is lost that was acknowledged to its sender.
+    ///
+    /// From the moment at which the close is recorded, whoever sends such an event gets an error of the kind
+    /// [`Closed`](crate::error::ErrorKind::Closed). No event is both acknowledged and not returned, however senders race the
+    /// call. Waits of other branches for such an event, and later ones, fail with the same kind. An event that does not decode as
+    /// `T` is refused and shown, as when a wait receives it. A second call returns what dropped branches gave back since the
+    /// first.
+    ///
+    /// [`continue_as_new`](Self::continue_as_new) opens the events again and keeps those that were not taken. So does a retry or a
+    /// fork whose part of the journal ends before the close.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn ship(_: Vec<String>) -> Result<()> { Ok(()) }
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let mut parcel = Vec::new();
+    /// while let Some(item) = cx.wait_for_event::<String>("item").timeout(hours(1)).await? {
+    ///     parcel.push(item);
+    /// }
+    /// parcel.extend(cx.close_events("item").await?); // what came since the last look
+    /// ship(parcel).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn close_events<T: DeserializeOwned + Send + 'static>(&self, name: &str) -> CloseEvents<T> {
+        CloseEvents::new(&self.scope(), name)
     }
 
     /// Waits for all of several events; returns the payloads by name. With `.timeout(…)` it returns a status for each name

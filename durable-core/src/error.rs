@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Conflict,
     /// The execution has ended already.
     Finished,
+    /// The execution takes no more events of this name: its workflow has closed them.
+    Closed,
     /// The database does not answer.
     Unavailable,
     /// The database's schema is missing, older or newer than this library knows.
@@ -71,6 +73,7 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::Finished => "finished",
+            Self::Closed => "closed",
             Self::Unavailable => "unavailable",
             Self::Schema => "schema",
             Self::Invalid => "invalid",

@@ -12,7 +12,7 @@ use crate::context::schedule::ScheduleSpec;
 use crate::context::undo::Compensation;
 use crate::context::{Context, Workflow, tags_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Undoable, checked_concurrency_key, checked_tags};
+use crate::model::{Graph, Undoable, checked_concurrency_key, checked_tags};
 use crate::payload::{self, Payload};
 use crate::plan::divergence::KnownStep;
 use crate::plan::rollback::KnownCompensation;
@@ -33,12 +33,14 @@ pub(crate) struct Registered {
     pub(crate) compensations: Vec<KnownCompensation>,
     pub(crate) timeout: Option<Duration>,
     /// What may be changed of it from outside, if it is a graph.
-    pub(crate) graph: Option<Arc<Door>>,
+    pub(crate) door: Option<Arc<Door>>,
     /// How many executions with the same concurrency key may run at once.
     limit: Option<u32>,
     /// How long its executions are kept after their end.
     retention: Option<Duration>,
     schedule: Option<ScheduleDefinition>,
+    /// Makes the graph of the workflow; `None` for what runs single steps.
+    graph: Option<fn() -> Graph>,
     start: Box<dyn Fn(Context, Payload) -> Body + Send + Sync>,
     roll_back: Box<dyn Fn(Arc<Scope>, Vec<Undoable>) -> Body + Send + Sync>,
 }
@@ -53,8 +55,9 @@ impl Registry {
             move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
         };
         let registered = Registered::new(workflow.clone(), start);
-        let graph = W::GRAPH.map(|graph| Arc::new(Door::of(graph)));
-        self.insert(W::NAME, W::VERSION, Registered { timeout, limit: W::LIMIT, schedule, graph, ..registered })?;
+        let door = W::GRAPH.map(|graph| Arc::new(Door::of(graph)));
+        let declared = Registered { timeout, limit: W::LIMIT, schedule, door, graph: Some(W::graph), ..registered };
+        self.insert(W::NAME, W::VERSION, declared)?;
         for route in W::ROUTES {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();
@@ -85,7 +88,7 @@ impl Registry {
 
     /// Whether any workflow is a graph.
     pub(crate) fn has_graphs(&self) -> bool {
-        self.workflows.values().any(|registered| registered.graph.is_some())
+        self.workflows.values().any(|registered| registered.door.is_some())
     }
 
     /// Name and version of every workflow.
@@ -98,6 +101,11 @@ impl Registry {
         let mut names: Vec<String> = self.workflows.keys().map(|(name, version)| format!("{name} version {version}")).collect();
         names.sort_unstable();
         names
+    }
+
+    /// The graphs of the workflows.
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = Graph> {
+        self.workflows.values().filter_map(|registered| registered.graph.map(|graph| graph()))
     }
 
     /// The schedules that workflows declare, each in their latest version.
@@ -140,10 +148,11 @@ impl Registered {
             steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
             compensations: W::COMPENSATIONS.iter().map(compensation).collect(),
             timeout: None,
-            graph: None,
+            door: None,
             limit: None,
             retention: W::RETENTION,
             schedule: None,
+            graph: None,
             start: Box::new(start),
             roll_back: Box::new(move |root, chain| {
                 Box::pin(rollback::roll_back(workflow.clone(), W::COMPENSATIONS, root, chain))

@@ -39,6 +39,7 @@ pub(crate) mod waits;
 pub(crate) mod watched;
 pub(crate) mod watching;
 pub(crate) mod workers;
+pub(crate) mod workflow_graphs;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -74,11 +75,16 @@ const LOCK_TIMEOUT_ASIDE: &str = "5ms";
 /// Connections for large and held-up writes.
 const CONNECTIONS_ASIDE: u32 = 2;
 
+/// Connections for lists and figures: a page is not kept waiting by figures about a million executions.
+const CONNECTIONS_FOR_READERS: u32 = 3;
+
 /// The database, and the statements as they read in this instance's schema.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pub(crate) pool: PgPool,
     aside: PgPool,
+    /// Connections whose statements are planned for their parameters.
+    pub(crate) readers: PgPool,
     pub(crate) schema: SchemaName,
     pub(crate) address: Address,
     pub(crate) history: History,
@@ -98,9 +104,11 @@ impl Store {
         let pool =
             |connections, settings| pool_options(connections, &statements, &history, settings).connect_lazy_with(options.clone());
         let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
+        let readers = pool(CONNECTIONS_FOR_READERS, Settings::Readers);
         let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
         let address = Address::new(options);
-        Self { pool, aside, statements, schema, address, history, health: Health::default(), watched: Watched::default() }
+        let (health, watched) = (Health::default(), Watched::default());
+        Self { pool, aside, readers, statements, schema, address, history, health, watched }
     }
 
     /// The same database, on separate connections for large and held-up writes.
@@ -126,8 +134,8 @@ impl Store {
         sqlx::query(self.statements.text(statement))
     }
 
-    /// The statement, planned anew for its parameters each time: for what people ask, with filters that may be null or that
-    /// select columns which a release of the schema may add to while this process runs.
+    /// The statement, prepared anew each time: for a statement that selects columns to which a release of the schema may add while
+    /// this process runs, or whose filters may be null. The latter belong on a connection of `readers`.
     pub(crate) fn query_once(
         &self,
         statement: Statement,

@@ -14,7 +14,7 @@ pub(crate) use metrics::{
     roundtrip, schedule_fired, step_logs_dropped, task_restarted, task_started, unreadable_row,
 };
 pub(crate) use spans::{AttemptSpan, Spans, claim_ended};
-pub(crate) use step_logs::{AttemptLog, Levels, LoggedLine, Recorder, StepLogs, note_layer};
+pub(crate) use step_logs::{AttemptLog, Levels, Recorder, StepLogs, note_layer};
 pub(crate) use trace::{Trace, Tracing};
 
 #[cfg(feature = "opentelemetry")]

@@ -7,6 +7,7 @@ mod routes;
 mod schedule;
 mod tags;
 
+use crate::graph;
 use crate::lifetimes::{self, Names};
 use crate::marker;
 use crate::model::{Form, Member, Retry, Step, Workflow};
@@ -363,7 +364,7 @@ fn description(workflow: &Workflow, form: &Form<'_>) -> TokenStream {
     let (limit, concurrency_key) = concurrency::items(workflow);
     let tags = tags::method(workflow);
     let (input, output, graph, execute) = match form {
-        Form::Flow(run) => (input_type(run), output_type(durable, run), None, execute(durable, run)),
+        Form::Flow(run) => (input_type(run), output_type(durable, run), graph::constant(workflow, run), execute(durable, run)),
         Form::Graph(graph) => (
             nodes::inputs_type(workflow),
             nodes::expand::output_type(workflow, graph.output()),

@@ -10,6 +10,7 @@ mod expand;
 mod fallback;
 #[cfg(test)]
 mod golden;
+mod graph;
 mod lifetimes;
 mod lint;
 mod marker;

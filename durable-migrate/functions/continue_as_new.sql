@@ -1,6 +1,7 @@
 -- continue_as_new: begin an execution anew that its worker still holds: with another input, an empty journal and the next epoch,
--- under the same id. Its mailbox, values, deadline and children stay. Returns the new epoch, and whether the execution is paused;
--- no row if it is not held. Called again after a lost answer, it finds its own namespace, which no other continuation has.
+-- under the same id. Its mailbox, values, deadline and children stay; events that it had closed are open again. Returns the new
+-- epoch, and whether the execution is paused; no row if it is not held. Called again after a lost answer, it finds its own
+-- namespace, which no other continuation has.
 create or replace function durable.continue_as_new(
     worker_id uuid,
     execution_id uuid,
@@ -87,6 +88,7 @@ begin
     delete from durable.checkpoints where checkpoints.execution_id = this;
     delete from durable.attempts where attempts.execution_id = this;
     delete from durable.waits where waits.execution_id = this;
+    delete from durable.closed_events where closed_events.execution_id = this;
     delete from durable.journal_edits where journal_edits.execution_id = this;
     -- What the last steps logged may be kept later than this. The next continuation deletes it.
     delete from durable.step_logs where step_logs.execution_id = this;

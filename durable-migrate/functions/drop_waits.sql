@@ -1,4 +1,5 @@
--- drop_waits: end waits that the workflow has dropped. A message that such a wait has taken returns to its place in the mailbox.
+-- drop_waits: end waits that the workflow has dropped. A message that such a wait has taken returns to its place in the mailbox, and
+-- an event that it has closed is open again.
 -- The caller holds lock_mailbox of the executions in `held`.
 create or replace function durable.drop_waits(
     held uuid[], execution_ids uuid[], keys text[], at timestamptz
@@ -15,7 +16,7 @@ begin
             waits.answered_by, waits.resolved_at
         from unnest(execution_ids, keys) as dropped (execution_id, key)
         join durable.waits on waits.execution_id = dropped.execution_id and waits.key = dropped.key
-        where waits.execution_id = any (held) and waits.outcome = 'received' and waits.kind in ('event', 'input')
+        where waits.execution_id = any (held) and waits.outcome = 'received' and waits.kind in ('event', 'input', 'close')
     ),
     given_back as (
         insert into durable.mailbox (execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)
@@ -29,12 +30,28 @@ begin
             received.answered_by
         from received
         where received.arrival is not null
+        union all
+        select
+            received.execution_id, (message ->> 'arrival')::bigint, (message ->> 'id')::uuid, (message ->> 'sent_at')::timestamptz,
+            'event', received.name, message -> 'payload', message ->> 'by'
+        from received
+        cross join lateral json_array_elements(received.payload -> 'messages') as message
+        where received.kind = 'close'
         on conflict do nothing
     )
     select array_agg(received.execution_id) as execution_ids, array_agg(received.key) as keys into taken
     from received;
     if taken.keys is not null then
         perform durable.reopen_waits(taken.execution_ids, taken.keys);
+        delete from durable.closed_events as closed
+        where closed.execution_id = any (taken.execution_ids)
+          and not exists (
+            select from durable.waits
+            where waits.execution_id = closed.execution_id
+              and waits.kind = 'close'
+              and waits.name = closed.name
+              and waits.outcome = 'received'
+          );
     end if;
 
     perform durable.resolve_waits(array_agg(waits.execution_id), array_agg(waits.key), 'cancelled', drop_waits.at)

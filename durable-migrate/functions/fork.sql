@@ -56,6 +56,6 @@ begin
         using errcode = 'UD404', hint = 'it has ' || coalesce(keys, 'none');
     end if;
     select * into id, queue
-    from durable.take_over(fork.execution_id, new_id, fork.version, least(until, kept_below), array[from_key], fork.edits);
+    from durable.take_over(fork.execution_id, new_id, fork.version, least(until, kept_below), array[from_key], fork.edits, false);
 end
 $$;

@@ -76,7 +76,7 @@ begin
     end if;
 
     insert into durable.waits (
-        execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata, digest
+        execution_id, started_at, due_at, key, kind, name, prompt, schema, names, correlation, form, metadata, assignee, digest
     )
     select
         asked.execution_id, at,
@@ -88,6 +88,7 @@ begin
         asked.details::json ->> 'correlation',
         asked.details::json ->> 'form',
         asked.details::json -> 'metadata',
+        asked.details::json ->> 'assignee',
         (asked.details::json ->> 'digest')::bigint
     from unnest(
         wait_execution_ids, wait_keys, wait_kinds, wait_names, wait_delays, wait_due_ats, wait_prompts, wait_schemas, wait_details
@@ -104,6 +105,12 @@ begin
         select from durable.mailbox as message where message.execution_id = any (held)
     ) then
         perform durable.match_messages(held, at);
+    end if;
+
+    if 'close' = any (wait_kinds) or exists (
+        select from durable.closed_events as closed where closed.execution_id = any (held)
+    ) then
+        perform durable.close_events(held, at);
     end if;
 
     perform durable.resolve_waits(array_agg(waiting.execution_id), array_agg(waiting.key), null, at)

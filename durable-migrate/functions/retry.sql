@@ -2,9 +2,11 @@
 -- Everything is kept but the entries under the journal keys `repeated`; these calls run again. Returns the new id and its queue.
 -- The client reads the journal and decides which keys these are (`plan/retry_from.rs`). Without them, only the two plain cases are
 -- accepted: no call failed, or one did and nothing began after it.
+-- With `give_back`, the events that repeated waits and closes had taken are in the mailbox of the new execution.
 -- With `unless_continued`, an execution is refused if a retry or a fork continues it, whatever became of that one.
 drop function if exists durable.retry(uuid, int, uuid, text[]);
 drop function if exists durable.retry(uuid, int, uuid, text[], json);
+drop function if exists durable.retry(uuid, int, uuid, text[], json, boolean);
 create or replace function durable.retry(
     execution_id uuid,
     version int default null,
@@ -12,6 +14,7 @@ create or replace function durable.retry(
     repeated text[] default null,
     edits json default null,
     unless_continued boolean default false,
+    give_back boolean default false,
     out id uuid,
     out queue text
 )
@@ -104,7 +107,7 @@ begin
         );
     end if;
     select * into id, queue
-    from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated, retry.edits);
+    from durable.take_over(retry.execution_id, new_id, retry.version, null, repeated, retry.edits, retry.give_back);
     -- The children that are started again get the keys of those that failed.
     update durable.executions
     set key = null

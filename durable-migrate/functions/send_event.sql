@@ -1,5 +1,6 @@
 -- send_event: give an event to the wait for this name, or keep it in the mailbox until a wait begins; once for each message id.
 -- The outcome is `delivered`, `repeated`, or `kept`: then no open wait has this name, and `open_names` has the names of the open events.
+-- An event that the execution has closed is refused: see `close_events`.
 create or replace function durable.send_event(
     execution_id uuid,
     name text,
@@ -15,6 +16,7 @@ as $$
 #variable_conflict use_column
 declare
     target record;
+    is_closed boolean;
 begin
     if send_event.name is null or send_event.name = '' then
         raise exception 'an event without a name' using errcode = 'UD422', hint = 'give the name that the workflow waits for';
@@ -45,6 +47,24 @@ begin
         raise exception 'the time of execution % was over at %: event `%` came too late',
             send_event.execution_id, target.deadline_at, send_event.name
         using errcode = 'UD410';
+    end if;
+    is_closed := exists (
+        select from durable.closed_events
+        where closed_events.execution_id = send_event.execution_id and closed_events.name = send_event.name
+    );
+    if not is_closed and current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        -- The snapshot of this transaction may be older than the close. The key shows what the snapshot does not.
+        begin
+            insert into durable.closed_events (execution_id, name) values (send_event.execution_id, send_event.name);
+            delete from durable.closed_events
+            where closed_events.execution_id = send_event.execution_id and closed_events.name = send_event.name;
+        exception when unique_violation then
+            is_closed := true;
+        end;
+    end if;
+    if is_closed then
+        raise exception 'execution % takes no more events `%`: its workflow has closed them', send_event.execution_id, send_event.name
+        using errcode = 'UD411', hint = 'what was sent before was taken; start another execution for what comes now';
     end if;
 
     outcome := durable.deliver(send_event.execution_id, 'event', send_event.name, send_event.payload, send_event.message_id);

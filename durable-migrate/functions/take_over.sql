@@ -1,9 +1,10 @@
 -- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is
--- left out. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
+-- left out. With `give_back`, events that were taken by what is left out are to be taken again. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
 -- Called again with the same new id, it changes nothing.
 drop function if exists durable.take_over(uuid, uuid, int, bigint, text[]);
+drop function if exists durable.take_over(uuid, uuid, int, bigint, text[], json);
 create or replace function durable.take_over(
-    origin uuid, new_id uuid, version int, until bigint, left_out text[], edits json, out id uuid, out queue text
+    origin uuid, new_id uuid, version int, until bigint, left_out text[], edits json, give_back boolean, out id uuid, out queue text
 )
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -173,7 +174,7 @@ begin
 
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,
-        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
+        names, correlation, child_id, form, metadata, assignee, answered_by, digest, ordinal, resolved_ordinal
     )
     select
         new_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema,
@@ -184,18 +185,49 @@ begin
                 )
             else payload
         end,
-        names, correlation, child_id, form, metadata, answered_by, digest, ordinal, resolved_ordinal
+        names, correlation, child_id, form, metadata, assignee, answered_by, digest, ordinal, resolved_ordinal
     from durable.waits
     where execution_id = origin
       and outcome is not null
       -- Programs from before the ordinals end waits without one.
       and (coalesce(resolved_ordinal, ordinal) < until) is not false
       and key <> all (left_out);
+    insert into durable.closed_events (execution_id, name)
+    select distinct new_id, name
+    from durable.waits
+    where execution_id = new_id and kind = 'close' and outcome = 'received';
 
     insert into durable.mailbox (execution_id, message_id, sent_at, kind, name, payload, sent_by)
     select new_id, message_id, sent_at, kind, name, payload, sent_by
-    from durable.mailbox
-    where execution_id = origin
-    order by arrival;
+    from (
+        select arrival, 0 as taken, message_id, sent_at, kind, name, payload, sent_by
+        from durable.mailbox
+        where execution_id = origin
+        union all
+        select
+            -- What this execution took over itself has no place in its mailbox; it came before everything else.
+            coalesce(arrival, 0), resolved_ordinal, message_id, resolved_at, kind,
+            case when names is null then name else payload ->> 'name' end,
+            case when names is null then payload else payload -> 'payload' end,
+            answered_by
+        from durable.waits
+        where give_back
+          and execution_id = origin
+          and key = any (left_out)
+          and kind = 'event'
+          and outcome = 'received'
+        union all
+        select
+            (message ->> 'arrival')::bigint, 0, (message ->> 'id')::uuid, (message ->> 'sent_at')::timestamptz, 'event',
+            waits.name, message -> 'payload', message ->> 'by'
+        from durable.waits
+        cross join lateral json_array_elements(payload -> 'messages') as message
+        where give_back
+          and execution_id = origin
+          and key = any (left_out)
+          and kind = 'close'
+          and outcome = 'received'
+    ) as message
+    order by arrival, taken;
 end
 $$;

@@ -6,12 +6,19 @@ use std::{
     io::Read,
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use crate::{Error, account::Account};
 
 /// Fixed, because root's own folders are closed to the user that the server runs as; not in /var/tmp, which is cleaned by age.
 const HOME_OF_ROOT: &str = "/var/lib/durable-postgres";
+
+/// Where Linux keeps files in memory.
+const MEMORY: &str = "/dev/shm";
+
+/// Room that a cluster in memory must find, in KiB: many times what the databases of tests take. Containers often have 64 MiB.
+const ROOM_IN_MEMORY: u64 = 2 * 1024 * 1024;
 
 /// Bit mask: the group or others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -35,6 +42,27 @@ pub(crate) fn temporary_home(account: &Account) -> Result<PathBuf, Error> {
     let home = parent.join(format!("durable-postgres-{}", account.invoker()));
     make_private(account, &home)?;
     Ok(home)
+}
+
+/// The folder of clusters whose files are kept in memory; `None` if the system has no such folder, or too little room in it.
+pub(crate) fn memory_home(account: &Account) -> Option<PathBuf> {
+    let room = Command::new("df").args(["-Pk", MEMORY]).stdin(Stdio::null()).output().ok().filter(|df| df.status.success())?;
+    if free_kibibytes(&String::from_utf8_lossy(&room.stdout))? < ROOM_IN_MEMORY {
+        return None;
+    }
+    let home = Path::new(MEMORY).join(format!("durable-postgres-{}", account.invoker()));
+    make_private(account, &home).ok()?;
+    Some(home)
+}
+
+/// The free room in what `df -Pk` says of one folder in memory. A folder on a disk is not meant.
+fn free_kibibytes(df: &str) -> Option<u64> {
+    let mut fields = df.lines().nth(1)?.split_whitespace();
+    // Docker names the file system `shm`.
+    if !matches!(fields.next()?, "tmpfs" | "shm") {
+        return None;
+    }
+    fields.nth(2)?.parse().ok()
 }
 
 /// Makes a folder that only the invoking user can write to, or makes sure that an existing one is such a folder.
@@ -113,5 +141,21 @@ fn user_home(account: &Account, variable: &str, below_home: &str) -> PathBuf {
     match absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home))) {
         Some(parent) => parent.join("durable-postgres"),
         None => PathBuf::from(format!("/var/tmp/durable-postgres-{}", account.invoker())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_room_is_read_for_a_folder_in_memory_only() {
+        let df = |device: &str| {
+            format!("Filesystem 1024-blocks Used Available Capacity Mounted on\n{device} 24684016 227424 24456592 1% /dev/shm\n")
+        };
+        assert_eq!(free_kibibytes(&df("tmpfs")), Some(24_456_592));
+        assert_eq!(free_kibibytes(&df("shm")), Some(24_456_592));
+        assert_eq!(free_kibibytes(&df("/dev/vda")), None);
+        assert_eq!(free_kibibytes("df: no such folder"), None);
     }
 }

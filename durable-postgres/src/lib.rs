@@ -33,6 +33,7 @@
 //! |---|---|---|
 //! | persistent clusters | `$XDG_DATA_HOME/durable-postgres` (`~/.local/share/…`) | `/var/lib/durable-postgres` |
 //! | temporary clusters | `durable-postgres-<uid>` in the temporary folder | `/var/tmp/durable-postgres-0` |
+//! | clusters in memory | `/dev/shm/durable-postgres-<uid>`, if there is room | the same |
 //! | fetched programs | `$XDG_CACHE_HOME/durable-postgres` (`~/.cache/…`) | `/var/lib/durable-postgres` |
 //!
 //! PostgreSQL refuses to run as root; for root the server runs as the system user `postgres`, or `nobody` where there is none.

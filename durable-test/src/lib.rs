@@ -55,7 +55,8 @@
 //!
 //! # The database
 //!
-//! The server is a private Postgres, which `durable-postgres` starts and which lives on. To use another one, set
+//! The server is a private Postgres, which `durable-postgres` starts and which lives on. It keeps its files in memory where that is
+//! possible, because most of a test's time was spent on files. To use another one, set
 //! `DURABLE_TEST_DATABASE_URL`; its role must be allowed to create databases. Each test drops its database, also when it fails.
 //! What a killed test leaves is dropped by a later run. Within one process, as many tests run at once as the server has
 //! connections for.

@@ -30,7 +30,8 @@ const SETTINGS: [(&str, &str); 8] = [
     ("full_page_writes", "off"),
     ("jit", "off"),
     ("max_connections", "500"),
-    ("max_wal_size", "4GB"),
+    // The log may be in memory.
+    ("max_wal_size", "512MB"),
     ("shared_buffers", "128MB"),
     ("synchronous_commit", "off"),
 ];
@@ -131,6 +132,7 @@ impl OwnServer {
             Cluster::start(ClusterOptions {
                 // The files of one major version are of no use to another.
                 name: format!("{CLUSTER}-{}", binaries.major()),
+                in_memory: true,
                 lifetime: Lifetime::Persistent,
                 settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
                 binaries: Some(binaries),

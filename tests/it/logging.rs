@@ -68,7 +68,7 @@ async fn each_attempt_has_its_own_lines_also_under_concurrency() {
     let logs = client.step_logs(crawl.id()).await.unwrap();
     let mut seen: Vec<(String, u32, Vec<String>)> = logs.iter().map(|log| (log.key.clone(), log.attempt, told(log))).collect();
     seen.sort();
-    let fetching = |page: u32| format!("info it::logging fetching {{\"name\":\"Ada\u{fffd}\",\"page\":{page},\"ratio\":0.5}}");
+    let fetching = |page: u32| format!("info it::logging fetching {{\"page\":{page},\"ratio\":0.5,\"name\":\"Ada\u{fffd}\"}}");
     let fetched = || "info crawl::pages fetched".to_owned();
     let busy = "warn it::logging the server is busy {\"error\":\"busy\"}".to_owned();
     let key = |page: u32| format!("map/{}/step fetch", page - 1);

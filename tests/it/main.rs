@@ -12,6 +12,8 @@ mod analysing;
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod asking_again;
+#[cfg(test)]
 mod branching;
 #[cfg(test)]
 mod calendars;
@@ -21,6 +23,8 @@ mod cancelling;
 mod cancelling_waits;
 #[cfg(test)]
 mod claiming;
+#[cfg(test)]
+mod closing;
 #[cfg(test)]
 mod committing;
 #[cfg(test)]
@@ -33,6 +37,8 @@ mod configuring;
 mod continuing;
 #[cfg(test)]
 mod crashing;
+#[cfg(test)]
+mod crashing_closes;
 #[cfg(test)]
 mod crashing_flows;
 #[cfg(test)]
@@ -65,6 +71,7 @@ mod forgetting;
 mod forking;
 #[cfg(test)]
 mod gathering;
+mod graphing;
 #[cfg(test)]
 mod graphs;
 #[cfg(test)]
@@ -179,6 +186,8 @@ mod timing_out;
 mod transacting;
 #[cfg(test)]
 mod trapping;
+#[cfg(test)]
+mod updating_inputs;
 #[cfg(test)]
 mod versioning;
 #[cfg(test)]

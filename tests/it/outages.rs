@@ -156,8 +156,8 @@ async fn everything_finishes_when_the_database_was_read_only_for_a_while() {
 async fn a_call_into_a_network_that_swallows_everything_ends_with_its_operation_timeout() {
     let database = support::database().await;
     let proxy = Proxy::before(&database).await;
-    let client =
-        Durable::builder().database_url(proxy.url()).operation_timeout(Duration::from_millis(300)).start().await.unwrap();
+    // Long enough for a busy machine to connect in, and short enough for two calls to be waited for.
+    let client = Durable::builder().database_url(proxy.url()).operation_timeout(Duration::from_secs(3)).start().await.unwrap();
     let id = client.start::<Journey>(1).await.unwrap().id();
     proxy.pass(Passage::Silent);
     let error = soon("an error", client.send_event(id, "any", &())).await.unwrap_err();

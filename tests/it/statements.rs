@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, raw_sql};
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, raw_sql};
 
-use crate::support;
+use crate::support::{self, Database, eventually};
 
 fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -43,6 +44,22 @@ async fn every_statement_is_accepted_and_has_the_parameters_on_record() {
     assert_eq!(actual, expected, "the parameters changed; if that is wanted, run this test again with DURABLE_BLESS=1");
 }
 
+/// A session as the engine opens it to read lists, with a statement that is prepared as `list`.
+async fn reader(database: &Database, list: &str) -> PoolConnection<Postgres> {
+    let mut connection = database.pool().acquire().await.unwrap();
+    let prepared = format!("{}{}prepare list as {list}", setting("session"), setting("plans_for_each_parameter"));
+    connection.execute(raw_sql(AssertSqlSafe(prepared))).await.unwrap();
+    connection
+}
+
+fn statement(name: &str) -> String {
+    fs::read_to_string(in_repository("durable-core/src/store/sql").join(name).with_extension("sql")).unwrap()
+}
+
+fn setting(name: &str) -> String {
+    fs::read_to_string(in_repository("durable-core/src/store/settings").join(name).with_extension("sql")).unwrap()
+}
+
 /// The plan of the page itself. A subplan reads the tags of one execution, and from PostgreSQL 16 on it may sort these few.
 fn without_subplans(plan: &str) -> String {
     plan.split("SubPlan").next().unwrap_or_default().to_owned()
@@ -50,12 +67,10 @@ fn without_subplans(plan: &str) -> String {
 
 #[tokio::test]
 async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_sorted() {
-    let database = support::database().await.with_usual_settings();
-    let list = fs::read_to_string(in_repository("durable-core/src/store/sql/executions/list.sql")).unwrap();
-    let mut connection = database.pool().acquire().await.unwrap();
-    // The engine has it planned for its parameters each time. A table of a test is too small for an index.
-    let prepare = format!("set plan_cache_mode = force_custom_plan; set enable_seqscan = off; prepare list as {list}");
-    connection.execute(raw_sql(AssertSqlSafe(prepare))).await.unwrap();
+    let database = support::database().await;
+    let mut connection = reader(&database, &statement("executions/list")).await;
+    // A table of a test is too small for an index.
+    connection.execute("set enable_seqscan = off").await.unwrap();
     let filters = "null, null, null, null, null, null, null, null, null, null";
     let id = "'00000000-0000-7000-8000-000000000001'";
     for (page, is_sorted) in
@@ -73,9 +88,7 @@ async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_so
 
 #[tokio::test]
 async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_not_sorted() {
-    let database = support::database().await.with_usual_settings();
-    let list = fs::read_to_string(in_repository("durable-core/src/store/sql/executions/list.sql")).unwrap();
-    let mut connection = database.pool().acquire().await.unwrap();
+    let database = support::database().await;
     // A few of very many have the tag, so that each plan other than the intended one costs more.
     let fill = "insert into durable.executions (execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
         select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, now(), 1, 0, 'ship', 'default', 'null', 'pending', 0, 0, now()
@@ -84,9 +97,9 @@ async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_
         select execution_id, name, case name when 'tenant' then 'tenant ' || right(execution_id::text, 2) else right(execution_id::text, 4) end
         from durable.executions
         cross join unnest(array['tenant', 'order']) as name;
-        analyze durable.executions, durable.execution_tags;
-        set plan_cache_mode = force_custom_plan;";
-    connection.execute(raw_sql(AssertSqlSafe(format!("{fill} prepare list as {list}")))).await.unwrap();
+        analyze durable.executions, durable.execution_tags";
+    database.run(fill).await;
+    let mut connection = reader(&database, &statement("executions/list")).await;
     let id = "'00000000-0000-7000-8000-000000010000'";
     let filters = "null, 'ship', null, null, null, null, null, null, null, null";
     for (page, tags, joins) in [
@@ -105,4 +118,23 @@ async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_
         let is_sorted = joins > 1;
         assert!(is_sorted || !without_subplans(&plan).contains("Sort Key"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn a_page_reads_no_more_executions_than_it_shows() {
+    let database = support::database().await;
+    let fill = "insert into durable.executions (execution_id, created_at, version, priority, workflow, queue, input, state, epoch, claims, rank)
+        select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, now(), 1, 0, 'ship', 'default', 'null', 'pending', 0, 0, now()
+        from generate_series(1, 20000) as n;
+        analyze durable.executions";
+    database.run(fill).await;
+    let client = database.client().await;
+    let read =
+        "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where schemaname = 'durable' and relname = 'executions'";
+    let before = database.count(read).await;
+    let page = client.list_executions().workflow("ship").limit(50).await.unwrap();
+    assert_eq!(page.executions.len(), 50);
+    eventually("the server has counted what the page read", async || database.count(read).await > before).await;
+    let read = database.count(read).await - before;
+    assert!(read < 500, "the page read {read} executions");
 }

@@ -203,7 +203,7 @@ async fn server() -> &'static Arc<Cluster> {
                 ("synchronous_commit", "off"),
                 ("full_page_writes", "off"),
                 ("max_connections", connections.as_str()),
-                ("max_wal_size", "4GB"),
+                ("max_wal_size", "1GB"),
             ];
             let cluster = start("tests", &hasty).await;
             let template = create_named(&cluster, TEMPLATE, "").await;
@@ -226,6 +226,7 @@ fn options(name: &str, settings: &[(&str, &str)]) -> ClusterOptions {
     trace_by_thread();
     ClusterOptions {
         name: name.to_owned(),
+        in_memory: true,
         lifetime: Lifetime::Temporary,
         settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         ..ClusterOptions::default()

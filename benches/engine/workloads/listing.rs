@@ -1,9 +1,9 @@
-//! Lists: pages of the executions with a tag, among very many.
+//! What people ask about very many executions: pages of a list, one execution, figures about all of them.
 
 use std::time::Instant;
 
 use durable::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, raw_sql};
-use durable::{Durable, ExecutionList, ExecutionState, Result};
+use durable::{Durable, ExecutionId, ExecutionList, ExecutionState, Result};
 use serde::Serialize;
 
 use super::announce;
@@ -25,7 +25,14 @@ const TAGS: &str = "insert into durable.execution_tags (execution_id, name, valu
     where execution_id in (select execution_id from durable.execution_tags where name = 'tenant' and value like '%7');
     vacuum (analyze) durable.executions, durable.execution_tags";
 
-/// The entry of the report, in milliseconds.
+/// Every execution has two steps.
+const STEPS: &str = "insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output)
+    select execution_id, created_at, created_at + interval '1 second', 1, step, '1'
+    from durable.executions
+    cross join unnest(array['step one', 'step two']) as step;
+    vacuum (analyze) durable.checkpoints";
+
+/// The entry of the report, in milliseconds; figures about all executions in seconds.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Figures {
     executions: usize,
@@ -35,6 +42,10 @@ pub(crate) struct Figures {
     tag_and_state_p95_ms: f64,
     later_page_p95_ms: f64,
     without_tag_p95_ms: f64,
+    get_p95_ms: f64,
+    introspect_p95_ms: f64,
+    analytics_of_a_tag_ms: f64,
+    analytics_s: f64,
 }
 
 pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures> {
@@ -43,7 +54,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
     let url = bench.server.database().await?;
     let mut connection = PgConnection::connect(&url).await?;
     connection.execute(raw_sql(AssertSqlSafe(fill(executions, "null")))).await?;
-    for statement in TAGS.split(';') {
+    for statement in TAGS.split(';').chain(STEPS.split(';')) {
         connection.execute(raw_sql(AssertSqlSafe(statement.to_owned()))).await?;
     }
     let client = Durable::builder().database_url(&url).start().await?;
@@ -70,6 +81,30 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<Figures>
         table.latency(&format!("Page of 50, {what}, {executions} stored"), &pages, None);
         *figure = pages.p95();
     }
+    let ids: Vec<ExecutionId> =
+        client.list_executions().limit(1000).await?.executions.iter().map(|execution| execution.id).collect();
+    let (mut got, mut introspected) = (Latencies::default(), Latencies::default());
+    for id in ids.into_iter().step_by(1000 / PAGES) {
+        let start = Instant::now();
+        client.get_execution(id).await?;
+        got.push_since(start);
+        let start = Instant::now();
+        client.introspect(id).await?;
+        introspected.push_since(start);
+    }
+    table.latency(&format!("Get an execution, {executions} stored"), &got, None);
+    table.latency(&format!("Introspect an execution, {executions} stored"), &introspected, None);
+    (figures.get_p95_ms, figures.introspect_p95_ms) = (got.p95(), introspected.p95());
+    let start = Instant::now();
+    client.list_executions().tag("tenant", "123").analytics().await?;
+    figures.analytics_of_a_tag_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let start = Instant::now();
+    client.list_executions().analytics().await?;
+    figures.analytics_s = start.elapsed().as_secs_f64();
+    table.note(format!(
+        "Analytics: {:.1} s for {executions} executions of two steps, {:.0} ms for the thousandth part with a tag.",
+        figures.analytics_s, figures.analytics_of_a_tag_ms
+    ));
     client.shutdown().await?;
     Ok(figures)
 }

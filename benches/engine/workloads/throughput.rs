@@ -1,4 +1,4 @@
-//! W1 and W2: a full queue of executions, until the last is completed.
+//! W1 and W2, and W2 with logs: a full queue of executions, until the last is completed.
 
 use durable::{Durable, Result, Workflow};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::floor::Floor;
 use crate::gate::{Gate, Watch};
 use crate::meter::{Meter, Throughput};
 use crate::report::Table;
-use crate::workflows::{OneStep, Progress, STEPS, TenSteps};
+use crate::workflows::{OneStep, Progress, STEPS, Talking, TenSteps};
 
 /// Executions under way at once: enough that every flush is full while the next one fills.
 const CONCURRENCY: usize = 2000;
@@ -51,6 +51,29 @@ pub(crate) async fn ten_steps(bench: &Bench, table: &mut Table) -> Result<Figure
     let executions = bench.scale.ten_steps;
     let load = Load { executions, steps: STEPS, items: executions * STEPS };
     measure(bench, table, "W2 step of ten", &load, |progress| TenSteps { progress }).await
+}
+
+/// The entry of steps that log.
+#[derive(Debug, Serialize)]
+pub(crate) struct WithLogs {
+    silent_rate: f64,
+    talking_rate: f64,
+}
+
+/// W2 with ten lines in the log of each step, beside W2 with none.
+pub(crate) async fn with_logs(bench: &Bench, table: &mut Table) -> Result<WithLogs> {
+    let executions = bench.scale.ten_steps;
+    let load = Load { executions, steps: STEPS, items: executions * STEPS };
+    let (mut silent, mut talking) = (Vec::new(), Vec::new());
+    for run in 1..=bench.scale.runs {
+        announce(&format!("W2 with logs, run {run} of {}", bench.scale.runs));
+        silent.push(engine(bench, &load, |progress| TenSteps { progress }).await?);
+        talking.push(engine(bench, &load, |progress| Talking { progress }).await?);
+    }
+    let (silent, talking) = (Throughput::median(silent), Throughput::median(talking));
+    table.throughput("W2, ten lines in each log", &talking, Some(&silent));
+    table.throughput("W2, silent", &silent, None);
+    Ok(WithLogs { silent_rate: silent.rate, talking_rate: talking.rate })
 }
 
 async fn measure<W: Workflow<Input = u64>>(

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Blocker, Compensation, Durable, Edit, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
-    Failure as Recorded, GraphNode, Introspection, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome,
+    Failure as Recorded, Introspection, Json, KeptMessage, NodeDetails, Refusal, Step, Wait, WaitOutcome,
 };
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ struct Shown {
     details: ExecutionDetails,
     blockers: Vec<ShownBlocker>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    nodes: Vec<GraphNode>,
+    nodes: Vec<NodeDetails>,
 }
 
 /// A blocker as data, as a sentence, and with the command that ends it.
@@ -202,10 +202,12 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
         Some(WaitOutcome::Received) => "received",
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
+        Some(WaitOutcome::Closed) => "closed",
     };
     let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
+    let assignee = wait.assignee.as_ref().map(|assignee| format!(" ({assignee})")).unwrap_or_default();
     vec![
-        wait.key.clone(),
+        format!("{}{assignee}", wait.key),
         time(wait.started_at),
         maybe_time(wait.due_at),
         outcome.to_owned(),

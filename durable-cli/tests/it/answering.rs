@@ -83,3 +83,34 @@ async fn inputs_of_a_graph_are_changed_by_one_message_and_an_open_graph_is_told_
     let complaint = database.durable(&["input", "set", id, "income"]).await.refused(2);
     assert!(complaint.contains("sets nothing"), "{complaint}");
 }
+
+#[tokio::test]
+async fn a_question_changes_its_deadline_and_its_assignee_and_is_asked_again() {
+    let database = support::database().await;
+    let worker = database.worker().await;
+    let handle = worker.start::<support::Journey>("Ada".to_owned()).await.unwrap();
+    let id = handle.id().to_string();
+    support::eventually("it asks", async || !worker.pending_inputs().await.unwrap().is_empty()).await;
+    let updated = database.durable(&["input", "update", &id, "place", "--assignee", "Bea"]).await.done();
+    assert_eq!(updated, format!("updated input place of {id}: deadline none (was none), assignee Bea (was none)\n"));
+    let deadline = "2100-01-01T00:00:00Z";
+    let updated = database.durable(&["input", "update", &id, "place", "--deadline", deadline, "-o", "json"]).await.json();
+    assert_eq!((&updated["due_at"], &updated["assignee"]), (&json!(deadline), &json!("Bea")));
+    assert_eq!(database.durable(&["input", "list", "--assignee", "Bea", "-o", "ids"]).await.done(), format!("{id}\n"));
+    assert_eq!(database.durable(&["input", "list", "--assignee", "Ada"]).await.done(), "none\n");
+    let shown = database.durable(&["execution", "get", &id]).await.done();
+    assert!(shown.contains("input `place` must be given by `Bea`"), "{shown}");
+    let updated =
+        database.durable(&["input", "update", &id, "place", "--no-deadline", "--no-assignee", "-o", "json"]).await.json();
+    assert_eq!((&updated["due_at"], &updated["was_assignee"]), (&json!(null), &json!("Bea")));
+    database.durable(&["input", "update", &id, "place"]).await.refused(2);
+    let complaint = database.durable(&["input", "update", &id, "palce", "--no-deadline"]).await.refused(4);
+    assert!(complaint.contains("has no open input `palce`") && complaint.contains("`input place`"), "{complaint}");
+
+    database.durable(&["execution", "cancel", &id, "--reason", "for a test"]).await.done();
+    let complaint = database.durable(&["execution", "retry", &id, "--ask-again", "palce"]).await.refused(4);
+    assert!(complaint.contains("has not asked `palce`: it has asked input place"), "{complaint}");
+    database.durable(&["execution", "retry", &id, "--ask-again", "place"]).await.done();
+    support::eventually("it asks again", async || worker.pending_inputs().await.unwrap().len() == 1).await;
+    worker.shutdown().await.unwrap();
+}

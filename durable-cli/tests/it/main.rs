@@ -8,6 +8,8 @@ mod answering;
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
+mod drawing;
+#[cfg(test)]
 mod escaping;
 #[cfg(test)]
 mod listing;

@@ -194,6 +194,7 @@ async fn server() -> &'static Cluster {
             let hasty = [("fsync", "off"), ("synchronous_commit", "off"), ("max_connections", "300")];
             let options = ClusterOptions {
                 name: "cli-tests".to_owned(),
+                in_memory: true,
                 lifetime: Lifetime::Temporary,
                 settings: hasty.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
                 ..ClusterOptions::default()

@@ -115,6 +115,12 @@ impl PendingInputs<'_> {
         self
     }
 
+    /// Only questions to this person or group.
+    pub fn assignee(mut self, assignee: impl Into<String>) -> Self {
+        self.filter.assignee = Some(assignee.into());
+        self
+    }
+
     /// Only questions after this cursor, the `next` of the previous page.
     pub fn after(mut self, cursor: InputCursor) -> Self {
         self.after = Some(cursor);
@@ -140,7 +146,7 @@ impl<'durable> IntoFuture for PendingInputs<'durable> {
                 self.filter.after = Some((due_at, execution_id, key));
             }
             let (durable, filter) = (self.durable, &self.filter);
-            let found = durable.run("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await?;
+            let found = durable.read("list pending inputs", |pool| look::pending_inputs(durable.store(), pool, filter)).await?;
             Ok(Page::cut(found, self.limit, InputCursor::at))
         })
     }

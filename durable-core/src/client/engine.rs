@@ -8,7 +8,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{connect, schedule};
+use super::{connect, graphs, schedule};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::families::Families;
@@ -152,6 +152,7 @@ impl Engine {
             if schedule::declare(&store, &worker.registry, patience).await? {
                 worker.signals.schedules_changed();
             }
+            graphs::keep(&store, &worker.registry, patience).await;
             tasks.keep_step_logs(&worker, logs);
             tasks.start_for_worker(&worker, WorkerInputs { run_signals, family_news, lease }, &mut sessions)?;
             working = Some(worker);

@@ -11,8 +11,10 @@ use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::payload::{self, Payload};
+use crate::plan::ask_again::{self, Unclear};
 use crate::plan::retry_from::{self, Decisions, Entry};
-use crate::store::forks;
+use crate::store::forks::{self, Retry};
+use crate::store::look;
 
 /// Longest reason of an edit and longest name of a person, in bytes; as in `check_edits.sql`.
 const LONGEST_REASON: usize = 1000;
@@ -26,6 +28,8 @@ pub struct Fork<'durable> {
     from_key: Option<String>,
     version: Option<u32>,
     edits: Edits,
+    /// The questions to ask again, by what the caller calls them.
+    asked_again: Vec<String>,
     unless_continued: bool,
 }
 
@@ -139,6 +143,29 @@ impl Fork<'_> {
         self
     }
 
+    /// Asks this question again in a retry, whether it was answered or timed out: the new execution does not take over its answer,
+    /// nor anything that the workflow did after it. What it did before, and in branches beside the question, is kept. The question
+    /// is given by its name, such as `approval` or `approval#2`, or by its journal key. May be called for several questions.
+    ///
+    /// The deadline and the assignee are those of the code, as when the question was first asked. Events that the workflow had
+    /// taken after the question are there to be taken again; later questions are asked again, too. A question that timed out, and
+    /// after which the workflow did nothing but fail, is asked again by every retry.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, failed: ExecutionId) -> Result<()> {
+    /// let retry = durable.retry(failed).ask_again("approval").await?;
+    /// # drop(retry); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` if the execution has not asked the question; the error lists those that it has asked. `Conflict` if it has asked
+    /// several of this name. `Invalid` for a fork, which begins at any question: `durable.fork(id, "input approval")`.
+    pub fn ask_again(mut self, question: impl Into<String>) -> Self {
+        self.asked_again.push(question.into());
+        self
+    }
+
     /// The version of the workflow that the new execution runs; by default that of the ended one. Its code must fit the journal.
     pub fn version(mut self, version: u32) -> Self {
         self.version = Some(version);
@@ -157,7 +184,7 @@ impl<'durable> IntoFuture for Fork<'durable> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Self { durable, origin, from_key, version, edits, unless_continued } = self;
+            let Self { durable, origin, from_key, version, edits, asked_again, unless_continued } = self;
             let unknown = |version| Error::of_kind(ErrorKind::Invalid, format!("no workflow has a version {version}"));
             let version = version.map(|version| i32::try_from(version).map_err(|_| unknown(version))).transpose()?;
             // Chosen here, so that a call whose answer was lost begins nothing twice.
@@ -170,16 +197,23 @@ impl<'durable> IntoFuture for Fork<'durable> {
             let edits = edits.as_deref();
             let forked = match &from_key {
                 Some(from_key) => {
+                    if let Some(question) = asked_again.first() {
+                        let problem = format!("a fork asks again what comes after its beginning; fork from `input {question}`");
+                        return Err(Error::of_kind(ErrorKind::Invalid, problem));
+                    }
                     let key = retry_from::meant(&journal, from_key);
                     let from = (origin, key.as_str(), retry_from::kept_below(&journal, &key));
                     durable.run("fork an execution", |pool| forks::fork(store, pool, from, version, new, edits)).await?
                 }
                 None => {
-                    let repeated = durable.repeated(origin, &journal).await?;
-                    let (from, repeated) = ((origin, unless_continued), repeated.as_deref());
-                    durable
-                        .run("retry an execution", |pool| forks::retry(store, pool, from, version, new, repeated, edits))
-                        .await?
+                    let repeated = durable.repeated(origin, &journal, &asked_again).await?;
+                    let retry = Retry {
+                        id: origin,
+                        unless_continued,
+                        repeated: repeated.as_deref(),
+                        gives_back: !asked_again.is_empty(),
+                    };
+                    durable.run("retry an execution", |pool| forks::retry(store, pool, &retry, version, new, edits)).await?
                 }
             };
             durable.engine.signals.queued(&forked.queue);
@@ -188,18 +222,35 @@ impl<'durable> IntoFuture for Fork<'durable> {
     }
 }
 
+/// The key of the question that is to be asked again.
+fn question(journal: &[Entry], origin: ExecutionId, text: &str) -> Result<String> {
+    ask_again::question(journal, text).map_err(|unclear| match unclear {
+        Unclear::Unknown(problem) => Error::of_kind(ErrorKind::NotFound, format!("execution {origin} {problem}")),
+        Unclear::Several(problem) => Error::of_kind(ErrorKind::Conflict, format!("execution {origin} {problem}")),
+    })
+}
+
 impl Durable {
+    async fn has_ended(&self, id: ExecutionId) -> Result<bool> {
+        let execution = self.run("look at an execution", |pool| look::execution(self.store(), pool, id)).await?;
+        Ok(execution.is_some_and(|execution| execution.state.is_finished()))
+    }
+
     /// The keys of what a retry of this execution repeats; `None` if there is no journal to read them from.
-    async fn repeated(&self, origin: ExecutionId, journal: &[Entry]) -> Result<Option<Vec<String>>> {
-        if journal.is_empty() {
+    async fn repeated(&self, origin: ExecutionId, journal: &[Entry], asked_again: &[String]) -> Result<Option<Vec<String>>> {
+        // Without a journal it is unknown, has not ended, or has done nothing: the function says which, before it asks for keys.
+        if journal.is_empty() && (asked_again.is_empty() || !self.has_ended(origin).await?) {
             return Ok(None);
         }
+        let questions = asked_again.iter().map(|text| question(journal, origin, text)).collect::<Result<Vec<_>>>()?;
         let calls = retry_from::calls_of_branches(journal);
         let mut decisions = Decisions::new();
         if !calls.is_empty() {
             decisions = self.run("read decisions", |pool| forks::decisions(self.store(), pool, origin, &calls)).await?;
         }
-        Ok(Some(retry_from::repeated(journal, &decisions).into_iter().collect()))
+        let mut repeated = retry_from::repeated(journal, &decisions);
+        repeated.extend(questions.iter().flat_map(|question| ask_again::repeated(journal, &decisions, question)));
+        Ok(Some(repeated.into_iter().collect()))
     }
 
     /// Retries an execution that failed or was cancelled: a new execution, whose id is returned, continues it. Await the returned
@@ -222,7 +273,15 @@ impl Durable {
     /// what it did was undone, or if another execution with its deduplication key has not ended. `NotFound` for an unknown
     /// execution.
     pub fn retry(&self, id: ExecutionId) -> Fork<'_> {
-        Fork { durable: self, origin: id, from_key: None, version: None, edits: Edits::default(), unless_continued: false }
+        Fork {
+            durable: self,
+            origin: id,
+            from_key: None,
+            version: None,
+            edits: Edits::default(),
+            asked_again: Vec::new(),
+            unless_continued: false,
+        }
     }
 
     /// Forks an execution that has ended: a new execution, whose id is returned, runs it again from one of its steps or waits.

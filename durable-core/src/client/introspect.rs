@@ -4,7 +4,7 @@ use super::Durable;
 use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Blocker, Execution, ExecutionState, GraphNode, Introspection, Unmet, WorkerState};
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, WorkerState};
 use crate::plan::graph::CHANGES;
 use crate::store::queues::{self, Gate};
 use crate::store::{values, workers};
@@ -45,11 +45,11 @@ impl Durable {
     }
 
     /// The nodes of a graph; none of any other execution.
-    async fn nodes(&self, id: ExecutionId) -> Result<Vec<GraphNode>> {
+    async fn nodes(&self, id: ExecutionId) -> Result<Vec<NodeDetails>> {
         let rows = self.run("read nodes", |pool| values::nodes(self.store(), pool, id)).await?;
         Ok(match self.graph_of(id).await? {
             Some(door) => stored::shown(&door, rows),
-            None => rows.into_iter().map(GraphNode::from).collect(),
+            None => rows.into_iter().map(NodeDetails::from).collect(),
         })
     }
 
@@ -72,10 +72,10 @@ impl Durable {
 }
 
 /// A blocker of a graph. It waits for its next change as for an event.
-fn of_graph(blocker: Blocker, nodes: &[GraphNode]) -> Blocker {
+fn of_graph(blocker: Blocker, nodes: &[NodeDetails]) -> Blocker {
     match blocker {
         Blocker::Event { names, wait } if names == [CHANGES] => {
-            let is_missing = |node: &&GraphNode| node.unmet.contains(&Unmet::NotGiven);
+            let is_missing = |node: &&NodeDetails| node.unmet.contains(&Unmet::NotGiven);
             Blocker::Change { missing: nodes.iter().filter(is_missing).map(|node| node.name.clone()).collect(), wait }
         }
         other => other,

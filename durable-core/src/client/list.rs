@@ -237,7 +237,7 @@ impl ExecutionList<'_> {
     pub async fn count_by_state(self) -> Result<Vec<(ExecutionState, u64)>> {
         let durable = self.durable;
         self.check_tags()?;
-        let mut counts = durable.run("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
+        let mut counts = durable.read("count executions", |pool| look::count(durable.store(), pool, &self.filter)).await?;
         counts.sort_by_key(|(state, _)| ExecutionState::ALL.iter().position(|known| known == state));
         Ok(counts)
     }
@@ -262,7 +262,7 @@ impl ExecutionList<'_> {
     pub async fn analytics(self) -> Result<Vec<Analytics>> {
         self.check_tags()?;
         let durable = self.durable;
-        durable.run("read analytics", |pool| analytics::analytics(durable.store(), pool, &self.filter)).await
+        durable.read("read analytics", |pool| analytics::analytics(durable.store(), pool, &self.filter)).await
     }
 
     fn check_tags(&self) -> Result<()> {
@@ -307,7 +307,7 @@ impl<'durable> IntoFuture for ExecutionList<'durable> {
             self.filter.limit = checked_limit(limit, HIGHEST_LIMIT)? + 1;
             self.filter.order = self.placed()?;
             let (durable, store) = (self.durable, self.durable.store());
-            let mut found = durable.run("list executions", |pool| look::list(store, pool, &self.filter)).await?;
+            let mut found = durable.read("list executions", |pool| look::list(store, pool, &self.filter)).await?;
             let more = found.len() > limit as usize;
             found.truncate(limit as usize);
             let next = found.last().filter(|_| more).map(|(last, place)| self.cursor(last, *place));

@@ -161,7 +161,7 @@ impl Durable {
     /// As [`find_door`](Self::find_door); also `None` if the execution is no graph.
     pub(super) async fn graph_of(&self, id: ExecutionId) -> Result<Option<Arc<Door>>> {
         let code = self.code_of(id).await?;
-        Ok(code.and_then(|(workflow, version)| self.engine.worker.as_ref()?.registry.find(&workflow, version)?.graph.clone()))
+        Ok(code.and_then(|(workflow, version)| self.engine.worker.as_ref()?.registry.find(&workflow, version)?.door.clone()))
     }
 
     /// The workflow of an execution; not asked for if no graph is registered in this process.
@@ -179,7 +179,7 @@ impl Durable {
 
     fn door(&self, id: ExecutionId, workflow: &str, version: u32) -> Result<Option<Arc<Door>>> {
         let registered = self.engine.worker.as_ref().and_then(|worker| worker.registry.find(workflow, version));
-        match registered.map(|registered| &registered.graph) {
+        match registered.map(|registered| &registered.door) {
             Some(None) => {
                 let problem =
                     format!("execution {id} has no inputs to set: its workflow `{workflow}` is not a graph; send an event");

@@ -1,6 +1,7 @@
 //! Waits: for a time, an event, an answer, a child.
 
 mod child_call;
+mod closing;
 mod event;
 mod input;
 mod several;
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, WaitKind, WaitOutcome};
 use crate::running::scope::Scope;
 
+pub use closing::CloseEvents;
 pub use event::EventWait;
 pub use input::{Answer, Approval, InputWait};
 pub use several::{AllWait, Received, TimedAllWait};

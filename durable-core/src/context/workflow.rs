@@ -12,7 +12,8 @@ use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
-use crate::model::Tags;
+use crate::model::{Flow, Graph, Tags};
+use crate::plan;
 
 /// The concurrency key that a workflow makes from an input.
 #[doc(hidden)]
@@ -84,6 +85,29 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// Its nodes, if it is a graph: a block without `run`.
     #[doc(hidden)]
     const GRAPH: Option<&'static node::Graph<Self>> = None;
+    /// The graph of its `run`.
+    #[doc(hidden)]
+    const FLOW: Flow = Flow::EMPTY;
+
+    /// Its durable calls, branches, loops and ways out as a graph. See [`Graph::to_mermaid`], [`Graph::to_svg`] and
+    /// [`Graph::with_execution`].
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # struct Ship;
+    /// # #[workflow] impl Ship {
+    /// # async fn run(&self, _cx: &Context, order: u64) -> Result<()> { self.pack(order).await }
+    /// # #[step] async fn pack(&self, _order: u64) -> Result<()> { Ok(()) }
+    /// # }
+    /// let graph = Ship::graph();
+    /// assert!(graph.nodes.iter().any(|node| node.label == "pack"));
+    /// ```
+    fn graph() -> Graph {
+        match Self::GRAPH {
+            Some(graph) => plan::graph::drawn(Self::NAME, Self::VERSION, graph.nodes.iter().map(|node| node.spec)),
+            None => Self::FLOW.graph(Self::NAME, Self::VERSION),
+        }
+    }
 
     /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.
     #[doc(hidden)]

@@ -60,6 +60,9 @@ pub enum Blocker {
         name: String,
         /// What is asked.
         prompt: Option<String>,
+        /// Who is to answer, if it is for somebody in particular.
+        #[serde(default)]
+        assignee: Option<String>,
         /// The wait.
         #[serde(flatten)]
         wait: OpenWait,
@@ -184,8 +187,12 @@ impl fmt::Display for Blocker {
                 [name] => write!(f, "the input `{name}` must be given ({wait})"),
                 names => write!(f, "the inputs `{}` must be given ({wait})", names.join("`, `")),
             },
-            Self::Input { name, prompt: Some(prompt), wait } => write!(f, "input `{name}` must be given: {prompt} ({wait})"),
-            Self::Input { name, prompt: None, wait } => write!(f, "input `{name}` must be given ({wait})"),
+            Self::Input { name, prompt, assignee, wait } => {
+                write!(f, "input `{name}` must be given")?;
+                assignee.as_ref().map_or(Ok(()), |assignee| write!(f, " by `{assignee}`"))?;
+                prompt.as_ref().map_or(Ok(()), |prompt| write!(f, ": {prompt}"))?;
+                write!(f, " ({wait})")
+            }
             Self::Topic { topic, correlation: Some(about), wait } => {
                 write!(f, "something must be published to `{topic}` about `{about}` ({wait})")
             }
@@ -226,10 +233,11 @@ impl From<&Wait> for Blocker {
         let open = OpenWait { key: wait.key.clone(), since: wait.started_at, until: wait.due_at };
         let name = wait.name.clone();
         match wait.kind {
-            WaitKind::Sleep => Self::Sleep(open),
+            // A close is over at once, so no one finds it open.
+            WaitKind::Sleep | WaitKind::Close => Self::Sleep(open),
             WaitKind::Event if wait.names.is_empty() => Self::Event { names: vec![name], wait: open },
             WaitKind::Event => Self::Event { names: wait.names.clone(), wait: open },
-            WaitKind::Input => Self::Input { name, prompt: wait.prompt.clone(), wait: open },
+            WaitKind::Input => Self::Input { name, prompt: wait.prompt.clone(), assignee: wait.assignee.clone(), wait: open },
             WaitKind::Topic => Self::Topic { topic: name, correlation: wait.correlation.clone(), wait: open },
             WaitKind::Child => Self::Child { child: wait.child_id, wait: open },
         }

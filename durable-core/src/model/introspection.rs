@@ -1,11 +1,12 @@
 //! Where an execution is, and why it does not continue.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::wait::time;
-use super::{Blocker, ExecutionDetails, GraphNode};
+use super::{Blocker, ExecutionDetails, KeptMessage, MOST_MESSAGES, NodeDetails};
 
 /// An execution with its journal, and what keeps it from continuing; see
 /// [`Durable::introspect`](crate::client::Durable::introspect). `Display` is the same as text for people, over several lines.
@@ -20,7 +21,7 @@ pub struct Introspection {
     /// Its nodes, if it is a graph: in the order in which they are written if the graph is registered in this process, otherwise in
     /// the order of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nodes: Vec<GraphNode>,
+    pub nodes: Vec<NodeDetails>,
 }
 
 impl fmt::Display for Introspection {
@@ -51,6 +52,21 @@ impl fmt::Display for Introspection {
                 write!(f, "\n  {command}")?;
             }
         }
+        if execution.state.is_finished() && !details.mailbox.is_empty() {
+            write!(f, "\n- {}", unread(&details.mailbox))?;
+        }
         Ok(())
     }
+}
+
+/// How many messages an ended execution was sent that no wait took, by their names.
+fn unread(mailbox: &[KeptMessage]) -> String {
+    let mut by_name: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for message in mailbox {
+        *by_name.entry((message.kind.as_str(), &message.name)).or_default() += 1;
+    }
+    let names: Vec<String> = by_name.iter().map(|((kind, name), count)| format!("{kind} `{name}` ({count})")).collect();
+    let (count, more) = (mailbox.len(), if mailbox.len() < usize::from(MOST_MESSAGES) { "" } else { " or more" });
+    let messages = if count == 1 { "message that was" } else { "messages that were" };
+    format!("nobody took {count}{more} {messages} acknowledged: {}", names.join(", "))
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::WaitKind;
 use crate::payload::Json;
 
+/// Most messages of a mailbox that are shown.
+pub(crate) const MOST_MESSAGES: u8 = 100;
+
 /// The outcome of sending an event or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

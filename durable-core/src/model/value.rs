@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::GraphNode;
+use super::NodeDetails;
 use crate::error::{Failure, Result};
 use crate::payload::{self, Json, Payload};
 
@@ -139,7 +139,7 @@ pub(crate) struct StoredNode {
     pub(crate) metadata: Option<Payload>,
 }
 
-impl From<StoredNode> for GraphNode {
+impl From<StoredNode> for NodeDetails {
     fn from(StoredNode { name, state, revision, set_at, record, .. }: StoredNode) -> Self {
         let error = record.error.map(|error| *error);
         Self { name, state, revision, since: Some(set_at), error, is_outstanding: false, unmet: Vec::new() }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Refusal;
 use super::tag::Tags;
 use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::payload::{Json, Payload};
 
@@ -27,6 +28,8 @@ pub enum WaitKind {
     Topic,
     /// The end of a child execution.
     Child,
+    /// Nothing: the execution closes the events of a name, and takes those that no wait has taken. It is over at once.
+    Close,
 }
 
 impl WaitKind {
@@ -38,17 +41,18 @@ impl WaitKind {
             Self::Input => "input",
             Self::Topic => "topic",
             Self::Child => "child",
+            Self::Close => "close",
         }
     }
 
     /// Whether a wait of this kind has to say the name of what it waits for.
     pub(crate) fn is_named(self) -> bool {
-        matches!(self, Self::Event | Self::Input | Self::Topic)
+        matches!(self, Self::Event | Self::Input | Self::Topic | Self::Close)
     }
 
-    /// Whether a wait of this kind takes a message from the mailbox, and returns it if the wait is dropped.
+    /// Whether a wait of this kind takes messages from the mailbox, and returns them if the wait is dropped.
     pub(crate) fn takes_messages(self) -> bool {
-        matches!(self, Self::Event | Self::Input)
+        matches!(self, Self::Event | Self::Input | Self::Close)
     }
 }
 
@@ -97,6 +101,8 @@ pub enum WaitOutcome {
     TimedOut,
     /// The wait was cancelled, alone or with its execution.
     Cancelled,
+    /// The execution has closed the events that were waited for.
+    Closed,
 }
 
 /// A wait of an execution.
@@ -121,6 +127,9 @@ pub struct Wait {
     pub prompt: Option<String>,
     /// What the workflow says about the question, for the program that shows it.
     pub metadata: Option<Json>,
+    /// The person or group who is to answer.
+    #[serde(default)]
+    pub assignee: Option<String>,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ends by itself, if ever.
@@ -160,6 +169,9 @@ pub struct PendingInput {
     pub schema: Option<Json>,
     /// What the workflow says about the question, for the program that shows it.
     pub metadata: Option<Json>,
+    /// The person or group who is to answer, if it is for somebody in particular.
+    #[serde(default)]
+    pub assignee: Option<String>,
     /// When it was asked.
     pub asked_at: DateTime<Utc>,
     /// When the workflow goes on without an answer, if ever.
@@ -169,6 +181,37 @@ pub struct PendingInput {
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
+}
+
+/// What [`Durable::update_input`](crate::client::Durable::update_input) has changed of an open question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UpdatedInput {
+    /// The journal key of the question.
+    pub key: String,
+    /// When the workflow goes on without an answer now, if ever.
+    pub due_at: Option<DateTime<Utc>>,
+    /// When it would have gone on without an answer before.
+    pub was_due_at: Option<DateTime<Utc>>,
+    /// Who is to answer now, if it is for somebody in particular.
+    pub assignee: Option<String>,
+    /// Who was to answer before.
+    pub was_assignee: Option<String>,
+}
+
+/// Longest name of who is to answer, in bytes, as that of a tag; it is indexed. `update_input.sql` has the same limit.
+const LONGEST_ASSIGNEE: usize = 500;
+
+/// Refuses a name of who is to answer that cannot be indexed or shown.
+pub(crate) fn check_assignee(input: &str, assignee: &str) -> Result<()> {
+    if !assignee.is_empty() && assignee.len() <= LONGEST_ASSIGNEE && !assignee.contains(char::is_control) {
+        return Ok(());
+    }
+    let problem = format!(
+        "the assignee of input `{input}` has {} bytes; give 1 to {LONGEST_ASSIGNEE} bytes without control characters",
+        assignee.len()
+    );
+    Err(Error::of_kind(ErrorKind::Invalid, problem))
 }
 
 /// A wait that an execution is about to register.
@@ -184,10 +227,10 @@ pub(crate) struct NewWait {
 }
 
 impl NewWait {
-    /// Whether anything waits for it: a child that is only started is registered in the same way.
+    /// Whether anything waits for it: a child that is only started, and a close, are registered in the same way.
     pub(crate) fn is_awaited(&self) -> bool {
         let child = self.details.as_ref().and_then(|details| details.child.as_ref());
-        child.is_none_or(|child| child.policy == ParentPolicy::Await)
+        self.kind != WaitKind::Close && child.is_none_or(|child| child.policy == ParentPolicy::Await)
     }
 }
 
@@ -214,6 +257,9 @@ pub(crate) struct WaitDetails {
     pub(crate) form: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Box<RawValue>>,
+    /// Who is to answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) assignee: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) child: Option<NewChild>,
     /// That of the arguments of a step which the child runs.

@@ -1,6 +1,7 @@
 //! The graph form: decides which node runs, is skipped or is cleared, and when the execution ends.
 
 pub(crate) mod changes;
+mod drawn;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;
@@ -8,6 +9,7 @@ pub(crate) mod state;
 mod tests;
 pub(crate) mod unmet;
 
+pub(crate) use self::drawn::drawn;
 use self::shape::Shape;
 use self::spec::Policy;
 use self::state::{Standing, State};

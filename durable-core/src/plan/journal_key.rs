@@ -10,6 +10,9 @@ pub(crate) const STEP: &str = "step";
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
 
+/// The kind of the key of a question.
+const INPUT: &str = "input";
+
 /// The kind of the key of a call that sets a tag.
 pub(crate) const TAG: &str = "tag";
 
@@ -197,6 +200,11 @@ pub(crate) fn sets_value(key: &str) -> bool {
     matches!(Entry::read(key).kind, SET | TAG)
 }
 
+/// Whether the key is that of a question to a person, and not of one that a compensation asks.
+pub(crate) fn is_input(key: &str) -> bool {
+    Entry::read(key).kind == INPUT && !key.starts_with(UNDO)
+}
+
 /// The name of the step that a key belongs to; `None` for the key of anything else.
 pub(crate) fn step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).step()
@@ -243,6 +251,15 @@ pub(crate) fn routed(key: &str) -> String {
 /// The name of the step that an execution runs in another queue; `None` for the key of anything else.
 pub(crate) fn routed_step_name(key: &str) -> Option<Cow<'_, str>> {
     Entry::read(key).routed_step()
+}
+
+/// The kind and the name in one part of a key. A step that runs in another queue is a step.
+pub(crate) fn kind_and_name(part: &str) -> (&str, Cow<'_, str>) {
+    let entry = Entry::read(part);
+    match entry.clone().routed_step() {
+        Some(step) => (STEP, step),
+        None => (entry.kind, entry.name),
+    }
 }
 
 /// The prefix of the keys of durable calls that an attempt at this entry makes.

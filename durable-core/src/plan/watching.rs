@@ -53,8 +53,9 @@ pub(crate) struct Reading {
 }
 
 impl Known {
-    /// The updates in this reading that the watchers do not have yet; from now on they count as sent. The caller must have read
-    /// the execution itself before the rest. Then the update with its end is sent last, after everything that led to it.
+    /// The updates in this reading that the watchers do not have yet; from now on they count as sent. What is sent last was read
+    /// first: a watcher that is told of a wait knows the values and the steps before it, and a watcher that is told of the end knows
+    /// everything.
     pub(crate) fn note(&mut self, execution: &Execution, reading: Reading) -> Vec<Update> {
         let mut updates = Vec::new();
         self.continuations = execution.continuations;
@@ -69,14 +70,14 @@ impl Known {
                 updates.push(Update::Compensation(Box::new(compensation)));
             }
         }
-        for wait in reading.waits {
-            if is_news(&mut self.waits, &wait.key, &wait, wait.outcome.is_some()) {
-                updates.push(Update::Wait(Box::new(wait)));
-            }
-        }
         for value in reading.values {
             if self.values.insert(value.name.clone(), value.revision) != Some(value.revision) {
                 updates.push(Update::Value(Box::new(value)));
+            }
+        }
+        for wait in reading.waits {
+            if is_news(&mut self.waits, &wait.key, &wait, wait.outcome.is_some()) {
+                updates.push(Update::Wait(Box::new(wait)));
             }
         }
         let told = self.execution.replace(digest(execution));

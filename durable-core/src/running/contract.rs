@@ -1,6 +1,7 @@
 //! What every ledger must do: one list of facts. Each fact is a test of the ledger in memory, and of the ledger that is Postgres.
 
 mod attempting;
+mod closing;
 mod continuing;
 mod families;
 mod in_memory;
@@ -61,7 +62,12 @@ trait World {
     /// Gives the execution to this worker if it is pending.
     async fn claim(&self, id: ExecutionId, worker: WorkerId) -> Option<Claim>;
 
-    async fn send(&self, id: ExecutionId, name: &str, value: u64);
+    async fn send(&self, id: ExecutionId, name: &str, value: u64) {
+        assert!(self.offer(id, name, value).await, "event `{name}` was refused");
+    }
+
+    /// Sends an event; `false` if the execution has closed the events of this name.
+    async fn offer(&self, id: ExecutionId, name: &str, value: u64) -> bool;
 
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending;
 
@@ -331,7 +337,23 @@ facts! {
         a_parking_of_an_earlier_claim_is_lost_and_changes_nothing,
         a_parking_of_a_lost_worker_is_lost_and_changes_nothing,
         a_parking_waits_for_a_message_that_is_being_sent,
-    }    families {
+    }
+    closing {
+        a_close_takes_what_no_wait_has_taken_and_what_is_sent_later_is_refused,
+        a_wait_that_was_there_before_the_close_takes_its_message,
+        a_close_ends_the_waits_of_its_name_and_those_that_come_later,
+        a_wait_whose_deadline_has_passed_times_out_and_is_not_closed,
+        a_close_takes_nothing_of_another_name_and_leaves_it_open,
+        a_second_close_takes_what_a_dropped_wait_has_given_back,
+        a_dropped_close_gives_its_messages_back_and_opens_the_name,
+        a_dropped_close_leaves_closed_what_another_has_closed,
+        a_refused_message_is_gone_from_its_close,
+        a_close_whose_answer_was_lost_takes_its_messages_once,
+        a_close_of_an_earlier_claim_closes_nothing,
+        a_close_waits_for_a_message_that_is_being_sent,
+        a_continuation_opens_what_was_closed_and_keeps_the_mailbox,
+    }
+    families {
         a_child_is_created_once_with_the_wait_for_it,
         a_parking_of_an_earlier_claim_creates_no_child,
         the_end_of_a_child_ends_the_wait_of_its_parent_once,

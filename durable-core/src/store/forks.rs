@@ -53,25 +53,36 @@ pub(crate) async fn decisions(
     Ok(decisions)
 }
 
-/// Creates the execution `new`, which continues where another failed. Without the keys that it repeats, SQL accepts the plain cases.
-/// `unless_continued` refuses an execution that another continues already.
+/// What is retried, and how.
+#[derive(Debug)]
+pub(crate) struct Retry<'keys> {
+    pub(crate) id: ExecutionId,
+    /// Whether an execution that another continues already is refused.
+    pub(crate) unless_continued: bool,
+    /// The keys that are repeated. Without them, SQL accepts the plain cases.
+    pub(crate) repeated: Option<&'keys [String]>,
+    /// Whether events that repeated waits have taken are there to be taken again.
+    pub(crate) gives_back: bool,
+}
+
+/// Creates the execution `new`, which continues where another failed.
 pub(crate) async fn retry(
     store: &Store,
     executor: impl PgExecutor<'_>,
-    (id, unless_continued): (ExecutionId, bool),
+    retry: &Retry<'_>,
     version: Option<i32>,
     new: ExecutionId,
-    repeated: Option<&[String]>,
     edits: Option<&str>,
 ) -> Result<Forked, sqlx::Error> {
     let query = store
         .query(statement!("executions/retry"))
-        .bind(id.as_uuid())
+        .bind(retry.id.as_uuid())
         .bind(version)
         .bind(new.as_uuid())
-        .bind(repeated)
+        .bind(retry.repeated)
         .bind(edits)
-        .bind(unless_continued);
+        .bind(retry.unless_continued)
+        .bind(retry.gives_back);
     read(&query.fetch_one(executor).await?)
 }
 

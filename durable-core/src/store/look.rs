@@ -13,13 +13,10 @@ use super::read::Lenient;
 use super::{Statement, Store, statement, values};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{
-    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, Parent, ParentPolicy, PendingInput, Refusal, Step,
-    Wait, WaitKind,
+    Child, Edit, Execution, ExecutionDetails, ExecutionState, KeptMessage, MOST_MESSAGES, Parent, ParentPolicy, PendingInput,
+    Refusal, Step, Wait, WaitKind,
 };
 use crate::plan::journal_key::UNDO;
-
-/// Most messages of a mailbox that are shown.
-const MOST_MESSAGES: i64 = 100;
 
 /// Filters of a list; those left out let everything pass.
 #[derive(Debug, Clone, Default)]
@@ -78,11 +75,6 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let Some(execution) = execution(store, pool, id).await? else { return Ok(None) };
     let about = |statement, id: ExecutionId| store.query(statement).bind(id.as_uuid()).fetch_all(pool);
     let mut unreadable = Vec::new();
-    let journal = steps::read(&about(statement!("checkpoints/get"), id).await?, &mut unreadable);
-    let undone = match execution.undoes {
-        Some(other) => Some(steps::read(&about(statement!("checkpoints/get"), other).await?, &mut unreadable)),
-        None => None,
-    };
     let waits: Vec<Read<Wait>> = about(statement!("waits/get"), id).await?.iter().map(read_wait).collect();
     let waits = waits.into_iter().map(|(wait, note)| {
         unreadable.extend(note.map(|note| format!("wait `{}`: {note}", wait.key)));
@@ -97,9 +89,15 @@ pub(crate) async fn details(store: &Store, pool: &PgPool, id: ExecutionId) -> Re
     let children = children.collect();
     let (values, unread) = values::list(store, pool, id, None).await?;
     unreadable.extend(unread);
+    let journal = steps::read(&about(statement!("checkpoints/get"), id).await?, &mut unreadable);
+    let undone = match execution.undoes {
+        Some(other) => Some(steps::read(&about(statement!("checkpoints/get"), other).await?, &mut unreadable)),
+        None => None,
+    };
     let edits = about(statement!("journal_edits/list"), id).await?;
     let edits = edits.iter().map(|row| read_edit(row, &mut unreadable)).collect();
-    let mailbox = store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(MOST_MESSAGES).fetch_all(pool).await?;
+    let mailbox =
+        store.query(statement!("mailbox/list")).bind(id.as_uuid()).bind(i64::from(MOST_MESSAGES)).fetch_all(pool).await?;
     let mailbox = mailbox.iter().map(|row| read_kept_message(row, &mut unreadable)).collect();
     let refusals = about(statement!("refusals/list"), id).await?;
     let refusals = refusals.iter().map(|row| read_refusal(row, &mut unreadable)).collect();
@@ -172,6 +170,7 @@ pub(super) fn tag_values(filter: &ListFilter) -> Vec<&str> {
 pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
+    pub(crate) assignee: Option<String>,
     /// The deadline, the execution and the key of the last item of the previous page.
     pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
@@ -183,13 +182,14 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
         None => (None, None, None),
     };
     let query = store
-        .query(statement!("waits/pending_inputs"))
+        .query_once(statement!("waits/pending_inputs"))
         .bind(&filter.workflow)
         .bind(filter.due_before)
         .bind(filter.limit)
         .bind(due_at)
         .bind(id)
-        .bind(key);
+        .bind(key)
+        .bind(&filter.assignee);
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 
@@ -270,6 +270,7 @@ pub(super) fn read_wait(row: &PgRow) -> Read<Wait> {
         form: columns.word_if("form"),
         prompt: columns.get("prompt"),
         metadata: columns.json("metadata"),
+        assignee: columns.get("assignee"),
         started_at: columns.time("started_at"),
         due_at: columns.time_if("due_at"),
         outcome: columns.word_if("outcome"),
@@ -291,6 +292,7 @@ fn read_pending_input(row: &PgRow) -> Result<PendingInput, sqlx::Error> {
         prompt: columns.get("prompt"),
         schema: columns.json("schema"),
         metadata: columns.json("metadata"),
+        assignee: columns.get("assignee"),
         asked_at: columns.time("asked_at"),
         due_at: columns.time_if("due_at"),
         refusal: read_refusal_of_input(&columns),

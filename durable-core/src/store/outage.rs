@@ -171,6 +171,7 @@ pub(crate) fn user_error(what: &str, error: &sqlx::Error) -> Error {
         Some("UD404") => ErrorKind::NotFound,
         Some("UD409") => ErrorKind::Conflict,
         Some("UD410") => ErrorKind::Finished,
+        Some("UD411") => ErrorKind::Closed,
         Some("UD413" | "UD422") => ErrorKind::Payload,
         Some("42P01" | "42883" | "3F000" | "42703") => ErrorKind::Schema,
         _ => ErrorKind::Database,

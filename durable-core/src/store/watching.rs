@@ -28,8 +28,9 @@ fn recorded(row: &PgRow) -> Result<Recorded, sqlx::Error> {
     Ok(Recorded { checkpoints: count("checkpoints")?, waits: count("waits")?, last })
 }
 
-/// What may have changed in executions since the last updates were sent to their watchers. An execution that is rolled back is
-/// left out: which steps are undone is only known from its whole journal.
+/// What may have changed in executions since the last updates were sent to their watchers. Waits are read before values, and values
+/// before steps, so that what led to a wait is never missing. An execution that is rolled back is left out: which steps are undone
+/// is only known from its whole journal.
 pub(crate) async fn changes(
     store: &Store,
     pool: &PgPool,
@@ -37,15 +38,6 @@ pub(crate) async fn changes(
 ) -> Result<HashMap<ExecutionId, Reading>, sqlx::Error> {
     let ids: Vec<Uuid> = known.iter().map(|(id, _)| id.as_uuid()).collect();
     let mut readings: HashMap<ExecutionId, Reading> = known.iter().map(|(id, _)| (*id, Reading::default())).collect();
-
-    let seen: Vec<i64> = known.iter().map(|(_, known)| known.seen.checkpoint).collect();
-    let steps = store.query(statement!("checkpoints/since")).bind(&ids).bind(seen).fetch_all(pool).await?;
-    for (id, rows) in by_execution(steps)? {
-        match look::steps_among(&rows) {
-            Some(steps) => drop(readings.entry(id).and_modify(|reading| reading.steps = steps)),
-            None => drop(readings.remove(&id)),
-        }
-    }
 
     let seen: Vec<i64> = known.iter().map(|(_, known)| known.seen.wait).collect();
     let open = known.iter().flat_map(|(id, known)| known.open_waits().map(|key| (id.as_uuid(), key)));
@@ -67,6 +59,15 @@ pub(crate) async fn changes(
     for (id, rows) in by_execution(query.fetch_all(pool).await?)? {
         let values = rows.iter().map(|row| values::read(row, &mut Vec::new())).collect();
         readings.entry(id).and_modify(|reading| reading.values = values);
+    }
+
+    let seen: Vec<i64> = known.iter().map(|(_, known)| known.seen.checkpoint).collect();
+    let steps = store.query(statement!("checkpoints/since")).bind(&ids).bind(seen).fetch_all(pool).await?;
+    for (id, rows) in by_execution(steps)? {
+        match look::steps_among(&rows) {
+            Some(steps) => drop(readings.entry(id).and_modify(|reading| reading.steps = steps)),
+            None => drop(readings.remove(&id)),
+        }
     }
     Ok(readings)
 }

@@ -1,11 +1,12 @@
 //! Gathers what attempts at steps log, within limits, and hands it over to be kept.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::field::{Field, Visit};
@@ -29,6 +30,9 @@ pub(crate) const BACKLOG: usize = 10_000;
 
 /// Most bytes of them together.
 const BACKLOG_BYTES: usize = 32 * 1024 * 1024;
+
+/// The field that is the message of an event.
+const MESSAGE: &str = "message";
 
 /// Whether the application has a layer that gathers what steps log. Without it nothing is gathered.
 static LAYERED: AtomicBool = AtomicBool::new(false);
@@ -78,9 +82,10 @@ pub(crate) struct AttemptLog {
 pub(crate) struct LoggedLine {
     pub(crate) at: Instant,
     pub(crate) level: Level,
-    pub(crate) target: String,
+    pub(crate) target: &'static str,
     pub(crate) message: String,
-    pub(crate) fields: Map<String, Value>,
+    /// The other fields as a JSON object; empty if there are none.
+    pub(crate) fields: String,
     pub(crate) cut: bool,
 }
 
@@ -135,12 +140,13 @@ impl Recorder {
         let mut line = LoggedLine {
             at: Instant::now(),
             level: *metadata.level(),
-            target: metadata.target().to_owned(),
+            target: metadata.target(),
             message: String::new(),
-            fields: Map::new(),
+            fields: String::new(),
             cut: false,
         };
         event.record(&mut line);
+        line.close();
         self.log().add(line);
     }
 
@@ -188,27 +194,39 @@ impl Drop for Recorder {
 
 impl LoggedLine {
     fn size(&self) -> usize {
-        let text = |value: &Value| value.as_str().map_or(8, str::len);
-        let fields = self.fields.iter().map(|(name, value)| name.len() + text(value));
-        self.target.len() + self.message.len() + fields.sum::<usize>()
+        self.target.len() + self.message.len() + self.fields.len()
     }
 
-    fn add(&mut self, field: &Field, value: Value) {
-        if field.name() == "message" {
-            self.message = match value {
-                Value::String(message) => message,
-                other => other.to_string(),
-            };
-        } else {
-            self.fields.insert(field.name().to_owned(), value);
-        }
+    /// Adds a field that is not the message.
+    fn add(&mut self, field: &Field, value: impl Serialize) {
+        self.fields.push(if self.fields.is_empty() { '{' } else { ',' });
+        self.push(field.name());
+        self.fields.push(':');
+        self.push(value);
+    }
+
+    fn push(&mut self, value: impl Serialize) {
+        // Texts and numbers always encode.
+        self.fields.push_str(&serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned()));
     }
 
     fn add_text(&mut self, field: &Field, text: &str) {
         let kept = &text[..text.floor_char_boundary(LONGEST)];
         self.cut |= kept.len() < text.len();
         // Postgres holds no NUL.
-        self.add(field, Value::String(kept.replace('\0', "\u{fffd}")));
+        let kept = if kept.contains('\0') { Cow::Owned(kept.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(kept) };
+        if field.name() == MESSAGE { self.message = kept.into_owned() } else { self.add(field, kept) }
+    }
+
+    /// Adds a value that may be the message.
+    fn add_value(&mut self, field: &Field, value: impl Serialize + ToString) {
+        if field.name() == MESSAGE { self.message = value.to_string() } else { self.add(field, value) }
+    }
+
+    fn close(&mut self) {
+        if !self.fields.is_empty() {
+            self.fields.push('}');
+        }
     }
 }
 
@@ -226,20 +244,20 @@ impl Visit for LoggedLine {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
+        self.add_value(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
+        self.add_value(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
+        self.add_value(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // NaN and infinity are no JSON numbers.
-        self.add(field, if value.is_finite() { value.into() } else { Value::String(value.to_string()) });
+        if value.is_finite() { self.add_value(field, value) } else { self.add_value(field, value.to_string()) }
     }
 }
 

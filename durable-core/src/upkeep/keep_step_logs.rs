@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::Level;
 
 use crate::clock::Clock;
-use crate::model::LogLine;
-use crate::payload::Json;
 use crate::store::step_logs::{self, NewStepLog};
 use crate::store::{self, MOST_BYTES, Session};
-use crate::telemetry::{self, AttemptLog, LoggedLine};
+use crate::telemetry::{self, AttemptLog};
 
 /// Most logs of attempts in one statement.
 const BATCH: usize = 500;
@@ -42,7 +44,7 @@ pub(crate) async fn keep_step_logs(
             }
         }
         gathered.iter().for_each(AttemptLog::taken);
-        let new: Vec<NewStepLog> = gathered.drain(..).map(|log| written(log, clock)).collect();
+        let new: Vec<NewStepLog> = gathered.drain(..).map(|log| written(&log, clock)).collect();
         let mut rest = &new[..];
         while let Some(next) = rest.get(..stretch(rest)).filter(|next| !next.is_empty()) {
             keep(session, next).await;
@@ -87,22 +89,44 @@ async fn save(session: &mut Session, logs: &[NewStepLog]) -> Result<(), sqlx::Er
     session.give_back(connection, saved)
 }
 
+/// A line as it is kept: a [`LogLine`](crate::model::LogLine), borrowed.
+#[derive(Serialize)]
+struct Line<'log> {
+    at: DateTime<Utc>,
+    level: &'static str,
+    target: &'static str,
+    message: &'log str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<&'log RawValue>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+}
+
 /// The log as it is kept. Its times are those of the database.
-fn written(log: AttemptLog, clock: &Clock) -> NewStepLog {
-    let AttemptLog { execution_id, epoch, key, attempt, lines, left_out, .. } = log;
-    let now = clock.now();
-    let lines: Vec<LogLine> = lines
-        .into_iter()
-        .map(|LoggedLine { at, level, target, message, fields, cut }| LogLine {
-            at: now - at.elapsed(),
-            level: level.as_str().to_lowercase(),
-            target,
-            message,
-            fields: (!fields.is_empty()).then(|| Json::from(Value::Object(fields))),
-            cut,
-        })
-        .collect();
+fn written(log: &AttemptLog, clock: &Clock) -> NewStepLog {
+    let (now, since) = (clock.now(), Instant::now());
+    let lines = log.lines.iter().map(|line| Line {
+        at: now - since.saturating_duration_since(line.at),
+        level: level(line.level),
+        target: line.target,
+        message: &line.message,
+        // Without fields the text is empty, and no JSON.
+        fields: serde_json::from_str(&line.fields).ok(),
+        cut: line.cut,
+    });
+    let lines: Vec<Line<'_>> = lines.collect();
     // Made of strings and numbers: it always encodes.
     let lines = serde_json::to_string(&lines).unwrap_or_else(|_| "[]".to_owned());
-    NewStepLog { execution_id, epoch, key, attempt, left_out, lines }
+    let AttemptLog { execution_id, epoch, attempt, left_out, .. } = *log;
+    NewStepLog { execution_id, epoch, key: log.key.clone(), attempt, left_out, lines }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
 }

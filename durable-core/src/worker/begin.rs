@@ -106,12 +106,12 @@ pub(super) fn under_current_names(
             *key = current;
             Ok(())
         }
-        Err(_) if registered.graph.is_some() => Ok(()),
+        Err(_) if registered.door.is_some() => Ok(()),
         Err(report) => Err(report),
     };
     journal.checkpoints.iter_mut().try_for_each(|checkpoint| current(&mut checkpoint.key))?;
     journal.attempts.iter_mut().try_for_each(|attempt| current(&mut attempt.key))?;
-    if registered.graph.is_some() {
+    if registered.door.is_some() {
         return Ok(journal);
     }
     for wait in &journal.waits {

@@ -235,6 +235,15 @@ impl ::durable::__macro::Workflow for BookTrip {
             call: Self::__undo_book,
         },
     ];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[
+            ["start", "start", "", ""],
+            ["step", "charge", "charge", ""],
+            ["end", "end", "", ""],
+            ["compensation", "give-back", "give-back", ""],
+        ],
+        edges: &[(0, 1, ""), (1, 2, ""), (1, 3, "undo")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

@@ -13,6 +13,10 @@ impl ::durable::__macro::Workflow for ProcessOrder {
     const LIMIT: ::core::option::Option<u32> = ::core::option::Option::Some(2);
     const STEPS: &'static [::durable::__macro::StepSpec] = &[];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[["start", "start", "", ""], ["end", "end", "", ""]],
+        edges: &[(0, 1, "")],
+    };
     fn concurrency_key(
         input: &Self::Input,
     ) -> ::core::option::Option<::std::string::String> {

@@ -88,6 +88,14 @@ impl ::durable::__macro::Workflow for ProcessOrder {
     );
     const STEPS: &'static [::durable::__macro::StepSpec] = &[Self::__STEP_CHARGE];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[
+            ["start", "start", "", ""],
+            ["step", "charge", "charge", ""],
+            ["end", "end", "", ""],
+        ],
+        edges: &[(0, 1, ""), (1, 2, "")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

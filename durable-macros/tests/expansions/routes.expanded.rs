@@ -392,6 +392,16 @@ impl ::durable::__macro::Workflow for Study {
             call: Self::__undo_train,
         },
     ];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[
+            ["start", "start", "", ""],
+            ["step", "train", "train", ""],
+            ["step", "warm_up", "warm_up", ""],
+            ["end", "end", "", ""],
+            ["compensation", "delete", "delete", ""],
+        ],
+        edges: &[(0, 1, ""), (1, 2, ""), (2, 3, ""), (1, 4, "undo")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

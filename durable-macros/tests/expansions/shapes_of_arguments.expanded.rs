@@ -311,6 +311,10 @@ where
         Self::__STEP_MATCH,
     ];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[["start", "start", "", ""], ["end", "end", "", ""]],
+        edges: &[(0, 1, "")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

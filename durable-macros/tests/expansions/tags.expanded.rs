@@ -12,6 +12,10 @@ impl ::durable::__macro::Workflow for ProcessOrder {
     const TIMEOUT: ::core::option::Option<::core::time::Duration> = ::core::option::Option::None;
     const STEPS: &'static [::durable::__macro::StepSpec] = &[];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[["start", "start", "", ""], ["end", "end", "", ""]],
+        edges: &[(0, 1, "")],
+    };
     fn tags(
         input: &Self::Input,
     ) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {

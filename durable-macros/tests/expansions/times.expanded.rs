@@ -20,6 +20,10 @@ impl ::durable::__macro::Workflow for ProcessOrder {
     );
     const STEPS: &'static [::durable::__macro::StepSpec] = &[];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[["start", "start", "", ""], ["end", "end", "", ""]],
+        edges: &[(0, 1, "")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

@@ -158,6 +158,14 @@ impl ::durable::__macro::Workflow for Transfer {
         Self::__STEP_DEBIT,
     ];
     const COMPENSATIONS: &'static [::durable::__macro::Compensation<Self>] = &[];
+    const FLOW: ::durable::__macro::Flow = ::durable::__macro::Flow {
+        nodes: &[
+            ["start", "start", "", ""],
+            ["step", "debit", "debit", ""],
+            ["end", "end", "", ""],
+        ],
+        edges: &[(0, 1, ""), (1, 2, "")],
+    };
     fn execute<'run>(
         &'run self,
         cx: &'run ::durable::__macro::Context,

@@ -69,3 +69,36 @@ async fn a_worker_that_dies_behind_the_capture_captures_again_under_the_same_key
     assert_eq!(effects(&file)?, ["validate", "authorise", "capture", "capture"]);
     execution.assert_journal(["step validate", "step authorise", "step capture", "sleep"]).await
 }
+
+#[test]
+fn the_graph_of_an_order_has_a_way_to_each_receipt() {
+    let graph = ProcessOrder::graph().to_mermaid();
+    assert_eq!(
+        graph,
+        "flowchart TD
+  n0([\"start\"])
+  n1[\"validate\"]
+  n2[\"authorise\"]
+  n3[\"capture\"]
+  n4{{\"sleep SECOND_THOUGHTS\"}}
+  n5{{\"event warehouse_packed\"}}
+  n6{{\"input ship_approval\"}}
+  n7{\"!approval.approved\"}
+  n8[\"refund\"]
+  n9[\"ship\"]
+  n10([\"end\"])
+  n0 --> n1
+  n1 --> n2
+  n2 --> n3
+  n3 --> n4
+  n4 --> n5
+  n5 --> n6
+  n6 --> n7
+  n7 -->|\"if\"| n8
+  n7 -->|\"else\"| n9
+  n8 --> n10
+  n9 --> n10
+  classDef opaque stroke-dasharray:4 3
+"
+    );
+}

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::{
-    continuing, crashing, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet, graphs, leasing,
-    limiting, mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing, sticking,
-    tagging, telemetry, transacting,
+    continuing, crashing, crashing_closes, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet,
+    graphs, leasing, limiting, mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing,
+    sticking, tagging, telemetry, transacting,
 };
 
 /// Names the worker that a process is to run.
@@ -193,6 +193,7 @@ fn worker_process() {
             "diamond" => graphs::crashing::work(&url, &folder).await,
             "shop" => tagging::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,
+            "basket" => crashing_closes::work(&url, &folder).await,
             "release 1" => deploying::work(1, &url).await,
             "release 2" => deploying::work(2, &url).await,
             "declaring 1" => deploying::declare(1, &url, &folder).await,

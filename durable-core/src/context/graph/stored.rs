@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::door::Door;
 use crate::error::{Failure, Result};
-use crate::model::{GraphNode, NewNode, NewValue, NodeRecord, StoredNode, ValueState};
+use crate::model::{NewNode, NewValue, NodeDetails, NodeRecord, StoredNode, ValueState};
 use crate::payload::{self, Payload};
 use crate::plan::graph::shape::Shape;
 use crate::plan::graph::state::{NodeState, Standing, State, Stored, Value};
@@ -43,14 +43,14 @@ fn state_of(node: &NodeState) -> ValueState {
 }
 
 /// The nodes of a graph as people see them: all that the graph has, whether anything is stored of them or not.
-pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>) -> Vec<GraphNode> {
+pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>) -> Vec<NodeDetails> {
     // A graph with a cycle is refused before anything of it is stored.
-    let Ok(shape) = Shape::of(door.nodes.iter().copied()) else { return rows.into_iter().map(GraphNode::from).collect() };
+    let Ok(shape) = Shape::of(door.nodes.iter().copied()) else { return rows.into_iter().map(NodeDetails::from).collect() };
     let since: Vec<(Option<usize>, DateTime<Utc>)> = rows.iter().map(|row| (shape.find(&row.name), row.set_at)).collect();
     let state = State::restored(&shape, from_rows(&shape, rows));
     let show = |place: usize| {
         let (node, unmet) = (state.node(place), unmet(&shape, &state, place));
-        GraphNode {
+        NodeDetails {
             name: shape.nodes[place].name.to_owned(),
             state: state_of(node),
             revision: node.value_at,

@@ -17,7 +17,7 @@ use super::Sleep;
 use super::timed::{Awaited, TimedWait, awaits, shows_its_key};
 use super::waiting::{Read, Schema, Waiting, read_payload};
 use crate::error::Result;
-use crate::model::{Due, RecordedWait, WaitKind};
+use crate::model::{Due, RecordedWait, WaitKind, check_assignee};
 use crate::payload;
 use crate::plan::journal_key;
 use crate::running::branch::Branch;
@@ -119,6 +119,25 @@ impl<'a, T> InputWait<'a, T> {
     /// The text to show to the person who is asked.
     pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
         self.waiting.prompt = Some(prompt.into());
+        self
+    }
+
+    /// The person or group who is to answer: a name, an address or a team, 1 to 500 bytes without control characters.
+    /// [`pending_inputs`](crate::client::Durable::pending_inputs) can be filtered by it, and
+    /// [`update_input`](crate::client::Durable::update_input) changes it. It does not restrict who answers.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(cx: &Context) -> Result<()> {
+    /// let answer = cx.wait_for_approval("invoice").assignee("finance").timeout(days(7)).await?;
+    /// # drop(answer); Ok(()) }
+    /// ```
+    pub fn assignee(mut self, assignee: impl Into<String>) -> Self {
+        let assignee = assignee.into();
+        if let Err(error) = check_assignee(&self.waiting.name, &assignee) {
+            self.waiting.refuse_with(error.into_permanent());
+        }
+        self.waiting.details().assignee = Some(assignee);
         self
     }
 

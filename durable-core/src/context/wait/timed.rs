@@ -66,7 +66,8 @@ impl<'a, T> Awaited<'a, T> {
 
     /// The value of a wait without a timeout; there is always one.
     pub(in crate::context) async fn value(self) -> Result<T> {
-        self.ended().await?.ok_or_else(|| Error::new("a wait without a timeout timed out"))
+        let late = format!("{} did not come by the deadline that it was given", self.waiting.what());
+        self.ended().await?.ok_or_else(|| Error::of_kind(ErrorKind::TimedOut, late))
     }
 
     async fn value_within(self, timeout: Duration) -> Result<T> {

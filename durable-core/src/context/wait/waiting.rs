@@ -169,6 +169,10 @@ impl<'a> Waiting<'a> {
                     self.close();
                     return Err(Error::of_kind(ErrorKind::Cancelled, format!("the wait for {what} was cancelled")));
                 }
+                Some(WaitOutcome::Closed) => {
+                    self.close();
+                    return Err(closed(&what));
+                }
                 _ => {
                     self.close();
                     return Ok(None);
@@ -193,7 +197,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Whether the code used, under an earlier claim, the message that this wait finds in the journal.
-    fn was_used(&self) -> bool {
+    pub(super) fn was_used(&self) -> bool {
         !self.was_open && self.scope.run.has_gone_on_from(&self.key)
     }
 
@@ -240,7 +244,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Ends the call, whether it used a message or none came.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.end_reminder();
         self.under_way = None;
     }
@@ -321,6 +325,12 @@ pub(super) fn unfit(kind: WaitKind, name: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Why a wait for an event has ended that no event can end.
+fn closed(what: &str) -> Error {
+    let problem = format!("{what} cannot come: the workflow has closed it with cx.close_events(…); wait for it before");
+    Error::of_kind(ErrorKind::Closed, problem).into_permanent()
 }
 
 pub(super) fn invalid(message: String) -> Error {

@@ -13,7 +13,7 @@ use crate::store::parents::Notified;
 use crate::store::saves::Written;
 
 /// The next beginning of the execution.
-fn next(held: Held) -> Continuation {
+pub(super) fn next(held: Held) -> Continuation {
     Continuation {
         worker: held.worker,
         id: held.id,
@@ -26,7 +26,7 @@ fn next(held: Held) -> Continuation {
 }
 
 /// The execution after it has continued as new.
-async fn continued(world: &impl World, continuation: &Continuation) -> Held {
+pub(super) async fn continued(world: &impl World, continuation: &Continuation) -> Held {
     let continued = world.continue_as_new(continuation).await;
     let Continued::Accepted { epoch, is_paused: false } = continued else { panic!("it does not continue: {continued:?}") };
     Held { worker: continuation.worker, id: continuation.id, epoch }

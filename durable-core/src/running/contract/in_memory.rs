@@ -95,9 +95,12 @@ impl World for InMemory {
         Some(Claim { held, claims: record.claims, resolved: record.resolved() })
     }
 
-    async fn send(&self, id: ExecutionId, name: &str, value: u64) {
+    async fn offer(&self, id: ExecutionId, name: &str, value: u64) -> bool {
         let message = Message { kind: WaitKind::Event, name: name.to_owned(), number: value, fits: true };
-        memory::lock(&self.book).send(id, message, now());
+        let mut book = memory::lock(&self.book);
+        let is_closed = book.records.get(&id).is_some_and(|record| record.has_closed(name));
+        book.send(id, message, now());
+        !is_closed
     }
 
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending {

@@ -42,6 +42,7 @@ async fn database() -> &'static str {
     let server = SERVER.get_or_init(|| async {
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let options = ClusterOptions {
+            in_memory: true,
             name: "contract".to_owned(),
             lifetime: Lifetime::Temporary,
             settings: vec![setting("fsync", "off"), setting("synchronous_commit", "off"), setting("max_connections", "200")],
@@ -154,9 +155,12 @@ impl World for InPostgres {
         Some(Claim { held, claims: claimed.claims, resolved: claimed.resolved.unwrap_or_default() })
     }
 
-    async fn send(&self, id: ExecutionId, name: &str, value: u64) {
+    async fn offer(&self, id: ExecutionId, name: &str, value: u64) -> bool {
         let message = Message::new(id, name, Payload(value.to_string().into()));
-        store::messages::send_event(&self.store, &self.store.pool, &message).await.unwrap();
+        let sent = store::messages::send_event(&self.store, &self.store.pool, &message).await;
+        let refusal = sent.err().map(|error| error.into_database_error().unwrap().code().unwrap().into_owned());
+        assert!(refusal.as_deref().is_none_or(|code| code == "UD411"), "{refusal:?}");
+        refusal.is_none()
     }
 
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending {

@@ -11,7 +11,7 @@ use super::record::{Message, Record, State};
 use super::{Queue, REFUSED};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{ExecutionValue, StoredNode, Tags};
+use crate::model::{ExecutionValue, StoredNode, Tags, WaitKind};
 use crate::store::attempts::AttemptRecord;
 use crate::store::families::EndedEarly;
 use crate::store::journal::Journals;
@@ -134,6 +134,9 @@ impl Book {
     pub(crate) fn send(&mut self, id: ExecutionId, message: Message, now: DateTime<Utc>) -> bool {
         let arrival = self.next_ordinal();
         let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
+        if message.kind == WaitKind::Event && record.has_closed(&message.name) {
+            return false;
+        }
         record.mailbox.insert(arrival, (message, now));
         record.deliver(now);
         let taken = !record.mailbox.contains_key(&arrival);

@@ -36,6 +36,7 @@ impl Book {
         self.start_children(park.id, &park.waits, now);
         let Some(record) = self.records.get_mut(&park.id) else { return ParkOutcome::Lost };
         record.deliver(now);
+        record.close_events(now);
         record.end_due(now);
         if !park.stays && record.rollback.is_none() {
             self.violations.extend(record.forgotten_messages(park.worker).map(|lost| format!("{} parks, and {lost}", park.id)));

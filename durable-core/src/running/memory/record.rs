@@ -145,6 +145,8 @@ pub(crate) struct WaitRow {
     pub(crate) outcome: Option<WaitOutcome>,
     /// The message that it has received, with its arrival.
     pub(crate) message: Option<(u64, Message)>,
+    /// The messages that a close has taken, with their arrivals and the times at which they were sent.
+    pub(crate) taken: Vec<(u64, Message, DateTime<Utc>)>,
     /// The child that it is for.
     pub(crate) child: Option<ExecutionId>,
     /// How the child ended.
@@ -285,6 +287,33 @@ impl Record {
         }
     }
 
+    /// Whether the execution has closed the events of this name.
+    pub(crate) fn has_closed(&self, name: &str) -> bool {
+        self.waits.values().any(|wait| wait.kind == WaitKind::Close && has_received(wait.outcome) && wait.name == name)
+    }
+
+    /// Closes the events for which a close is registered, and ends the waits for events that are closed.
+    pub(super) fn close_events(&mut self, now: DateTime<Utc>) {
+        let mut closing: Vec<&mut WaitRow> =
+            self.waits.values_mut().filter(|wait| wait.kind == WaitKind::Close && wait.outcome.is_none()).collect();
+        closing.sort_by_key(|wait| wait.ordinal);
+        for close in closing {
+            let is_taken =
+                |_: &u64, (message, _): &mut (Message, _)| message.kind == WaitKind::Event && message.name == close.name;
+            let taken = self.mailbox.extract_if(.., is_taken);
+            close.taken = taken.map(|(arrival, (message, sent_at))| (arrival, message, sent_at)).collect();
+            (close.outcome, close.resolved_at) = (Some(WaitOutcome::Received), Some(now));
+        }
+        let closed: BTreeSet<String> =
+            self.waits.values().filter(|wait| wait.kind == WaitKind::Close).map(|wait| wait.name.clone()).collect();
+        let closed: BTreeSet<String> = closed.into_iter().filter(|name| self.has_closed(name)).collect();
+        let in_time = |wait: &WaitRow| wait.due_at.is_none_or(|due_at| due_at > now);
+        let open = self.waits.values_mut().filter(|wait| wait.kind == WaitKind::Event && wait.outcome.is_none() && in_time(wait));
+        for wait in open.filter(|wait| closed.contains(&wait.name)) {
+            (wait.outcome, wait.resolved_at) = (Some(WaitOutcome::Closed), Some(now));
+        }
+    }
+
     pub(super) fn publish(&mut self, arrival: u64, message: &Message, now: DateTime<Utc>) -> bool {
         let mut took = false;
         let in_time = |wait: &WaitRow| wait.due_at.is_none_or(|due_at| due_at > now);
@@ -349,17 +378,25 @@ impl Record {
     /// Ends a wait; a message that it has received goes back to its place in the mailbox.
     pub(super) fn drop_wait(&mut self, key: &str) {
         let Some(wait) = self.waits.get_mut(key) else { return };
-        if wait.outcome.is_some() && !(has_received(wait.outcome) && is_kept(wait.kind)) {
+        if wait.outcome.is_some() && !(has_received(wait.outcome) && wait.kind.takes_messages()) {
             return;
         }
         wait.outcome = Some(WaitOutcome::Cancelled);
+        for (arrival, message, sent_at) in std::mem::take(&mut wait.taken) {
+            self.mailbox.insert(arrival, (message, sent_at));
+        }
         if let (Some((arrival, message)), Some(sent_at)) = (wait.message.take(), wait.resolved_at) {
             self.mailbox.insert(arrival, (message, sent_at));
         }
     }
 
-    /// Opens a wait again whose message the code cannot use.
+    /// Opens a wait again whose message the code cannot use. A close stays over, without the message.
     pub(super) fn refuse(&mut self, key: &str, message: Option<Uuid>) {
+        let refused = |(arrival, ..): &mut (u64, _, _)| message == Some(id_of(*arrival));
+        if let Some(close) = self.waits.get_mut(key).filter(|wait| wait.kind == WaitKind::Close) {
+            self.refusals += close.taken.extract_if(.., refused).count();
+            return;
+        }
         let given = |wait: &&mut WaitRow| message.is_some() && wait.message_id() == message;
         let Some(wait) = self.waits.get_mut(key).filter(given) else { return };
         (wait.outcome, wait.message) = (None, None);
@@ -396,8 +433,8 @@ impl WaitRow {
             Due::At(time) => Some(time),
         };
         let (kind, name) = (wait.kind, wait.name.clone());
-        let (outcome, message, child, end) = Default::default();
-        Self { kind, name, outcome, message, child, end, due_at, resolved_at: None, resolved_ordinal: None, ordinal }
+        let (outcome, message, taken, child, end) = Default::default();
+        Self { kind, name, outcome, message, taken, child, end, due_at, resolved_at: None, resolved_ordinal: None, ordinal }
     }
 
     fn is_for(&self, message: &Message) -> bool {
@@ -419,14 +456,23 @@ impl WaitRow {
     }
 
     fn message_id(&self) -> Option<Uuid> {
-        self.message.as_ref().map(|(arrival, _)| Uuid::from_u128((*arrival).into()))
+        self.message.as_ref().map(|(arrival, _)| id_of(*arrival))
+    }
+
+    /// What a close has taken, as `close_events.sql` writes it.
+    fn part(&self) -> Option<String> {
+        if self.kind != WaitKind::Close || !has_received(self.outcome) {
+            return None;
+        }
+        let message = |(arrival, message, _): &(u64, Message, _)| {
+            format!(r#"{{"id": "{}", "payload": {}}}"#, id_of(*arrival), payload_of(message))
+        };
+        let messages: Vec<String> = self.taken.iter().map(message).collect();
+        Some(format!(r#"{{"messages": [{}], "more": false}}"#, messages.join(", ")))
     }
 
     pub(super) fn recorded(&self, key: &str) -> RecordedWait {
-        let payload = self.message.as_ref().map(|(_, message)| match message.fits {
-            true => message.number.to_string(),
-            false => format!("\"not number {}\"", message.number),
-        });
+        let payload = self.message.as_ref().map(|(_, message)| payload_of(message)).or_else(|| self.part());
         let payload = payload.or_else(|| self.end.as_ref().map(|end| end.text.clone()));
         RecordedWait {
             key: key.to_owned(),
@@ -439,4 +485,13 @@ impl WaitRow {
             digest: None,
         }
     }
+}
+
+/// The id of the message that arrived in that place.
+fn id_of(arrival: u64) -> Uuid {
+    Uuid::from_u128(arrival.into())
+}
+
+fn payload_of(message: &Message) -> String {
+    if message.fits { message.number.to_string() } else { format!("\"not number {}\"", message.number) }
 }

@@ -13,12 +13,16 @@ with picked as materialized (
       and ($8::uuid is null or execution_id >= $8)
       and ($9::uuid is null or execution_id <= $9)
       and ($10::uuid is null or parent_id = $10)
-      and not exists (
-          select from unnest($11::text[], $12::text[]) as asked (name, value)
-          where not exists (
-              select from durable.execution_tags as tag
-              where tag.execution_id = shown.execution_id and tag.name = asked.name and tag.value = asked.value
-          )
+      and (
+          -- An array, because the planner looks for its ids in the primary key.
+          cardinality($11::text[]) = 0
+          or execution_id = any (array (
+              select tag.execution_id
+              from unnest($11::text[], $12::text[]) as asked (name, value)
+              join durable.execution_tags as tag using (name, value)
+              group by tag.execution_id
+              having count(*) = cardinality($11::text[])
+          ))
       )
 ),
 nodes as materialized (

@@ -68,6 +68,10 @@ without_past_messages as (
     delete from durable.past_messages
     where execution_id = any (array(select execution_id from old))
 ),
+without_closed_events as (
+    delete from durable.closed_events
+    where execution_id = any (array(select execution_id from old))
+),
 without_mailbox as (
     delete from durable.mailbox
     where execution_id = any (array(select execution_id from old))

@@ -2,7 +2,7 @@
 -- Only those after the deadline $4, the execution $5 and the key $6.
 select
     waits.execution_id, execution.workflow, waits.key, waits.name, waits.form, waits.prompt,
-    waits.schema::text as schema, waits.metadata::text as metadata,
+    waits.schema::text as schema, waits.metadata::text as metadata, waits.assignee,
     waits.started_at as asked_at, waits.due_at,
     refusal.refused_at, refusal.reason, refusal.payload::text as refused_payload, refusal.sent_by
 from durable.waits
@@ -23,6 +23,7 @@ where waits.kind = 'input'
   and waits.outcome is null
   and ($1::text is null or execution.workflow = $1)
   and ($2::timestamptz is null or waits.due_at < $2)
+  and ($7::text is null or waits.assignee = $7)
   and execution.state in ('pending', 'running', 'waiting')
   -- The database's clock ends a wait, even if no worker has noticed yet.
   and (waits.due_at is null or waits.due_at > durable.now())

@@ -1,7 +1,7 @@
 -- waits/since: read: the waits of executions $1 that are open, that began or ended after their ordinals $2, or that have the keys
 -- $4 of executions $3.
 select
-    execution_id, key, kind, name, names, correlation, child_id, form, prompt, metadata::text as metadata,
+    execution_id, key, kind, name, names, correlation, child_id, form, prompt, metadata::text as metadata, assignee,
     started_at, due_at, outcome, payload::text as payload, answered_by, resolved_at
 from durable.waits
 join unnest($1::uuid[], $2::bigint[]) as seen (execution_id, ordinal) using (execution_id)
