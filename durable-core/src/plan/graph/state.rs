@@ -89,7 +89,8 @@ pub(crate) struct State {
 
 impl State {
     /// The state before anything is given.
-    pub(crate) fn new(shape: &Shape) -> Self {
+    #[cfg(test)]
+    pub(super) fn new(shape: &Shape) -> Self {
         Self::restored(shape, Vec::new())
     }
 
@@ -151,7 +152,8 @@ impl State {
     }
 
     /// Whether anything was given yet, even if that was nothing.
-    pub(crate) fn has_begun(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn has_begun(&self) -> bool {
         self.revision > 0
     }
 
