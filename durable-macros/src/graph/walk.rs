@@ -78,7 +78,7 @@ impl<'workflow> Walk<'workflow> {
     pub(super) fn helper(&self, name: &syn::Ident) -> Option<&'workflow Method> {
         self.workflow.members.iter().find_map(|member| {
             match member {
-                Member::Plain(method) | Member::Reserved(method) | Member::Run(method) => Some(method),
+                Member::Plain(method) | Member::Run(method) => Some(method),
                 Member::Compensation(compensation) => Some(&compensation.method),
                 _ => None,
             }
