@@ -35,6 +35,12 @@ create table durable.clock (
     constraint there_is_one_clock CHECK (singleton)
 );
 
+create table durable.closed_events (
+    execution_id uuid not null,
+    name text not null,
+    constraint closed_events_pkey PRIMARY KEY (execution_id, name)
+) with (autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
+
 create table durable.duties (
     duty text not null,
     due_at timestamp with time zone not null,
@@ -307,10 +313,11 @@ create table durable.waits (
     arrival bigint,
     answered_by text,
     payload json,
+    assignee text,
     constraint waits_pkey PRIMARY KEY (execution_id, key),
     constraint form_is_known CHECK (form = ANY (ARRAY['approval'::text, 'choice'::text, 'choices'::text, 'text'::text, 'number'::text, 'form'::text])),
-    constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text])),
-    constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text])),
+    constraint kind_is_known CHECK (kind = ANY (ARRAY['sleep'::text, 'event'::text, 'input'::text, 'topic'::text, 'child'::text, 'close'::text])),
+    constraint outcome_is_known CHECK (outcome = ANY (ARRAY['elapsed'::text, 'received'::text, 'timed_out'::text, 'cancelled'::text, 'closed'::text])),
     constraint resolved_at_only_with_outcome CHECK ((resolved_at IS NULL) = (outcome IS NULL))
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_insert_scale_factor=0.05);
 
@@ -334,6 +341,14 @@ create table durable.workers (
     constraint workers_lost_key UNIQUE (worker_id, lost_at),
     constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=200);
+
+create table durable.workflow_graphs (
+    version integer not null,
+    kept_at timestamp with time zone not null,
+    workflow text not null,
+    graph json not null,
+    constraint workflow_graphs_pkey PRIMARY KEY (workflow, version)
+);
 
 CREATE INDEX execution_tags_by_value ON durable.execution_tags USING btree (name, value, execution_id);
 
@@ -372,6 +387,8 @@ CREATE INDEX schedule_firings_open ON durable.schedule_firings USING btree (sche
 CREATE INDEX schedule_firings_queued ON durable.schedule_firings USING btree (schedule, due_at) WHERE (outcome = 'queued'::text);
 
 CREATE INDEX schedules_to_fire ON durable.schedules USING btree (next_due_at) WHERE (enabled AND (next_due_at IS NOT NULL));
+
+CREATE INDEX waits_by_assignee ON durable.waits USING btree (assignee, due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL) AND (assignee IS NOT NULL));
 
 CREATE INDEX waits_for_input ON durable.waits USING btree (due_at, execution_id) WHERE ((kind = 'input'::text) AND (outcome IS NULL));
 
@@ -486,6 +503,9 @@ create view durable.shown_executions as
 
 -- function durable.claim(worker_id uuid, queue text, room integer, workflows text[], versions integer[], timeouts double precision[], labels text[], key_limits integer[])
 --     returns TABLE(execution_id uuid, epoch integer, workflow text, version integer, rank timestamp with time zone, claims smallint, deadline_at timestamp with time zone, input text, rollback text, undoes uuid, awaited boolean, scheduled_for timestamp with time zone, namespace uuid, step_key text, owner_id uuid, owner_namespace uuid, trace_context text, started_at timestamp with time zone, ready_at timestamp with time zone, resolved text, limited boolean, retry_at timestamp with time zone), volatile
+
+-- function durable.close_events(held uuid[], at timestamp with time zone)
+--     returns void, volatile
 
 -- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
@@ -613,7 +633,7 @@ create view durable.shown_executions as
 -- function durable.resume_queue(queue text)
 --     returns void, volatile
 
--- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, unless_continued boolean DEFAULT false, OUT id uuid, OUT queue text)
+-- function durable.retry(execution_id uuid, version integer DEFAULT NULL::integer, new_id uuid DEFAULT durable.new_id(), repeated text[] DEFAULT NULL::text[], edits json DEFAULT NULL::json, unless_continued boolean DEFAULT false, give_back boolean DEFAULT false, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.roll_back_families(execution_ids uuid[], failure json, wait boolean)
@@ -655,7 +675,7 @@ create view durable.shown_executions as
 -- function durable.tags_with(execution_id uuid, others json)
 --     returns json, stable
 
--- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, OUT id uuid, OUT queue text)
+-- function durable.take_over(origin uuid, new_id uuid, version integer, until bigint, left_out text[], edits json, give_back boolean, OUT id uuid, OUT queue text)
 --     returns record, volatile
 
 -- function durable.trigger_schedule(schedule text, input json DEFAULT NULL::json)
@@ -666,6 +686,9 @@ create view durable.shown_executions as
 
 -- function durable.undoable(execution_id uuid)
 --     returns boolean, stable
+
+-- function durable.update_input(execution_id uuid, input text, deadline timestamp with time zone DEFAULT NULL::timestamp with time zone, assignee text DEFAULT NULL::text, OUT key text, OUT due_at timestamp with time zone, OUT was_due_at timestamp with time zone, OUT now_assigned_to text, OUT was_assigned_to text)
+--     returns record, volatile
 
 -- function durable.wake_for_message(execution_id uuid)
 --     returns text, volatile
