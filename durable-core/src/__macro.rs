@@ -25,10 +25,10 @@ pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};
 /// What expansions of graphs use.
 pub mod graph {
     pub use crate::context::graph::drive::drive;
-    pub use crate::context::graph::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
-    pub use crate::context::graph::node::{Computed, Graph, InputValue, Node, check, computed};
-    pub use crate::context::graph::schema::{Schema, WithoutSchema};
-    pub use crate::context::graph::taken::Taken;
+    pub use crate::context::nodes::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
+    pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
+    pub use crate::context::nodes::schema::{Schema, WithoutSchema};
+    pub use crate::context::nodes::taken::Taken;
     pub use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
     pub use serde;
 }

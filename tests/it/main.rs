@@ -71,6 +71,7 @@ mod forgetting;
 mod forking;
 #[cfg(test)]
 mod gathering;
+#[cfg(test)]
 mod graphing;
 #[cfg(test)]
 mod graphs;

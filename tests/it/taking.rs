@@ -1,5 +1,7 @@
 //! Taking: a node of a graph is called with what its parameters name, as their types say.
 
+#![expect(clippy::too_many_arguments, reason = "one node takes the values of all others")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use durable::prelude::*;

@@ -24,7 +24,6 @@ pub use several::{AllWait, Received, TimedAllWait};
 pub use timed::{TimedWait, WaitOr, WaitOrFail};
 
 pub(super) use child_call::{ChildCall, Place, UndoableChild, trace_context, undo_child};
-pub(super) use input::schema_of;
 pub(super) use timed::{Awaited, awaits, shows_its_key};
 pub(super) use waiting::{LONGEST_NAME, Waiting};
 

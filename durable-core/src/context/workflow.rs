@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::door::Context;
-use super::graph::node;
+use super::nodes::node;
 use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};

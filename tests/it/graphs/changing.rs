@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use durable::__macro::graph::{Edge, Graph, Node, NodeKind, NodeSpec, Policy};
 use durable::__macro::{BoxFuture, StepSpec};
 use durable::prelude::*;
+use durable::sqlx::Connection as _;
 use durable::{Delivery, Workflow};
 
 use super::spelled::{Bodies, Inputs, Seen, Spelled, edge, graph, input, inputs, node, optional, run, spell, step};
@@ -72,10 +73,11 @@ async fn a_change_in_a_transaction_counts_if_it_commits() {
     let database = support::database().await;
     let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "1")]).await;
     graph.comes_to("echo", "echo(1 _)").await;
-    let mut undone = database.pool().begin().await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let mut undone = connection.begin().await.unwrap();
     graph.durable.set_inputs(graph.id).set("x", "2").within(&mut undone).await.unwrap();
     undone.rollback().await.unwrap();
-    let mut done = database.pool().begin().await.unwrap();
+    let mut done = connection.begin().await.unwrap();
     graph.durable.set_inputs(graph.id).set("note", "3").metadata("by hand").within(&mut done).await.unwrap();
     done.commit().await.unwrap();
     graph.comes_to("echo", "echo(1 3)").await;

@@ -12,7 +12,9 @@ use crate::support::{Database, eventually, soon};
 
 /// What a test has the nodes of a graph do.
 #[derive(Clone)]
-pub(crate) struct Bodies(Arc<dyn Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync>);
+pub(crate) struct Bodies(Arc<Body>);
+
+type Body = dyn Fn(&'static str, Vec<String>) -> BoxFuture<'static, Result<String>> + Send + Sync;
 
 impl Bodies {
     pub(crate) fn new(
@@ -61,7 +63,7 @@ pub(crate) fn run<'run, W: Spelled>(
 ) -> BoxFuture<'run, Result<Computed>> {
     Box::pin(async move {
         let seen = takes.iter().enumerate().map(|(place, edge)| see(taken, place, edge.policy)).collect::<Result<Vec<_>>>()?;
-        let arguments = digest(|digest| (&Argument(&seen)).add_to(digest));
+        let arguments = digest(|digest| Argument(&seen).add_to(digest));
         let body = move || graph.bodies().call(step.name, seen.clone());
         computed(step_retried::<Result<String>, _>(step, arguments, body).await)
     })

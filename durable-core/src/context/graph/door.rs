@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::node::Graph;
+use crate::context::nodes::node::Graph;
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::Payload;
 use crate::plan::graph::changes::{self, InputChanges};

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use super::door::Door;
 use super::messages::{Arrived, Message, Messages};
-use super::node::{Computed, Graph, Node};
 use super::stored;
-use super::taken::{Slot, Taken};
+use crate::context::nodes::node::{Computed, Graph, Node};
+use crate::context::nodes::taken::{Slot, Taken};
 use crate::context::{Context, Workflow};
 use crate::error::{Error, Result};
 use crate::payload::{self, Payload};
@@ -77,7 +77,7 @@ struct NodeRun<'run> {
 /// Something that has happened.
 enum Event<'run> {
     Arrived(Arrived),
-    Ended { node: usize, run: NodeRun<'run>, result: Result<Computed> },
+    Ended { node: usize, run: Box<NodeRun<'run>>, result: Result<Computed> },
 }
 
 /// What a fact is journalled under.
@@ -163,8 +163,8 @@ impl<'run, W: Workflow> Driver<'run, W> {
             };
             fact = match event {
                 Event::Arrived(Arrived::Closed) => None,
-                Event::Arrived(Arrived::Message { number, message }) => self.receive(number, message),
-                Event::Ended { node, run, result } => self.note_end(node, run, result).await,
+                Event::Arrived(Arrived::Message { number, message }) => self.receive(number, *message),
+                Event::Ended { node, run, result } => self.note_end(node, *run, result).await,
             };
         }
     }
@@ -247,7 +247,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
             Poll::Pending => None,
         });
         match ended.and_then(|(node, result)| Some((node, self.under_way.remove(&node)?, result))) {
-            Some((node, run, result)) => Poll::Ready(Event::Ended { node, run, result }),
+            Some((node, run, result)) => Poll::Ready(Event::Ended { node, run: Box::new(run), result }),
             None => Poll::Pending,
         }
     }

@@ -25,7 +25,7 @@ pub(super) enum Arrived {
     Message {
         /// The number of its wait.
         number: u32,
-        message: Message,
+        message: Box<Message>,
     },
     /// No message can arrive any more.
     Closed,
@@ -51,7 +51,9 @@ impl Messages {
                 break;
             };
             match message.over.outcome {
-                Some(WaitOutcome::Received) => return Poll::Ready(Arrived::Message { number: self.number, message }),
+                Some(WaitOutcome::Received) => {
+                    return Poll::Ready(Arrived::Message { number: self.number, message: Box::new(message) });
+                }
                 // It was given up for one that closes, and the message that came then was applied.
                 Some(WaitOutcome::Cancelled) => {}
                 _ => {

@@ -31,11 +31,11 @@ fn hash(of: impl Hash) -> u64 {
 /// Few different values, so that equal ones are common; some nodes fail for some of what they take.
 fn compute(node: usize, taken: &[Seen]) -> Result<String, String> {
     let hash = hash((node, taken));
-    if node % 3 == 1 && hash % 5 == 0 { Err("no luck".to_owned()) } else { Ok((hash % 3).to_string()) }
+    if node % 3 == 1 && hash.is_multiple_of(5) { Err("no luck".to_owned()) } else { Ok((hash % 3).to_string()) }
 }
 
 fn holds(node: usize, taken: &[Seen]) -> bool {
-    hash(("when", node, taken)) % 3 > 0
+    !hash(("when", node, taken)).is_multiple_of(3)
 }
 
 fn random_nodes(random: &mut Random) -> Vec<NodeSpec> {

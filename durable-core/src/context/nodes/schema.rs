@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use schemars::JsonSchema;
 
-use super::super::wait::schema_of;
+use crate::payload::schema_of;
 
 /// Knows whether `T` has a JSON Schema.
 pub struct Schema<T>(PhantomData<T>);

@@ -20,12 +20,15 @@ pub struct Graph<W: 'static> {
     pub open: bool,
 }
 
+/// Calls the step of a node with what it takes.
+pub(crate) type Call<W> = for<'run> fn(&'run W, &'run Taken) -> BoxFuture<'run, Result<Computed>>;
+
 /// A node of a graph.
 pub struct Node<W: 'static> {
     /// What the macro knows of it.
     pub spec: NodeSpec,
     /// Calls the step with what it takes; `None` for an input.
-    pub run: Option<for<'run> fn(&'run W, &'run Taken) -> BoxFuture<'run, Result<Computed>>>,
+    pub run: Option<Call<W>>,
     /// Evaluates the condition with what it takes; `None` without one.
     pub when: Option<fn(&Taken) -> Result<bool>>,
     /// The JSON Schema of an input, if its type has one.
