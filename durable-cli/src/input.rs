@@ -55,7 +55,7 @@ pub(crate) enum Verb {
         #[arg(long)]
         early: bool,
     },
-    /// Change the deadline of an open input, or hand it to somebody else
+    /// Change the deadline of an open input, or assign it to another person
     #[command(group = ArgGroup::new("change").args(["deadline", "no_deadline", "assignee", "no_assignee"]).required(true).multiple(true))]
     Update {
         /// The execution that asks
@@ -71,7 +71,7 @@ pub(crate) enum Verb {
         /// Who is to answer: a person or a group
         #[arg(long, value_name = "WHO", conflicts_with = "no_assignee")]
         assignee: Option<String>,
-        /// It is for nobody in particular
+        /// It has no assignee
         #[arg(long)]
         no_assignee: bool,
     },

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Blocker, Compensation, Durable, Edit, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
-    Failure as Recorded, Introspection, Json, KeptMessage, NodeDetails, Refusal, Step, Wait, WaitOutcome,
+    Failure as Recorded, Introspection, Json, KeptMessage, NodeDetails, Refusal, Step, Wait, WaitKind, WaitOutcome,
 };
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::ids::Ids;
 use crate::plain;
-use crate::screen::{Format, Row, Screen, maybe_time, one_line_each, short, table, time};
+use crate::screen::{Format, Row, Screen, maybe_time, one_line_each, short, table, taken, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
@@ -199,12 +199,16 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
     let outcome = match wait.outcome {
         None => "open",
         Some(WaitOutcome::Elapsed) => "elapsed",
+        Some(WaitOutcome::Received) if wait.kind == WaitKind::Close => "closed",
         Some(WaitOutcome::Received) => "received",
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
         Some(WaitOutcome::Closed) => "closed",
     };
-    let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
+    let payload = match &wait.payload {
+        Some(_) if wait.kind == WaitKind::Close => taken(wait),
+        payload => payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default(),
+    };
     let assignee = wait.assignee.as_ref().map(|assignee| format!(" ({assignee})")).unwrap_or_default();
     vec![
         format!("{}{assignee}", wait.key),

@@ -60,7 +60,7 @@ pub enum Blocker {
         name: String,
         /// What is asked.
         prompt: Option<String>,
-        /// Who is to answer, if it is for somebody in particular.
+        /// Who is to answer; `None` if it has no assignee.
         #[serde(default)]
         assignee: Option<String>,
         /// The wait.

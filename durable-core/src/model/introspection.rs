@@ -67,6 +67,6 @@ fn unread(mailbox: &[KeptMessage]) -> String {
     }
     let names: Vec<String> = by_name.iter().map(|((kind, name), count)| format!("{kind} `{name}` ({count})")).collect();
     let (count, more) = (mailbox.len(), if mailbox.len() < usize::from(MOST_MESSAGES) { "" } else { " or more" });
-    let messages = if count == 1 { "message that was" } else { "messages that were" };
-    format!("nobody took {count}{more} {messages} acknowledged: {}", names.join(", "))
+    let messages = if count == 1 { "message was" } else { "messages were" };
+    format!("{count}{more} acknowledged {messages} never read: {}", names.join(", "))
 }

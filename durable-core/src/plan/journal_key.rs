@@ -200,9 +200,10 @@ pub(crate) fn sets_value(key: &str) -> bool {
     matches!(Entry::read(key).kind, SET | TAG)
 }
 
-/// Whether the key is that of a question to a person, and not of one that a compensation asks.
-pub(crate) fn is_input(key: &str) -> bool {
-    Entry::read(key).kind == INPUT && !key.starts_with(UNDO)
+/// The name and the occurrence of a question to a person; `None` for any other key, and if a compensation asks.
+pub(crate) fn question(key: &str) -> Option<(Cow<'_, str>, u32)> {
+    let Entry { kind, name, occurrence, .. } = Entry::read(key);
+    (kind == INPUT && !key.starts_with(UNDO)).then_some((name, occurrence))
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

@@ -139,14 +139,15 @@ impl<'a> Waiting<'a> {
     }
 
     pub(super) fn what(&self) -> String {
-        format!("{} `{}`", self.kind.as_str(), self.name)
+        let names = self.details.as_ref().and_then(|details| details.names.as_ref());
+        let name = names.map_or_else(|| format!("`{}`", self.name), |names| quoted(names, " or "));
+        format!("{} {name}", self.kind.as_str())
     }
 
     /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait
-    /// goes on.
-    pub(super) async fn received<T>(mut self: Box<Self>, read: Read<T>) -> Result<Option<T>> {
+    /// goes on. Errors begin with `what`.
+    pub(super) async fn received<T>(mut self: Box<Self>, what: &str, read: Read<T>) -> Result<Option<T>> {
         let question = if self.was_answered_before() { None } else { self.question()? };
-        let what = self.what();
         loop {
             let over = std::future::poll_fn(|cx| self.poll_over(cx)).await;
             match over.outcome {
@@ -154,7 +155,7 @@ impl<'a> Waiting<'a> {
                     let (run, used) = (self.scope.run.clone(), self.was_used());
                     // A message that was used is not asked for again; it only has to be read.
                     let asked = question.as_ref().filter(|_| !used);
-                    match judge(&run, asked, &over, |over| read(&what, over)).await {
+                    match judge(&run, asked, &over, |over| read(what, over)).await {
                         Ok(value) => {
                             self.close();
                             return Ok(Some(value));
@@ -171,7 +172,7 @@ impl<'a> Waiting<'a> {
                 }
                 Some(WaitOutcome::Closed) => {
                     self.close();
-                    return Err(closed(&what));
+                    return Err(closed(what));
                 }
                 _ => {
                     self.close();
@@ -331,6 +332,11 @@ pub(super) fn unfit(kind: WaitKind, name: &str) -> Option<String> {
 fn closed(what: &str) -> Error {
     let problem = format!("{what} cannot come: the workflow has closed it with cx.close_events(…); wait for it before");
     Error::of_kind(ErrorKind::Closed, problem).into_permanent()
+}
+
+/// Names as a person lists them.
+pub(super) fn quoted(names: &[String], between: &str) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
 }
 
 pub(super) fn invalid(message: String) -> Error {
