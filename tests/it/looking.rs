@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use durable::chrono::{DateTime, Utc};
 use durable::prelude::*;
+use durable::sqlx::Connection as _;
 use durable::{AttemptOutcome, Cursor, Execution, Json, SortBy, SortOrder, WaitKind, WaitOutcome};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -308,9 +309,10 @@ async fn an_unknown_execution_is_said_to_be_unknown() {
 #[tokio::test]
 async fn a_list_does_not_wait_without_end_for_the_lock_of_a_migration() {
     let database = support::database().await;
-    let client = database.builder().operation_timeout(Duration::from_millis(300)).start().await.unwrap();
+    let client = database.builder().operation_timeout(Duration::from_secs(3)).start().await.unwrap();
     assert!(client.list_executions().await.unwrap().executions.is_empty());
-    let mut migration = database.pool().begin().await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let mut migration = connection.begin().await.unwrap();
     sqlx::query("lock table durable.executions in access exclusive mode").execute(&mut *migration).await.unwrap();
     let refused = tokio::time::timeout(PATIENCE, client.list_executions().into_future()).await.unwrap().unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
