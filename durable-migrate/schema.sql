@@ -65,6 +65,8 @@ create table durable.execution_values (
     key text not null,
     value json not null,
     metadata json,
+    state text,
+    node json,
     constraint execution_values_pkey PRIMARY KEY (execution_id, name)
 ) with (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
@@ -508,6 +510,9 @@ create view durable.shown_executions as
 -- function durable.commit_step(worker_id uuid, execution_id uuid, epoch integer, digest bigint, took double precision, attempt smallint, undo_order integer, key text, output text, idle_limit text)
 --     returns TABLE(is_open boolean, is_held boolean, is_saved boolean, transaction_id text), volatile
 
+-- function durable.complete(execution_id uuid, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
+--     returns record, volatile
+
 -- function durable.continue_as_new(worker_id uuid, execution_id uuid, epoch integer, input json, namespace uuid, dropped_keys text[], refused_keys text[], refused_message_ids uuid[], refused_reasons text[])
 --     returns TABLE(new_epoch integer, is_paused boolean), volatile
 
@@ -643,7 +648,13 @@ create view durable.shown_executions as
 -- function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels integer)
 --     returns text, immutable
 
+-- function durable.send_change(execution_id uuid, change json, message_id uuid, sent_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
+--     returns record, volatile
+
 -- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text, OUT open_names text[])
+--     returns record, volatile
+
+-- function durable.set_inputs(execution_id uuid, inputs json DEFAULT NULL::json, unset text[] DEFAULT NULL::text[], metadata json DEFAULT NULL::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text)
 --     returns record, volatile
 
 -- function durable.set_queue_limits(queue text, concurrency integer DEFAULT NULL::integer, rate integer DEFAULT NULL::integer, rate_period interval DEFAULT NULL::interval, key_rate integer DEFAULT NULL::integer, key_rate_period interval DEFAULT NULL::interval)

@@ -1,18 +1,22 @@
 //! The guide: how to write workflows, how to run them in production, what Durable guarantees, and what it costs.
 //!
-//! - Write workflows: [`workflows`] (start here), [`flows`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
+//! - Write workflows: [`workflows`] (start here), [`flows`], [`graphs`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
 //!   [`schedules`], [`queues`], [`progress`], [`tags`], [`values`], [`loops`], [`versions`], [`testing`].
 //! - Run them: [`production`], [`observability`], [`repair`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
-//! `shipments`, `transfer`, `schedule`, `newsletter`, `endless_loop`, `versioned`, `telemetry`, `trial`, `order`.
+//! `shipments`, `transfer`, `schedule`, `newsletter`, `endless_loop`, `versioned`, `onboarding`, `pipeline`, `telemetry`, `trial`,
+//! `order`.
 
 #[doc = include_str!("guide/workflows.md")]
 pub mod workflows {}
 
 #[doc = include_str!("guide/flows.md")]
 pub mod flows {}
+
+#[doc = include_str!("guide/graphs.md")]
+pub mod graphs {}
 
 #[doc = include_str!("guide/waits.md")]
 pub mod waits {}

@@ -57,13 +57,13 @@ pub use durable_core::calendar;
 pub use durable_core::client::{
     Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
-    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SortBy, SortOrder, Start, StartByName, StartMany,
+    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName, StartMany,
     TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, InputWait, Join, Map, Race, Received, SetTag,
-    SetValue, Settled, SettledEach, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait, TimedWait, Transaction, WaitOr,
-    WaitOrFail, Workflow, step,
+    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race,
+    Received, SetTag, SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait,
+    TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
 pub use durable_core::duration::{days, hours, minutes, seconds};
 pub use durable_core::error::{Error, ErrorKind, Failure, Result, RetryAdvice};
@@ -71,9 +71,10 @@ pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, EdgeKind, Edit, Execution, ExecutionDetails,
     ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
-    GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeKind, NodeRun, NodeState,
-    OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule, Severity,
-    Step, StepLog, Subject, Times, Update, UpdatedInput, Wait, WaitKind, WaitOutcome, WorkerDetails, WorkerState,
+    GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeDetails, NodeKind, NodeRun,
+    NodeState, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule,
+    Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
+    WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
@@ -81,7 +82,7 @@ pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
 pub use durable_core::testing;
 pub use durable_core::{join, race, try_join};
-pub use durable_macros::{compensation, input, step, workflow};
+pub use durable_macros::{compensation, input, output, step, workflow};
 
 pub mod guide;
 
@@ -96,8 +97,9 @@ pub use durable_core::__macro;
 /// Everything a file with a workflow needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Received, Result,
-        Transaction, Workflow as _, compensation, days, hours, minutes, seconds, step, workflow,
+        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
+        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, seconds, step,
+        workflow,
     };
 }
 

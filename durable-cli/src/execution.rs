@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     Rollback(Reasoned),
     /// Have executions go no further until they are resumed
     Pause(Ids),
+    /// End open graphs: their output is what they have computed so far
+    Complete(Ids),
     /// Let executions go on that are paused, or stopped because their code did not fit
     Resume(Ids),
 }
@@ -146,6 +148,10 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Rollback(Reasoned { ids, reason }) => {
             let each = Each { ids: ids.read()?, what: "rolling back" };
             each.carry_out(connection, screen, async |durable, id| durable.rollback(id, reason).await.map(|()| id)).await
+        }
+        Verb::Complete(ids) => {
+            let each = Each { ids: ids.read()?, what: "completing" };
+            each.carry_out(connection, screen, async |durable, id| durable.complete(id).await.map(|()| id)).await
         }
         Verb::Pause(ids) => {
             let each = Each { ids: ids.read()?, what: "paused" };

@@ -1,4 +1,4 @@
-//! `durable input …`: what executions ask people.
+//! `durable input …`: what executions ask people, and the inputs of graphs.
 
 use clap::{ArgGroup, Subcommand};
 use durable::chrono::{DateTime, Utc};
@@ -29,6 +29,17 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "CURSOR")]
         after: Option<InputCursor>,
     },
+    /// Change inputs of a graph, all under one revision
+    Set {
+        /// The execution
+        id: ExecutionId,
+        /// Inputs and their values as JSON, such as `applicant='"Ada"'` or `documents=@file`
+        #[arg(value_parser = value::assignment, value_name = "NAME=VALUE", required_unless_present = "unset")]
+        inputs: Vec<(String, String)>,
+        /// An input to unset; may be given several times
+        #[arg(long, value_name = "NAME")]
+        unset: Vec<String>,
+    },
     /// Answer an input
     Give {
         /// The execution that asks
@@ -44,7 +55,7 @@ pub(crate) enum Verb {
         #[arg(long)]
         early: bool,
     },
-    /// Change the deadline of an open input, or hand it to somebody else
+    /// Change the deadline of an open input, or assign it to another person
     #[command(group = ArgGroup::new("change").args(["deadline", "no_deadline", "assignee", "no_assignee"]).required(true).multiple(true))]
     Update {
         /// The execution that asks
@@ -60,7 +71,7 @@ pub(crate) enum Verb {
         /// Who is to answer: a person or a group
         #[arg(long, value_name = "WHO", conflicts_with = "no_assignee")]
         assignee: Option<String>,
-        /// It is for nobody in particular
+        /// It has no assignee
         #[arg(long)]
         no_assignee: bool,
     },
@@ -109,6 +120,16 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
             screen.rows(&page)?;
             screen.more("--after", page.next);
             Ok(durable.shutdown().await?)
+        }
+        Verb::Set { id, inputs, unset } => {
+            let values =
+                inputs.iter().map(|(name, value)| Ok((name, value::json(value)?))).collect::<Result<Vec<_>, Failure>>()?;
+            let durable = connection.client().await?;
+            let set = values.iter().fold(durable.set_inputs(*id), |set, (name, value)| set.set(name, value));
+            unset.iter().fold(set, |set, name| set.unset(name)).await?;
+            let printed = screen.done("changed", *id);
+            durable.shutdown().await?;
+            printed
         }
         Verb::Give { id, name, value, by, early } => {
             let value = value::json(value)?;

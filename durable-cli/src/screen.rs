@@ -6,7 +6,7 @@ use std::io::{Stdout, Write};
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use durable::chrono::{DateTime, Utc};
-use durable::{Delivery, ExecutionId, UpdatedInput};
+use durable::{Delivery, ExecutionId, UpdatedInput, Wait};
 use serde::Serialize;
 use serde_json::json;
 
@@ -172,6 +172,16 @@ pub(crate) fn time(at: DateTime<Utc>) -> String {
 /// A time that may not have come.
 pub(crate) fn maybe_time(at: Option<DateTime<Utc>>) -> String {
     at.map(time).unwrap_or_default()
+}
+
+/// How many events a close has taken, which are recorded together.
+pub(crate) fn taken(close: &Wait) -> String {
+    let recorded = close.payload.as_ref().and_then(|payload| payload.decode::<serde_json::Value>().ok());
+    let messages = recorded.as_ref().and_then(|recorded| recorded["messages"].as_array());
+    match messages.map_or(0, Vec::len) {
+        1 => "took 1 event".to_owned(),
+        events => format!("took {events} events"),
+    }
 }
 
 /// A text on one line, cut so that a table stays readable.

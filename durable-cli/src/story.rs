@@ -3,11 +3,11 @@
 use std::fmt;
 
 use durable::chrono::{DateTime, Utc};
-use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Json, StepLog, Wait, WaitOutcome};
+use durable::{Attempt, AttemptOutcome, Execution, ExecutionDetails, ExecutionId, Json, StepLog, Wait, WaitKind, WaitOutcome};
 use serde::Serialize;
 
 use crate::plain;
-use crate::screen::{short, time};
+use crate::screen::{short, taken, time};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -119,6 +119,7 @@ impl Story {
             WaitOutcome::TimedOut => "nothing came in time".to_owned(),
             WaitOutcome::Cancelled => "it waits no longer".to_owned(),
             WaitOutcome::Closed => "nothing can come: it has closed these events".to_owned(),
+            WaitOutcome::Received if wait.kind == WaitKind::Close => format!("closed; {}", taken(wait)),
             WaitOutcome::Received => {
                 let by = wait.answered_by.as_ref().map(|person| format!(" from {person}")).unwrap_or_default();
                 format!("received{by}: {}", shown(wait.payload.as_ref()))

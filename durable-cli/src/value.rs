@@ -80,6 +80,14 @@ pub(crate) fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A name and what it is set to, such as `amount=42`.
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` sets nothing; write a name and a value, as in amount=42")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

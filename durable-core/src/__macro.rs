@@ -18,6 +18,17 @@ pub use crate::context::undo::{
 pub use crate::context::{concurrency_key, tag};
 pub use crate::error::Result;
 pub use crate::model::{Flow, Missed, Overlap};
-pub use crate::payload::Digest;
+pub use crate::payload::{Digest, Json};
 pub use crate::plan::retry::{Backoff, Retry};
 pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};
+
+/// What expansions of graphs use.
+pub mod graph {
+    pub use crate::context::graph::drive::drive;
+    pub use crate::context::nodes::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
+    pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
+    pub use crate::context::nodes::schema::{Schema, WithoutSchema};
+    pub use crate::context::nodes::taken::Taken;
+    pub use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
+    pub use serde;
+}

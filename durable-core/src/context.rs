@@ -6,10 +6,12 @@ mod child;
 mod continuing;
 mod door;
 pub(crate) mod entry;
+pub(crate) mod graph;
 pub(crate) mod join;
 mod logs;
 mod macros;
 mod map;
+pub(crate) mod nodes;
 pub(crate) mod result;
 pub(crate) mod rollback;
 pub(crate) mod route;
@@ -42,9 +44,10 @@ pub use crate::running::ambient::step;
 pub use crate::running::step_handle::StepHandle;
 pub use child::{ChildWait, StartChild};
 pub use door::Context;
-pub use join::{BranchResult, Join, Race, Settled};
+pub use join::{BranchResult, Join, Race, SettledJoin};
 pub use logs::StepLogLayer;
 pub use map::{Each, Map, SettledEach};
+pub use nodes::{Given, Latest, Settled};
 pub use tags::SetTag;
 pub use transaction::Transaction;
 pub use values::SetValue;
@@ -126,14 +129,15 @@ impl Context {
     /// Closes the events of this name, and returns those that were sent and that no wait has taken, in the order in which they
     /// were sent. Call it before the workflow ends: then no event is lost that was acknowledged to its sender.
     ///
-    /// From the moment at which the close is recorded, whoever sends such an event gets an error of the kind
+    /// From the moment at which the close is recorded, the sender of such an event gets an error of the kind
     /// [`Closed`](crate::error::ErrorKind::Closed). No event is both acknowledged and not returned, however senders race the
     /// call. Waits of other branches for such an event, and later ones, fail with the same kind. An event that does not decode as
     /// `T` is refused and shown, as when a wait receives it. A second call returns what dropped branches gave back since the
     /// first.
     ///
-    /// [`continue_as_new`](Self::continue_as_new) opens the events again and keeps those that were not taken. So does a retry or a
-    /// fork whose part of the journal ends before the close.
+    /// [`continue_as_new`](Self::continue_as_new) opens the events again and keeps those that were not taken. A retry or a fork
+    /// whose part of the journal ends before the close opens the events, too, but does not get those that the close and later
+    /// waits had taken. A retry that [asks again](crate::client::Fork::ask_again) gets them.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

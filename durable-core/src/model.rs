@@ -12,6 +12,7 @@ mod introspection;
 mod journal;
 mod log;
 mod message;
+mod node;
 mod queue;
 mod schedule;
 mod tag;
@@ -32,10 +33,11 @@ pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};
 pub(crate) use message::MOST_MESSAGES;
 pub use message::{Delivery, KeptMessage, Refusal};
+pub use node::{NodeDetails, Unmet};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 pub use update::Update;
-pub use value::ExecutionValue;
+pub use value::{ExecutionValue, ValueState};
 pub use wait::{InputForm, ParentPolicy, PendingInput, UpdatedInput, Wait, WaitKind, WaitOutcome};
 pub use worker::{QueueSlots, WorkerDetails, WorkerState};
 
@@ -43,5 +45,5 @@ pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live, not_found
 pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use tag::{MOST_TAGS, NewTag, Tags, checked_tags, too_many as too_many_tags};
-pub(crate) use value::NewValue;
+pub(crate) use value::{NewNode, NewValue, NodeRecord, StoredNode};
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails, check_assignee};

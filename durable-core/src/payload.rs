@@ -2,6 +2,7 @@
 
 mod inspect;
 mod json;
+mod schema;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use inspect::{CalledWith, Digest};
 pub use json::Json;
+pub(crate) use schema::schema_of;
 
 /// Largest value that is stored, in bytes of JSON: beyond it, rows become slow to read and write. The SQL verbs have the same limit.
 pub const PAYLOAD_LIMIT: usize = 4 * 1024 * 1024;

@@ -3,6 +3,7 @@
 pub(crate) mod ask_again;
 pub(crate) mod divergence;
 mod drawing;
+pub(crate) mod graph;
 pub(crate) mod journal_key;
 pub(crate) mod nearest;
 pub(crate) mod question;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
+use crate::context::graph::door::Door;
 use crate::context::rollback;
 use crate::context::routed;
 use crate::context::schedule::ScheduleSpec;
@@ -31,6 +32,8 @@ pub(crate) struct Registered {
     pub(crate) steps: Vec<KnownStep>,
     pub(crate) compensations: Vec<KnownCompensation>,
     pub(crate) timeout: Option<Duration>,
+    /// What may be changed of it from outside, if it is a graph.
+    pub(crate) door: Option<Arc<Door>>,
     /// How many executions with the same concurrency key may run at once.
     limit: Option<u32>,
     /// How long its executions are kept after their end.
@@ -52,7 +55,9 @@ impl Registry {
             move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
         };
         let registered = Registered::new(workflow.clone(), start);
-        self.insert(W::NAME, W::VERSION, Registered { timeout, limit: W::LIMIT, schedule, graph: Some(W::graph), ..registered })?;
+        let door = W::GRAPH.map(|graph| Arc::new(Door::of(graph)));
+        let declared = Registered { timeout, limit: W::LIMIT, schedule, door, graph: Some(W::graph), ..registered };
+        self.insert(W::NAME, W::VERSION, declared)?;
         for route in W::ROUTES {
             for name in std::iter::once(&route.workflow).chain(route.was) {
                 let step_of = workflow.clone();
@@ -79,6 +84,11 @@ impl Registry {
 
     pub(crate) fn find(&self, name: &str, version: u32) -> Option<&Arc<Registered>> {
         self.workflows.iter().find(|((known, at), _)| *known == name && *at == version).map(|(_, registered)| registered)
+    }
+
+    /// Whether any workflow is a graph.
+    pub(crate) fn has_graphs(&self) -> bool {
+        self.workflows.values().any(|registered| registered.door.is_some())
     }
 
     /// Name and version of every workflow.
@@ -138,6 +148,7 @@ impl Registered {
             steps: W::STEPS.iter().map(|step| KnownStep { name: step.name, was: step.was }).collect(),
             compensations: W::COMPENSATIONS.iter().map(compensation).collect(),
             timeout: None,
+            door: None,
             limit: None,
             retention: W::RETENTION,
             schedule: None,

@@ -42,11 +42,13 @@ pub(crate) mod workers;
 pub(crate) mod workflow_graphs;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use durable_migrate::SchemaName;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
+use tokio::sync::Semaphore;
 
 use crate::error::Result;
 use crate::supervision::Health;
@@ -75,8 +77,12 @@ const LOCK_TIMEOUT_ASIDE: &str = "5ms";
 /// Connections for large and held-up writes.
 const CONNECTIONS_ASIDE: u32 = 2;
 
-/// Connections for lists and figures: a page is not kept waiting by figures about a million executions.
+/// Connections for lists and figures.
 const CONNECTIONS_FOR_READERS: u32 = 3;
+
+/// Most figures that are read at the same time. One connection is left for lists, which are short: figures about a million
+/// executions do not delay a page.
+const MOST_ANALYTICS: usize = 2;
 
 /// The database, and the statements as they read in this instance's schema.
 #[derive(Debug, Clone)]
@@ -85,6 +91,8 @@ pub(crate) struct Store {
     aside: PgPool,
     /// Connections whose statements are planned for their parameters.
     pub(crate) readers: PgPool,
+    /// Held while figures are read; shared by all clones.
+    pub(crate) analytics: Arc<Semaphore>,
     pub(crate) schema: SchemaName,
     pub(crate) address: Address,
     pub(crate) history: History,
@@ -104,11 +112,12 @@ impl Store {
         let pool =
             |connections, settings| pool_options(connections, &statements, &history, settings).connect_lazy_with(options.clone());
         let aside = pool(CONNECTIONS_ASIDE, Settings::Engine { lock_timeout: LOCK_TIMEOUT_ASIDE });
-        let readers = pool(CONNECTIONS_FOR_READERS, Settings::Readers);
+        let readers = pool(CONNECTIONS_FOR_READERS, Settings::Readers { lock_timeout: LOCK_TIMEOUT });
         let pool = pool(max_connections, Settings::Engine { lock_timeout: LOCK_TIMEOUT });
         let address = Address::new(options);
         let (health, watched) = (Health::default(), Watched::default());
-        Self { pool, aside, readers, statements, schema, address, history, health, watched }
+        let analytics = Arc::new(Semaphore::new(MOST_ANALYTICS));
+        Self { pool, aside, readers, analytics, statements, schema, address, history, health, watched }
     }
 
     /// The same database, on separate connections for large and held-up writes.

@@ -7,9 +7,9 @@ mod routes;
 
 use crate::errors::Errors;
 use crate::lifetimes;
-use crate::model::{self, Member, Retry, Step, Workflow};
+use crate::model::{self, Form, Member, Retry, Step, Workflow};
+use crate::nodes;
 use crate::parse::Method;
-use proc_macro2::Span;
 use syn::visit::Visit;
 use syn::{FnArg, GenericParam, LitStr, ReceiverKind, ReturnType, Type};
 
@@ -24,7 +24,17 @@ pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
     queue_has_a_name(&workflow.queue, "leave the option out for `default`", errors);
     key_and_limit_come_together(workflow, errors);
     type_borrows_nothing(workflow, errors);
-    there_is_one_run(workflow, errors);
+    let form = workflow.form();
+    match &form {
+        Some(Form::Graph(graph)) => nodes::check::all(workflow, graph, errors),
+        Some(Form::Flow(_)) | None => {
+            there_is_one_run(workflow, errors);
+            nodes::check::nothing_in_a_flow(workflow, errors);
+            step_names_differ(workflow, errors);
+            let mut steps = workflow.steps().map(|step| (&step.name, step.was.as_slice()));
+            old_names_are_free(&mut steps, "step", errors);
+        }
+    }
     if let Some(run) = workflow.run() {
         run_is_async(run, errors);
         run_borrows_self(run, errors);
@@ -48,8 +58,6 @@ pub(crate) fn all(workflow: &Workflow, errors: &mut Errors) {
         step_names_fit_into_a_key(step, errors);
         retry_delays_can_grow(step.retry.as_ref(), errors);
     }
-    step_names_differ(workflow, errors);
-    old_names_are_free(workflow, errors);
     routes::all(workflow, errors);
     compensations::all(workflow, errors);
 }
@@ -65,7 +73,7 @@ fn step_names_fit_into_a_key(step: &Step, errors: &mut Errors) {
     }
 }
 
-fn fits_into_a_key(name: &LitStr, what: &str, errors: &mut Errors) {
+pub(crate) fn fits_into_a_key(name: &LitStr, what: &str, errors: &mut Errors) {
     let text = name.value();
     let separator = text.chars().find(|letter| matches!(letter, '#' | '/') || letter.is_whitespace() || letter.is_control());
     if text.is_empty() {
@@ -143,7 +151,7 @@ fn serves_every_execution(method: &Method, who: &str, errors: &mut Errors) {
     borrows_self(method, who, "one workflow serves every execution, so write `&self`", errors);
 }
 
-fn borrows_self(method: &Method, who: &str, cure: &str, errors: &mut Errors) {
+pub(crate) fn borrows_self(method: &Method, who: &str, cure: &str, errors: &mut Errors) {
     let Some(receiver) = method.signature.receiver() else {
         errors.at(method.name(), format!("{who} takes `&self` first: {cure}"));
         return;
@@ -220,7 +228,7 @@ fn returns_what_it_owns(method: &Method, who: &str, errors: &mut Errors) {
     }
 }
 
-fn is_plain(method: &Method, who: &str, errors: &mut Errors) {
+pub(crate) fn is_plain(method: &Method, who: &str, errors: &mut Errors) {
     let signature = &method.signature;
     if !matches!(signature.safety, syn::Safety::Default) {
         errors.at(
@@ -290,7 +298,7 @@ impl<'ast> Visit<'ast> for MutableReferences<'ast> {
     fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 }
 
-fn parameters_are_unconditional(method: &Method, who: &str, errors: &mut Errors) {
+pub(crate) fn parameters_are_unconditional(method: &Method, who: &str, errors: &mut Errors) {
     for input in &method.signature.inputs {
         let (FnArg::Receiver(syn::Receiver { attrs, .. }) | FnArg::Typed(syn::PatType { attrs, .. })) = input;
         for attribute in attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
@@ -308,7 +316,7 @@ fn step_leaves_our_lifetimes_alone(step: &Step, errors: &mut Errors) {
 }
 
 /// Whether the type contains `impl Trait`.
-fn has_impl_trait(ty: &Type) -> bool {
+pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     struct Search(bool);
     impl Visit<'_> for Search {
         fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
@@ -348,13 +356,22 @@ fn step_names_differ(workflow: &Workflow, errors: &mut Errors) {
     }
 }
 
-fn old_names_are_free(workflow: &Workflow, errors: &mut Errors) {
-    let mut taken: Vec<(String, Span)> = workflow.steps().map(|step| (step.name.value(), step.name.span())).collect();
-    for old_name in workflow.steps().flat_map(|step| &step.was) {
+/// The names of steps or nodes, each with those that it had before: an old name must not be in use.
+pub(crate) fn old_names_are_free<'block>(
+    names: &mut dyn Iterator<Item = (&'block LitStr, &'block [LitStr])>,
+    kind: &str,
+    errors: &mut Errors,
+) {
+    let (current, old): (Vec<&LitStr>, Vec<&[LitStr]>) = names.unzip();
+    let mut taken: Vec<String> = current.iter().map(|name| name.value()).collect();
+    for old_name in old.into_iter().flatten() {
         let text = old_name.value();
-        if taken.iter().any(|(name, _)| *name == text) {
-            errors.at(old_name, format!("`{text}` already names a step: `was` lists names that no step has any more, each once"));
+        if taken.contains(&text) {
+            errors.at(
+                old_name,
+                format!("`{text}` already names a {kind}: `was` lists names that no {kind} has any more, each once"),
+            );
         }
-        taken.push((text, old_name.span()));
+        taken.push(text);
     }
 }

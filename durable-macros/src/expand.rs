@@ -1,6 +1,7 @@
 //! Writes the code of a correct workflow: names, literals and calls into `__macro`, which decides what happens at run time.
 
 mod compensations;
+mod concurrency;
 mod keys;
 mod routes;
 mod schedule;
@@ -9,7 +10,8 @@ mod tags;
 use crate::graph;
 use crate::lifetimes::{self, Names};
 use crate::marker;
-use crate::model::{Member, Retry, Step, Workflow};
+use crate::model::{Form, Member, Retry, Step, Workflow};
+use crate::nodes;
 use crate::parse::Method;
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -19,20 +21,25 @@ use syn::visit_mut::VisitMut as _;
 use syn::{Attribute, FnArg, GenericParam, Generics, Ident, Meta, Pat, Receiver, ReceiverKind, ReturnType, Type, parse_quote};
 
 /// The user's impl block with durable steps, and the description that the engine reads.
-pub(crate) fn workflow(workflow: &Workflow, run: &Method) -> TokenStream {
+pub(crate) fn workflow(workflow: &Workflow, form: &Form<'_>) -> TokenStream {
     let members = workflow.members.iter().map(|member| match member {
         Member::Step(step) => durable_step(workflow, step),
         Member::Compensation(compensation) => compensations::compensation(workflow, compensation),
-        Member::Run(method) | Member::Reserved(method) | Member::Plain(method) => method.to_token_stream(),
+        Member::Run(method) | Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
-        Member::UnreadableRun => TokenStream::new(),
+        Member::Input(_) | Member::UnreadableRun => TokenStream::new(),
     });
-    let block = impl_block(workflow, members.collect());
-    let description = description(workflow, run);
+    let (nodes, items) = match form {
+        Form::Flow(_) => (None, None),
+        Form::Graph(graph) => (Some(nodes::expand::members(workflow, graph)), Some(nodes::expand::items(workflow))),
+    };
+    let block = impl_block(workflow, members.chain(nodes).collect());
+    let description = description(workflow, form);
     let mention = marker::mention(&workflow.marker_paths);
     quote! {
         #block
         #description
+        #items
         #mention
     }
 }
@@ -342,7 +349,7 @@ fn is_for_callers(meta: &Meta) -> bool {
 }
 
 /// `impl Workflow`: what the engine knows about the type.
-fn description(workflow: &Workflow, run: &Method) -> TokenStream {
+fn description(workflow: &Workflow, form: &Form<'_>) -> TokenStream {
     let Workflow { durable, name, queue, head, .. } = workflow;
     let version = Literal::u32_unsuffixed(workflow.version);
     let conditions = conditions(&head.attrs);
@@ -354,18 +361,24 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
         Some(quote!(const #name: ::core::option::Option<::core::time::Duration> = #time;))
     };
     let (time_to_live, retention) = (time("TIME_TO_LIVE", workflow.time_to_live), time("RETENTION", workflow.retention));
-    let (limit, concurrency_key) = concurrency(workflow);
+    let (limit, concurrency_key) = concurrency::items(workflow);
     let tags = tags::method(workflow);
-    let (input, output) = (input_type(run), output_type(durable, run));
-    let schedule = schedule::constant(workflow, run);
+    let (input, output, graph, execute) = match form {
+        Form::Flow(run) => (input_type(run), output_type(durable, run), graph::constant(workflow, run), execute(durable, run)),
+        Form::Graph(graph) => (
+            nodes::inputs_type(workflow),
+            nodes::expand::output_type(workflow, graph.output()),
+            Some(nodes::expand::constant(workflow)),
+            nodes::expand::execute(workflow),
+        ),
+    };
+    let schedule = schedule::constant(workflow, &input);
     let specs = workflow.steps().map(|step| {
         let (conditions, spec_name) = (self::conditions(&step.method.attributes), step.spec_name());
         quote!(#(#conditions)* Self::#spec_name)
     });
     let routes = routes::list(workflow);
     let compensations = compensations::list(workflow);
-    let flow = graph::constant(workflow, run);
-    let execute = execute(durable, run);
     quote! {
         #(#conditions)*
         impl #generics #durable::__macro::Workflow for #self_type #where_clause {
@@ -382,32 +395,13 @@ fn description(workflow: &Workflow, run: &Method) -> TokenStream {
             const STEPS: &'static [#durable::__macro::StepSpec] = &[#(#specs),*];
             #routes
             #compensations
-            #flow
+            #graph
             #concurrency_key
             #tags
 
             #execute
         }
     }
-}
-
-/// The constant and the method that limit executions with the same key. Without a key, the trait's defaults stay.
-fn concurrency(workflow: &Workflow) -> (Option<TokenStream>, Option<TokenStream>) {
-    let limit = workflow.concurrency.limit.map(|limit| {
-        let limit = option(Some(Literal::u32_unsuffixed(limit).to_token_stream()));
-        quote!(const LIMIT: ::core::option::Option<u32> = #limit;)
-    });
-    let concurrency_key = workflow.concurrency.key.as_ref().map(|key| {
-        // A closure that does not take the input is reported where it was written.
-        let durable = placed(&workflow.durable, key.span());
-        let call = quote_spanned!(key.span()=> #durable::__macro::concurrency_key(input, #key));
-        quote! {
-            fn concurrency_key(input: &Self::Input) -> ::core::option::Option<::std::string::String> {
-                #call
-            }
-        }
-    });
-    (limit, concurrency_key)
 }
 
 /// The type of the input that clients give.
@@ -447,7 +441,7 @@ fn execute(durable: &syn::Path, run: &Method) -> TokenStream {
 }
 
 /// The path of our crate with the span of the user's tokens: the compiler reports a path with two spans at neither of them.
-fn placed(durable: &syn::Path, place: Span) -> TokenStream {
+pub(crate) fn placed(durable: &syn::Path, place: Span) -> TokenStream {
     let tokens = durable.to_token_stream().into_iter().map(|mut tree| {
         tree.set_span(place);
         tree
@@ -461,7 +455,7 @@ pub(crate) fn conditions(attributes: &[Attribute]) -> impl Iterator<Item = &Attr
 }
 
 /// The type that a method returns.
-fn output(written: &ReturnType) -> TokenStream {
+pub(crate) fn output(written: &ReturnType) -> TokenStream {
     match written {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, ty) => ty.to_token_stream(),

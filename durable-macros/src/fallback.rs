@@ -4,7 +4,8 @@
 use crate::check;
 use crate::expand;
 use crate::marker;
-use crate::model::{self, Member, Workflow};
+use crate::model::{self, Form, Member, Workflow};
+use crate::nodes;
 use crate::parse::Method;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote};
@@ -22,12 +23,12 @@ pub(crate) fn leave_alone(item: TokenStream, mistake: &syn::Error) -> TokenStrea
 pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> TokenStream {
     let mut seen = Vec::new();
     let members = workflow.members.iter().map(|member| match member {
-        Member::Run(method) | Member::Reserved(method) => plain_method(method, &mut seen),
+        Member::Run(method) => plain_method(method, &mut seen),
         Member::Step(step) => plain_method(&without_transaction(&step.method), &mut seen),
         Member::Compensation(compensation) => plain_method(&compensation.method, &mut seen),
         Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
-        Member::UnreadableRun => TokenStream::new(),
+        Member::Input(_) | Member::UnreadableRun => TokenStream::new(),
     });
     let block = expand::impl_block(workflow, members.collect());
     let stand_in = stand_in(workflow);
@@ -76,19 +77,20 @@ fn stand_in(workflow: &Workflow) -> TokenStream {
     let conditions = expand::conditions(&head.attrs);
     let (generics, _, where_clause) = head.generics.split_for_impl();
     let self_type = &head.self_ty;
-    let run = workflow.run();
-    let input = run.filter(|run| run.input().is_none_or(check::can_be_input));
-    let input = input.map_or_else(|| quote!(()), expand::input_type);
-    let output = run.filter(|run| matches!(&run.signature.output, ReturnType::Type(_, ty) if check::can_be_output(ty)));
-    let output = output.map_or_else(
-        || {
-            quote!(
-                type Output = ();
-            )
-        },
-        |run| expand::output_type(durable, run),
-    );
+    let (input, output, items) = match workflow.form() {
+        Some(Form::Graph(graph)) => {
+            let output = graph.output().filter(|step| returns_an_output(&step.method));
+            (nodes::inputs_type(workflow), nodes::expand::output_type(workflow, output), Some(nodes::expand::items(workflow)))
+        }
+        Some(Form::Flow(run)) => {
+            let input = if run.input().is_none_or(check::can_be_input) { expand::input_type(run) } else { quote!(()) };
+            let output = if returns_an_output(run) { expand::output_type(durable, run) } else { no_output() };
+            (input, output, None)
+        }
+        None => (quote!(()), no_output(), None),
+    };
     quote! {
+        #items
         #(#conditions)*
         impl #generics #durable::__macro::Workflow for #self_type #where_clause {
             type Input = #input;
@@ -109,4 +111,14 @@ fn stand_in(workflow: &Workflow) -> TokenStream {
             }
         }
     }
+}
+
+fn no_output() -> TokenStream {
+    quote!(
+        type Output = ();
+    )
+}
+
+fn returns_an_output(method: &Method) -> bool {
+    matches!(&method.signature.output, ReturnType::Type(_, ty) if check::can_be_output(ty))
 }

@@ -15,6 +15,7 @@ mod lifetimes;
 mod lint;
 mod marker;
 mod model;
+mod nodes;
 mod options;
 mod parse;
 mod read;
@@ -26,7 +27,10 @@ mod test;
 use errors::Errors;
 use proc_macro2::TokenStream;
 
-/// Makes a workflow of an impl block that has an `async fn run` and methods marked `#[step]`.
+/// Makes a workflow of an impl block with methods marked `#[step]`.
+///
+/// A block with an `async fn run` is a flow: its code says what happens. A block without `run` is a graph: the steps take inputs
+/// and each other's values as parameters, and the engine runs each step when what it takes is there, and again when it changes.
 ///
 /// Options, all of them optional:
 ///
@@ -47,12 +51,40 @@ use proc_macro2::TokenStream;
 /// | `overlap = allow` | what becomes of due times while an earlier execution goes on: `allow`, `skip`, `queue` or `cancel` | `allow` |
 /// | `jitter = "30s"` | puts each scheduled start off by up to this long, by chance | none |
 /// | `max_failures = 5` | after how many failures in a row the schedule is disabled | never |
+/// | `open` | a graph stays open for changed inputs when everything is settled | it completes |
 /// | `crate = path` | where the `durable` crate is found | `::durable` |
 ///
 /// A schedule has the workflow's name, and its executions get the `Default` of the input.
 ///
 /// `run` takes `&self`, `cx: &Context` and at most one input, and returns a `Result`. Methods without a marker are left as they
 /// are.
+///
+/// # Graphs
+///
+/// ```text
+/// #[workflow]
+/// impl Loan {
+///     #[input] fn applicant(&self) -> Applicant;
+///     #[step] async fn score(&self, applicant: &Applicant) -> Result<u32> { … }
+///     #[step(when = |score: &u32| *score >= 700)] async fn offer(&self, score: &u32) -> Result<Offer> { … }
+///     #[output] #[step] async fn letter(&self, offer: Option<&Offer>) -> Result<Letter> { … }
+/// }
+/// ```
+///
+/// The name of a parameter is the name of the input or step that it takes, and its type says for what the step waits:
+///
+/// | Parameter | The step runs when the other node |
+/// |---|---|
+/// | `T`, `&T`, `Given<T>`, `Given<&T>` | has a value; if it is skipped, this step is skipped, too |
+/// | `Option<T>`, `Option<&T>` | has a value or is skipped |
+/// | `Settled<T>`, `Settled<&T>` | has a value, is skipped or has failed |
+/// | `Latest<T>`, `Latest<&T>` | whatever it is; the step runs with the value that is there, and again when it changes |
+///
+/// `&str` takes a `String`, and `&[T]` a `Vec<T>`. `Option`, `Settled`, `Latest` and `Given` are found by their names, so an alias
+/// of one is taken for a type of yours.
+///
+/// The macro makes a type of the inputs, `LoanInputs` for `Loan`: a public struct whose fields are the inputs, each an `Option`.
+/// It implements `Default`, `Serialize` and `Deserialize`, and executions are started with it.
 ///
 /// Set `DURABLE_MACRO_DEBUG=TypeName` while building to see the expansion for that type on standard error.
 #[proc_macro_attribute]
@@ -74,6 +106,9 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// | `compensate = refund` | the method marked [`#[compensation]`](macro@compensation) that undoes it | none |
 /// | `transaction` | it takes `tx: &mut Transaction` behind `&self`: what it writes with `tx` and its outcome are committed together, exactly once | no transaction |
 /// | `undo_on_failure` | it is undone also when it fails or is cut off, because it may have done something all the same | only when it succeeded |
+/// | `when = \|score: &u32\| *score >= 700` | in a graph: it is skipped unless this is true; the parameters are nodes, by the same rules as those of the step | it always runs |
+/// | `on_failure = skip` | in a graph: `skip` makes its failure count as skipped, `fail` fails the execution | `fail` |
+/// | `ends` | in a graph: the execution is over after it | it goes on |
 ///
 /// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),
 /// `max` (`"1h"`) and `jitter` (the part of each delay left to chance, from 0 to 1; 0.25).
@@ -84,10 +119,34 @@ pub fn step(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
     marker::expand("step", &options.into(), item.into()).into()
 }
 
-/// Reserved for the inputs of a workflow without `run`; a later release gives it a meaning.
+/// Declares an input of a graph, a `#[workflow]` block without `run`: a value that clients give at the start or later, and may
+/// change.
+///
+/// ```text
+/// #[input] fn applicant(&self) -> Applicant;
+/// #[input(optional)] fn guarantor(&self) -> Person;
+/// ```
+///
+/// It has no body, and its type can be serialised and deserialised. If the type implements `schemars::JsonSchema`, values are
+/// checked against its schema.
+///
+/// Options, all of them optional:
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `optional` | the graph does not wait for it: a step that takes it as an `Option` gets `None` until it is set | it is required |
+/// | `name = "applicant"` | what clients call it | the method's name |
+/// | `was = "old_name"` or `was("a", "b")` | names it had before, so that executions under way keep its value | none |
 #[proc_macro_attribute]
 pub fn input(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     marker::expand("input", &options.into(), item.into()).into()
+}
+
+/// Marks the step whose value is the output of a graph, beside `#[step]`. Without it the output is an object with the values of
+/// all steps that no other step takes.
+#[proc_macro_attribute]
+pub fn output(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("output", &options.into(), item.into()).into()
 }
 
 /// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled
@@ -145,8 +204,8 @@ fn expand_workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     let workflow = read::workflow(options, block, &mut errors);
     check::all(&workflow, &mut errors);
     lint::replay(&workflow, &mut errors);
-    let expansion = match (workflow.run(), errors.into_tokens()) {
-        (Some(run), None) => expand::workflow(&workflow, run),
+    let expansion = match (workflow.form(), errors.into_tokens()) {
+        (Some(form), None) => expand::workflow(&workflow, &form),
         (_, errors) => fallback::workflow(&workflow, errors),
     };
     show::if_asked(&workflow, &expansion);

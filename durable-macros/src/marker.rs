@@ -1,4 +1,4 @@
-//! The markers `#[step]`, `#[input]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
+//! The markers `#[step]`, `#[input]`, `#[output]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
 
 use crate::fallback;
 use crate::parse::Method;
@@ -11,6 +11,7 @@ use syn::{Attribute, Ident, Path};
 pub(crate) enum Marker {
     Step,
     Input,
+    Output,
     Compensation,
 }
 
@@ -20,6 +21,7 @@ pub(crate) fn of(attribute: &Attribute, durable: &Path) -> Option<Marker> {
     let marker = match path.segments.last()?.ident.to_string().as_str() {
         "step" => Marker::Step,
         "input" => Marker::Input,
+        "output" => Marker::Output,
         "compensation" => Marker::Compensation,
         _ => return None,
     };

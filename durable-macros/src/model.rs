@@ -1,6 +1,7 @@
-//! What the user meant: a workflow with its `run`, its steps, its compensations and their options, each value with the place it
-//! was written at.
+//! What the user meant: a workflow with its `run` or its inputs, its steps, its compensations and their options, each value with
+//! the place it was written at.
 
+use crate::nodes::model::{Graph, Input, NodeOptions};
 use crate::parse::Method;
 use crate::schedule::Schedule;
 use proc_macro2::{Span, TokenStream};
@@ -21,6 +22,8 @@ pub(crate) struct Workflow {
     pub(crate) retention: Option<Duration>,
     pub(crate) concurrency: Concurrency,
     pub(crate) tags: Vec<Tag>,
+    /// The option that keeps a graph open when everything is settled.
+    pub(crate) open: Option<Ident>,
     /// When it starts by itself.
     pub(crate) schedule: Option<Schedule>,
     /// The impl block without its items.
@@ -28,6 +31,14 @@ pub(crate) struct Workflow {
     pub(crate) members: Vec<Member>,
     /// The paths under which the markers were written, each once.
     pub(crate) marker_paths: Vec<Path>,
+}
+
+/// How a workflow says what happens.
+pub(crate) enum Form<'block> {
+    /// In the code of `run`.
+    Flow(&'block Method),
+    /// In the parameters of its nodes.
+    Graph(Graph<'block>),
 }
 
 /// How many executions with the same key may run at once.
@@ -56,9 +67,8 @@ pub(crate) enum TagValue {
 pub(crate) enum Member {
     Run(Method),
     Step(Step),
+    Input(Input),
     Compensation(Compensation),
-    /// A method with a marker that has no meaning yet, without the marker.
-    Reserved(Method),
     /// A method without a marker.
     Plain(Method),
     /// A `run` whose signature has a mistake, which is reported.
@@ -86,6 +96,8 @@ pub(crate) struct Step {
     pub(crate) undo_on_failure: Option<Ident>,
     /// Whether its SQL is committed together with its outcome.
     pub(crate) transaction: bool,
+    /// What it says as a node of a graph.
+    pub(crate) node: Box<NodeOptions>,
 }
 
 /// A method marked `#[compensation]`, without the marker.
@@ -127,6 +139,13 @@ impl Workflow {
         })
     }
 
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Input(input) => Some(input),
+            _ => None,
+        })
+    }
+
     pub(crate) fn compensations(&self) -> impl Iterator<Item = &Compensation> {
         self.members.iter().filter_map(|member| match member {
             Member::Compensation(compensation) => Some(compensation),
@@ -149,8 +168,9 @@ impl Member {
     /// The name of the method, if the member is a method.
     pub(crate) fn name(&self) -> Option<&Ident> {
         match self {
-            Self::Run(method) | Self::Reserved(method) | Self::Plain(method) => Some(method.name()),
+            Self::Run(method) | Self::Plain(method) => Some(method.name()),
             Self::Step(step) => Some(step.method.name()),
+            Self::Input(input) => Some(input.method.name()),
             Self::Compensation(compensation) => Some(compensation.method.name()),
             Self::Unreadable { name, .. } => Some(name),
             Self::UnreadableRun | Self::Untouched(_) => None,
@@ -191,7 +211,8 @@ impl Method {
     }
 }
 
-fn is_context(ty: &Type) -> bool {
+/// Whether the type reads `&Context`.
+pub(crate) fn is_context(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference)
         if reference.mutability.is_none() && last_word(&reference.elem).is_some_and(|word| word == "Context"))
 }

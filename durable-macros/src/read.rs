@@ -3,6 +3,7 @@
 use crate::errors::Errors;
 use crate::marker::{self, Marker};
 use crate::model::{Compensation, Concurrency, Member, Retry, Step, Workflow, last_word};
+use crate::nodes;
 use crate::options::{self, Legal, Options};
 use crate::parse::{Block, Item, Method};
 use crate::schedule;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Ident, LitStr, Meta, Path, Type, parse_quote};
+use syn::{Attribute, Ident, LitStr, Meta, Path, Type, parse_quote};
 
 const WORKFLOW: Legal = Legal {
     taker: "a workflow",
@@ -32,13 +33,27 @@ const WORKFLOW: Legal = Legal {
         "overlap",
         "jitter",
         "max_failures",
+        "open",
         "crate",
     ],
 };
 const STEP: Legal = Legal {
     taker: "a step",
-    names: &["name", "was", "queue", "retry", "timeout", "compensate", "undo_on_failure", "transaction"],
+    names: &[
+        "name",
+        "was",
+        "queue",
+        "retry",
+        "timeout",
+        "compensate",
+        "undo_on_failure",
+        "transaction",
+        "when",
+        "on_failure",
+        "ends",
+    ],
 };
+const INPUT: Legal = Legal { taker: "an input", names: &["name", "was", "optional"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
 
@@ -78,6 +93,7 @@ pub(crate) fn workflow(options: TokenStream, block: Block, errors: &mut Errors) 
         retention: retention.map(|(time, _)| time),
         concurrency: concurrency(&mut options, errors),
         tags: options.take("tags", options::tags, errors).unwrap_or_default(),
+        open: options.take("open", options::flag, errors).flatten(),
         schedule,
         head: block.head,
         marker_paths: marker_paths(&durable, &block.items),
@@ -101,8 +117,7 @@ fn marker_paths(durable: &Path, items: &[Item]) -> Vec<Path> {
         _ => None,
     });
     let attributes = methods.flat_map(|method| &method.attributes);
-    let markers =
-        attributes.filter(|attribute| matches!(marker::of(attribute, durable), Some(Marker::Step | Marker::Compensation)));
+    let markers = attributes.filter(|attribute| marker::of(attribute, durable).is_some());
     let paths: BTreeMap<String, Path> =
         markers.map(|marker| (marker.path().to_token_stream().to_string(), marker.path().clone())).collect();
     paths.into_values().collect()
@@ -144,18 +159,26 @@ fn member(durable: &Path, item: Item, errors: &mut Errors) -> Member {
 }
 
 fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Member {
-    let mut markers = Vec::new();
+    let (mut markers, mut outputs) = (Vec::new(), Vec::new());
     method.attributes.retain(|attribute| match marker::of(attribute, durable) {
+        Some(Marker::Output) => {
+            outputs.push(attribute.clone());
+            false
+        }
         Some(marker) => {
             markers.push((marker, attribute.clone()));
             false
         }
         None => true,
     });
-    for (_, extra) in markers.iter().skip(1) {
+    for extra in markers.iter().skip(1).map(|(_, marker)| marker).chain(outputs.iter().skip(1)) {
         errors.at(extra, "a method has one marker: remove this one");
     }
     let first = markers.into_iter().next();
+    let mut output = outputs.into_iter().next();
+    if let Some(output) = output.take_if(|_| !matches!(first, Some((Marker::Step, _)))) {
+        errors.at(output, "`#[output]` says which step computes the output of a graph: mark the method `#[step]`, too");
+    }
     if method.name() == "run" {
         if let Some((_, marker)) = first {
             errors
@@ -165,20 +188,17 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
     }
     match first {
         None => Member::Plain(method),
-        Some((Marker::Step, marker)) => Member::Step(step(method, marker.meta, errors)),
+        Some((Marker::Step | Marker::Output, marker)) => Member::Step(step(method, marker.meta, output, errors)),
         Some((Marker::Compensation, marker)) => Member::Compensation(compensation(method, marker.meta, errors)),
         Some((Marker::Input, marker)) => {
-            errors.at(
-                marker,
-                "this marker has no meaning in this release: a method of a workflow is `run`, is marked `#[step]` or \
-                 `#[compensation]`, or is left alone",
-            );
-            Member::Reserved(method)
+            let mut options = options_of(marker.meta.clone(), &INPUT, "input", errors);
+            let name = name_of(&method, &mut options, errors);
+            Member::Input(nodes::read::input(method, marker, name, &mut options, errors))
         }
     }
 }
 
-fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
+fn step(method: Method, marker: Meta, output: Option<Attribute>, errors: &mut Errors) -> Step {
     let mut options = options_of(marker, &STEP, "step", errors);
     let names_compensation = options.has("compensate");
     let compensate = options.take("compensate", compensate, errors);
@@ -196,6 +216,7 @@ fn step(method: Method, marker: Meta, errors: &mut Errors) -> Step {
         compensate,
         // Also if the option has a mistake, which is reported already.
         transaction: transaction && !not_in_one,
+        node: Box::new(nodes::read::options(&mut options, output, errors)),
         method,
     }
 }

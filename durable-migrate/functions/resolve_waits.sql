@@ -1,7 +1,7 @@
 -- resolve_waits: end open waits, and return those that this call has ended. The caller holds lock_mailbox of the executions.
 -- Four statements that every execution needs end waits themselves, because a call would cost more than the update:
 -- `executions/save`, `executions/wake`, `deliver` and `match_messages`. Nothing else ends waits. Without `keys`, all open waits end.
--- The outcome is `received` or `cancelled`. Null means that the time is over: `elapsed` for a sleep, `timed_out` for every other wait.
+-- The outcome is `received`, `cancelled` or `closed`. Null means that the time is over: `elapsed` for a sleep, `timed_out` for every other wait.
 create or replace function durable.resolve_waits(
     execution_ids uuid[],
     keys text[],

@@ -141,8 +141,9 @@ begin
     ),
     -- What undoes an execution reads the values that it had set.
     kept_values as (
-        insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
-        select created.execution_id, kept.set_at, kept.revision, kept.name, kept.key, kept.value, kept.metadata
+        insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata, state, node)
+        select
+            created.execution_id, kept.set_at, kept.revision, kept.name, kept.key, kept.value, kept.metadata, kept.state, kept.node
         from created
         join asked on asked.child_id = created.execution_id
         join durable.execution_values as kept on kept.execution_id = (asked.child ->> 'undoes')::uuid

@@ -1,5 +1,6 @@
--- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except what is
--- left out. With `give_back`, events that were taken by what is left out are to be taken again. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
+-- take_over: begin an execution with what another, which has ended, had recorded below an ordinal (null for all), except the
+-- entries whose keys are left out. With `give_back`, events that the entries left out had taken are in the mailbox of the new
+-- execution. What the edits give takes the place of the input and of outputs: see `check_edits`. Under the other's mailbox lock.
 -- Called again with the same new id, it changes nothing.
 drop function if exists durable.take_over(uuid, uuid, int, bigint, text[]);
 drop function if exists durable.take_over(uuid, uuid, int, bigint, text[], json);
@@ -163,8 +164,8 @@ begin
 
     -- The values that the checkpoints above have set last, and those without a checkpoint: they were set before the execution, or one
     -- that it retries, continued as new.
-    insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata)
-    select new_id, set_at, revision, name, key, value, metadata
+    insert into durable.execution_values (execution_id, set_at, revision, name, key, value, metadata, state, node)
+    select new_id, set_at, revision, name, key, value, metadata, state, node
     from durable.execution_values
     where execution_id = origin
       and (

@@ -1,6 +1,6 @@
--- update_input: change the deadline of an open input, hand it to somebody else, or both. The input is given by its key, or by its name
--- if only one open input has it. Null leaves the deadline or the assignee as it is; the deadline `infinity` and the assignee '' take
--- it away. Returns what was before, and what is now.
+-- update_input: change the deadline of an open input, assign it to another person, or both. The input is given by its key, or by
+-- its name if only one open input has it. Null leaves the deadline or the assignee as it is; the deadline `infinity` and the
+-- assignee '' take it away. Returns what was before, and what is now.
 create or replace function durable.update_input(
     execution_id uuid,
     input text,

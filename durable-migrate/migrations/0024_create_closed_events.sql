@@ -1,4 +1,5 @@
--- expand: events that executions take no more. Written by `close_events`; removed by `drop_waits` and `continue_as_new`.
+-- expand: events that executions take no more. Written by `close_events` and `take_over`; removed by `drop_waits`,
+-- `continue_as_new` and `executions/prune`. `send_event` writes and removes a row where it must wait for a close.
 -- A table and not a look at `waits`: its key also stops a sender whose transaction cannot see the close.
 create table durable.closed_events (
     execution_id uuid not null,

@@ -1,6 +1,6 @@
 -- expand: who is to answer an input.
 alter table durable.waits
-    -- Given by the workflow, and changed by `update_input`; null for nobody in particular.
+    -- Given by the workflow, and changed by `update_input`; null if there is none.
     add column assignee text;
 
 -- The questions that are open for somebody.

@@ -250,7 +250,9 @@ fn check_settings(settings: &[(String, String)]) -> Result<(), Error> {
 
 /// The cluster's own folder, links resolved, for a server is recognised by the folder it works in.
 fn make_folder(account: &Account, options: &ClusterOptions) -> Result<PathBuf, Error> {
-    let in_memory = || options.in_memory.then(|| folders::memory_home(account)).flatten();
+    // Temporary clusters have names of their own.
+    let known = (options.lifetime == Lifetime::Persistent).then_some(options.name.as_str());
+    let in_memory = || options.in_memory.then(|| folders::memory_home(account, known)).flatten();
     let home = match (&options.directory, options.lifetime) {
         (Some(directory), _) => std::path::absolute(directory).map_err(Error::io(format!("find {}", directory.display())))?,
         (None, lifetime) => match (in_memory(), lifetime) {

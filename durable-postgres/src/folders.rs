@@ -44,13 +44,18 @@ pub(crate) fn temporary_home(account: &Account) -> Result<PathBuf, Error> {
     Ok(home)
 }
 
-/// The folder of clusters whose files are kept in memory; `None` if the system has no such folder, or too little room in it.
-pub(crate) fn memory_home(account: &Account) -> Option<PathBuf> {
+/// The folder of clusters whose files are kept in memory; `None` if the system has no such folder, or too little room in it for
+/// another cluster. There is room for the cluster of this name if it is there already.
+pub(crate) fn memory_home(account: &Account, cluster: Option<&str>) -> Option<PathBuf> {
+    let home = Path::new(MEMORY).join(format!("durable-postgres-{}", account.invoker()));
+    if cluster.is_some_and(|name| home.join(name).is_dir()) {
+        make_private(account, &home).ok()?;
+        return Some(home);
+    }
     let room = Command::new("df").args(["-Pk", MEMORY]).stdin(Stdio::null()).output().ok().filter(|df| df.status.success())?;
     if free_kibibytes(&String::from_utf8_lossy(&room.stdout))? < ROOM_IN_MEMORY {
         return None;
     }
-    let home = Path::new(MEMORY).join(format!("durable-postgres-{}", account.invoker()));
     make_private(account, &home).ok()?;
     Some(home)
 }

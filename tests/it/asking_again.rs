@@ -200,7 +200,9 @@ async fn what_cannot_be_asked_again_is_refused_and_nothing_is_created() {
     handle.result_within(PATIENCE).await.unwrap_err();
     let unknown = format!("execution {id} has not asked `adress`: it has asked join/0/input address");
     refused(worker.retry(id).ask_again("adress"), ErrorKind::NotFound, &unknown).await;
-    refused(worker.fork(id, "quote").ask_again("address"), ErrorKind::Invalid, "fork from `input address`").await;
+    for asked in ["address", "join/0/input address"] {
+        refused(worker.fork(id, "quote").ask_again(asked), ErrorKind::Invalid, "fork from `join/0/input address`").await;
+    }
     let nobody = ExecutionId::from(uuid::Uuid::now_v7());
     refused(worker.retry(nobody).ask_again("address"), ErrorKind::NotFound, "there is no execution").await;
     assert_eq!(database.count("select count(*) from durable.executions").await, 1);

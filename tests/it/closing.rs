@@ -1,4 +1,4 @@
-//! Closing events: a workflow that is about to end takes what was sent to it, and whoever sends later is told so.
+//! Closing events: a workflow that is about to end takes what was sent to it, and later senders are told so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,6 +111,35 @@ impl Flaky {
     #[step(retry(max_attempts = 1))]
     async fn ship(&self) -> Result<()> {
         if self.attempts.fetch_add(1, Ordering::SeqCst) == 0 { Err(Error::new("the van is full")) } else { Ok(()) }
+    }
+}
+
+/// Waits for two events in one branch, of which another branch closes one; then waits for the other alone.
+struct Partial;
+
+#[workflow]
+impl Partial {
+    async fn run(&self, cx: &Context, _: ()) -> Result<(String, u64)> {
+        let both = async { Ok::<_, Error>(cx.wait_for_all::<u64>(["a", "b"]).await.unwrap_err()) };
+        let close = async {
+            let () = cx.wait_for_event("close").await?;
+            cx.close_events::<u64>("b").await
+        };
+        let (error, _) = durable::join!(both, close).await?;
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        Ok((error.to_string(), cx.wait_for_event("a").await?))
+    }
+}
+
+/// Waits for any of two events that it has closed.
+struct Either;
+
+#[workflow]
+impl Either {
+    async fn run(&self, cx: &Context, _: ()) -> Result<()> {
+        cx.close_events::<u64>("a").await?;
+        cx.close_events::<u64>("b").await?;
+        cx.wait_for_any::<u64>(["a", "b"]).await.map(drop)
     }
 }
 
@@ -356,6 +385,38 @@ async fn a_close_in_a_branch_that_loses_is_undone_and_its_messages_stay() {
 }
 
 #[tokio::test]
+async fn what_came_for_a_wait_for_all_stays_if_another_of_its_events_is_closed() {
+    for cached in [0, 100] {
+        let database = support::database().await;
+        let worker = database.builder().cached_executions(cached).register(Partial).start().await.unwrap();
+        let handle = worker.start::<Partial>(()).await.unwrap();
+        worker.send_event(handle.id(), "a", &1).await.unwrap();
+        eventually("one of the events was taken", async || {
+            let taken = "select count(*) from durable.waits where key = 'join/0/all/event a' and outcome = 'received'";
+            database.count(taken).await == 1 && database.count(WAITING).await == 1
+        })
+        .await;
+        worker.send_event(handle.id(), "a", &2).await.unwrap();
+        worker.send_event(handle.id(), "close", &()).await.unwrap();
+        let (error, first) = handle.result_within(PATIENCE).await.unwrap();
+        assert!(error.contains("not all of the events `a`, `b` can come: the workflow has closed one of them"), "{error}");
+        assert_eq!(first, 1);
+        let kept = worker.get_execution(handle.id()).await.unwrap().mailbox;
+        assert_eq!(kept.iter().map(|message| message.name.as_str()).collect::<Vec<_>>(), ["a"]);
+        worker.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_any_of_closed_events_names_them() {
+    let database = support::database().await;
+    let worker = database.builder().register(Either).start().await.unwrap();
+    let error = worker.start::<Either>(()).await.unwrap().result_within(PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("event `a` or `b` cannot come"), "{error}");
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_next_iteration_takes_events_again() {
     let database = support::database().await;
     let worker = database.builder().cached_executions(0).register(Shift).start().await.unwrap();
@@ -411,6 +472,6 @@ async fn an_end_that_leaves_messages_says_how_many() {
     let why = client.introspect(handle.id()).await.unwrap();
     let unread: Vec<&str> = why.details.mailbox.iter().map(|message| message.name.as_str()).collect();
     assert_eq!(unread, ["note", "note"]);
-    assert!(why.to_string().contains("\n- nobody took 2 messages that were acknowledged: event `note` (2)"), "{why}");
+    assert!(why.to_string().contains("\n- 2 acknowledged messages were never read: event `note` (2)"), "{why}");
     worker.shutdown().await.unwrap();
 }

@@ -10,6 +10,8 @@ use crate::support::programs::skipped;
 // Part of this binary too, so that clippy sees an expansion under the strictest lints; the compiler alone does not run clippy.
 #[path = "../ui/pass/strict_lints.rs"]
 mod strict_lints;
+#[path = "../ui/pass/strict_lints_of_graphs.rs"]
+mod strict_lints_of_graphs;
 
 #[test]
 fn each_mistake_is_explained_at_its_place() {
@@ -29,6 +31,7 @@ fn correct_workflows_compile_and_run() {
 #[test]
 fn an_expansion_is_quiet_under_strict_lints() {
     strict_lints::main();
+    strict_lints_of_graphs::main();
 }
 
 /// What the compiler says of itself, as in `rustc 1.95.0 (59807616e 2026-04-14)`.

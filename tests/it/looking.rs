@@ -1,10 +1,13 @@
 //! Looking: lists by every filter and page by page, and one execution with all its journal says.
 
 use std::collections::BTreeSet;
+use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable::chrono::{DateTime, Utc};
 use durable::prelude::*;
+use durable::sqlx::Connection as _;
 use durable::{AttemptOutcome, Cursor, Execution, Json, SortBy, SortOrder, WaitKind, WaitOutcome};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -301,4 +304,19 @@ async fn an_unknown_execution_is_said_to_be_unknown() {
     }
     let error = "order-42".parse::<ExecutionId>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_list_does_not_wait_without_end_for_the_lock_of_a_migration() {
+    let database = support::database().await;
+    let client = database.builder().operation_timeout(Duration::from_secs(3)).start().await.unwrap();
+    assert!(client.list_executions().await.unwrap().executions.is_empty());
+    let mut connection = database.pool().acquire().await.unwrap();
+    let mut migration = connection.begin().await.unwrap();
+    sqlx::query("lock table durable.executions in access exclusive mode").execute(&mut *migration).await.unwrap();
+    let refused = tokio::time::timeout(PATIENCE, client.list_executions().into_future()).await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(refused.to_string().contains("another transaction holds a lock"), "{refused}");
+    migration.rollback().await.unwrap();
+    assert!(client.list_executions().await.unwrap().executions.is_empty());
 }

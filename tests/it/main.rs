@@ -74,6 +74,8 @@ mod gathering;
 #[cfg(test)]
 mod graphing;
 #[cfg(test)]
+mod graphs;
+#[cfg(test)]
 mod holding;
 #[cfg(test)]
 mod introspecting;
@@ -173,6 +175,8 @@ mod sticking;
 mod strangers;
 #[cfg(test)]
 mod tagging;
+#[cfg(test)]
+mod taking;
 #[cfg(test)]
 mod telemetry;
 #[cfg(test)]

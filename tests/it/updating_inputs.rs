@@ -291,10 +291,14 @@ async fn a_change_that_cannot_be_made_is_refused_with_what_is_open() {
     let open = format!("execution {id} has no open input `maneger`");
     refused(worker.update_input(id, "maneger").deadline(soon), ErrorKind::NotFound, &open).await;
     refused(worker.update_input(id, "maneger").no_deadline(), ErrorKind::NotFound, "these are open: `input manager`").await;
-    refused(worker.update_input(id, "manager").deadline(soon - minutes(1)), ErrorKind::Payload, "has passed").await;
+    refused(worker.update_input(id, "manager").deadline(soon - minutes(1)), ErrorKind::Invalid, "has passed").await;
     refused(worker.update_input(id, "manager"), ErrorKind::Invalid, "changes nothing").await;
-    for assignee in ["", "a\nb", &"x".repeat(501)] {
-        refused(worker.update_input(id, "manager").assignee(assignee), ErrorKind::Invalid, "give 1 to 500 bytes").await;
+    for (assignee, says) in [
+        ("", "has 0 bytes; give 1 to 500"),
+        ("a\nb", "has control characters"),
+        (&"x".repeat(501), "has 501 bytes; give 1 to 500"),
+    ] {
+        refused(worker.update_input(id, "manager").assignee(assignee), ErrorKind::Invalid, says).await;
     }
     for (asked, says) in [
         ("select durable.update_input($1, 'manager')", "changes nothing"),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use clap::Args;
 use durable::{
     Attempt, AttemptOutcome, Blocker, Compensation, Durable, Edit, Execution, ExecutionDetails, ExecutionId, ExecutionValue,
-    Failure as Recorded, Introspection, Json, KeptMessage, Refusal, Step, Wait, WaitOutcome,
+    Failure as Recorded, Introspection, Json, KeptMessage, NodeDetails, Refusal, Step, Wait, WaitKind, WaitOutcome,
 };
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::ids::Ids;
 use crate::plain;
-use crate::screen::{Format, Row, Screen, maybe_time, one_line_each, short, table, time};
+use crate::screen::{Format, Row, Screen, maybe_time, one_line_each, short, table, taken, time};
 
 #[derive(Debug, Args)]
 pub(crate) struct One {
@@ -29,6 +29,8 @@ struct Shown {
     #[serde(flatten)]
     details: ExecutionDetails,
     blockers: Vec<ShownBlocker>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<NodeDetails>,
 }
 
 /// A blocker as data, as a sentence, and with the command that ends it.
@@ -64,12 +66,12 @@ pub(crate) async fn carry_out(ids: &Ids, connection: &Connection, screen: &mut S
 }
 
 async fn look(durable: &Durable, id: ExecutionId) -> durable::Result<Shown> {
-    let Introspection { details, blockers, .. } = durable.introspect(id).await?;
+    let Introspection { details, blockers, nodes, .. } = durable.introspect(id).await?;
     let shown = |blocker: Blocker| ShownBlocker { text: blocker.to_string(), command: blocker.command(id), blocker };
-    Ok(Shown { details, blockers: blockers.into_iter().map(shown).collect() })
+    Ok(Shown { details, blockers: blockers.into_iter().map(shown).collect(), nodes })
 }
 
-fn report(Shown { details, blockers }: &Shown) -> String {
+fn report(Shown { details, blockers, nodes }: &Shown) -> String {
     let mut text = table(&[], facts(&details.execution).into_iter());
     section(&mut text, "blockers", blockers.iter().map(blocker_lines).collect());
     section(&mut text, "cannot be read", details.unreadable.iter().map(|what| format!("- {}", plain::on_lines(what))).collect());
@@ -79,6 +81,7 @@ fn report(Shown { details, blockers }: &Shown) -> String {
     part(&mut text, ATTEMPT_HEADINGS, steps);
     part(&mut text, &["wait", "since", "until", "outcome", "at", "payload"], details.waits.iter().map(wait_cells).collect());
     part(&mut text, &["value", "revision", "set", "content", "metadata"], details.values.iter().map(value_cells).collect());
+    section(&mut text, "nodes", nodes.iter().map(|node| format!("- {}", plain::on_lines(&node.to_string()))).collect());
     part(&mut text, &["edited", "at", "by", "because"], details.edits.iter().map(edit_cells).collect());
     part(&mut text, &["not waited for", "name", "came", "from", "payload"], details.mailbox.iter().map(kept_cells).collect());
     part(
@@ -196,12 +199,16 @@ fn wait_cells(wait: &Wait) -> Vec<String> {
     let outcome = match wait.outcome {
         None => "open",
         Some(WaitOutcome::Elapsed) => "elapsed",
+        Some(WaitOutcome::Received) if wait.kind == WaitKind::Close => "closed",
         Some(WaitOutcome::Received) => "received",
         Some(WaitOutcome::TimedOut) => "timed out",
         Some(WaitOutcome::Cancelled) => "cancelled",
         Some(WaitOutcome::Closed) => "closed",
     };
-    let payload = wait.payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default();
+    let payload = match &wait.payload {
+        Some(_) if wait.kind == WaitKind::Close => taken(wait),
+        payload => payload.as_ref().map(|payload| short(payload.as_str())).unwrap_or_default(),
+    };
     let assignee = wait.assignee.as_ref().map(|assignee| format!(" ({assignee})")).unwrap_or_default();
     vec![
         format!("{}{assignee}", wait.key),

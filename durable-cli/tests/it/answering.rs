@@ -68,6 +68,23 @@ async fn a_message_under_a_name_that_nothing_waits_for_is_kept_and_said_to_be() 
 }
 
 #[tokio::test]
+async fn inputs_of_a_graph_are_changed_by_one_message_and_an_open_graph_is_told_to_end() {
+    let database = support::database().await;
+    let id = database.durable(&["execution", "start", "loan", "-o", "ids"]).await.done();
+    let id = id.trim();
+    let set = database.durable(&["input", "set", id, "income=1.10", "name=\"Ada\"", "--unset", "note"]).await.done();
+    assert_eq!(set, format!("changed {id}\n"));
+    let complete = database.durable(&["execution", "complete", id]).await.done();
+    assert_eq!(complete, format!("completing {id}\n"));
+    let sent = database.value::<String>("select string_agg(payload::text, ' ' order by arrival) from durable.mailbox").await;
+    assert_eq!(sent, r#"{"set":{"income":1.10,"name":"Ada"},"unset":["note"]} {"complete":true}"#);
+    let complaint = database.durable(&["input", "set", id]).await.refused(2);
+    assert!(complaint.contains("NAME=VALUE"), "{complaint}");
+    let complaint = database.durable(&["input", "set", id, "income"]).await.refused(2);
+    assert!(complaint.contains("sets nothing"), "{complaint}");
+}
+
+#[tokio::test]
 async fn a_question_changes_its_deadline_and_its_assignee_and_is_asked_again() {
     let database = support::database().await;
     let worker = database.worker().await;

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::ExecutionId;
 use crate::model::{Delivery, PendingInput};
 use crate::payload;
+use crate::plan::graph::changes::InputChanges;
 use crate::plan::question::Question;
 use crate::store::look::{self, InputFilter};
 use crate::store::messages::{self, Message};
@@ -55,6 +56,11 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
                     message.name
                 );
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));
+            }
+            if durable.graph_of(message.execution_id).await?.is_some() {
+                let set = [(message.name.clone(), message.payload.to_raw()?)].into();
+                durable.change(message.execution_id, &InputChanges { set, ..InputChanges::default() }, person).await?;
+                return Ok(Delivery::Delivered);
             }
             let store = durable.store();
             check(durable, &message).await?;
@@ -152,6 +158,8 @@ impl Durable {
     ///
     /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the
     /// worker puts the question back, and [`PendingInput::refusal`] has the reason.
+    ///
+    /// An input of a graph that is registered in this process is set, as by [`set_inputs`](Self::set_inputs).
     ///
     /// ```no_run
     /// # use durable::prelude::*;

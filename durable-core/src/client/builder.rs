@@ -36,7 +36,7 @@ use crate::worker::WorkerOptions;
 /// | `queue_limits` | limits stay as they are |
 /// | `lease` | 15 s |
 /// | `poll_interval` | 1 s |
-/// | `max_connections` | 11, plus one that listens, one for the heartbeat and up to two for large or held-up writes |
+/// | `max_connections` | 11, plus one that listens, one for the heartbeat, up to two for large or held-up writes and up to three for lists and analytics |
 /// | `transaction_connections` | 5, opened when a transactional step needs them |
 /// | `max_claims` | 10 |
 /// | `cached_executions` | 1000 |
@@ -243,7 +243,8 @@ impl Builder {
     }
 
     /// Most connections in the pool, 1 or more; 11 by default. If there are enough, each busy task keeps one. Up to two more are
-    /// opened while something large is written or another transaction holds locks.
+    /// opened while something large is written or another transaction holds locks, and up to three more while executions or open
+    /// questions are listed or analytics are read.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self

@@ -148,11 +148,12 @@ impl Engine {
             };
             let (signals, families) = (signals.clone(), families.clone());
             let worker = Worker::new(store.clone(), options.worker, options.registry, signals, clock, Arc::new(lanes), families);
+            // No heartbeat extends the lease yet: what may take long comes before the registration.
+            graphs::keep(&store, &worker.registry, patience).await;
             worker.register().await?;
             if schedule::declare(&store, &worker.registry, patience).await? {
                 worker.signals.schedules_changed();
             }
-            graphs::keep(&store, &worker.registry, patience).await;
             tasks.keep_step_logs(&worker, logs);
             tasks.start_for_worker(&worker, WorkerInputs { run_signals, family_news, lease }, &mut sessions)?;
             working = Some(worker);

@@ -151,6 +151,9 @@ impl Fork<'_> {
     /// taken after the question are there to be taken again; later questions are asked again, too. A question that timed out, and
     /// after which the workflow did nothing but fail, is asked again by every retry.
     ///
+    /// Steps that succeeded after the question run a second time. A later rollback undoes what the new execution did, and not what
+    /// the first run of these steps did.
+    ///
     /// ```no_run
     /// # use durable::prelude::*;
     /// # async fn example(durable: &Durable, failed: ExecutionId) -> Result<()> {
@@ -197,8 +200,9 @@ impl<'durable> IntoFuture for Fork<'durable> {
             let edits = edits.as_deref();
             let forked = match &from_key {
                 Some(from_key) => {
-                    if let Some(question) = asked_again.first() {
-                        let problem = format!("a fork asks again what comes after its beginning; fork from `input {question}`");
+                    if let Some(asked_again) = asked_again.first() {
+                        let key = question(&journal, origin, asked_again)?;
+                        let problem = format!("a fork asks again what comes after its beginning; fork from `{key}`");
                         return Err(Error::of_kind(ErrorKind::Invalid, problem));
                     }
                     let key = retry_from::meant(&journal, from_key);

@@ -1,11 +1,13 @@
 //! Says why an execution does not continue: what it waits for, and what its queue and the workers have to do with it.
 
 use super::Durable;
+use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Blocker, Execution, ExecutionState, Introspection, WorkerState};
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, WorkerState};
+use crate::plan::graph::CHANGES;
 use crate::store::queues::{self, Gate};
-use crate::store::workers;
+use crate::store::{values, workers};
 
 impl Durable {
     /// Where an execution is, and why it does not continue: a [`Blocker`] for each condition that is not met. A blocker is data and,
@@ -35,7 +37,20 @@ impl Durable {
             }
             blockers.extend(around);
         }
-        Ok(Introspection { details, blockers })
+        let nodes = self.nodes(id).await?;
+        if !nodes.is_empty() {
+            blockers = blockers.into_iter().map(|blocker| of_graph(blocker, &nodes)).collect();
+        }
+        Ok(Introspection { details, blockers, nodes })
+    }
+
+    /// The nodes of a graph; none of any other execution.
+    async fn nodes(&self, id: ExecutionId) -> Result<Vec<NodeDetails>> {
+        let rows = self.run("read nodes", |pool| values::nodes(self.store(), pool, id)).await?;
+        Ok(match self.graph_of(id).await? {
+            Some(door) => stored::shown(&door, rows),
+            None => rows.into_iter().map(NodeDetails::from).collect(),
+        })
     }
 
     /// What its queue and the workers have against a pending execution.
@@ -53,6 +68,17 @@ impl Durable {
             blockers.push(Blocker::UnknownWorkflow { queue: queue(), workflow: workflow.clone(), version: *version });
         }
         Ok(blockers)
+    }
+}
+
+/// A blocker of a graph. It waits for its next change as for an event.
+fn of_graph(blocker: Blocker, nodes: &[NodeDetails]) -> Blocker {
+    match blocker {
+        Blocker::Event { names, wait } if names == [CHANGES] => {
+            let is_missing = |node: &&NodeDetails| node.unmet.contains(&Unmet::NotGiven);
+            Blocker::Change { missing: nodes.iter().filter(is_missing).map(|node| node.name.clone()).collect(), wait }
+        }
+        other => other,
     }
 }
 

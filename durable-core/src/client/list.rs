@@ -244,7 +244,8 @@ impl ExecutionList<'_> {
 
     /// Figures about the executions that pass the filters, for each workflow: how many there are in each state, and for each
     /// step, wait and compensation how many executions reached it, when, how long its calls took, how often they were retried and
-    /// failed, and where executions ended. It reads the journal of every execution that passes the filters.
+    /// failed, and where executions ended. It reads the journal of every execution that passes the filters. A process reads two
+    /// such sets of figures at the same time; further calls wait until one of the two ends.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -36,13 +36,13 @@ impl UpdateInput<'_> {
         self
     }
 
-    /// Hands the question to this person or group, 1 to 500 bytes without control characters.
+    /// Assigns the question to this person or group, 1 to 500 bytes without control characters.
     pub fn assignee(mut self, assignee: impl Into<String>) -> Self {
         self.change.assignee = Some(Some(assignee.into()));
         self
     }
 
-    /// The question is for nobody in particular.
+    /// The question has no assignee any more.
     pub fn no_assignee(mut self) -> Self {
         self.change.assignee = Some(None);
         self
@@ -64,7 +64,8 @@ impl<'durable> IntoFuture for UpdateInput<'durable> {
                 check_assignee(&input, assignee)?;
             }
             let store = durable.store();
-            let updated = durable.run("update an input", |pool| waits::update_input(store, pool, id, &input, &change)).await?;
+            let updated = durable.run("update an input", |pool| waits::update_input(store, pool, id, &input, &change)).await;
+            let updated = updated.map_err(as_invalid)?;
             store.watched.note([id]);
             // The process that runs the execution, and those that look after timers, know the former deadline.
             durable.engine.signals.affected(&Effect::Resolved(id));
@@ -76,6 +77,14 @@ impl<'durable> IntoFuture for UpdateInput<'durable> {
     }
 }
 
+/// The database has one code for all that it refuses; here it is always what the caller gave for the change.
+fn as_invalid(error: Error) -> Error {
+    if error.kind() == ErrorKind::Payload {
+        return Error::of_kind(ErrorKind::Invalid, error.to_string()).into_permanent();
+    }
+    error
+}
+
 impl Durable {
     /// Changes an open question of an execution: its deadline, the person or group who is to answer, or both. `input` is its name
     /// or, if several questions of that name are open, its journal key, as [`pending_inputs`](Self::pending_inputs) shows it.
@@ -83,6 +92,10 @@ impl Durable {
     ///
     /// The change stays through crashes and replays: the code of the workflow decides only about questions that it asks later. If
     /// the code gives the question no timeout, it fails with the kind `TimedOut` at the deadline.
+    ///
+    /// If the connection is lost before the answer comes, the change is made again. Then `was_due_at` and `was_assignee` may be the
+    /// new values already. If the new deadline passes meanwhile, the call may fail although the change was made; the error says
+    /// that the deadline has passed, or that the question is decided.
     ///
     /// ```no_run
     /// # use durable::prelude::*;
@@ -99,8 +112,8 @@ impl Durable {
     ///
     /// # Errors
     /// `NotFound` for an unknown execution, and if it has no such open question; the error lists those that are open. `Conflict` if
-    /// the question is answered or its deadline has passed, and if several questions of the name are open. `Payload` for a
-    /// deadline in the past. `Invalid` for an assignee that is empty, too long or has control characters, and if nothing changes.
+    /// the question is answered or its deadline has passed, and if several questions of the name are open. `Invalid` for a
+    /// deadline in the past, for an assignee that is empty, too long or has control characters, and if nothing changes.
     /// `Finished` if the execution has ended.
     pub fn update_input(&self, id: ExecutionId, input: impl Into<String>) -> UpdateInput<'_> {
         UpdateInput { durable: self, id, input: input.into(), change: InputChange::default() }

@@ -20,7 +20,7 @@ pub struct Join<'a, S> {
 
 /// A join that gives the result of each branch, even if others failed.
 #[must_use = "a join does nothing until it is awaited"]
-pub struct Settled<'a, S> {
+pub struct SettledJoin<'a, S> {
     branches: Started<'a>,
     slots: S,
 }
@@ -125,8 +125,8 @@ impl<'a, T: Send + 'a> Race<'a, T> {
 
 impl<'a, S: Slots> Join<'a, S> {
     /// Gives the `Result` of each branch instead of the values of all.
-    pub fn settled(self) -> Settled<'a, S> {
-        Settled { branches: self.branches, slots: self.slots }
+    pub fn settled(self) -> SettledJoin<'a, S> {
+        SettledJoin { branches: self.branches, slots: self.slots }
     }
 }
 
@@ -174,7 +174,7 @@ impl<S: Slots> Future for Join<'_, S> {
     }
 }
 
-impl<S: Slots> Future for Settled<'_, S> {
+impl<S: Slots> Future for SettledJoin<'_, S> {
     type Output = S::Settled;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
@@ -292,9 +292,9 @@ impl<S> fmt::Debug for Join<'_, S> {
     }
 }
 
-impl<S> fmt::Debug for Settled<'_, S> {
+impl<S> fmt::Debug for SettledJoin<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settled").field("fork", &self.branches.fork).finish_non_exhaustive()
+        f.debug_struct("SettledJoin").field("fork", &self.branches.fork).finish_non_exhaustive()
     }
 }
 

@@ -28,7 +28,7 @@ impl SetValue {
         let key = next_key(&scope, journal_key::SET, name);
         let value = check_name(name)
             .and_then(|()| payload::encode(format_args!("the value `{name}`"), value))
-            .map(|value| NewValue { name: name.to_owned(), value, metadata: None });
+            .map(|value| NewValue { name: name.to_owned(), value, metadata: None, node: None });
         Self { scope, key, value }
     }
 
@@ -55,7 +55,7 @@ impl SetValue {
         // As a step does: so no more than one value waits in memory to be written.
         run.commit_checkpoints().await;
         let checkpoint = Checkpoint::of(key, Outcome::Output(Payload::null()));
-        run.leave_checkpoint(Checkpoint { sets: Some(Box::new(value)), ..checkpoint });
+        run.leave_checkpoint(Checkpoint { sets: vec![value], ..checkpoint });
         drop((busy, under_way));
         Ok(())
     }

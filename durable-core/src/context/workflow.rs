@@ -6,12 +6,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::door::Context;
+use super::nodes::node;
 use super::route::Route;
 use super::schedule::ScheduleSpec;
 use super::step::{BoxFuture, StepSpec};
 use super::undo::Compensation;
 use crate::error::Result;
 use crate::model::{Flow, Graph, Tags};
+use crate::plan;
 
 /// The concurrency key that a workflow makes from an input.
 #[doc(hidden)]
@@ -34,7 +36,7 @@ pub(crate) fn tags_of<W: Workflow>(input: &W::Input) -> Tags {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
     label = "has no `#[workflow]` impl block",
-    note = "put `#[workflow]` on the `impl` block that has its `async fn run`"
+    note = "put `#[workflow]` on the `impl` block that has its `async fn run`, or its inputs and steps"
 )]
 pub trait Workflow: Sized + Send + Sync + 'static {
     /// What it is started with.
@@ -80,6 +82,9 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     #[doc(hidden)]
     const COMPENSATIONS: &'static [Compensation<Self>];
 
+    /// Its nodes, if it is a graph: a block without `run`.
+    #[doc(hidden)]
+    const GRAPH: Option<&'static node::Graph<Self>> = None;
     /// The graph of its `run`.
     #[doc(hidden)]
     const FLOW: Flow = Flow::EMPTY;
@@ -98,7 +103,10 @@ pub trait Workflow: Sized + Send + Sync + 'static {
     /// assert!(graph.nodes.iter().any(|node| node.label == "pack"));
     /// ```
     fn graph() -> Graph {
-        Self::FLOW.graph(Self::NAME, Self::VERSION)
+        match Self::GRAPH {
+            Some(graph) => plan::graph::drawn(Self::NAME, Self::VERSION, graph.nodes.iter().map(|node| node.spec)),
+            None => Self::FLOW.graph(Self::NAME, Self::VERSION),
+        }
     }
 
     /// The concurrency key of an execution with this input, as `concurrency_key = |input| …` makes it.

@@ -46,13 +46,21 @@ pub enum Blocker {
         #[serde(flatten)]
         wait: OpenWait,
     },
+    /// It is a graph, and waits for a change of its inputs.
+    Change {
+        /// The inputs that must be given, as far as this process knows the graph.
+        missing: Vec<String>,
+        /// The wait.
+        #[serde(flatten)]
+        wait: OpenWait,
+    },
     /// It waits for an answer to a question.
     Input {
         /// The name of the input.
         name: String,
         /// What is asked.
         prompt: Option<String>,
-        /// Who is to answer, if it is for somebody in particular.
+        /// Who is to answer; `None` if it has no assignee.
         #[serde(default)]
         assignee: Option<String>,
         /// The wait.
@@ -137,6 +145,10 @@ impl Blocker {
         let command = match self {
             Self::Paused { .. } | Self::Stopped { .. } => format!("durable execution resume {id}"),
             Self::Event { names, .. } => format!("durable event send {id} {} PAYLOAD", shell::word(names.first()?)),
+            Self::Change { missing, .. } => {
+                let name = missing.first().map_or_else(|| "NAME".into(), |name| shell::word(name));
+                format!("durable input set {id} {name}=VALUE")
+            }
             Self::Input { name, .. } => format!("durable input give {id} {} ANSWER", shell::word(name)),
             Self::Topic { topic, correlation: None, .. } => format!("durable event publish {} PAYLOAD", shell::word(topic)),
             Self::Topic { topic, correlation: Some(about), .. } => {
@@ -169,6 +181,11 @@ impl fmt::Display for Blocker {
             Self::Event { names, wait } => match &names[..] {
                 [name] => write!(f, "event `{name}` must be sent ({wait})"),
                 names => write!(f, "one of the events `{}` must be sent ({wait})", names.join("`, `")),
+            },
+            Self::Change { missing, wait } if missing.is_empty() => write!(f, "an input must be changed ({wait})"),
+            Self::Change { missing, wait } => match &missing[..] {
+                [name] => write!(f, "the input `{name}` must be given ({wait})"),
+                names => write!(f, "the inputs `{}` must be given ({wait})", names.join("`, `")),
             },
             Self::Input { name, prompt, assignee, wait } => {
                 write!(f, "input `{name}` must be given")?;

@@ -51,6 +51,7 @@ pub struct NodeRun {
 /// How far an execution has come at a node of its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum NodeState {
     /// The execution has not come by.
     #[default]
@@ -67,10 +68,13 @@ pub enum NodeState {
     Dropped,
     /// The step was undone.
     Compensated,
+    /// A state that this release does not know.
+    #[serde(other)]
+    Other,
 }
 
 impl NodeState {
-    /// Every state.
+    /// Every state that this release knows.
     pub const ALL: [Self; 7] =
         [Self::NotReached, Self::Running, Self::Waiting, Self::Done, Self::Failed, Self::Dropped, Self::Compensated];
 
@@ -84,6 +88,7 @@ impl NodeState {
             Self::Failed => "failed",
             Self::Dropped => "dropped",
             Self::Compensated => "compensated",
+            Self::Other => "other",
         }
     }
 }

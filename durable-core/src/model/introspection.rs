@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::wait::time;
-use super::{Blocker, ExecutionDetails, KeptMessage, MOST_MESSAGES};
+use super::{Blocker, ExecutionDetails, KeptMessage, MOST_MESSAGES, NodeDetails};
 
 /// An execution with its journal, and what keeps it from continuing; see
 /// [`Durable::introspect`](crate::client::Durable::introspect). `Display` is the same as text for people, over several lines.
@@ -18,11 +18,15 @@ pub struct Introspection {
     pub details: ExecutionDetails,
     /// What keeps it from continuing. Empty if it has ended, and if it runs and waits for nothing.
     pub blockers: Vec<Blocker>,
+    /// Its nodes, if it is a graph: in the order in which they are written if the graph is registered in this process, otherwise in
+    /// the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeDetails>,
 }
 
 impl fmt::Display for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { details, blockers } = self;
+        let Self { details, blockers, nodes } = self;
         let execution = &details.execution;
         write!(f, "execution {} of `{}` version {} is {}", execution.id, execution.workflow, execution.version, execution.state)?;
         let ended = execution.finished_at.map(|at| format!(", since {}", time(at)));
@@ -38,6 +42,9 @@ impl fmt::Display for Introspection {
         }
         for step in details.steps.iter().filter(|step| step.is_running()) {
             write!(f, "\nunder way: `{}`", step.key)?;
+        }
+        for node in nodes {
+            write!(f, "\nnode {node}")?;
         }
         for blocker in blockers {
             write!(f, "\n- {blocker}")?;
@@ -60,6 +67,6 @@ fn unread(mailbox: &[KeptMessage]) -> String {
     }
     let names: Vec<String> = by_name.iter().map(|((kind, name), count)| format!("{kind} `{name}` ({count})")).collect();
     let (count, more) = (mailbox.len(), if mailbox.len() < usize::from(MOST_MESSAGES) { "" } else { " or more" });
-    let messages = if count == 1 { "message that was" } else { "messages that were" };
-    format!("nobody took {count}{more} {messages} acknowledged: {}", names.join(", "))
+    let messages = if count == 1 { "message was" } else { "messages were" };
+    format!("{count}{more} acknowledged {messages} never read: {}", names.join(", "))
 }

@@ -30,8 +30,9 @@ pub(crate) struct Checkpoint {
     pub(crate) outcome: Outcome,
     /// The place among the steps that a rollback undoes; `None` for a step that leaves nothing to undo.
     pub(crate) undo_order: Option<i32>,
-    /// The value that the call sets, written together with the checkpoint; `None` in a checkpoint that was loaded.
-    pub(crate) sets: Option<Box<NewValue>>,
+    /// The values that the call sets, written together with the checkpoint; none in a checkpoint that was loaded. A flow sets at most
+    /// one, and a graph every node that is different because of the call.
+    pub(crate) sets: Vec<NewValue>,
     /// The tag that the call sets, in the same way.
     pub(crate) tag: Option<Box<NewTag>>,
 }
@@ -63,7 +64,7 @@ impl Undoable {
 impl Checkpoint {
     /// A first attempt that took no time.
     pub(crate) fn of(key: String, outcome: Outcome) -> Self {
-        Self { key, digest: None, attempt: 1, took: Duration::ZERO, outcome, undo_order: None, sets: None, tag: None }
+        Self { key, digest: None, attempt: 1, took: Duration::ZERO, outcome, undo_order: None, sets: Vec::new(), tag: None }
     }
 }
 

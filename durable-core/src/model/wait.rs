@@ -169,7 +169,7 @@ pub struct PendingInput {
     pub schema: Option<Json>,
     /// What the workflow says about the question, for the program that shows it.
     pub metadata: Option<Json>,
-    /// The person or group who is to answer, if it is for somebody in particular.
+    /// The person or group who is to answer; `None` if it has no assignee.
     #[serde(default)]
     pub assignee: Option<String>,
     /// When it was asked.
@@ -193,7 +193,7 @@ pub struct UpdatedInput {
     pub due_at: Option<DateTime<Utc>>,
     /// When it would have gone on without an answer before.
     pub was_due_at: Option<DateTime<Utc>>,
-    /// Who is to answer now, if it is for somebody in particular.
+    /// Who is to answer now; `None` if it has no assignee.
     pub assignee: Option<String>,
     /// Who was to answer before.
     pub was_assignee: Option<String>,
@@ -204,13 +204,15 @@ const LONGEST_ASSIGNEE: usize = 500;
 
 /// Refuses a name of who is to answer that cannot be indexed or shown.
 pub(crate) fn check_assignee(input: &str, assignee: &str) -> Result<()> {
-    if !assignee.is_empty() && assignee.len() <= LONGEST_ASSIGNEE && !assignee.contains(char::is_control) {
-        return Ok(());
-    }
-    let problem = format!(
-        "the assignee of input `{input}` has {} bytes; give 1 to {LONGEST_ASSIGNEE} bytes without control characters",
-        assignee.len()
-    );
+    let problem = match assignee.len() {
+        length if !(1..=LONGEST_ASSIGNEE).contains(&length) => {
+            format!("the assignee of input `{input}` has {length} bytes; give 1 to {LONGEST_ASSIGNEE} bytes")
+        }
+        _ if assignee.contains(char::is_control) => {
+            format!("the assignee of input `{input}` has control characters; give a name without them")
+        }
+        _ => return Ok(()),
+    };
     Err(Error::of_kind(ErrorKind::Invalid, problem))
 }
 

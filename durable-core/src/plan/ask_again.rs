@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::journal_key;
 use super::retry_from::{Decisions, Entry};
-use crate::model::WaitKind;
 
 /// Most keys that an error lists.
 const MOST_LISTED: usize = 20;
@@ -19,14 +18,12 @@ pub(crate) enum Unclear {
 /// The journal key of the question that a person means: a key of the journal, or a name such as `approval` or `approval#2` in any
 /// scope.
 pub(crate) fn question(journal: &[Entry], text: &str) -> Result<String, Unclear> {
-    let mut questions: Vec<&Entry> = journal.iter().filter(|entry| journal_key::is_input(&entry.key)).collect();
+    let mut questions: Vec<&Entry> = journal.iter().filter(|entry| journal_key::question(&entry.key).is_some()).collect();
     questions.sort_by_key(|entry| entry.began);
     let keys: Vec<&str> = questions.iter().map(|entry| entry.key.as_str()).collect();
-    let named = format!("{} {text}", WaitKind::Input.as_str());
-    let is_named = |key: &&str| key.rsplit('/').next() == Some(named.as_str());
     let meant: Vec<&str> = match keys.iter().find(|key| **key == text) {
         Some(key) => vec![*key],
-        None => keys.iter().copied().filter(is_named).collect(),
+        None => keys.iter().copied().filter(|key| is_named(key, text)).collect(),
     };
     let listed = |keys: &[&str]| keys.iter().take(MOST_LISTED).copied().collect::<Vec<_>>().join(", ");
     match meant[..] {
@@ -35,6 +32,12 @@ pub(crate) fn question(journal: &[Entry], text: &str) -> Result<String, Unclear>
         [] => Err(Unclear::Unknown(format!("has not asked `{text}`: it has asked {}", listed(&keys)))),
         _ => Err(Unclear::Several(format!("has asked `{text}` several times; give the key of one: {}", listed(&meant)))),
     }
+}
+
+/// Whether the question is called that in its scope; its first occurrence may be called by the name alone.
+fn is_named(key: &str, text: &str) -> bool {
+    let Some((name, occurrence)) = journal_key::question(key) else { return false };
+    (occurrence == 1 && name == text) || text == format!("{name}#{occurrence}")
 }
 
 /// The keys of what is repeated with the question: its reminders, what the workflow did after it, and the decisions that depended
@@ -136,6 +139,10 @@ mod tests {
         assert_eq!(meant("name"), Err(Unclear::Several(several.to_owned())));
         let unknown = "has not asked `why`: it has asked input approval, input approval#2, join/0/input name, join/1/input name";
         assert_eq!(meant("why"), Err(Unclear::Unknown(unknown.to_owned())));
+        let escaped = self::journal(&[("input pay 50%25", 1, 2), ("race/0/input a%2Fb#2", 3, 4), ("input c%23", 5, 6)]);
+        for (text, key) in [("pay 50%", "input pay 50%25"), ("a/b#2", "race/0/input a%2Fb#2"), ("c#", "input c%23")] {
+            assert_eq!(question(&escaped, text).unwrap(), key);
+        }
         let nothing = "has not asked `why`: it has asked nothing";
         assert_eq!(question(&[], "why"), Err(Unclear::Unknown(nothing.to_owned())));
     }

@@ -69,6 +69,14 @@ pub(crate) fn unreadable(key: &str, problem: &str) -> String {
     )
 }
 
+/// The report for a node that cannot read what it takes.
+pub(crate) fn unreadable_node(node: &str, problem: &str) -> String {
+    format!(
+        "the node `{node}` cannot read what it takes\n  recorded: values of an earlier version of the graph\n  expected: {problem}\n\
+         let the type read what was recorded (an `Option` for a new field), or deploy the code that wrote it"
+    )
+}
+
 /// The report for a step that is called with other arguments than those recorded. Of the recorded arguments only the digest is
 /// kept, so the report has the recorded outcome, which often tells the calls apart.
 pub(crate) fn other_arguments(key: &str, recorded: u64, outcome: Option<&Outcome>, called: &CalledWith) -> String {

@@ -3,6 +3,7 @@
 mod calls;
 mod layered;
 mod mermaid;
+mod nodes;
 mod path;
 mod svg;
 mod ways;
@@ -40,7 +41,8 @@ impl Graph {
     /// the graph that fits all calls. What compensations call is not drawn.
     #[must_use]
     pub fn with_execution(&self, details: &ExecutionDetails) -> ExecutionGraph {
-        path::draw(&self.checked(), details)
+        let graph = self.checked();
+        if nodes::are_drawn(&graph) { nodes::draw(&graph, details) } else { path::draw(&graph, details) }
     }
 }
 

@@ -51,6 +51,11 @@ impl KeySequence {
         self.given = Some(key);
     }
 
+    /// Whether the key that was given was not taken.
+    pub(crate) fn has_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// The next key of that kind and name.
     pub(crate) fn next(&mut self, kind: &str, name: &str) -> String {
         if let Some(given) = self.given.take() {
@@ -67,6 +72,13 @@ impl KeySequence {
         }
         base
     }
+}
+
+/// The key of this occurrence of a kind and name in the outermost scope.
+pub(crate) fn occurrence(kind: &str, name: &str, occurrence: u32) -> String {
+    let mut key = String::new();
+    write_entry(&mut key, kind, name, occurrence);
+    key
 }
 
 /// A journal key taken apart. This type reads what [`KeySequence`] writes and returns the original name, whatever characters it
@@ -188,9 +200,10 @@ pub(crate) fn sets_value(key: &str) -> bool {
     matches!(Entry::read(key).kind, SET | TAG)
 }
 
-/// Whether the key is that of a question to a person, and not of one that a compensation asks.
-pub(crate) fn is_input(key: &str) -> bool {
-    Entry::read(key).kind == INPUT && !key.starts_with(UNDO)
+/// The name and the occurrence of a question to a person; `None` for any other key, and if a compensation asks.
+pub(crate) fn question(key: &str) -> Option<(Cow<'_, str>, u32)> {
+    let Entry { kind, name, occurrence, .. } = Entry::read(key);
+    (kind == INPUT && !key.starts_with(UNDO)).then_some((name, occurrence))
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.

@@ -281,6 +281,8 @@ facts! {
         a_value_is_replaced_and_its_revision_counts_how_often_it_was_set,
         a_value_whose_answer_was_lost_is_set_once,
         a_part_of_a_save_that_is_repeated_sets_only_what_was_not_set,
+        nodes_are_written_together_and_keep_the_revisions_that_they_are_given,
+        a_node_without_a_value_is_a_node_and_no_value,
         two_saves_at_once_of_one_execution_both_set_the_value,
         a_value_of_an_earlier_claim_is_not_set,
         executions_have_values_of_their_own,

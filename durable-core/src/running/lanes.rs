@@ -7,7 +7,7 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
-use crate::model::{ExecutionValue, Tags};
+use crate::model::{ExecutionValue, StoredNode, Tags};
 use crate::store::attempts::{AttemptRecord, Attempts};
 use crate::store::continuations::{self, Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome, Parks};
@@ -51,6 +51,11 @@ impl Ledger for Lanes {
             let read = || values::get(&store, &store.pool, id, &name);
             store::run("read a value", Patience::Endless, read).await
         })
+    }
+
+    fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
+        let store = self.store.clone();
+        Box::pin(async move { store::run("read nodes", Patience::Endless, || values::nodes(&store, &store.pool, id)).await })
     }
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::BoxFuture;
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
-use crate::model::{ExecutionValue, Tags};
+use crate::model::{ExecutionValue, StoredNode, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome};
@@ -35,6 +35,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// The value that the execution has set under this name.
     fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>>;
+
+    /// The nodes of the execution, which is a graph.
+    fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>>;
 
     /// The tags of the execution.
     fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>>;

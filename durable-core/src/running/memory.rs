@@ -18,7 +18,7 @@ use super::BoxFuture;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
-use crate::model::{ExecutionValue, Tags};
+use crate::model::{ExecutionValue, StoredNode, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::families::CancelledChildren;
@@ -146,6 +146,11 @@ impl Ledger for Memory {
     fn read_value(&self, id: ExecutionId, name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
         let value = lock(&self.book).value(id, name);
         Box::pin(async { Ok(value) })
+    }
+
+    fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
+        let nodes = lock(&self.book).nodes(id);
+        Box::pin(async { Ok(nodes) })
     }
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {

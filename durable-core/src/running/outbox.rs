@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reporting::StepEnd;
 use super::spoil::{Spoil, is_spoiled};
-use crate::model::Checkpoint;
+use crate::model::{Checkpoint, NewValue};
 use crate::store::saves::Written;
 
 /// What one execution has to write. Checkpoints are numbered in the order in which they were left.
@@ -42,13 +42,24 @@ impl Outbox {
         self.leave(checkpoint);
     }
 
+    /// Adds values to the last checkpoint, if it has this key. Returns the values otherwise.
+    pub(super) fn add_values(&mut self, key: &str, values: Vec<NewValue>) -> Option<Vec<NewValue>> {
+        match self.unsent.last_mut().filter(|checkpoint| checkpoint.key == key) {
+            Some(checkpoint) => {
+                checkpoint.sets.extend(values);
+                None
+            }
+            None => Some(values),
+        }
+    }
+
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
     }
 
     /// Whether a value or a tag is among what was left: those outlive the journal.
     pub(super) fn has_unsent_value(&self) -> bool {
-        self.unsent.iter().any(|checkpoint| checkpoint.sets.is_some() || checkpoint.tag.is_some())
+        self.unsent.iter().any(|checkpoint| !checkpoint.sets.is_empty() || checkpoint.tag.is_some())
     }
 
     /// Takes out what was left, for a write of its own; with the number by which the write is settled. `None` if there is

@@ -112,7 +112,7 @@ impl Sent {
     /// Records one checkpoint, or the failure of its step.
     async fn record(&self, checkpoint: &Checkpoint) -> Result<Fate, Saved> {
         let Err(error) = self.write_alone(checkpoint.clone()).await? else { return Ok(Fate::Recorded) };
-        if checkpoint.sets.is_some() && self.write_alone(Checkpoint { sets: None, ..checkpoint.clone() }).await?.is_ok() {
+        if !checkpoint.sets.is_empty() && self.write_alone(Checkpoint { sets: Vec::new(), ..checkpoint.clone() }).await?.is_ok() {
             // Others do not see the value; the workflow does not depend on it.
             tracing::warn!(execution_id = %self.save.id, key = checkpoint.key, %error, "the database refused a value");
             return Ok(Fate::Recorded);
@@ -123,7 +123,7 @@ impl Sent {
             return Ok(Fate::Refused(failure));
         }
         // It keeps its `undo_order`, because the step's effects remain and a rollback must undo them.
-        let failed = Checkpoint { outcome: Outcome::Error(failure.clone()), ..checkpoint.clone() };
+        let failed = Checkpoint { outcome: Outcome::Error(failure.clone()), sets: Vec::new(), ..checkpoint.clone() };
         Ok(match self.write_alone(failed).await? {
             Ok(()) => Fate::Failed(failure),
             Err(_) => Fate::Refused(failure),

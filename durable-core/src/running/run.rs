@@ -66,6 +66,8 @@ pub(crate) struct Run {
     draining: AtomicBool,
     /// Whether it has a journal.
     replays: AtomicBool,
+    /// Whether it has continued as new: it has no journal, and may have values.
+    continued: bool,
     /// Whether it ends where its journal ends: nothing begins in it, and nothing is written.
     only_reads: AtomicBool,
     pub(crate) polling: Polling,
@@ -133,6 +135,7 @@ impl Run {
             cancelled: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             replays: AtomicBool::new(false),
+            continued: claimed.continued,
             only_reads: AtomicBool::new(false),
             polling: Polling::default(),
             look_again: Notify::new(),

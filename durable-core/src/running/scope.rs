@@ -81,6 +81,11 @@ impl Scope {
         self.calls().keys.give(key);
     }
 
+    /// Whether no durable call has taken the key that was given.
+    pub(crate) fn has_given_key(&self) -> bool {
+        self.calls().keys.has_given()
+    }
+
     pub(crate) fn execution_id(&self) -> ExecutionId {
         self.run.id
     }

@@ -14,6 +14,8 @@ use crate::plan::journal_key;
 
 /// The figures of each workflow of which an execution passes the filters.
 pub(crate) async fn analytics(store: &Store, pool: &PgPool, filter: &ListFilter) -> Result<Vec<Analytics>, sqlx::Error> {
+    // Those that wait for their turn hold no connection. The semaphore is never closed.
+    let _turn = store.analytics.acquire().await;
     let mut workflows: BTreeMap<String, Analytics> = BTreeMap::new();
     for row in filtered(store, statement!("analytics/states"), filter).fetch_all(pool).await? {
         let name: String = row.try_get("workflow")?;

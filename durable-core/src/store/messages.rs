@@ -84,6 +84,34 @@ pub(crate) async fn provide_input(
     sent(&row, message.execution_id)
 }
 
+/// Gives a change to a graph, in the name of a person if one is known.
+pub(crate) async fn send_change(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    message: &Message,
+    sent_by: Option<&str>,
+) -> Result<Effect, sqlx::Error> {
+    let row = store
+        .query(statement!("waits/send_change"))
+        .bind(message.execution_id.as_uuid())
+        .bind(message.payload.as_str())
+        .bind(message.message_id)
+        .bind(sent_by)
+        .fetch_one(executor)
+        .await?;
+    effect(&row, message.execution_id)
+}
+
+/// The workflow of an execution, and its version; `None` for an unknown execution.
+pub(crate) async fn code_of(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    execution_id: ExecutionId,
+) -> Result<Option<(String, u32)>, sqlx::Error> {
+    let row = store.query(statement!("executions/code")).bind(execution_id.as_uuid()).fetch_optional(executor).await?;
+    row.map(|row| Ok((row.try_get("workflow")?, row.try_get::<i32, _>("version")?.cast_unsigned()))).transpose()
+}
+
 /// Delivers up to `limit` messages in mailboxes to waits that missed them.
 pub(crate) async fn deliver_stragglers(
     store: &Store,

@@ -10,7 +10,7 @@ use super::read::time;
 use super::{Batch, MOST_BYTES, Store, statement, subject};
 use crate::clock::Latest;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{Checkpoint, ExecutionState, Outcome};
+use crate::model::{Checkpoint, ExecutionState, NewNode, NewValue, Outcome};
 use crate::payload::Payload;
 
 /// What one execution writes: checkpoints, a new state, or both at once. Its clones share the checkpoints.
@@ -115,7 +115,7 @@ fn size_of_checkpoint(step: &Checkpoint) -> usize {
         Outcome::Error(failure) => failure.size(),
     };
     let tag = step.tag.as_ref().map_or(0, |tag| tag.size());
-    step.key.len() + outcome + tag + step.sets.as_ref().map_or(0, |value| value.size())
+    step.key.len() + outcome + tag + step.sets.iter().map(NewValue::size).sum::<usize>()
 }
 
 impl Batch for Saves {
@@ -162,18 +162,19 @@ struct Setting<'save> {
     value: &'save str,
     metadata: Option<&'save str>,
     is_tag: bool,
+    node: Option<&'save NewNode>,
 }
 
 impl<'save> Setting<'save> {
     fn all(id: ExecutionId, step: &'save Checkpoint) -> impl Iterator<Item = Self> {
         let key = step.key.as_str();
-        let value = step.sets.as_deref().map(|set| {
+        let values = step.sets.iter().map(move |set| {
             let metadata = set.metadata.as_ref().map(Payload::as_str);
-            Self { id, key, name: &set.name, value: set.value.as_str(), metadata, is_tag: false }
+            Self { id, key, name: &set.name, value: set.value.as_str(), metadata, is_tag: false, node: set.node.as_ref() }
         });
         let tag = step.tag.as_deref();
-        let tag = tag.map(|tag| Self { id, key, name: &tag.name, value: &tag.value, metadata: None, is_tag: true });
-        value.into_iter().chain(tag)
+        let tag = tag.map(|tag| Self { id, key, name: &tag.name, value: &tag.value, metadata: None, is_tag: true, node: None });
+        values.chain(tag)
     }
 }
 
@@ -187,7 +188,7 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
     if let ([lone], false) = (items, again)
         && !lone.leaves_waits
         && let (Some(next), [] | [_]) = (&lone.next, &*lone.checkpoints)
-        && lone.checkpoints.iter().all(|step| step.sets.is_none() && step.tag.is_none())
+        && lone.checkpoints.iter().all(|step| step.sets.is_empty() && step.tag.is_none())
     {
         return finish(store, connection, lone, next).await.map(|written| vec![written]);
     }
@@ -220,6 +221,10 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
         .bind(values.iter().map(|setting| setting.value).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| setting.metadata).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| setting.is_tag).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| Some(setting.node?.revision.cast_signed())).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| Some(setting.node?.state.as_str())).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| Some(setting.node?.record.as_str())).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.node?.set_at).collect::<Vec<_>>())
         .fetch_one(connection)
         .await?;
     let at = time(&row, "at")?;

@@ -23,8 +23,8 @@ pub(super) enum Settings {
     /// The settings that the engine's statements are written for. A statement waits for another transaction's lock only this
     /// long.
     Engine { lock_timeout: &'static str },
-    /// The settings for reading what people ask for.
-    Readers,
+    /// The settings for reading what people ask for. A migration may hold a lock that a list needs.
+    Readers { lock_timeout: &'static str },
     /// The settings of the role, the database and the address: the user's own SQL runs here.
     Users,
 }
@@ -34,7 +34,7 @@ pub(super) async fn take(connection: &mut PgConnection, settings: Settings) -> R
     let statements = match settings {
         // One message for each connection.
         Settings::Engine { lock_timeout } => format!("{SESSION}{PLANS_FOR_ANY_PARAMETERS}set lock_timeout = '{lock_timeout}'"),
-        Settings::Readers => format!("{SESSION}{PLANS_FOR_EACH_PARAMETER}"),
+        Settings::Readers { lock_timeout } => format!("{SESSION}{PLANS_FOR_EACH_PARAMETER}set lock_timeout = '{lock_timeout}'"),
         Settings::Users => OWN_NAMES.to_owned(),
     };
     // Made of constants.
@@ -44,7 +44,7 @@ pub(super) async fn take(connection: &mut PgConnection, settings: Settings) -> R
 /// Restores a user's connection.
 pub(super) async fn give_back(connection: &mut PgConnection, settings: Settings) -> Result<(), sqlx::Error> {
     match settings {
-        Settings::Engine { .. } | Settings::Readers => Ok(()),
+        Settings::Engine { .. } | Settings::Readers { .. } => Ok(()),
         Settings::Users => connection.execute(raw_sql(USERS_NAMES)).await.map(drop),
     }
 }

@@ -1,12 +1,13 @@
-//! Reads the values that executions have set.
+//! Reads the values that executions have set, and the nodes of graphs.
 
-use sqlx::PgExecutor;
 use sqlx::postgres::PgRow;
+use sqlx::{PgExecutor, Row};
 
-use super::read::Lenient;
+use super::read::{Lenient, time};
 use super::{Store, statement};
 use crate::ids::ExecutionId;
-use crate::model::ExecutionValue;
+use crate::model::{ExecutionValue, StoredNode, ValueState};
+use crate::payload::Payload;
 
 /// The values of an execution in the order of their names, or only the value with this name; and what of them could not be read.
 pub(crate) async fn list(
@@ -35,6 +36,31 @@ pub(crate) async fn get(
     }
 }
 
+/// The nodes of a graph in the order of their names.
+pub(crate) async fn nodes(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<Vec<StoredNode>, sqlx::Error> {
+    let rows = store.query(statement!("execution_values/nodes")).bind(id.as_uuid()).fetch_all(executor).await?;
+    rows.iter().map(node).collect()
+}
+
+fn node(row: &PgRow) -> Result<StoredNode, sqlx::Error> {
+    let unreadable = |problem: String| sqlx::Error::Decode(problem.into());
+    let name: String = row.try_get("name")?;
+    let state: &str = row.try_get("state")?;
+    let state =
+        ValueState::of_word(state).ok_or_else(|| unreadable(format!("the node `{name}` has the unknown state `{state}`")))?;
+    let record = serde_json::from_str(row.try_get("node")?);
+    let text = |text: &str| Payload(text.into());
+    Ok(StoredNode {
+        state,
+        revision: row.try_get::<i32, _>("revision")?.cast_unsigned(),
+        set_at: time(row, "set_at")?,
+        record: record.map_err(|error| unreadable(format!("the node `{name}` cannot be read: {error}")))?,
+        value: text(row.try_get("value")?),
+        metadata: row.try_get::<Option<&str>, _>("metadata")?.map(text),
+        name,
+    })
+}
+
 pub(super) fn read(row: &PgRow, unreadable: &mut Vec<String>) -> ExecutionValue {
     let columns = Lenient::new(row);
     let value = ExecutionValue {
@@ -43,6 +69,7 @@ pub(super) fn read(row: &PgRow, unreadable: &mut Vec<String>) -> ExecutionValue 
         set_at: columns.time("set_at"),
         value: columns.json("value").unwrap_or_default(),
         metadata: columns.json("metadata"),
+        stale: columns.get("stale"),
     };
     unreadable.extend(columns.unreadable().map(|note| format!("value `{}`: {note}", value.name)));
     value

@@ -100,11 +100,19 @@ pub(super) fn under_current_names(
     registered: &Registered,
     mut journal: JournalRecords,
 ) -> Result<JournalRecords, String> {
-    for checkpoint in &mut journal.checkpoints {
-        checkpoint.key = divergence::current_key(workflow, &registered.steps, std::mem::take(&mut checkpoint.key))?;
-    }
-    for attempt in &mut journal.attempts {
-        attempt.key = divergence::current_key(workflow, &registered.steps, std::mem::take(&mut attempt.key))?;
+    // A graph keeps what it has recorded of a node that its code no longer has.
+    let current = |key: &mut String| match divergence::current_key(workflow, &registered.steps, key.clone()) {
+        Ok(current) => {
+            *key = current;
+            Ok(())
+        }
+        Err(_) if registered.door.is_some() => Ok(()),
+        Err(report) => Err(report),
+    };
+    journal.checkpoints.iter_mut().try_for_each(|checkpoint| current(&mut checkpoint.key))?;
+    journal.attempts.iter_mut().try_for_each(|attempt| current(&mut attempt.key))?;
+    if registered.door.is_some() {
+        return Ok(journal);
     }
     for wait in &journal.waits {
         divergence::check_routed(workflow, &registered.steps, &wait.key)?;

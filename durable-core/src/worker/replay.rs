@@ -14,7 +14,7 @@ use super::flow::Flow;
 use crate::clock::{Clock, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, Home};
-use crate::model::{Claimed, ExecutionValue, Journal, Tags};
+use crate::model::{Claimed, ExecutionValue, Journal, StoredNode, Tags};
 use crate::observer::{Observed, RegisteredObservers};
 use crate::plan::{divergence, rollback};
 use crate::registry::{Registered, Registry};
@@ -173,6 +173,10 @@ impl Ledger for ReadOnly {
     }
 
     fn read_value(&self, _id: ExecutionId, _name: &str) -> BoxFuture<'static, Result<Option<ExecutionValue>>> {
+        ended()
+    }
+
+    fn read_nodes(&self, _id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
         ended()
     }
 

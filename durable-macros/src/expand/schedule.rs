@@ -2,14 +2,13 @@
 
 use super::{duration, option};
 use crate::model::Workflow;
-use crate::parse::Method;
 use crate::schedule::{Missed, Schedule};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 /// The constant that describes the schedule; nothing for a workflow without one.
-pub(super) fn constant(workflow: &Workflow, run: &Method) -> Option<TokenStream> {
+pub(super) fn constant(workflow: &Workflow, input: &TokenStream) -> Option<TokenStream> {
     let Workflow { durable, schedule, .. } = workflow;
     let Schedule { rule, timezone, missed, overlap, jitter, max_failures } = schedule.as_ref()?;
     let timezone = timezone.as_ref().map_or_else(|| quote!("UTC"), ToTokens::to_token_stream);
@@ -23,7 +22,6 @@ pub(super) fn constant(workflow: &Workflow, run: &Method) -> Option<TokenStream>
     let (overlap, jitter) = (Ident::new(overlap, Span::call_site()), duration(*jitter));
     let max_failures = option(max_failures.map(|failures| Literal::u32_unsuffixed(failures).into_token_stream()));
     // An input without a default is reported at its type.
-    let input = super::input_type(run);
     let input = quote_spanned!(input.span()=> <#input as #durable::__macro::ScheduledInput>::scheduled);
     Some(quote! {
         const SCHEDULE: ::core::option::Option<#durable::__macro::ScheduleSpec<Self::Input>> =

@@ -52,6 +52,9 @@ const PLAIN_MACROS: &[&str] = &[
     "stringify",
 ];
 
+/// Macros that leave the function, with an error or a panic.
+const LEAVING: &[&str] = &["bail", "panic", "unreachable", "todo", "unimplemented"];
+
 impl Walk<'_> {
     pub(super) fn method_call(&mut self, call: &ExprMethodCall, awaited: bool) {
         if is_self(&call.receiver) {
@@ -202,6 +205,9 @@ impl Walk<'_> {
                 if !PLAIN_MACROS.contains(&name) && may_journal(call.tokens.clone()) {
                     self.opaque(&format!("{name}!"));
                 }
+                if LEAVING.contains(&name) {
+                    self.leave();
+                }
                 return;
             }
         };
@@ -212,7 +218,7 @@ impl Walk<'_> {
             "race" => self.fork("race", "", "first", &branches),
             name if PLAIN_MACROS.contains(&name) => {
                 branches.iter().for_each(|argument| self.visit_expr(argument));
-                if name == "bail" {
+                if LEAVING.contains(&name) {
                     self.leave();
                 }
             }

@@ -1,6 +1,7 @@
 //! The graph under construction: what the next node follows, and what is inside which branch.
 
-/// Most nodes of a graph, so that helpers that call helpers do not multiply without end.
+/// With more nodes than this, no further helper is walked through: helpers that call helpers would multiply without end. The body
+/// that the walk is in is still drawn whole.
 pub(super) const MOST_NODES: usize = 400;
 
 #[derive(Default)]

@@ -208,3 +208,52 @@ fn a_type_that_may_mean_something_else_in_a_body_is_not_named_outside_it() {
          2 end end ->",
     );
 }
+
+#[test]
+fn a_guard_is_visited_before_the_body_of_its_arm() {
+    assert_graph(
+        "match input.kind { Kind::A if self.a().await? => self.c().await?, _ => {} } Ok(())",
+        "0 start start -> 1
+         1 decision input.kind -> 2 [Kind::A if self.a().await?], 4 [_]
+         2 step a -> 3, 5 [undo]
+         3 step c -> 4
+         4 end end ->
+         5 compensation undo ->",
+    );
+}
+
+#[test]
+fn another_name_for_the_workflow_is_opaque() {
+    assert_graph(
+        "let this = self; this.a().await?; let Self { rate } = self; Ok(())",
+        "0 start start -> 1
+         1 opaque let this = self -> 2
+         2 end end ->",
+    );
+}
+
+#[test]
+fn a_panic_leaves_the_function() {
+    assert_graph(
+        "match input { Kind::A => self.a().await?, kind => unreachable!(\"{kind}\") } self.c().await",
+        "0 start start -> 1
+         1 decision input -> 2 [Kind::A], 4 [kind]
+         2 step a -> 3, 5 [undo]
+         3 step c -> 4
+         4 end end ->
+         5 compensation undo ->",
+    );
+}
+
+#[test]
+fn helpers_without_durable_calls_are_walked_through_once() {
+    let helpers: String = (1..=40).map(|n| format!("fn h{n}(&self) {{ self.h{0}(); self.h{0}(); }}", n - 1)).collect();
+    let graph = graph(&format!(
+        "impl Flow {{
+            async fn run(&self, cx: &Context, _: ()) -> Result<()> {{ self.h40(); self.a().await }}
+            #[step] async fn a(&self) -> Result<()> {{ Ok(()) }}
+            fn h0(&self) {{}} {helpers}
+        }}"
+    ));
+    assert_eq!(graph, "0 start start -> 1\n1 step a -> 2\n2 end end -> \n");
+}

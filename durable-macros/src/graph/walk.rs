@@ -5,6 +5,7 @@ use super::text;
 use crate::model::{Member, Step, Workflow};
 use crate::parse::Method;
 use proc_macro2::TokenTree;
+use std::collections::HashSet;
 use syn::parse::Parser as _;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, Pat, Type};
@@ -23,6 +24,8 @@ pub(super) struct Walk<'workflow> {
     farthest_jump: usize,
     /// Whether the expression that is visited next is awaited at once.
     pub(super) awaited: bool,
+    /// Helpers in which nothing durable was found: they call each other, and are not walked through again.
+    plain: HashSet<String>,
 }
 
 /// The body of `run` or of a helper.
@@ -54,6 +57,7 @@ impl<'workflow> Walk<'workflow> {
             places: Vec::new(),
             farthest_jump: usize::MAX,
             awaited: false,
+            plain: HashSet::new(),
         }
     }
 
@@ -78,7 +82,7 @@ impl<'workflow> Walk<'workflow> {
     pub(super) fn helper(&self, name: &syn::Ident) -> Option<&'workflow Method> {
         self.workflow.members.iter().find_map(|member| {
             match member {
-                Member::Plain(method) | Member::Reserved(method) | Member::Run(method) => Some(method),
+                Member::Plain(method) | Member::Run(method) => Some(method),
                 Member::Compensation(compensation) => Some(&compensation.method),
                 _ => None,
             }
@@ -89,9 +93,16 @@ impl<'workflow> Walk<'workflow> {
     /// Walks through a helper where it is called, unless that would not end.
     pub(super) fn inline(&mut self, helper: &Method) {
         let name = helper.name().to_string();
+        if self.plain.contains(&name) || !self.flow.is_reachable() {
+            return;
+        }
+        let mark = self.flow.mark();
         let recurs = self.bodies.iter().any(|body| body.name == name);
         if recurs || self.flow.nodes.len() > MOST_NODES || self.body_of(helper).is_none() {
             self.opaque(&format!("self.{name}"));
+        }
+        if self.flow.added_since(&mark) == 0 {
+            self.plain.insert(name);
         }
     }
 
@@ -174,7 +185,14 @@ impl<'workflow> Walk<'workflow> {
     fn match_(&mut self, decision: &syn::ExprMatch) {
         let label = self.asked(&decision.expr, "match");
         let arms = decision.arms.iter();
-        let arms = arms.map(|arm| Arm::new(text::of(&arm.pat), |walk: &mut Self| walk.visit_expr(&arm.body)));
+        let arms = arms.map(|arm| {
+            Arm::new(text::of(&arm.pat), |walk: &mut Self| {
+                if let Pat::Guard(guarded) = &arm.pat {
+                    walk.visit_expr(&guarded.guard);
+                }
+                walk.visit_expr(&arm.body);
+            })
+        });
         self.decide(&label, arms.collect());
     }
 
@@ -275,6 +293,10 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         {
             body.contexts.push(alias);
             return;
+        }
+        if is_self(&init.expr) && name_of(&local.pat).is_some() {
+            // What is called under the other name is not followed.
+            self.opaque(&text::cut(&format!("let {} = self", text::of(&local.pat))));
         }
         self.visit_expr(&init.expr);
         if let Some((_, otherwise)) = &init.diverge {

@@ -1,5 +1,5 @@
 ::core::compile_error! {
-    "unknown option `nmae`: a workflow takes name, version, queue, timeout, time_to_live, retention, concurrency_key, limit, tags, schedule, timezone, missed, overlap, jitter, max_failures, crate; did you mean `name`?"
+    "unknown option `nmae`: a workflow takes name, version, queue, timeout, time_to_live, retention, concurrency_key, limit, tags, schedule, timezone, missed, overlap, jitter, max_failures, open, crate; did you mean `name`?"
 }
 ::core::compile_error! {
     "`version` takes a whole number from 1 to 2147483647"

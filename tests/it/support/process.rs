@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::{
     continuing, crashing, crashing_closes, crashing_flows, crashing_waits, deciding, deploying, expiring, failing_over, fleet,
-    leasing, limiting, mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing,
+    graphs, leasing, limiting, mapping, pausing_executions, pooling, routing, scheduling, setting_values, shutting_down, skewing,
     sticking, tagging, telemetry, transacting,
 };
 
@@ -190,6 +190,7 @@ fn worker_process() {
             "doubling" => mapping::work(&url, &folder).await,
             "meter" => continuing::crashing::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
+            "diamond" => graphs::crashing::work(&url, &folder).await,
             "shop" => tagging::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,
             "basket" => crashing_closes::work(&url, &folder).await,

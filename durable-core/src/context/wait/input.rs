@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +16,7 @@ use super::timed::{Awaited, TimedWait, awaits, shows_its_key};
 use super::waiting::{Read, Schema, Waiting, read_payload};
 use crate::error::Result;
 use crate::model::{Due, RecordedWait, WaitKind, check_assignee};
-use crate::payload;
+use crate::payload::{self, schema_of};
 use crate::plan::journal_key;
 use crate::running::branch::Branch;
 use crate::running::scope::Scope;
@@ -228,27 +226,4 @@ fn read_signed<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<A
         by: over.answered_by.clone(),
         at: over.resolved_at.unwrap_or(DateTime::UNIX_EPOCH),
     })
-}
-
-/// The JSON Schema of `T`.
-fn schema_of<T: JsonSchema>() -> serde_json::Value {
-    let bounded = RecursiveTransform(bound_integer);
-    SchemaSettings::draft2020_12().with_transform(bounded).into_generator().into_root_schema_for::<T>().to_value()
-}
-
-/// Adds the range of a Rust integer; `schemars` only names the type.
-fn bound_integer(schema: &mut schemars::Schema) {
-    let bounds = match schema.get("format").and_then(serde_json::Value::as_str) {
-        Some("int32") => (json!(i32::MIN), json!(i32::MAX)),
-        Some("int64" | "int") => (json!(i64::MIN), json!(i64::MAX)),
-        Some("uint32") => (json!(0), json!(u32::MAX)),
-        Some("uint64" | "uint") => (json!(0), json!(u64::MAX)),
-        // Smaller integers have bounds already, and most readers cannot read bounds of 128 bits.
-        _ => return,
-    };
-    for (keyword, bound) in [("minimum", bounds.0), ("maximum", bounds.1)] {
-        if schema.get(keyword).is_none() {
-            schema.insert(keyword.to_owned(), bound);
-        }
-    }
 }

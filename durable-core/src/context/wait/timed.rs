@@ -56,9 +56,14 @@ impl<'a, T> Awaited<'a, T> {
 
     /// The value; `None` if the timeout passed first.
     async fn ended(self) -> Result<Option<T>> {
+        let what = self.waiting.what();
+        self.ended_as(&what).await
+    }
+
+    async fn ended_as(self, what: &str) -> Result<Option<T>> {
         let Self { waiting, source } = self;
         match source {
-            Source::Message(read) => waiting.received(read).await,
+            Source::Message(read) => waiting.received(what, read).await,
             // Boxed: it is large, and every wait's future would have room for it.
             Source::Child(call, read) => Box::pin(call.output(waiting, read)).await,
         }
@@ -66,16 +71,21 @@ impl<'a, T> Awaited<'a, T> {
 
     /// The value of a wait without a timeout; there is always one.
     pub(in crate::context) async fn value(self) -> Result<T> {
-        let late = format!("{} did not come by the deadline that it was given", self.waiting.what());
-        self.ended().await?.ok_or_else(|| Error::of_kind(ErrorKind::TimedOut, late))
+        let what = self.waiting.what();
+        let late = || Error::of_kind(ErrorKind::TimedOut, format!("{what} did not come by the deadline that it was given"));
+        self.ended_as(&what).await?.ok_or_else(late)
     }
 
     async fn value_within(self, timeout: Duration) -> Result<T> {
-        let late = match &self.source {
-            Source::Message(_) => format!("{} did not come within {timeout:?}", self.waiting.what()),
-            Source::Child(..) => format!("`{}` did not end within {timeout:?} and was cancelled", self.waiting.key),
+        let (what, is_child) = match &self.source {
+            Source::Message(_) => (self.waiting.what(), false),
+            Source::Child(..) => (format!("`{}`", self.waiting.key), true),
         };
-        self.ended().await?.ok_or_else(|| Error::of_kind(ErrorKind::TimedOut, late))
+        let late = || match is_child {
+            false => format!("{what} did not come within {timeout:?}"),
+            true => format!("{what} did not end within {timeout:?} and was cancelled"),
+        };
+        self.ended_as(&what).await?.ok_or_else(|| Error::of_kind(ErrorKind::TimedOut, late()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, NewWait, RecordedWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::payload::{self, Payload};
 use crate::plan::question::Question;
-use crate::plan::{divergence, journal_key};
+use crate::plan::{divergence, graph, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
 use crate::running::run::Run;
@@ -96,6 +96,13 @@ impl<'a> Waiting<'a> {
         waiting
     }
 
+    /// The wait for a message to a graph.
+    pub(in crate::context) fn for_change(scope: &Arc<Scope>, key: String, due: Due) -> Self {
+        let mut waiting = Self::of_call(scope, WaitKind::Event, graph::CHANGES, &key);
+        waiting.due = due;
+        waiting
+    }
+
     /// One of several waits of a call that is under way itself.
     pub(super) fn part_of(scope: &Arc<Scope>, kind: WaitKind, name: &str) -> Self {
         let mut waiting = Self::new(scope, kind, name);
@@ -132,14 +139,15 @@ impl<'a> Waiting<'a> {
     }
 
     pub(super) fn what(&self) -> String {
-        format!("{} `{}`", self.kind.as_str(), self.name)
+        let names = self.details.as_ref().and_then(|details| details.names.as_ref());
+        let name = names.map_or_else(|| format!("`{}`", self.name), |names| quoted(names, " or "));
+        format!("{} {name}", self.kind.as_str())
     }
 
     /// The value that was received; `None` when the time was over first. A message that cannot be used is refused, and the wait
-    /// goes on.
-    pub(super) async fn received<T>(mut self: Box<Self>, read: Read<T>) -> Result<Option<T>> {
+    /// goes on. Errors begin with `what`.
+    pub(super) async fn received<T>(mut self: Box<Self>, what: &str, read: Read<T>) -> Result<Option<T>> {
         let question = if self.was_answered_before() { None } else { self.question()? };
-        let what = self.what();
         loop {
             let over = std::future::poll_fn(|cx| self.poll_over(cx)).await;
             match over.outcome {
@@ -147,7 +155,7 @@ impl<'a> Waiting<'a> {
                     let (run, used) = (self.scope.run.clone(), self.was_used());
                     // A message that was used is not asked for again; it only has to be read.
                     let asked = question.as_ref().filter(|_| !used);
-                    match judge(&run, asked, &over, |over| read(&what, over)).await {
+                    match judge(&run, asked, &over, |over| read(what, over)).await {
                         Ok(value) => {
                             self.close();
                             return Ok(Some(value));
@@ -164,7 +172,7 @@ impl<'a> Waiting<'a> {
                 }
                 Some(WaitOutcome::Closed) => {
                     self.close();
-                    return Err(closed(&what));
+                    return Err(closed(what));
                 }
                 _ => {
                     self.close();
@@ -195,7 +203,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Goes on waiting after a message that cannot be used.
-    pub(super) fn put_back(&mut self, over: &RecordedWait, reason: &str) {
+    pub(in crate::context) fn put_back(&mut self, over: &RecordedWait, reason: &str) {
         // Code that only replays writes nothing: it stops here.
         if !self.scope.goes_no_further() {
             self.scope.run.refuse_message(self.scope.path(), over, reason);
@@ -212,7 +220,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// How the wait ended. It may be polled again after [`put_back`](Self::put_back).
-    pub(super) fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
+    pub(in crate::context) fn poll_over(&mut self, cx: &mut task::Context<'_>) -> Poll<RecordedWait> {
         if self.under_way.is_none() && !self.is_part {
             self.under_way = Some(self.scope.set_out(&self.key));
         }
@@ -324,6 +332,11 @@ pub(super) fn unfit(kind: WaitKind, name: &str) -> Option<String> {
 fn closed(what: &str) -> Error {
     let problem = format!("{what} cannot come: the workflow has closed it with cx.close_events(…); wait for it before");
     Error::of_kind(ErrorKind::Closed, problem).into_permanent()
+}
+
+/// Names as a person lists them.
+pub(super) fn quoted(names: &[String], between: &str) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(between)
 }
 
 pub(super) fn invalid(message: String) -> Error {

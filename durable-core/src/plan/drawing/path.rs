@@ -49,8 +49,8 @@ struct Path<'graph> {
 
 /// What is known about the visits of one node.
 #[derive(Debug, Clone, Default)]
-struct Visits {
-    run: NodeRun,
+pub(super) struct Visits {
+    pub(super) run: NodeRun,
     last: Option<chrono::DateTime<chrono::Utc>>,
 }
 
@@ -328,7 +328,7 @@ impl Path<'_> {
 }
 
 impl Visits {
-    fn visit(&mut self, call: &Call) {
+    pub(super) fn visit(&mut self, call: &Call) {
         if call.kind.is_fork() || call.records.is_empty() {
             let record =
                 Record { state: call.state(), started_at: call.started_at(), finished_at: None, attempts: 0, child: None };

@@ -1,15 +1,68 @@
 //! Facts about the values that executions set.
 
+use chrono::DateTime;
+
 use super::{World, completed, step};
 use crate::ids::{Epoch, ExecutionId};
-use crate::model::{Checkpoint, NewValue};
+use crate::model::{Checkpoint, NewNode, NewValue, NodeRecord, StoredNode, ValueState};
 use crate::payload::Payload;
 use crate::store::saves::Written;
 
 /// The nth call that sets the value `progress`.
 pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
-    let new = NewValue { name: "progress".to_owned(), value: Payload(value.into()), metadata: None };
-    Checkpoint { sets: Some(Box::new(new)), ..step(&format!("set progress#{nth}"), "null") }
+    let new = NewValue { name: "progress".to_owned(), value: Payload(value.into()), metadata: None, node: None };
+    Checkpoint { sets: vec![new], ..step(&format!("set progress#{nth}"), "null") }
+}
+
+/// A node of a graph, at this revision.
+fn node(name: &str, state: ValueState, revision: u32, value: &str) -> NewValue {
+    let record = NodeRecord { cause: revision - 1, state_revision: revision, change_revision: revision, error: None };
+    let record = Payload(serde_json::to_string(&record).expect("a record is JSON").into());
+    let set_at = state.has_value().then_some(DateTime::UNIX_EPOCH);
+    NewValue {
+        name: name.to_owned(),
+        value: Payload(value.into()),
+        metadata: None,
+        node: Some(NewNode { state, revision, set_at, record }),
+    }
+}
+
+async fn nodes(world: &impl World, id: ExecutionId) -> Vec<StoredNode> {
+    world.answer(world.ledger().read_nodes(id)).await.expect("nodes are read")
+}
+
+/// The names, states and revisions of the nodes, and their values.
+async fn shown(world: &impl World, id: ExecutionId) -> Vec<String> {
+    let show = |node: StoredNode| format!("{} {} {} {}", node.name, node.state.as_str(), node.revision, node.value.as_str());
+    nodes(world, id).await.into_iter().map(show).collect()
+}
+
+pub(super) async fn nodes_are_written_together_and_keep_the_revisions_that_they_are_given(world: impl World) {
+    let held = world.held().await;
+    let change = |sets: Vec<NewValue>, key: &str| Checkpoint { sets, ..step(key, "null") };
+    let first =
+        change(vec![node("a", ValueState::Ready, 7, "1.10"), node("b", ValueState::Skipped, 8, "null")], "set graph inputs");
+    assert_eq!(world.save(held.save([first.clone()], None)).await.unwrap(), Written::Accepted);
+    assert_eq!(shown(&world, held.id).await, ["a ready 7 1.10", "b skipped 8 null"]);
+    let record = nodes(&world, held.id).await.remove(0);
+    assert_eq!((record.record.cause, record.set_at), (6, DateTime::UNIX_EPOCH));
+    let second = change(vec![node("a", ValueState::Stale, 7, "1.10"), node("b", ValueState::Ready, 9, "2")], "step b#9");
+    let save = held.save([second], Some(completed()));
+    assert_eq!(world.save(save.clone()).await.unwrap(), Written::Accepted);
+    assert_eq!(world.save_again(save).await, Written::Accepted);
+    assert_eq!(shown(&world, held.id).await, ["a stale 7 1.10", "b ready 9 2"]);
+}
+
+pub(super) async fn a_node_without_a_value_is_a_node_and_no_value(world: impl World) {
+    let held = world.held().await;
+    let with = |state, revision| Checkpoint {
+        sets: vec![node("progress", state, revision, "5")],
+        ..step(&format!("step progress#{revision}"), "5")
+    };
+    assert_eq!(world.save(held.save([with(ValueState::Ready, 2)], None)).await.unwrap(), Written::Accepted);
+    assert_eq!(progress(&world, held.id).await, Some(("5".to_owned(), 2)));
+    assert_eq!(world.save(held.save([with(ValueState::Unset, 3)], None)).await.unwrap(), Written::Accepted);
+    assert_eq!((progress(&world, held.id).await, shown(&world, held.id).await), (None, vec!["progress unset 3 5".to_owned()]));
 }
 
 /// The value `progress` and its revision.

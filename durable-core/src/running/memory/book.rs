@@ -11,7 +11,7 @@ use super::record::{Message, Record, State};
 use super::{Queue, REFUSED};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{ExecutionValue, Tags, WaitKind};
+use crate::model::{ExecutionValue, StoredNode, Tags, WaitKind};
 use crate::store::attempts::AttemptRecord;
 use crate::store::families::EndedEarly;
 use crate::store::journal::Journals;
@@ -230,7 +230,7 @@ impl Book {
             match record.checkpoints.entry(checkpoint.key.clone()) {
                 Place::Vacant(place) => {
                     place.insert((ordinal, checkpoint.clone()));
-                    record.set_value(checkpoint);
+                    record.set_values(checkpoint);
                 }
                 Place::Occupied(_) if again => {}
                 Place::Occupied(_) => self.violations.push(format!("`{}` was written twice", checkpoint.key)),
@@ -268,6 +268,10 @@ impl Book {
     /// The value that an execution has set under this name.
     pub(super) fn value(&self, id: ExecutionId, name: &str) -> Option<ExecutionValue> {
         self.records.get(&id)?.values.get(name).cloned()
+    }
+
+    pub(super) fn nodes(&self, id: ExecutionId) -> Vec<StoredNode> {
+        self.records.get(&id).map(|record| record.nodes.values().cloned().collect()).unwrap_or_default()
     }
 
     pub(super) fn attempt(&mut self, record: &AttemptRecord) -> Written {

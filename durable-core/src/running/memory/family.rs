@@ -131,6 +131,7 @@ impl Book {
                     undo_on_failure: undone.undo_on_failure,
                     undoes: Some(id),
                     values: undone.values.clone(),
+                    nodes: undone.nodes.clone(),
                     tags: undone.tags.clone(),
                     rollback: Some(Failure::new(ErrorKind::RolledBack, "its parent is rolled back")),
                     ..Record::new(&undone.input)

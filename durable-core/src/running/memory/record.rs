@@ -13,8 +13,8 @@ use super::parking::{has_received, is_kept};
 use crate::error::Failure;
 use crate::ids::{ExecutionId, WorkerId};
 use crate::model::{
-    Checkpoint, ClaimedStep, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewWait, Outcome, ParentPolicy,
-    RecordedWait, Tags, WaitKind, WaitOutcome,
+    Checkpoint, ClaimedStep, Due, ExecutionState, ExecutionValue, FailedAttempt, JournalRecords, NewValue, NewWait, Outcome,
+    ParentPolicy, RecordedWait, StoredNode, Tags, ValueState, WaitKind, WaitOutcome,
 };
 use crate::payload::{Json, Payload};
 use crate::store::saves::NextState;
@@ -106,6 +106,8 @@ pub(crate) struct Record {
     pub(crate) waits: BTreeMap<String, WaitRow>,
     /// The values that it has set, by name.
     pub(crate) values: BTreeMap<String, ExecutionValue>,
+    /// Its nodes, if it is a graph, by name.
+    pub(crate) nodes: BTreeMap<String, StoredNode>,
     pub(crate) tags: Tags,
     /// Messages that no wait has taken, by their arrival, each with the time at which it was sent.
     pub(crate) mailbox: BTreeMap<u64, (Message, DateTime<Utc>)>,
@@ -181,6 +183,7 @@ impl Record {
             deadline_at: None,
             checkpoints: BTreeMap::new(),
             values: BTreeMap::new(),
+            nodes: BTreeMap::new(),
             tags: Tags::new(),
             attempts: BTreeMap::new(),
             waits: BTreeMap::new(),
@@ -329,12 +332,15 @@ impl Record {
         }
     }
 
-    /// Sets the value or the tag that comes with a new checkpoint.
-    pub(super) fn set_value(&mut self, checkpoint: &Checkpoint) {
+    /// Sets the values and the tag that come with a new checkpoint.
+    pub(super) fn set_values(&mut self, checkpoint: &Checkpoint) {
         if let Some(tag) = &checkpoint.tag {
             self.tags.insert(tag.name.clone(), tag.value.clone());
         }
-        let Some(new) = &checkpoint.sets else { return };
+        checkpoint.sets.iter().for_each(|new| self.set_value(new));
+    }
+
+    fn set_value(&mut self, new: &NewValue) {
         let json = |payload: &Payload| Json::of_text(payload.as_str().to_owned()).unwrap_or_default();
         let value = ExecutionValue {
             name: new.name.clone(),
@@ -342,8 +348,25 @@ impl Record {
             set_at: DateTime::UNIX_EPOCH,
             value: json(&new.value),
             metadata: new.metadata.as_ref().map(json),
+            stale: false,
         };
-        self.values.insert(new.name.clone(), value);
+        let Some(node) = &new.node else { return drop(self.values.insert(new.name.clone(), value)) };
+        let stored = StoredNode {
+            name: new.name.clone(),
+            state: node.state,
+            revision: node.revision,
+            set_at: node.set_at.unwrap_or(DateTime::UNIX_EPOCH),
+            record: serde_json::from_str(node.record.as_str()).expect("what a driver writes can be read"),
+            value: new.value.clone(),
+            metadata: new.metadata.clone(),
+        };
+        self.nodes.insert(new.name.clone(), stored);
+        if node.state.has_value() {
+            let value = ExecutionValue { revision: node.revision, stale: node.state == ValueState::Stale, ..value };
+            self.values.insert(new.name.clone(), value);
+        } else {
+            self.values.remove(&new.name);
+        }
     }
 
     pub(super) fn cancel_waits(&mut self, now: DateTime<Utc>) {

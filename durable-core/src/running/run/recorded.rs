@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::Run;
 use crate::error::{Failure, Result};
-use crate::model::{Checkpoint, ExecutionValue, FailedAttempt, MOST_TAGS, Tags, Undoable};
+use crate::model::{Checkpoint, ExecutionValue, FailedAttempt, MOST_TAGS, StoredNode, Tags, Undoable};
 use crate::payload::Digest;
 use crate::plan::journal_key;
 
@@ -68,6 +68,21 @@ impl Run {
     /// The committed value that this execution has set under the name.
     pub(crate) async fn read_value(&self, name: &str) -> Result<Option<ExecutionValue>> {
         self.ledger.read_value(self.id, name).await
+    }
+
+    /// Whether the execution may have run before.
+    pub(crate) fn has_history(&self) -> bool {
+        self.continued || self.replays.load(Ordering::Relaxed)
+    }
+
+    /// Passes over everything recorded that the code has not asked for: a graph goes on from its values.
+    pub(crate) fn pass_over_all(&self) {
+        self.pass_over("", "", &[]);
+    }
+
+    /// The nodes that this execution, a graph, has stored.
+    pub(crate) async fn read_nodes(&self) -> Result<Vec<StoredNode>> {
+        self.ledger.read_nodes(self.id).await
     }
 
     /// Notes that this execution is about to have a tag of this name; `false` if it would have too many.

@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use super::working::Stuck;
 use super::{Run, State};
 use crate::error::{Failure, Result};
-use crate::model::{Checkpoint, FailedAttempt};
+use crate::model::{Checkpoint, FailedAttempt, NewValue, Outcome};
+use crate::payload::Payload;
 use crate::running::BoxFuture;
 use crate::running::hold::{Hold, Verdict};
 use crate::running::outbox::Parcel;
@@ -43,6 +44,19 @@ impl Run {
         let mut state = self.state();
         let undo_order = if undoable { state.journal.enlist(&checkpoint) } else { None };
         state.outbox.leave_step(Checkpoint { undo_order, ..checkpoint }, end);
+    }
+
+    /// Leaves values for the write of the checkpoint under the key, if that was left last; for a write with a checkpoint of their own
+    /// otherwise.
+    pub(crate) fn leave_values(&self, key: Option<&str>, own_key: impl FnOnce() -> String, values: Vec<NewValue>) {
+        let mut state = self.state();
+        let values = match key {
+            Some(key) => state.outbox.add_values(key, values),
+            None => Some(values),
+        };
+        if let Some(sets) = values {
+            state.outbox.leave(Checkpoint { sets, ..Checkpoint::of(own_key(), Outcome::Output(Payload::null())) });
+        }
     }
 
     /// Waits until every checkpoint so far is committed. Does not return when the execution is no longer held.

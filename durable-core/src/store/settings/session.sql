@@ -21,7 +21,8 @@ set transform_null_equals = off;
 -- Functions that lock and then count must see what was committed while they waited.
 set default_transaction_isolation = 'read committed';
 -- Limits that are meant for requests of people would have a long statement repeated for ever, and a connection that listens
--- closed. The engine bounds its statements by the size of their batches, and leaves no transaction idle.
+-- closed. The engine bounds its statements by the size of their batches, and leaves no transaction idle. Lists are bounded by their
+-- pages. Analytics are not bounded: two at most run at the same time (`store.rs`).
 set statement_timeout = 0;
 set idle_in_transaction_session_timeout = 0;
 set idle_session_timeout = 0;

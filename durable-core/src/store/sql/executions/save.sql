@@ -99,25 +99,38 @@ value as (
         value.value,
         value.metadata,
         value.is_tag,
+        value.revision,
+        value.state,
+        value.node,
+        value.set_at,
         count(*) over (partition by value.execution_id, value.name, value.is_tag)::int4 as times
-    from unnest($17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bool[])
-        with ordinality as value (execution_id, key, name, value, metadata, is_tag, nth)
+    from unnest(
+        $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bool[],
+        $23::int4[], $24::text[], $25::text[], $26::timestamptz[]
+    ) with ordinality as value (execution_id, key, name, value, metadata, is_tag, revision, state, node, set_at, nth)
     where value.execution_id in (select execution_id from accepted)
       and (not $7 or (value.execution_id, value.key) in (select execution_id, key from saved_again))
     order by value.execution_id, value.name, value.is_tag, value.nth desc
 ),
 set_values as (
-    insert into durable.execution_values as kept (execution_id, set_at, revision, name, key, value, metadata)
-    select value.execution_id, now.at, value.times, value.name, value.key, value.value::json, value.metadata::json
+    insert into durable.execution_values as kept (
+        execution_id, set_at, revision, name, key, value, metadata, state, node
+    )
+    select
+        value.execution_id, coalesce(value.set_at, now.at), coalesce(value.revision, value.times), value.name, value.key,
+        value.value::json, value.metadata::json, value.state, value.node::json
     from value
     cross join now
     where not value.is_tag
     on conflict (execution_id, name) do update
     set set_at = excluded.set_at,
-        revision = kept.revision + excluded.revision,
+        -- A graph says which revision its node has.
+        revision = case when excluded.state is null then kept.revision + excluded.revision else excluded.revision end,
         key = excluded.key,
         value = excluded.value,
-        metadata = excluded.metadata
+        metadata = excluded.metadata,
+        state = excluded.state,
+        node = excluded.node
 ),
 set_tags as (
     insert into durable.execution_tags as kept (execution_id, name, value)

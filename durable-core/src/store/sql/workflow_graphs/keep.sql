@@ -15,15 +15,22 @@ ranked as (
         where workflow = any ($1)
     ) as known
 ),
-deleted as (
-    delete from durable.workflow_graphs as graphs
-    using ranked
-    where graphs.workflow = ranked.workflow
-      and graphs.version = ranked.version
-      and ranked.place > $4
+-- Workers that start at once may delete and write the same rows. What another holds is left to the next start.
+superfluous as materialized (
+    select graphs.workflow, graphs.version
+    from durable.workflow_graphs as graphs
+    join ranked on graphs.workflow = ranked.workflow and graphs.version = ranked.version
+    where ranked.place > $4
       and not exists (
           select from given where given.workflow = graphs.workflow and given.version = graphs.version
       )
+    order by graphs.workflow, graphs.version
+    for update of graphs skip locked
+),
+deleted as (
+    delete from durable.workflow_graphs as graphs
+    using superfluous
+    where graphs.workflow = superfluous.workflow and graphs.version = superfluous.version
 )
 insert into durable.workflow_graphs (workflow, version, graph, kept_at)
 select given.workflow, given.version, given.graph::json, now.at

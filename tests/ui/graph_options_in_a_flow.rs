@@ -1,21 +1,22 @@
-//! `#[input]` has no meaning yet.
+//! A workflow with `run` uses what belongs to a graph.
 use durable::prelude::*;
 
 struct Flow;
 
-#[workflow]
+#[workflow(open)]
 impl Flow {
     async fn run(&self, _cx: &Context, n: u32) -> Result<u32> {
         self.twice(n).await
     }
 
-    #[step]
+    #[input]
+    fn name(&self) -> String;
+
+    #[output]
+    #[step(when = |n: &u32| *n > 1, on_failure = skip, ends)]
     async fn twice(&self, n: u32) -> Result<u32> {
         Ok(2 * n)
     }
-
-    #[input]
-    fn name(&self) -> String;
 }
 
 fn start<W: durable::Workflow>(_: W::Input) {}

@@ -1,0 +1,6 @@
+//! The graph form: an impl block without `run` is driven here, from what is stored of its nodes.
+
+pub(crate) mod door;
+pub(crate) mod drive;
+mod messages;
+pub(crate) mod stored;

@@ -1,0 +1,9 @@
+//! The nodes of a graph as the macro writes them: what they take, how they are called, and the inputs of a start.
+
+pub(crate) mod inputs;
+pub(crate) mod node;
+pub(crate) mod parameters;
+pub(crate) mod schema;
+pub(crate) mod taken;
+
+pub use parameters::{Given, Latest, Settled};

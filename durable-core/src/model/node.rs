@@ -1,0 +1,95 @@
+//! A node of a graph, as it is shown, and the conditions that it waits for.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ValueState;
+use super::wait::time;
+use crate::error::Failure;
+
+/// A node of a graph: what it has come to, and why it has come to no more. Its value is among the values of the execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NodeDetails {
+    /// Its name.
+    pub name: String,
+    /// What it has come to.
+    pub state: ValueState,
+    /// The revision of its value, or the one since which it has none; 0 if it never had one.
+    pub revision: u32,
+    /// When that was recorded, by the database's clock; `None` if nothing is recorded of the node.
+    pub since: Option<DateTime<Utc>>,
+    /// Why it has failed, or why its value is out of date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// Whether it is being computed, or can be.
+    pub is_outstanding: bool,
+    /// The conditions that are not met, without which it is not computed. Empty for a node that is outstanding or has its value, and
+    /// if the graph is not registered in the process that asks.
+    pub unmet: Vec<Unmet>,
+}
+
+/// A condition of a node that is not met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unmet {
+    /// The input must be given.
+    NotGiven,
+    /// A node that it takes has no value.
+    NoValue {
+        /// The name of that node.
+        of: String,
+    },
+    /// A node that it takes is being computed, or waits for one that is.
+    NotDecided {
+        /// The name of that node.
+        of: String,
+    },
+    /// It is skipped, because a node that it needs was skipped or has failed.
+    SkippedWith {
+        /// The name of that node.
+        node: String,
+    },
+    /// It takes the latest values of these nodes, and none has one.
+    NoneHasValue {
+        /// The names of the nodes.
+        of: Vec<String>,
+    },
+    /// Its own condition does not hold for the present values.
+    ConditionIsFalse,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotGiven => f.write_str("it must be given"),
+            Self::NoValue { of } => write!(f, "`{of}` has no value"),
+            Self::NotDecided { of } => write!(f, "`{of}` is not decided"),
+            Self::SkippedWith { node } => write!(f, "`{node}` was skipped or has failed"),
+            Self::NoneHasValue { of } => write!(f, "none of `{}` has a value", of.join("`, `")),
+            Self::ConditionIsFalse => f.write_str("its condition does not hold"),
+        }
+    }
+}
+
+impl fmt::Display for NodeDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is {}", self.name, self.state.as_str())?;
+        if let Some(since) = self.since {
+            write!(f, ", revision {}, since {}", self.revision, time(since))?;
+        }
+        if let Some(error) = &self.error {
+            write!(f, ", because of an error: {error}")?;
+        }
+        if self.is_outstanding {
+            f.write_str("; it is being computed")?;
+        }
+        for (nth, unmet) in self.unmet.iter().enumerate() {
+            write!(f, "{} {unmet}", if nth == 0 { ":" } else { ", and" })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! The graph form: a block without `run`, whose methods are nodes and whose parameters are edges.
+
+pub(crate) mod check;
+mod cycles;
+pub(crate) mod expand;
+mod inputs;
+pub(crate) mod model;
+mod policy;
+pub(crate) mod read;
+mod resolve;
+
+pub(crate) use inputs::inputs_type;

@@ -1,0 +1,242 @@
+//! Writes what the engine knows about a graph: its nodes with their edges, and for each step how it is called with what it takes.
+
+use super::inputs;
+use super::model::{Graph, Kind, Node, Parameter, When};
+use super::policy::Wrapper;
+use crate::expand::{output, placed};
+use crate::model::{Step, Workflow};
+use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::visit_mut::VisitMut;
+use syn::{Ident, Lifetime, Type};
+
+/// The members of the impl block that describe and call the nodes.
+pub(crate) fn members(workflow: &Workflow, graph: &Graph<'_>) -> TokenStream {
+    let steps = graph.nodes.iter().filter_map(|node| Some((node, node.step()?)));
+    let calls = steps.map(|(node, step)| {
+        let run = run(workflow, graph, node, step);
+        let when = step.node.when.as_ref().map(|when| condition(workflow, graph, node, when));
+        quote!(#run #when)
+    });
+    let description = description(workflow, graph);
+    quote!(#(#calls)* #description)
+}
+
+/// What stands beside the impl block.
+pub(crate) fn items(workflow: &Workflow) -> TokenStream {
+    inputs::definition(workflow)
+}
+
+/// The associated constant of the trait.
+pub(crate) fn constant(workflow: &Workflow) -> TokenStream {
+    let durable = &workflow.durable;
+    quote! {
+        const GRAPH: ::core::option::Option<&'static #durable::__macro::graph::Graph<Self>> =
+            ::core::option::Option::Some(Self::__GRAPH);
+    }
+}
+
+/// The associated type of the result: that of the output, or an object of the leaves.
+pub(crate) fn output_type(workflow: &Workflow, output: Option<&Step>) -> TokenStream {
+    let durable = &workflow.durable;
+    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |step| computed_type(durable, step));
+    quote!(type Output = #output;)
+}
+
+/// The method that runs an execution.
+pub(crate) fn execute(workflow: &Workflow) -> TokenStream {
+    let durable = &workflow.durable;
+    quote! {
+        fn execute<'run>(
+            &'run self,
+            cx: &'run #durable::__macro::Context,
+            inputs: Self::Input,
+        ) -> #durable::__macro::BoxFuture<'run, #durable::__macro::Result<Self::Output>> {
+            ::std::boxed::Box::pin(#durable::__macro::graph::drive(self, cx, inputs, Self::__GRAPH))
+        }
+    }
+}
+
+fn description(workflow: &Workflow, graph: &Graph<'_>) -> TokenStream {
+    let (durable, open) = (&workflow.durable, workflow.open.is_some());
+    let nodes = graph.nodes.iter().map(|node| node_literal(workflow, node));
+    quote! {
+        #[doc(hidden)]
+        const __GRAPH: &'static #durable::__macro::graph::Graph<Self> =
+            &#durable::__macro::graph::Graph { nodes: &[#(#nodes),*], open: #open };
+    }
+}
+
+fn node_literal(workflow: &Workflow, node: &Node<'_>) -> TokenStream {
+    let durable = &workflow.durable;
+    let (name, was) = (node.name(), node.was());
+    let (takes, when) = (edges(durable, &node.takes), edges(durable, &node.when));
+    let step = node.step();
+    let is_output = step.is_some_and(|step| step.node.output.is_some());
+    let ends = step.is_some_and(|step| step.node.ends);
+    let on_failure = if step.is_some_and(|step| step.node.skips_failure) { "Skip" } else { "Fail" };
+    let on_failure = Ident::new(on_failure, Span::call_site());
+    let none = quote!(::core::option::Option::None);
+    let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
+    let (kind, run, condition, schema, check) = match node.kind {
+        Kind::Step(step) => {
+            let (run_name, when_name) = (node.run_name(), node.when_name());
+            let condition = step.node.when.as_ref().map_or_else(|| none.clone(), |_| some(quote!(Self::#when_name)));
+            (quote!(Step), some(quote!(Self::#run_name)), condition, none.clone(), none)
+        }
+        Kind::Input(input) => {
+            let (optional, ty) = (input.optional, input.value());
+            let schema = quote! {{
+                use #durable::__macro::graph::WithoutSchema as _;
+                #durable::__macro::graph::Schema::<#ty>::MAKE
+            }};
+            let check = some(quote!(#durable::__macro::graph::check::<#ty>));
+            (quote!(Input { optional: #optional }), none.clone(), none, schema, check)
+        }
+    };
+    quote! {
+        #durable::__macro::graph::Node {
+            spec: #durable::__macro::graph::NodeSpec {
+                name: #name,
+                was: &[#(#was),*],
+                kind: #durable::__macro::graph::NodeKind::#kind,
+                takes: &[#(#takes),*],
+                when: &[#(#when),*],
+                on_failure: #durable::__macro::graph::OnFailure::#on_failure,
+                is_output: #is_output,
+                ends: #ends,
+            },
+            run: #run,
+            when: #condition,
+            schema: #schema,
+            check: #check,
+        }
+    }
+}
+
+fn edges<'a>(durable: &'a syn::Path, parameters: &'a [Parameter<'_>]) -> impl Iterator<Item = TokenStream> + 'a {
+    let edges = parameters.iter().filter_map(|parameter| Some((Literal::usize_unsuffixed(parameter.node?), parameter)));
+    edges.map(move |(node, parameter)| {
+        let policy = Ident::new(parameter.taking.wrapper.policy(), Span::call_site());
+        quote! {
+            #durable::__macro::graph::Edge { node: #node, policy: #durable::__macro::graph::Policy::#policy }
+        }
+    })
+}
+
+/// The function that calls the step with what it takes.
+fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> TokenStream {
+    let (durable, run_name, name) = (&workflow.durable, node.run_name(), node.ident());
+    let (taken, bound, arguments) = bound(durable, graph, &node.takes);
+    let result = output(&step.method.signature.output);
+    let computed = {
+        let durable = placed(durable, result.span());
+        quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
+    };
+    // The compiler points here when the future cannot move between threads.
+    let future = quote_spanned! {name.span()=>
+        ::std::boxed::Box::pin(async move { #(#bound)* #computed(Self::#name(self, #(#arguments),*).await) })
+    };
+    quote! {
+        #[doc(hidden)]
+        fn #run_name<'run>(
+            &'run self,
+            #taken: &'run #durable::__macro::graph::Taken,
+        ) -> #durable::__macro::BoxFuture<'run, #durable::__macro::Result<#durable::__macro::graph::Computed>> {
+            #future
+        }
+    }
+}
+
+/// The function that evaluates the condition with what it takes, and the function that holds the condition.
+fn condition(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, when: &When) -> TokenStream {
+    let (durable, when_name, condition_name) = (&workflow.durable, node.when_name(), node.condition_name());
+    let (taken, bound, arguments) = bound(durable, graph, &node.when);
+    let (parameters, body) = (&when.parameters, in_braces(&when.body));
+    let output = when.output.as_ref().map_or_else(|| quote!(bool), ToTokens::to_token_stream);
+    // A condition that says it is no `bool` is reported where it says so.
+    let named = Ident::new(&condition_name.to_string(), output.span());
+    let decide = quote_spanned!(output.span()=> let decision: bool = Self::#named(#(#arguments),*););
+    let decision = Ident::new("decision", output.span());
+    quote! {
+        #[doc(hidden)]
+        fn #when_name(#taken: &#durable::__macro::graph::Taken) -> #durable::__macro::Result<bool> {
+            #(#bound)*
+            #decide
+            ::core::result::Result::Ok(#decision)
+        }
+        #[doc(hidden)]
+        fn #condition_name(#(#parameters),*) -> #output #body
+    }
+}
+
+/// The body of a closure as that of a function.
+fn in_braces(written: &TokenStream) -> TokenStream {
+    let mut trees = written.clone().into_iter();
+    match (trees.next(), trees.next()) {
+        (Some(TokenTree::Group(block)), None) if block.delimiter() == Delimiter::Brace => written.clone(),
+        _ => quote!({ #written }),
+    }
+}
+
+/// The name of the parameter with the values, the statements that bind them, and the names to which they are bound. No code of
+/// the user is near, so the names are free.
+fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
+    let (mut statements, mut names) = (Vec::new(), Vec::new());
+    for (place, parameter) in parameters.iter().enumerate() {
+        let Some(node) = parameter.node else { continue };
+        let name = format_ident!("argument_{place}", span = parameter.written.ty.span());
+        statements.push(bind(durable, place, parameter, &graph.nodes[node], &name));
+        names.push(name);
+    }
+    let taken = if parameters.is_empty() { quote!(_) } else { quote!(taken) };
+    (taken, statements, names)
+}
+
+/// Decodes a value as the type that its own node says, and binds it with the type that the parameter says: if they differ, the
+/// compiler reports it at the parameter's type.
+fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: &Node<'_>, name: &Ident) -> TokenStream {
+    let span = parameter.written.ty.span();
+    let producer_name = producer.name();
+    let produced = match producer.kind {
+        Kind::Input(input) => input.value().to_token_stream(),
+        Kind::Step(step) => computed_type(durable, step),
+    };
+    let reader = Ident::new(parameter.taking.wrapper.reader(), Span::call_site());
+    let written = without_lifetimes(&parameter.written.ty);
+    let place_of_value = Literal::usize_unsuffixed(place);
+    let value = format_ident!("value_{place}", span = span);
+    let read = quote!(let #value = taken.#reader::<#produced>(#place_of_value, #producer_name)?;);
+    let bind = match (parameter.taking.borrowed(), parameter.taking.wrapper) {
+        (None, _) => quote_spanned!(span=> let #name: #written = #value;),
+        (Some(_), Wrapper::Nothing) => quote_spanned!(span=> let #name: #written = &#value;),
+        (Some(reference), _) => {
+            let reference = without_lifetimes(&Type::Reference(reference.clone()));
+            quote_spanned!(span=> let #name: #written = #value.as_ref().map(|value| -> #reference { value });)
+        }
+    };
+    quote!(#read #bind)
+}
+
+/// The type of a step's value.
+fn computed_type(durable: &syn::Path, step: &Step) -> TokenStream {
+    let output = output(&step.method.signature.output);
+    let durable = placed(durable, output.span());
+    quote_spanned!(output.span()=> <#output as #durable::__macro::StepResult>::Output)
+}
+
+/// The type with every lifetime left to the compiler: those of the method have no names here.
+fn without_lifetimes(written: &Type) -> Type {
+    struct Unnamed;
+    impl VisitMut for Unnamed {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            *lifetime = Lifetime::new("'_", lifetime.span());
+        }
+        fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
+        fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut syn::ParenthesizedGenericArguments) {}
+    }
+    let mut ty = written.clone();
+    Unnamed.visit_type_mut(&mut ty);
+    ty
+}

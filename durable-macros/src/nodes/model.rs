@@ -1,0 +1,153 @@
+//! What the user meant by a graph: inputs, and what the options of steps say about nodes.
+
+use super::policy::Taking;
+use crate::model::Step;
+use crate::parse::Method;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, format_ident};
+use syn::ext::IdentExt as _;
+use syn::{Attribute, Ident, LitStr, PatType, ReturnType, Type};
+
+/// A method marked `#[input]`, without the marker.
+pub(crate) struct Input {
+    pub(crate) method: Method,
+    pub(crate) marker: Attribute,
+    pub(crate) name: LitStr,
+    pub(crate) was: Vec<LitStr>,
+    /// Whether the graph can complete without it.
+    pub(crate) optional: bool,
+}
+
+/// The options of a step that only nodes of a graph have.
+#[derive(Default)]
+pub(crate) struct NodeOptions {
+    pub(crate) when: Option<When>,
+    /// Whether the node counts as skipped if it fails.
+    pub(crate) skips_failure: bool,
+    /// Whether the execution is over after it.
+    pub(crate) ends: bool,
+    /// The marker `#[output]`.
+    pub(crate) output: Option<Attribute>,
+    /// The names of those options that were written, even if their values have mistakes.
+    pub(crate) written: Vec<Ident>,
+}
+
+/// The condition under which a node runs.
+pub(crate) struct When {
+    pub(crate) parameters: Vec<PatType>,
+    /// The type that the closure returns, if it says so.
+    pub(crate) output: Option<Type>,
+    /// The body of the closure.
+    pub(crate) body: TokenStream,
+}
+
+/// The nodes of a block, in the order written, with their edges.
+pub(crate) struct Graph<'block> {
+    pub(crate) nodes: Vec<Node<'block>>,
+}
+
+pub(crate) struct Node<'block> {
+    pub(crate) kind: Kind<'block>,
+    /// What its code takes.
+    pub(crate) takes: Vec<Parameter<'block>>,
+    /// What its condition takes.
+    pub(crate) when: Vec<Parameter<'block>>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind<'block> {
+    Input(&'block Input),
+    Step(&'block Step),
+}
+
+/// A parameter of a node or of its condition.
+pub(crate) struct Parameter<'block> {
+    pub(crate) written: &'block PatType,
+    /// Its name; `None` if it is a pattern.
+    pub(crate) name: Option<&'block Ident>,
+    pub(crate) taking: Taking<'block>,
+    /// The place of the node that it names; `None` if there is no such node.
+    pub(crate) node: Option<usize>,
+}
+
+impl Input {
+    /// The type of the value.
+    pub(crate) fn value(&self) -> Option<&Type> {
+        match &self.method.signature.output {
+            ReturnType::Type(_, ty) => Some(ty),
+            ReturnType::Default => None,
+        }
+    }
+}
+
+impl<'block> Node<'block> {
+    /// The name of its method.
+    pub(crate) fn ident(&self) -> &'block Ident {
+        self.method().name()
+    }
+
+    pub(crate) fn method(&self) -> &'block Method {
+        match self.kind {
+            Kind::Input(input) => &input.method,
+            Kind::Step(step) => &step.method,
+        }
+    }
+
+    /// Its name in values and messages.
+    pub(crate) fn name(&self) -> &'block LitStr {
+        match self.kind {
+            Kind::Input(input) => &input.name,
+            Kind::Step(step) => &step.name,
+        }
+    }
+
+    /// The names that it had before.
+    pub(crate) fn was(&self) -> &'block [LitStr] {
+        match self.kind {
+            Kind::Input(input) => &input.was,
+            Kind::Step(step) => &step.was,
+        }
+    }
+
+    pub(crate) fn step(&self) -> Option<&'block Step> {
+        match self.kind {
+            Kind::Step(step) => Some(step),
+            Kind::Input(_) => None,
+        }
+    }
+
+    /// The edges of its code and of its condition.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter<'block>> {
+        self.takes.iter().chain(&self.when)
+    }
+
+    /// The function that calls the step with what it takes: `__node_score`.
+    pub(crate) fn run_name(&self) -> Ident {
+        format_ident!("__node_{}", self.ident().unraw(), span = Span::call_site())
+    }
+
+    /// The function that evaluates the condition with what it takes: `__when_score`.
+    pub(crate) fn when_name(&self) -> Ident {
+        format_ident!("__when_{}", self.ident().unraw(), span = Span::call_site())
+    }
+
+    /// The function that holds the condition as it was written: `__condition_of_score`.
+    pub(crate) fn condition_name(&self) -> Ident {
+        format_ident!("__condition_of_{}", self.ident().unraw(), span = Span::call_site())
+    }
+}
+
+impl Graph<'_> {
+    /// The node whose value is the output.
+    pub(crate) fn output(&self) -> Option<&Step> {
+        self.nodes.iter().filter_map(Node::step).find(|step| step.node.output.is_some())
+    }
+}
+
+impl NodeOptions {
+    /// The places that say that a step is a node of a graph.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (String, TokenStream)> {
+        let options = self.written.iter().map(|name| (format!("`{name}`"), name.to_token_stream()));
+        options.chain(self.output.iter().map(|marker| ("`#[output]`".to_owned(), marker.to_token_stream())))
+    }
+}

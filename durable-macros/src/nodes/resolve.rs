@@ -1,0 +1,57 @@
+//! Finds the form of a block, and the node that each parameter of a graph names.
+
+use super::model::{Graph, Kind, Node, Parameter};
+use super::policy::Taking;
+use crate::model::{self, Form, Member, Workflow};
+use syn::ext::IdentExt as _;
+use syn::{Ident, Pat, PatType};
+
+impl Workflow {
+    /// A block with `run` is a flow. One without is a graph if it says so; otherwise its `run` was forgotten.
+    pub(crate) fn form(&self) -> Option<Form<'_>> {
+        if let Some(run) = self.run() {
+            return Some(Form::Flow(run));
+        }
+        if self.members.iter().any(|member| matches!(member, Member::UnreadableRun)) {
+            return None;
+        }
+        let graph = self.graph();
+        (self.looks_like_a_graph(&graph)).then_some(Form::Graph(graph))
+    }
+
+    fn looks_like_a_graph(&self, graph: &Graph<'_>) -> bool {
+        let has_an_edge = |node: &Node<'_>| node.parameters().any(|parameter| parameter.node.is_some());
+        self.open.is_some()
+            || self.inputs().next().is_some()
+            || self.steps().any(|step| step.node.places().next().is_some())
+            || graph.nodes.iter().any(has_an_edge)
+    }
+
+    fn graph(&self) -> Graph<'_> {
+        let kinds = self.members.iter().filter_map(|member| match member {
+            Member::Input(input) => Some(Kind::Input(input)),
+            Member::Step(step) => Some(Kind::Step(step)),
+            _ => None,
+        });
+        let mut nodes: Vec<Node<'_>> = kinds.map(|kind| Node { kind, takes: Vec::new(), when: Vec::new() }).collect();
+        let names: Vec<&Ident> = nodes.iter().map(Node::ident).collect();
+        for node in &mut nodes {
+            let Kind::Step(step) = node.kind else { continue };
+            // A rule refuses `cx`; it names no node.
+            let arguments = step.arguments().filter(|argument| !model::is_context(&argument.ty));
+            node.takes = arguments.map(|argument| resolved(argument, &names)).collect();
+            let when = step.node.when.iter().flat_map(|when| &when.parameters);
+            node.when = when.map(|parameter| resolved(parameter, &names)).collect();
+        }
+        Graph { nodes }
+    }
+}
+
+fn resolved<'block>(written: &'block PatType, names: &[&Ident]) -> Parameter<'block> {
+    let name = match &*written.pat {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
+        _ => None,
+    };
+    let node = name.and_then(|name| names.iter().position(|known| known.unraw() == name.unraw()));
+    Parameter { written, name, taking: Taking::of(&written.ty), node }
+}

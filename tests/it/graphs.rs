@@ -1,0 +1,8 @@
+//! Graphs: nodes run when what they take is there, and again when it changes; on a real Postgres.
+
+mod changing;
+pub(crate) mod crashing;
+mod evolving;
+mod scenarios;
+pub(crate) mod spelled;
+mod undoing;
