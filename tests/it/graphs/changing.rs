@@ -190,7 +190,7 @@ async fn no_change_that_was_accepted_is_lost_when_the_graph_completes_at_the_sam
 }
 
 #[tokio::test]
-async fn a_thousand_open_executions_with_nothing_to_do_cost_no_statement() {
+async fn a_thousand_open_executions_with_nothing_to_do_wait_without_a_timer() {
     let database = support::database().await;
     let builder = database.builder().register(Echo(Bodies::that_spell())).poll_interval(std::time::Duration::from_secs(3600));
     let worker = builder.start().await.unwrap();
