@@ -47,7 +47,7 @@ impl Onboarding {
     #[output]
     #[step]
     async fn greeting(&self, name: &str, email: &str, account: u64, badge: &str, present: Option<&str>) -> Result<String> {
-        let present = present.unwrap_or("nobody's present");
+        let present = present.unwrap_or("no present");
         Ok(format!("Hello, {name} <{email}>! Account {account}, {badge}, {present}."))
     }
 }

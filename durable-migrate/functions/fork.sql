@@ -28,6 +28,10 @@ begin
     if fork.version < 1 then
         raise exception 'a fork in version %', fork.version using errcode = 'UD422', hint = 'versions start at 1';
     end if;
+    if exists (select from durable.execution_values where execution_id = fork.execution_id and state is not null) then
+        raise exception 'execution % is of a graph, which cannot be forked: only the newest value of each node is kept', fork.execution_id
+        using errcode = 'UD422', hint = 'retry it, or start a new execution with the inputs';
+    end if;
     perform durable.lock_mailbox(fork.execution_id);
     select min(ordinal) into until
     from (

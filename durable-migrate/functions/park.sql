@@ -38,7 +38,6 @@ declare
     parked_before uuid[];
     answered uuid[];
 begin
-    select present.at into at from durable.present;
     perform from durable.workers as fence
     where fence.worker_id = park.worker_id and fence.lost_at is null
     for key share;
@@ -51,6 +50,8 @@ begin
     from unnest(execution_ids) as asked (execution_id)
     where durable.try_lock_mailbox(asked.execution_id);
 
+    -- Read under the locks: a wait that is due at once still takes every message that was accepted before.
+    select present.at into at from durable.present;
     -- Statements from here on see what was committed before the locks were taken: no message can slip in between.
     select
         coalesce(array_agg(execution.execution_id) filter (where execution.state = 'running'), '{}'),

@@ -34,6 +34,12 @@ begin
     if array_position(repeated, null) is not null then
         raise exception 'a null among the calls to repeat' using errcode = 'UD422', hint = 'give the journal keys of these calls';
     end if;
+    if retry.edits is not null
+        and exists (select from durable.execution_values where execution_id = retry.execution_id and state is not null)
+    then
+        raise exception 'execution % is of a graph, whose retry takes no edits', retry.execution_id
+        using errcode = 'UD422', hint = 'retry it without edits and set its inputs, or start a new execution';
+    end if;
     -- The second of two retries finds the execution that the first has created.
     perform durable.lock_mailbox(retry.execution_id);
     -- It must not end between this look and the copy of its journal.

@@ -40,7 +40,11 @@ begin
         raise exception 'execution % is already %: the change came too late', send_change.execution_id, target.state
         using errcode = 'UD410', hint = 'start a new execution with the inputs';
     end if;
-    if target.rollback is null and target.deadline_at <= durable.now() then
+    if target.rollback is not null then
+        raise exception 'execution % is rolled back: the change came too late', send_change.execution_id
+        using errcode = 'UD410', hint = 'start a new execution with the inputs';
+    end if;
+    if target.deadline_at <= durable.now() then
         raise exception 'the time of execution % was over at %: the change came too late',
             send_change.execution_id, target.deadline_at
         using errcode = 'UD410', hint = 'start a new execution with the inputs';

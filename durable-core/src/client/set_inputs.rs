@@ -57,7 +57,8 @@ impl<'durable> SetInputs<'durable> {
     }
 
     /// Unsets an input: what needs it is cleared. To unset an input that has no value changes nothing.
-    pub fn unset(self, name: &str) -> Self {
+    pub fn unset(mut self, name: &str) -> Self {
+        self.last.clear();
         self.add(|changes| {
             changes.unset.push(name.to_owned());
             Ok(())

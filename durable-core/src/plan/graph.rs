@@ -17,6 +17,9 @@ use self::state::{Standing, State};
 /// The name of the messages that change a graph.
 pub(crate) const CHANGES: &str = "set_inputs";
 
+/// The name in the keys of changes: `set graph inputs` is the start, `set graph inputs#2` the first message.
+pub(crate) const INPUTS: &str = "graph inputs";
+
 /// What the driver has to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {

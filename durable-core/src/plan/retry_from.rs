@@ -1,10 +1,12 @@
 //! Decides what a retry or a fork of an ended execution repeats: which entries of its journal the new execution does not take
 //! over.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
+use super::graph::INPUTS;
 use super::journal_key;
 
 /// What a journal says of one call, without what the call returned.
@@ -34,6 +36,10 @@ pub(crate) fn calls_of_branches(journal: &[Entry]) -> Vec<String> {
 /// The keys of what a retry repeats: the failures that the workflow did not go on from, the decisions that were made because of
 /// them, what these decisions cut off, and the values that were set after them. Everything else is kept.
 pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<String> {
+    let begins_a_graph = journal_key::occurrence(journal_key::SET, INPUTS, 1);
+    if journal.iter().any(|entry| entry.key == begins_a_graph) {
+        return repeated_of_graph(journal);
+    }
     let newest = Newest::of(journal);
     let went_on = |failure: &Entry| failure.ended.is_some_and(|ended| newest.not_beside(&failure.key, decisions) > ended);
     let failures = journal.iter().filter(|entry| entry.failed);
@@ -52,6 +58,18 @@ pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<Stri
     let values = values.filter(|value| last.iter().any(|failure| is_after(value, failure)));
     repeated.extend(values.map(|value| value.key.clone()));
     repeated
+}
+
+/// The keys of what a retry of a graph repeats. A graph does not go on after the failure that ends it: what is recorded behind that
+/// failure was cut off by it, or belongs to the node that failed.
+fn repeated_of_graph(journal: &[Entry]) -> HashSet<String> {
+    let is_forward = |entry: &&Entry| entry.ended.is_some() && !entry.key.starts_with(journal_key::UNDO);
+    let mut ended: Vec<&Entry> = journal.iter().filter(is_forward).collect();
+    ended.sort_unstable_by_key(|entry| Reverse(entry.ended));
+    let changes = journal_key::occurrence(journal_key::SET, INPUTS, 1);
+    let is_of_a_node = |key: &str| journal_key::sets_value(key) && !key.starts_with(&changes);
+    let behind = ended.into_iter().take_while(|entry| entry.failed || is_of_a_node(&entry.key));
+    behind.map(|entry| entry.key.clone()).collect()
 }
 
 /// Whether a race was decided for a branch other than the one of this entry. Then a replay does not ask for the entry.
@@ -230,6 +248,12 @@ mod tests {
         assert_eq!(sorted(repeated(&after, &decided(&[]))), ["step ship"]);
         let went_on = journal(&["step ship!", "version apologize", "step walk", "step pay!"]);
         assert_eq!(sorted(repeated(&went_on, &decided(&[]))), ["step pay"]);
+    }
+
+    #[test]
+    fn a_graph_repeats_the_failure_that_ended_it_and_what_that_cut_off() {
+        let journal = journal(&["set graph inputs", "step a!", "step b", "step c!", "step d!", "step e!"]);
+        assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["step c", "step d", "step e"]);
     }
 
     #[test]

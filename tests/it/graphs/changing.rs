@@ -110,7 +110,7 @@ async fn a_change_that_does_not_fit_is_refused_at_the_door() {
     let database = support::database().await;
     let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "1")]).await;
     let unknown = graph.durable.set_inputs(graph.id).set("nota", "1").await.unwrap_err();
-    assert!(unknown.to_string().contains("did you mean `note`?; its inputs are x, note"), "{unknown}");
+    assert!(unknown.to_string().contains("(did you mean `note`?); its inputs are x, note"), "{unknown}");
     let mistyped = graph.durable.set_inputs(graph.id).set("x", &7).await.unwrap_err();
     assert!(mistyped.kind() == ErrorKind::Payload && mistyped.to_string().contains("the input `x` does not fit"), "{mistyped}");
     let twice = graph.durable.set_inputs(graph.id).set("x", "1").unset("x").await.unwrap_err();

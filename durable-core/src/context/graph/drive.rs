@@ -19,7 +19,7 @@ use crate::plan::graph::changes::InputChanges;
 use crate::plan::graph::shape::Shape;
 use crate::plan::graph::spec::{Edge, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
-use crate::plan::graph::{Action, EndsWhen, next};
+use crate::plan::graph::{Action, EndsWhen, INPUTS, next};
 use crate::plan::{divergence, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
@@ -28,9 +28,6 @@ use crate::running::scope::Scope;
 
 /// Most entries of a journal. With more, an execution that only waits continues as new, so that a claim reads little.
 const LONGEST_JOURNAL: usize = 1000;
-
-/// The name in the keys of changes: `set graph inputs` is the start, `set graph inputs#2` the first message.
-const INPUTS: &str = "graph inputs";
 
 /// Runs an execution of a graph to its end.
 ///
@@ -46,7 +43,14 @@ pub async fn drive<W: Workflow>(workflow: &W, cx: &Context, inputs: W::Input, gr
     drop(inputs);
     let (driver, fact) = Driver::begin(workflow, cx, given, graph).await?;
     let output = driver.run_to_the_end(fact).await?;
-    payload::decode(format_args!("the output of workflow `{}`", W::NAME), output.as_str())
+    payload::decode(format_args!("the output of workflow `{}`", W::NAME), output.as_str()).map_err(|error| match output.as_str() {
+        "null" => Error::permanent(format!(
+            "workflow `{}` has ended without a value of its output: the step was skipped, or had not run when the graph was told to \
+             end; mark a step that always has a value, such as one that takes this one as an `Option`",
+            W::NAME
+        )),
+        _ => error,
+    })
 }
 
 /// One execution of a graph.
@@ -107,7 +111,7 @@ enum End {
 }
 
 impl<'run, W: Workflow> Driver<'run, W> {
-    /// The execution as an earlier claim has left it, or at its beginning.
+    /// Reads the state that an earlier claim has stored, or begins with the inputs of the start.
     async fn begin(workflow: &'run W, cx: &Context, inputs: Payload, graph: &'static Graph<W>) -> Result<(Self, Option<Fact>)> {
         let (root, run) = (cx.root.clone(), cx.root.run.clone());
         let door = Door::of(graph);
@@ -149,12 +153,14 @@ impl<'run, W: Workflow> Driver<'run, W> {
     async fn run_to_the_end(mut self, mut fact: Option<Fact>) -> Result<Payload> {
         loop {
             let end = self.follow(fact.take()).await?;
+            if let Some(End::Failed { node }) = end {
+                return Err(self.failure_of(node));
+            }
             // A message that has arrived comes before the end: it was accepted.
             let event = match (end, self.messages.poll(task::Waker::noop())) {
-                (Some(End::Failed { node }), _) => return Err(self.failure_of(node)),
                 (_, Poll::Ready(arrived)) => Event::Arrived(arrived),
-                (Some(End::Finished), Poll::Pending) if self.messages.is_closed() => return self.output(),
-                (Some(End::Finished), Poll::Pending) => {
+                (Some(_), Poll::Pending) if self.messages.is_closed() => return self.output(),
+                (Some(_), Poll::Pending) => {
                     self.messages.close();
                     self.next_event().await
                 }

@@ -174,7 +174,8 @@ pub struct Given<T> {
     pub set_at: DateTime<Utc>,
     /// What was said about the value when it was set.
     pub metadata: Option<Json>,
-    /// Whether the value is out of date because its recomputation has failed.
+    /// Whether the value is out of date because its recomputation had failed when this step ran. A step does not run again because a
+    /// value becomes stale.
     pub stale: bool,
 }
 

@@ -45,7 +45,7 @@ impl InputChanges {
 pub(crate) fn find_input(nodes: &[NodeSpec], name: &str) -> Result<usize, String> {
     let is_called = |spec: &NodeSpec| spec.name == name || spec.was.contains(&name);
     let Some(place) = nodes.iter().position(is_called) else {
-        let nearest = nearest(name, nodes).map_or_else(String::new, |nearest| format!(", did you mean `{nearest}`?"));
+        let nearest = nearest(name, nodes).map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
         return Err(format!("there is no input `{name}`{nearest}; {}", listed(nodes)));
     };
     match nodes[place].kind {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(find_input(&nodes(), "documents"), Ok(1));
         assert_eq!(
             find_input(&nodes(), "aplicant").unwrap_err(),
-            "there is no input `aplicant`, did you mean `applicant`?; its inputs are applicant, documents"
+            "there is no input `aplicant` (did you mean `applicant`?); its inputs are applicant, documents"
         );
         assert_eq!(find_input(&nodes(), "x").unwrap_err(), "there is no input `x`; its inputs are applicant, documents");
         let computed = "`score` is computed, and only inputs can be set and unset; its inputs are applicant, documents";

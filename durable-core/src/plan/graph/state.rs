@@ -213,9 +213,6 @@ impl State {
             (Err(failure), Standing::Ready { value, .. }) => Standing::Ready { value: value.clone(), stale: Some(failure) },
             (Err(failure), _) => Standing::Failed(failure),
         };
-        if standing.failure().is_some() && shape.nodes[node].on_failure == OnFailure::Fail {
-            self.failed = Some(node);
-        }
         self.settle(shape, node, standing, cause);
         true
     }
@@ -304,6 +301,7 @@ impl State {
                 continue;
             }
             self.unsettled += 1;
+            self.failed.take_if(|failed| *failed == node);
             for edge in shape.consumers(node).iter().filter(|edge| edge.policy.gates()) {
                 self.nodes[edge.node].waits_for += 1;
                 stack.push(edge.node);
@@ -316,6 +314,10 @@ impl State {
             return;
         }
         self.unsettled -= 1;
+        // The failure of a run counts only if what the node takes is not about to change.
+        if self.nodes[node].failure().is_some() && shape.nodes[node].on_failure == OnFailure::Fail {
+            self.failed = Some(node);
+        }
         for Edge { node: consumer, .. } in shape.consumers(node).iter().filter(|edge| edge.policy.gates()) {
             let it = &mut self.nodes[*consumer];
             it.waits_for -= 1;
@@ -420,7 +422,9 @@ impl Value {
     fn is_same(&self, other: &Self) -> bool {
         let is_same = |one: &Payload, other: &Payload| {
             let parsed = |payload: &Payload| serde_json::from_str::<serde_json::Value>(payload.as_str()).ok();
-            one == other || parsed(one).is_some_and(|one| Some(one) == parsed(other))
+            // A parsed number has no more digits than a double.
+            one == other
+                || numbers(one.as_str()) == numbers(other.as_str()) && parsed(one).is_some_and(|one| Some(one) == parsed(other))
         };
         is_same(&self.json, &other.json)
             && match (&self.metadata, &other.metadata) {
@@ -428,4 +432,33 @@ impl Value {
                 (one, other) => one.is_none() && other.is_none(),
             }
     }
+}
+
+/// The numbers of a JSON text with all their digits, sorted.
+fn numbers(json: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), json);
+    while let Some(start) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        rest = &rest[start..];
+        let end = if rest.starts_with('"') {
+            end_of_string(rest)
+        } else {
+            let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+            found.push(&rest[..end]);
+            end
+        };
+        rest = &rest[end..];
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Where the string ends that the text begins with.
+fn end_of_string(json: &str) -> usize {
+    let mut is_escaped = false;
+    let end = json.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(json.len(), |end| end + 2)
 }

@@ -277,6 +277,40 @@ fn scenario_16_a_failed_node_runs_again_only_when_what_it_takes_changes() {
 }
 
 #[test]
+fn a_failure_on_values_that_are_about_to_change_counts_only_if_they_come_out_the_same() {
+    let compute = |node: usize, taken: &[Seen]| match (node, taken[0].as_ref().and_then(|seen| seen.as_deref().ok())) {
+        (2, Some("bad")) => Err("no luck".to_owned()),
+        (1, Some("worse")) => Ok("bad".to_owned()),
+        (_, value) => Ok(value.unwrap_or_default().to_owned()),
+    };
+    let run_of = |graph: &Graph<'_>, node: usize| {
+        let run = graph.running.iter().find(|((running, _), _)| *running == node);
+        run.map(|(run, taken)| (*run, taken.clone())).expect("it runs")
+    };
+    for (corrected, ended) in [("good", Action::Finish(EndsWhen::Settled)), ("worse", Action::Fail { node: 2 })] {
+        let nodes = vec![input("x"), step("a", &[0]), step("b", &[1])];
+        let mut graph = Graph::new(nodes, EndsWhen::Settled, compute, |_, _| true);
+        graph.begin(vec![(0, set("bad"))]);
+        let (a, taken) = run_of(&graph, 1);
+        graph.end(a, &taken);
+        let (b, taken) = run_of(&graph, 2);
+        graph.change(vec![(0, set(corrected))]);
+        graph.end(b, &taken);
+        assert_eq!(graph.ended, None, "the node before it runs again");
+        graph.settle();
+        assert_eq!(graph.ended, Some(ended));
+    }
+}
+
+#[test]
+fn numbers_that_differ_beyond_the_digits_of_a_double_differ() {
+    let mut graph = spelled(vec![input("x"), step("a", &[0])], EndsWhen::Told);
+    assert!(graph.set("x", "[1, \"\\\"2\", 36893488147419103232]"));
+    assert!(!graph.set("x", "[1,\"\\\"2\",36893488147419103232]"));
+    assert!(graph.set("x", "[1, \"\\\"2\", 36893488147419103233]"));
+}
+
+#[test]
 fn scenario_20_of_two_branches_with_opposite_conditions_exactly_one_runs() {
     for (role, expected) in [(Some("admin"), "admin(admin) -"), (Some("user"), "- user(user)"), (None, "- user(_)")] {
         let by_role = |name| NodeSpec { when: edges(&[(0, Policy::Settled)]), ..taking(name, &[(0, Policy::Settled)]) };
