@@ -126,8 +126,8 @@ impl Context {
         EventWait::any(&self.scope(), names.into_iter().map(Into::into).collect())
     }
 
-    /// Closes the events of this name, and returns those that were sent and that no wait has taken, in the order in which they
-    /// were sent. Call it before the workflow ends: then no event is lost that was acknowledged to its sender.
+    /// Closes the events of this name, and returns the unread ones in the order in which they were sent. Call it before the workflow
+    /// ends, so that no acknowledged event is lost.
     ///
     /// From the moment at which the close is recorded, the sender of such an event gets an error of the kind
     /// [`Closed`](crate::error::ErrorKind::Closed). No event is both acknowledged and not returned, however senders race the
@@ -135,9 +135,9 @@ impl Context {
     /// `T` is refused and shown, as when a wait receives it. A second call returns what dropped branches gave back since the
     /// first.
     ///
-    /// [`continue_as_new`](Self::continue_as_new) opens the events again and keeps those that were not taken. A retry or a fork
-    /// whose part of the journal ends before the close opens the events, too, but does not get those that the close and later
-    /// waits had taken. A retry that [asks again](crate::client::Fork::ask_again) gets them.
+    /// [`continue_as_new`](Self::continue_as_new) opens the name again and keeps unread events. A retry or a fork that begins before
+    /// the close opens the name, too, but does not get the events that the close and later waits took. A retry that
+    /// [asks again](crate::client::Fork::ask_again) gets them.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

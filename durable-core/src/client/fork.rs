@@ -147,9 +147,9 @@ impl Fork<'_> {
     /// nor anything that the workflow did after it. What it did before, and in branches beside the question, is kept. The question
     /// is given by its name, such as `approval` or `approval#2`, or by its journal key. May be called for several questions.
     ///
-    /// The deadline and the assignee are those of the code, as when the question was first asked. Events that the workflow had
-    /// taken after the question are there to be taken again; later questions are asked again, too. A question that timed out, and
-    /// after which the workflow did nothing but fail, is asked again by every retry.
+    /// The question gets the deadline and the assignee that the code gives it; changes that people made are not repeated. Events that
+    /// the workflow took after the question are back in the mailbox, and later questions are asked again, too. If a question timed out
+    /// and the workflow then failed without doing anything else, every retry asks it again.
     ///
     /// Steps that succeeded after the question run a second time. A later rollback undoes what the new execution did, and not what
     /// the first run of these steps did.
@@ -162,8 +162,8 @@ impl Fork<'_> {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` if the execution has not asked the question; the error lists those that it has asked. `Conflict` if it has asked
-    /// several of this name. `Invalid` for a fork, which begins at any question: `durable.fork(id, "input approval")`.
+    /// `NotFound` if the execution has not asked the question; the error lists the questions it has asked. `Conflict` if it has asked
+    /// several questions of this name. `Invalid` for a fork, which begins at any question: `durable.fork(id, "input approval")`.
     pub fn ask_again(mut self, question: impl Into<String>) -> Self {
         self.asked_again.push(question.into());
         self

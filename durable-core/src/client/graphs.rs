@@ -1,4 +1,4 @@
-//! Graphs of workflows: keeps those of the registered ones, and draws executions on them.
+//! Stores the graphs of the registered workflows, and draws executions on graphs.
 
 use super::Durable;
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +64,7 @@ pub(super) async fn keep(store: &Store, registry: &Registry, patience: Patience)
     let graphs: Vec<NewGraph> = registry.graphs().filter_map(as_json).collect();
     let kept = store::run("keep the graphs of workflows", patience, || workflow_graphs::keep(store, &store.pool, &graphs)).await;
     if let Err(error) = kept {
-        tracing::warn!(%error, "could not keep the graphs of workflows; `durable workflow graph` shows those of an earlier start, if any");
+        tracing::warn!(%error, "could not store the graphs of workflows; `durable workflow graph` may show outdated graphs");
     }
 }
 

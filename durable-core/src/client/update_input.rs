@@ -67,7 +67,7 @@ impl<'durable> IntoFuture for UpdateInput<'durable> {
             let updated = durable.run("update an input", |pool| waits::update_input(store, pool, id, &input, &change)).await;
             let updated = updated.map_err(as_invalid)?;
             store.watched.note([id]);
-            // The process that runs the execution, and those that look after timers, know the former deadline.
+            // Timers in memory still have the former deadline.
             durable.engine.signals.affected(&Effect::Resolved(id));
             if let Some(due_at) = updated.due_at {
                 durable.engine.signals.set_timer(due_at);
@@ -111,7 +111,7 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` for an unknown execution, and if it has no such open question; the error lists those that are open. `Conflict` if
+    /// `NotFound` for an unknown execution, and if it has no such open question; the error lists the open questions. `Conflict` if
     /// the question is answered or its deadline has passed, and if several questions of the name are open. `Invalid` for a
     /// deadline in the past, for an assignee that is empty, too long or has control characters, and if nothing changes.
     /// `Finished` if the execution has ended.

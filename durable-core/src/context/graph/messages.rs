@@ -65,8 +65,8 @@ impl Messages {
         Poll::Pending
     }
 
-    /// Lets no more messages arrive than those that were accepted before: the next wait takes the first of them, or is over at once.
-    /// `set_inputs.sql` accepts no message after that.
+    /// Stops accepting messages. The next wait takes a message that was accepted earlier, or ends at once. After that,
+    /// `send_change.sql` refuses messages.
     pub(super) fn close(&mut self) {
         // First the old wait is dropped, so that a message that it has received goes to the new one.
         self.give_up();

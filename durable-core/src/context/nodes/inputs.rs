@@ -1,4 +1,4 @@
-//! The inputs that an execution is started with, as one JSON object: those that are not given are left out.
+//! The inputs of a start as one JSON object, without the inputs that are not given.
 
 use std::collections::BTreeMap;
 use std::fmt;
