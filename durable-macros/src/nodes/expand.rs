@@ -68,51 +68,63 @@ fn description(workflow: &Workflow, graph: &Graph<'_>) -> TokenStream {
     }
 }
 
+/// The description of a node. Whatever is as in a plain step is left to `PLAIN`.
 fn node_literal(workflow: &Workflow, node: &Node<'_>) -> TokenStream {
     let durable = &workflow.durable;
-    let (name, was) = (node.name(), node.was());
-    let (takes, when) = (edges(durable, &node.takes), edges(durable, &node.when));
-    let step = node.step();
-    let is_output = step.is_some_and(|step| step.node.output.is_some());
-    let ends = step.is_some_and(|step| step.node.ends);
-    let on_failure = if step.is_some_and(|step| step.node.skips_failure) { "Skip" } else { "Fail" };
-    let on_failure = Ident::new(on_failure, Span::call_site());
-    let none = quote!(::core::option::Option::None);
-    let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
-    let (kind, run, condition, schema, check) = match node.kind {
+    let spec = node_spec(durable, node);
+    let code = match node.kind {
         Kind::Step(step) => {
-            let (run_name, when_name) = (node.run_name(), node.when_name());
-            let condition = step.node.when.as_ref().map_or_else(|| none.clone(), |_| some(quote!(Self::#when_name)));
-            (quote!(Step), some(quote!(Self::#run_name)), condition, none.clone(), none)
+            let (run, when) = (node.run_name(), node.when_name());
+            let when = step.node.when.as_ref().map(|_| quote!(when: ::core::option::Option::Some(Self::#when),));
+            quote!(run: ::core::option::Option::Some(Self::#run), #when)
         }
         Kind::Input(input) => {
-            let (optional, ty) = (input.optional, input.value());
-            let schema = quote! {{
-                use #durable::__macro::graph::WithoutSchema as _;
-                #durable::__macro::graph::Schema::<#ty>::MAKE
-            }};
-            let check = some(quote!(#durable::__macro::graph::check::<#ty>));
-            (quote!(Input { optional: #optional }), none.clone(), none, schema, check)
+            let ty = input.value();
+            quote! {
+                schema: {
+                    use #durable::__macro::graph::WithoutSchema as _;
+                    #durable::__macro::graph::Schema::<#ty>::MAKE
+                },
+                check: ::core::option::Option::Some(#durable::__macro::graph::check::<#ty>),
+            }
+        }
+    };
+    quote!(#durable::__macro::graph::Node { spec: #spec, #code ..#durable::__macro::graph::Node::PLAIN })
+}
+
+fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
+    let name = node.name();
+    let was = list("was", node.was().iter().map(ToTokens::to_token_stream));
+    let takes = list("takes", edges(durable, &node.takes));
+    let when = list("when", edges(durable, &node.when));
+    let options = match node.kind {
+        Kind::Input(input) => {
+            let optional = input.optional;
+            quote!(kind: #durable::__macro::graph::NodeKind::Input { optional: #optional },)
+        }
+        Kind::Step(step) => {
+            let skips = step.node.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
+            let is_output = step.node.output.is_some().then(|| quote!(is_output: true,));
+            let ends = step.node.ends.then(|| quote!(ends: true,));
+            quote!(#skips #is_output #ends)
         }
     };
     quote! {
-        #durable::__macro::graph::Node {
-            spec: #durable::__macro::graph::NodeSpec {
-                name: #name,
-                was: &[#(#was),*],
-                kind: #durable::__macro::graph::NodeKind::#kind,
-                takes: &[#(#takes),*],
-                when: &[#(#when),*],
-                on_failure: #durable::__macro::graph::OnFailure::#on_failure,
-                is_output: #is_output,
-                ends: #ends,
-            },
-            run: #run,
-            when: #condition,
-            schema: #schema,
-            check: #check,
+        #durable::__macro::graph::NodeSpec {
+            name: #name,
+            #was
+            #takes
+            #when
+            #options
+            ..#durable::__macro::graph::NodeSpec::PLAIN
         }
     }
+}
+
+/// The field with this list, unless the list is empty.
+fn list(field: &str, entries: impl Iterator<Item = TokenStream>) -> Option<TokenStream> {
+    let (field, mut entries) = (Ident::new(field, Span::call_site()), entries.peekable());
+    entries.peek().is_some().then(|| quote!(#field: &[#(#entries),*],))
 }
 
 fn edges<'a>(durable: &'a syn::Path, parameters: &'a [Parameter<'_>]) -> impl Iterator<Item = TokenStream> + 'a {

@@ -294,18 +294,11 @@ impl Loan {
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "applicant",
-                    was: &[],
                     kind: ::durable::__macro::graph::NodeKind::Input {
                         optional: false,
                     },
-                    takes: &[],
-                    when: &[],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
-                    is_output: false,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
-                run: ::core::option::Option::None,
-                when: ::core::option::Option::None,
                 schema: {
                     use ::durable::__macro::graph::WithoutSchema as _;
                     ::durable::__macro::graph::Schema::<Applicant>::MAKE
@@ -313,6 +306,7 @@ impl Loan {
                 check: ::core::option::Option::Some(
                     ::durable::__macro::graph::check::<Applicant>,
                 ),
+                ..::durable::__macro::graph::Node::PLAIN
             },
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
@@ -321,14 +315,8 @@ impl Loan {
                     kind: ::durable::__macro::graph::NodeKind::Input {
                         optional: true,
                     },
-                    takes: &[],
-                    when: &[],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
-                    is_output: false,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
-                run: ::core::option::Option::None,
-                when: ::core::option::Option::None,
                 schema: {
                     use ::durable::__macro::graph::WithoutSchema as _;
                     ::durable::__macro::graph::Schema::<String>::MAKE
@@ -336,12 +324,11 @@ impl Loan {
                 check: ::core::option::Option::Some(
                     ::durable::__macro::graph::check::<String>,
                 ),
+                ..::durable::__macro::graph::Node::PLAIN
             },
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "score",
-                    was: &[],
-                    kind: ::durable::__macro::graph::NodeKind::Step,
                     takes: &[
                         ::durable::__macro::graph::Edge {
                             node: 0,
@@ -352,21 +339,15 @@ impl Loan {
                             policy: ::durable::__macro::graph::Policy::Settled,
                         },
                     ],
-                    when: &[],
                     on_failure: ::durable::__macro::graph::OnFailure::Skip,
-                    is_output: false,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
                 run: ::core::option::Option::Some(Self::__node_score),
-                when: ::core::option::Option::None,
-                schema: ::core::option::Option::None,
-                check: ::core::option::Option::None,
+                ..::durable::__macro::graph::Node::PLAIN
             },
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "offer",
-                    was: &[],
-                    kind: ::durable::__macro::graph::NodeKind::Step,
                     takes: &[
                         ::durable::__macro::graph::Edge {
                             node: 2,
@@ -387,20 +368,16 @@ impl Loan {
                             policy: ::durable::__macro::graph::Policy::Latest,
                         },
                     ],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
-                    is_output: false,
                     ends: true,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
                 run: ::core::option::Option::Some(Self::__node_offer),
                 when: ::core::option::Option::Some(Self::__when_offer),
-                schema: ::core::option::Option::None,
-                check: ::core::option::Option::None,
+                ..::durable::__macro::graph::Node::PLAIN
             },
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "letter",
-                    was: &[],
-                    kind: ::durable::__macro::graph::NodeKind::Step,
                     takes: &[
                         ::durable::__macro::graph::Edge {
                             node: 3,
@@ -417,14 +394,12 @@ impl Loan {
                             policy: ::durable::__macro::graph::Policy::Needs,
                         },
                     ],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
                     is_output: true,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
                 run: ::core::option::Option::Some(Self::__node_letter),
                 when: ::core::option::Option::Some(Self::__when_letter),
-                schema: ::core::option::Option::None,
-                check: ::core::option::Option::None,
+                ..::durable::__macro::graph::Node::PLAIN
             },
         ],
         open: true,

@@ -141,39 +141,24 @@ impl Pipeline {
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "fetch",
-                    was: &[],
-                    kind: ::durable::__macro::graph::NodeKind::Step,
-                    takes: &[],
-                    when: &[],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
-                    is_output: false,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
                 run: ::core::option::Option::Some(Self::__node_fetch),
-                when: ::core::option::Option::None,
-                schema: ::core::option::Option::None,
-                check: ::core::option::Option::None,
+                ..::durable::__macro::graph::Node::PLAIN
             },
             ::durable::__macro::graph::Node {
                 spec: ::durable::__macro::graph::NodeSpec {
                     name: "count",
-                    was: &[],
-                    kind: ::durable::__macro::graph::NodeKind::Step,
                     takes: &[
                         ::durable::__macro::graph::Edge {
                             node: 0,
                             policy: ::durable::__macro::graph::Policy::Needs,
                         },
                     ],
-                    when: &[],
-                    on_failure: ::durable::__macro::graph::OnFailure::Fail,
-                    is_output: false,
-                    ends: false,
+                    ..::durable::__macro::graph::NodeSpec::PLAIN
                 },
                 run: ::core::option::Option::Some(Self::__node_count),
-                when: ::core::option::Option::None,
-                schema: ::core::option::Option::None,
-                check: ::core::option::Option::None,
+                ..::durable::__macro::graph::Node::PLAIN
             },
         ],
         open: false,

@@ -29,12 +29,17 @@ pub struct Node<W: 'static> {
     pub spec: NodeSpec,
     /// Calls the step with what it takes; `None` for an input.
     pub run: Option<Call<W>>,
-    /// Evaluates the condition with what it takes; `None` without one.
+    /// Evaluates the condition with what it takes; `None` if it has none.
     pub when: Option<fn(&Taken) -> Result<bool>>,
     /// The JSON Schema of an input, if its type has one.
     pub schema: Option<fn() -> serde_json::Value>,
     /// Refuses JSON text that does not decode to the type of an input; `None` for a step.
     pub check: Option<fn(&str) -> Result<()>>,
+}
+
+impl<W> Node<W> {
+    /// A node without code. A description names what is different.
+    pub const PLAIN: Self = Self { spec: NodeSpec::PLAIN, run: None, when: None, schema: None, check: None };
 }
 
 impl<W> fmt::Debug for Graph<W> {

@@ -86,11 +86,10 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::OnFailure;
     use super::*;
 
     fn node(name: &'static str, kind: NodeKind) -> NodeSpec {
-        NodeSpec { name, was: &[], kind, takes: &[], when: &[], on_failure: OnFailure::Fail, is_output: false, ends: false }
+        NodeSpec { name, kind, ..NodeSpec::PLAIN }
     }
 
     fn nodes() -> Vec<NodeSpec> {

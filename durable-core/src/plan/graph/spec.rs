@@ -21,6 +21,21 @@ pub struct NodeSpec {
     pub ends: bool,
 }
 
+impl NodeSpec {
+    /// A step that takes nothing and has no options. A description names what is different, so that a new option changes only the
+    /// nodes that have it.
+    pub const PLAIN: Self = Self {
+        name: "",
+        was: &[],
+        kind: NodeKind::Step,
+        takes: &[],
+        when: &[],
+        on_failure: OnFailure::Fail,
+        is_output: false,
+        ends: false,
+    };
+}
+
 /// Whether a node is given or computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeKind {

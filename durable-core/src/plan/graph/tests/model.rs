@@ -52,13 +52,11 @@ fn random_nodes(random: &mut Random) -> Vec<NodeSpec> {
         let is_input = node < inputs;
         nodes.push(NodeSpec {
             name: "node",
-            was: &[],
             kind: if is_input { NodeKind::Input { optional: dice.one_in(3) } } else { NodeKind::Step },
             takes: if is_input { &[] } else { edges(node, 1 + dice.below(4)) },
             when: if is_input || !dice.one_in(4) { &[] } else { edges(node, 1 + dice.below(2)) },
             on_failure: OnFailure::Skip,
-            is_output: false,
-            ends: false,
+            ..NodeSpec::PLAIN
         });
     }
     nodes

@@ -4,7 +4,7 @@ use super::*;
 
 fn node(name: &'static str, kind: NodeKind, takes: &[(usize, Policy)]) -> NodeSpec {
     let takes = edges(takes);
-    NodeSpec { name, was: &[], kind, takes, when: &[], on_failure: OnFailure::Fail, is_output: false, ends: false }
+    NodeSpec { name, kind, takes, ..NodeSpec::PLAIN }
 }
 
 fn edges(takes: &[(usize, Policy)]) -> &'static [Edge] {
