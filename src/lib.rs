@@ -71,10 +71,10 @@ pub use durable_core::ids::{ExecutionId, Home, IdPrefix, WorkerId};
 pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, EdgeKind, Edit, Execution, ExecutionDetails,
     ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
-    GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeDetails, NodeKind, NodeRun,
-    NodeState, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal, Schedule,
-    Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind, WaitOutcome, WorkerDetails,
-    WorkerState,
+    GraphForm, GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeDetails, NodeKind,
+    NodeRun, NodeState, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal,
+    Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind, WaitOutcome,
+    WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};

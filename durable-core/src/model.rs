@@ -28,7 +28,7 @@ pub use execution::{Attempt, AttemptOutcome, Child, Compensation, Execution, Exe
 pub use execution_graph::{ExecutionGraph, NodeRun, NodeState};
 pub use exported::Journal;
 pub use finding::{Finding, Severity, Subject};
-pub use graph::{EdgeKind, Flow, Graph, GraphBranch, GraphEdge, GraphNode, NodeKind};
+pub use graph::{EdgeKind, Flow, Graph, GraphBranch, GraphEdge, GraphForm, GraphNode, NodeKind};
 pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};
 pub(crate) use message::MOST_MESSAGES;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
-use crate::context::graph::door::Door;
+use crate::context::graph::door::{self, Door};
 use crate::context::rollback;
 use crate::context::routed;
 use crate::context::schedule::ScheduleSpec;
@@ -50,12 +50,12 @@ impl Registry {
         let schedule = W::SCHEDULE.map(|schedule| declared::<W>(&schedule)).transpose()?;
         // A longer timeout never strikes.
         let timeout = W::TIMEOUT.filter(|timeout| *timeout <= clock::LONGEST);
+        let door = W::GRAPH.map(|graph| Arc::new(Door::of(graph)));
         let start = {
-            let workflow = workflow.clone();
-            move |cx, input| -> Body { Box::pin(run(workflow.clone(), cx, input)) }
+            let (workflow, door) = (workflow.clone(), door.clone());
+            move |cx, input| -> Body { Box::pin(run(workflow.clone(), door.clone(), cx, input)) }
         };
         let registered = Registered::new(workflow.clone(), start);
-        let door = W::GRAPH.map(|graph| Arc::new(Door::of(graph)));
         let declared = Registered { timeout, limit: W::LIMIT, schedule, door, graph: Some(W::graph), ..registered };
         self.insert(W::NAME, W::VERSION, declared)?;
         for route in W::ROUTES {
@@ -202,7 +202,11 @@ fn declared<W: Workflow>(schedule: &ScheduleSpec<W::Input>) -> Result<ScheduleDe
     })
 }
 
-async fn run<W: Workflow>(workflow: Arc<W>, cx: Context, input: Payload) -> Result<Payload> {
+async fn run<W: Workflow>(workflow: Arc<W>, door: Option<Arc<Door>>, cx: Context, input: Payload) -> Result<Payload> {
+    let input = match door {
+        Some(door) => door::inputs_of_start(&door, &cx, input)?,
+        None => input,
+    };
     let input = payload::decode(format_args!("the input of workflow `{}`", W::NAME), input.as_str())?;
     let output = workflow.execute(&cx.with_input::<W::Input>(), input).await?;
     payload::encode_for_replay(format_args!("the output of workflow `{}`", W::NAME), &output)

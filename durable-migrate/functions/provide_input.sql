@@ -1,4 +1,5 @@
--- provide_input: answer the open input of this name, or keep the answer until the input is asked for. The outcome is `delivered`,
+-- provide_input: answer the open input of this name, or keep the answer until the input is asked for; or set the input of a graph, as
+-- `set_inputs` does: then it is `accepted` if the graph first applies changes that came earlier. The outcome is `delivered`,
 -- `repeated`, or `kept`: then no open input has this name, and `open_names` has the names of the open inputs. A short answer is checked
 -- here in part. The worker checks it in full, and asks again if it does not fit: see `durable.refusals`.
 create or replace function durable.provide_input(
@@ -31,6 +32,25 @@ begin
     if octet_length(provide_input.answered_by) > 1000 then
         raise exception 'the name of who answered input `%` has over 1000 bytes', provide_input.name
         using errcode = 'UD422', hint = 'give a short name or an address';
+    end if;
+    if exists (
+        select
+        from durable.executions
+        join durable.workflow_graphs using (workflow, version)
+        cross join lateral json_to_recordset(graph -> 'nodes') as node (name text, kind text, was jsonb)
+        where execution_id = provide_input.execution_id
+          and graph ->> 'form' = 'graph'
+          and kind in ('input', 'step')
+          and (node.name = provide_input.name or node.was ? provide_input.name)
+    ) then
+        select case sent.outcome when 'kept' then 'accepted' else sent.outcome end, sent.woken_queue into outcome, woken_queue
+        from durable.send_change(
+            provide_input.execution_id,
+            -- As text: rebuilding the value would lose the digits of numbers.
+            format('{"set": {%s: %s}}', to_json(provide_input.name), provide_input.value)::json,
+            provide_input.message_id, provide_input.answered_by
+        ) as sent;
+        return;
     end if;
     perform durable.lock_mailbox(provide_input.execution_id);
 

@@ -1,11 +1,13 @@
 -- send_change: give a change to a graph, or keep it until the graph waits for the next one; once for each message id. The worker applies
 -- changes in the order of their arrival, and refuses a change that does not fit: see `durable.refusals`. `set_inputs` and `complete`
--- call this.
+-- call this. Unless the code of the graph has judged the change (`is_judged`), inputs that the graph does not have are refused here.
+drop function if exists durable.send_change(uuid, json, uuid, text);
 create or replace function durable.send_change(
     execution_id uuid,
     change json,
     message_id uuid,
     sent_by text default null,
+    is_judged boolean default false,
     out outcome text,
     out woken_queue text
 )
@@ -25,7 +27,7 @@ begin
     end if;
     perform durable.lock_mailbox(send_change.execution_id);
 
-    select state, deadline_at, rollback into target
+    select workflow, version, state, deadline_at, rollback into target
     from durable.executions
     where execution_id = send_change.execution_id;
     if target is null then
@@ -48,6 +50,16 @@ begin
         raise exception 'the time of execution % was over at %: the change came too late',
             send_change.execution_id, target.deadline_at
         using errcode = 'UD410', hint = 'start a new execution with the inputs';
+    end if;
+    if not send_change.is_judged then
+        perform durable.check_inputs(
+            format('execution %s is not changed', send_change.execution_id), target.workflow, target.version,
+            array(
+                select json_object_keys(change -> 'set')
+                union all
+                select json_array_elements_text(change -> 'unset')
+            )
+        );
     end if;
     -- The graph has taken its last change, and completes: what came now would never be read.
     if exists (

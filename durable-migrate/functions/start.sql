@@ -92,6 +92,15 @@ begin
         using errcode = 'UD422', hint = 'give the header traceparent, then a space and tracestate where there is one';
     end if;
     tags := durable.check_tags(tags);
+    if json_typeof(input) = 'object' and exists (
+        select
+        from durable.workflow_graphs as kept
+        where kept.workflow = start.workflow and kept.version = start.version and kept.graph ->> 'form' = 'graph'
+    ) then
+        perform durable.check_inputs(
+            format('workflow `%s` is not started', workflow), workflow, version, array(select json_object_keys(input))
+        );
+    end if;
     select * into strict started
     from durable.create_executions(
         array[durable.new_id()], array[workflow], array[version], array[queue], array[priority::smallint],

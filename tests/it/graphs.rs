@@ -2,7 +2,9 @@
 
 mod changing;
 pub(crate) mod crashing;
+mod door;
 mod evolving;
+mod refusing;
 mod scenarios;
 pub(crate) mod spelled;
 mod undoing;

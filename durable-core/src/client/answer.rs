@@ -15,7 +15,7 @@ use crate::payload;
 use crate::plan::graph::changes::InputChanges;
 use crate::plan::question::Question;
 use crate::store::look::{self, InputFilter};
-use crate::store::messages::{self, Message};
+use crate::store::messages::{self, Effect, Message};
 
 /// Most inputs returned by one call, and how many unless `.limit(…)` says otherwise.
 const HIGHEST_LIMIT: u32 = 1000;
@@ -59,8 +59,11 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
             }
             if durable.graph_of(message.execution_id).await?.is_some() {
                 let set = [(message.name.clone(), message.payload.to_raw()?)].into();
-                durable.change(message.execution_id, &InputChanges { set, ..InputChanges::default() }, person).await?;
-                return Ok(Delivery::Delivered);
+                let changes = InputChanges { set, ..InputChanges::default() };
+                return Ok(match durable.change(message.execution_id, &changes, person).await? {
+                    Effect::Kept => Delivery::Accepted,
+                    Effect::Woke(_) | Effect::Resolved(_) => Delivery::Delivered,
+                });
             }
             let store = durable.store();
             check(durable, &message).await?;
@@ -159,7 +162,8 @@ impl Durable {
     /// The answer is checked against the schema of the open question. If the answer fits the schema but not the Rust type, the
     /// worker puts the question back, and [`PendingInput::refusal`] has the reason.
     ///
-    /// An input of a graph that is registered in this process is set, as by [`set_inputs`](Self::set_inputs).
+    /// An input of a graph is set, as by [`set_inputs`](Self::set_inputs). Then `Delivered` says that the graph applies the value now, and
+    /// `Accepted` that it first applies changes that came earlier, or has not begun. Either way the value is not lost.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

@@ -252,7 +252,9 @@ impl Durable {
         if !calls.is_empty() {
             decisions = self.run("read decisions", |pool| forks::decisions(self.store(), pool, origin, &calls)).await?;
         }
-        let mut repeated = retry_from::repeated(journal, &decisions);
+        let is_graph = self.run("look for nodes", |pool| forks::has_nodes(self.store(), pool, origin)).await?;
+        let mut repeated =
+            if is_graph { retry_from::repeated_of_graph(journal) } else { retry_from::repeated(journal, &decisions) };
         repeated.extend(questions.iter().flat_map(|question| ask_again::repeated(journal, &decisions, question)));
         Ok(Some(repeated.into_iter().collect()))
     }

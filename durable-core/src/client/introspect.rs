@@ -5,6 +5,7 @@ use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
 use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, WorkerState};
+use crate::payload::Payload;
 use crate::plan::graph::CHANGES;
 use crate::store::queues::{self, Gate};
 use crate::store::{values, workers};
@@ -37,7 +38,7 @@ impl Durable {
             }
             blockers.extend(around);
         }
-        let nodes = self.nodes(id).await?;
+        let nodes = self.nodes(&details.execution).await?;
         if !nodes.is_empty() {
             blockers = blockers.into_iter().map(|blocker| of_graph(blocker, &nodes)).collect();
         }
@@ -45,12 +46,19 @@ impl Durable {
     }
 
     /// The nodes of a graph; none of any other execution.
-    async fn nodes(&self, id: ExecutionId) -> Result<Vec<NodeDetails>> {
-        let rows = self.run("read nodes", |pool| values::nodes(self.store(), pool, id)).await?;
-        Ok(match self.graph_of(id).await? {
-            Some(door) => stored::shown(&door, rows),
-            None => rows.into_iter().map(NodeDetails::from).collect(),
-        })
+    async fn nodes(&self, execution: &Execution) -> Result<Vec<NodeDetails>> {
+        let Execution { id, workflow, version, .. } = execution;
+        let rows = self.run("read nodes", |pool| values::nodes(self.store(), pool, *id)).await?;
+        let Some(door) = self.registered_door(workflow, *version) else {
+            return Ok(rows.into_iter().map(NodeDetails::from).collect());
+        };
+        let start = Payload(execution.input.as_str().into());
+        let mut nodes = stored::shown(&door, rows, &start, execution.created_at);
+        if execution.state.is_finished() {
+            // Nothing is computed any more, and nothing can be given.
+            nodes.iter_mut().for_each(|node| (node.is_outstanding, node.unmet) = (false, Vec::new()));
+        }
+        Ok(nodes)
     }
 
     /// What its queue and the workers have against a pending execution.

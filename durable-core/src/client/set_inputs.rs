@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::Durable;
+use crate::context::Workflow;
 use crate::context::graph::door::Door;
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +18,7 @@ use crate::plan::graph::CHANGES;
 use crate::plan::graph::changes::InputChanges;
 use crate::store;
 use crate::store::messages::{self, Effect, Message};
+use crate::store::starts::NewExecution;
 
 /// Changes of the inputs of a graph, which become one revision; await it. See [`Durable::set_inputs`].
 #[derive(Debug)]
@@ -86,8 +88,8 @@ impl<'durable> SetInputs<'durable> {
             false => None,
         };
         let door = code.map(|(workflow, version)| durable.door(id, &workflow, version)).transpose()?.flatten();
-        let message = message(id, &changes, door.as_deref())?;
-        send(durable, transaction, &message, None).await.map_err(refused).map(drop)
+        let change = message(id, &changes, door.as_deref())?;
+        send(durable, transaction, &change, None).await.map_err(refused).map(drop)
     }
 }
 
@@ -98,7 +100,7 @@ impl<'durable> IntoFuture for SetInputs<'durable> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { durable, id, changes, .. } = self;
-            durable.change(id, &changes?, None).await
+            durable.change(id, &changes?, None).await.map(drop)
         })
     }
 }
@@ -119,9 +121,9 @@ impl Durable {
     ///
     /// # Errors
     /// `Finished` for an execution that has ended or is completing, `NotFound` for an unknown execution, `Invalid` for a change
-    /// that changes nothing. If the graph is registered in this process, also `Invalid` for an unknown input and for a computed
-    /// node, and `Payload` for a value that does not fit. Otherwise the worker judges the change, and
-    /// [`get_execution`](Self::get_execution) shows it among the refusals if it does not fit.
+    /// that changes nothing, for an unknown input and for a computed node, and `Payload` for a value that does not fit. A process that
+    /// does not have the code of the graph knows the inputs by what a worker has kept of the graph, and not their types: then the
+    /// worker judges the values, and [`get_execution`](Self::get_execution) shows a change that does not fit among the refusals.
     pub fn set_inputs(&self, id: ExecutionId) -> SetInputs<'_> {
         SetInputs { durable: self, id, changes: Ok(InputChanges::default()), last: String::new() }
     }
@@ -140,17 +142,17 @@ impl Durable {
     /// `Finished` and `NotFound` as for [`set_inputs`](Self::set_inputs); `Invalid` if the graph is registered in this process and
     /// is not open.
     pub async fn complete(&self, id: ExecutionId) -> Result<()> {
-        self.change(id, &InputChanges { complete: true, ..InputChanges::default() }, None).await
+        self.change(id, &InputChanges { complete: true, ..InputChanges::default() }, None).await.map(drop)
     }
 
     /// Changes a graph, in the name of a person if one is known.
-    pub(super) async fn change(&self, id: ExecutionId, changes: &InputChanges, by: Option<&str>) -> Result<()> {
+    pub(super) async fn change(&self, id: ExecutionId, changes: &InputChanges, by: Option<&str>) -> Result<Effect> {
         let door = self.find_door(id).await?;
-        let message = message(id, changes, door.as_deref())?;
-        let effect = self.run("change inputs", |pool| send(self, pool, &message, by)).await?;
+        let change = message(id, changes, door.as_deref())?;
+        let effect = self.run("change inputs", |pool| send(self, pool, &change, by)).await?;
         self.store().watched.note([id]);
         self.engine.signals.affected(&effect);
-        Ok(())
+        Ok(effect)
     }
 
     /// What may be changed of this execution, if its graph is registered in this process.
@@ -162,7 +164,19 @@ impl Durable {
     /// As [`find_door`](Self::find_door); also `None` if the execution is no graph.
     pub(super) async fn graph_of(&self, id: ExecutionId) -> Result<Option<Arc<Door>>> {
         let code = self.code_of(id).await?;
-        Ok(code.and_then(|(workflow, version)| self.engine.worker.as_ref()?.registry.find(&workflow, version)?.door.clone()))
+        Ok(code.and_then(|(workflow, version)| self.registered_door(&workflow, version)))
+    }
+
+    /// Refuses starts of a graph with inputs that do not fit.
+    pub(super) fn judge_starts<W: Workflow>(&self, new: &[NewExecution]) -> Result<()> {
+        let Some(graph) = W::GRAPH else { return Ok(()) };
+        let door = self.registered_door(W::NAME, W::VERSION).unwrap_or_else(|| Arc::new(Door::of(graph)));
+        new.iter().try_for_each(|new| judge_inputs(&door, new))
+    }
+
+    /// What may be changed of a graph that is registered in this process.
+    pub(super) fn registered_door(&self, workflow: &str, version: u32) -> Option<Arc<Door>> {
+        self.engine.worker.as_ref()?.registry.find(workflow, version)?.door.clone()
     }
 
     /// The workflow of an execution; not asked for if no graph is registered in this process.
@@ -191,7 +205,19 @@ impl Durable {
     }
 }
 
-fn message(id: ExecutionId, changes: &InputChanges, door: Option<&Door>) -> Result<Message> {
+/// Refuses inputs of a start that do not fit, so that no execution is created that can only fail.
+pub(super) fn judge_inputs(door: &Door, new: &NewExecution) -> Result<()> {
+    let of = |error: Error| Error::of_kind(error.kind(), format!("graph `{}` is not started: {error}", new.workflow));
+    door.judge_start(&new.input).map(drop).map_err(of)
+}
+
+/// A change, and whether it was judged by the code of the graph.
+struct JudgedChange {
+    message: Message,
+    is_judged: bool,
+}
+
+fn message(id: ExecutionId, changes: &InputChanges, door: Option<&Door>) -> Result<JudgedChange> {
     let of = |error: Error| Error::of_kind(error.kind(), format!("execution {id} is not changed: {error}"));
     match door {
         Some(door) => drop(door.judge(changes).map_err(of)?),
@@ -202,16 +228,16 @@ fn message(id: ExecutionId, changes: &InputChanges, door: Option<&Door>) -> Resu
         }
     }
     let payload: Payload = payload::encode("the change", changes)?;
-    Ok(Message::new(id, CHANGES, payload))
+    Ok(JudgedChange { message: Message::new(id, CHANGES, payload), is_judged: door.is_some() })
 }
 
 async fn send(
     durable: &Durable,
     executor: impl PgExecutor<'_>,
-    message: &Message,
+    change: &JudgedChange,
     by: Option<&str>,
 ) -> Result<Effect, sqlx::Error> {
-    messages::send_change(durable.store(), executor, message, by).await
+    messages::send_change(durable.store(), executor, &change.message, by, change.is_judged).await
 }
 
 fn refused(error: sqlx::Error) -> Error {

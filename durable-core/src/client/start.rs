@@ -286,6 +286,7 @@ impl Durable {
 
     async fn start_all<W: Workflow>(&self, new: Vec<NewExecution>) -> Result<Vec<ExecutionHandle<W>>> {
         self.refuse_unregistered::<W>()?;
+        self.judge_starts::<W>(&new)?;
         Ok(self.start_checked(new).await?.into_iter().map(|started| self.handle(started.id)).collect())
     }
 

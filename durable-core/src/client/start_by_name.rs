@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use serde::Serialize;
 
 use super::Durable;
+use super::set_inputs::judge_inputs;
 use super::start::{Definition, Start};
 use crate::context::step::BoxFuture;
 use crate::error::{Error, ErrorKind, Result};
@@ -46,6 +47,9 @@ impl<'durable> IntoFuture for Start<'durable, ByName> {
                     format!("a workflow is named with 1 to {LONGEST_NAME} characters, none of them a control character");
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));
             }
+            if let Some(door) = durable.registered_door(workflow, new.version.cast_unsigned()) {
+                judge_inputs(&door, &new)?;
+            }
             let started = durable.start_checked(vec![new]).await?;
             started.first().map(|started| started.id).ok_or_else(|| Error::new("a start returned nothing"))
         })
@@ -63,7 +67,8 @@ impl Durable {
     /// ```
     ///
     /// # Errors
-    /// As for [`start`](Self::start); `Invalid` for a name or a version that no workflow can have.
+    /// As for [`start`](Self::start); `Invalid` for a name or a version that no workflow can have. If the workflow is a graph that is
+    /// registered in this process, also `Invalid` for an unknown input, and `Payload` for a value that does not fit.
     pub fn start_by_name<T: Serialize + ?Sized>(&self, workflow: impl Into<String>, input: &T) -> StartByName<'_> {
         let workflow = workflow.into();
         let input = payload::encode(format_args!("the input of workflow `{workflow}`"), input);

@@ -35,6 +35,7 @@ impl<W: Workflow> Start<'_, W> {
         let durable = self.durable().clone();
         durable.refuse_unregistered::<W>()?;
         let mut new = self.into_new()?;
+        durable.judge_starts::<W>(std::slice::from_ref(&new))?;
         durable.continue_trace(&mut new);
         let started = starts::create(durable.store(), transaction, &[&new])
             .await

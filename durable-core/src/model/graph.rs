@@ -14,10 +14,32 @@ pub struct Graph {
     pub workflow: String,
     /// The version of the workflow.
     pub version: u32,
+    /// Whether its nodes are the calls of `run`, or inputs and steps that take each other's values.
+    #[serde(default, skip_serializing_if = "GraphForm::is_flow")]
+    pub form: GraphForm,
     /// Its nodes. The id of a node is its place in this list.
     pub nodes: Vec<GraphNode>,
     /// Its edges, by the node that they begin at.
     pub edges: Vec<GraphEdge>,
+}
+
+/// What the nodes of a [`Graph`] are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GraphForm {
+    /// The durable calls of a workflow with `run`.
+    #[default]
+    Flow,
+    /// The inputs and steps of a workflow without `run`.
+    Graph,
+}
+
+impl GraphForm {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_flow(&self) -> bool {
+        *self == Self::Flow
+    }
 }
 
 /// A node of a [`Graph`].
@@ -34,6 +56,9 @@ pub struct GraphNode {
     /// is only known when it runs, such as that of `cx.wait_for_event(&name)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Names that a node of a workflow without `run` had before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was: Vec<String>,
     /// The branch that it is in; `None` outside of branches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<GraphBranch>,
@@ -161,6 +186,7 @@ impl Flow {
             kind: NodeKind::of_word(kind),
             label: (*label).to_owned(),
             name: non_empty(name),
+            was: Vec::new(),
             branch: branch
                 .split_once('/')
                 .and_then(|(fork, number)| Some(GraphBranch { fork: fork.parse().ok()?, number: number.parse().ok()? })),
@@ -178,7 +204,7 @@ impl Flow {
         };
         let mut edges: Vec<GraphEdge> = self.edges.iter().map(edge).collect();
         edges.sort_by_key(|edge| edge.from);
-        Graph { workflow: workflow.to_owned(), version, nodes, edges }
+        Graph { workflow: workflow.to_owned(), version, form: GraphForm::Flow, nodes, edges }
     }
 }
 

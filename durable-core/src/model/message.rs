@@ -21,6 +21,8 @@ pub enum Delivery {
         /// The names that the execution waits for now: of events for an event, of inputs for an answer. At most 100.
         open: Vec<String>,
     },
+    /// It is a value for an input of a graph, which applies it after the changes that came before it.
+    Accepted,
     /// An earlier try delivered it, but the acknowledgement was lost.
     Repeated,
 }

@@ -1,5 +1,7 @@
 //! A value that an execution has set under a name, and a node of a graph, which is stored like one.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -122,6 +124,10 @@ pub(crate) struct NodeRecord {
     pub(crate) state_revision: u32,
     /// The revision of its last change, failures included.
     pub(crate) change_revision: u32,
+    /// What it took when it was decided, as `Shape::signature` writes it. Empty for an
+    /// input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) takes: Vec<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Box<Failure>>,
 }

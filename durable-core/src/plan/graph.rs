@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 mod drawn;
+pub(crate) mod restored;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;

@@ -81,6 +81,14 @@ pub(crate) fn occurrence(kind: &str, name: &str, occurrence: u32) -> String {
     key
 }
 
+/// The node of a graph that has run under the key, and the cause of the run.
+pub(crate) fn run_of_node(key: &str) -> Option<(Cow<'_, str>, u32)> {
+    let entry = Entry::read(key);
+    let (is_outermost, cause) = (entry.scope.is_empty(), entry.occurrence);
+    let name = if entry.kind == ROUTED { entry.routed_step() } else { entry.step() };
+    name.filter(|_| is_outermost).map(|name| (name, cause))
+}
+
 /// A journal key taken apart. This type reads what [`KeySequence`] writes and returns the original name, whatever characters it
 /// has.
 #[derive(Debug, Clone, PartialEq, Eq)]

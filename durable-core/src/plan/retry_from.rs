@@ -36,10 +36,6 @@ pub(crate) fn calls_of_branches(journal: &[Entry]) -> Vec<String> {
 /// The keys of what a retry repeats: the failures that the workflow did not go on from, the decisions that were made because of
 /// them, what these decisions cut off, and the values that were set after them. Everything else is kept.
 pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<String> {
-    let begins_a_graph = journal_key::occurrence(journal_key::SET, INPUTS, 1);
-    if journal.iter().any(|entry| entry.key == begins_a_graph) {
-        return repeated_of_graph(journal);
-    }
     let newest = Newest::of(journal);
     let went_on = |failure: &Entry| failure.ended.is_some_and(|ended| newest.not_beside(&failure.key, decisions) > ended);
     let failures = journal.iter().filter(|entry| entry.failed);
@@ -62,7 +58,7 @@ pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<Stri
 
 /// The keys of what a retry of a graph repeats. A graph does not go on after the failure that ends it: what is recorded behind that
 /// failure was cut off by it, or belongs to the node that failed.
-fn repeated_of_graph(journal: &[Entry]) -> HashSet<String> {
+pub(crate) fn repeated_of_graph(journal: &[Entry]) -> HashSet<String> {
     let is_forward = |entry: &&Entry| entry.ended.is_some() && !entry.key.starts_with(journal_key::UNDO);
     let mut ended: Vec<&Entry> = journal.iter().filter(is_forward).collect();
     ended.sort_unstable_by_key(|entry| Reverse(entry.ended));
@@ -253,7 +249,7 @@ mod tests {
     #[test]
     fn a_graph_repeats_the_failure_that_ended_it_and_what_that_cut_off() {
         let journal = journal(&["set graph inputs", "step a!", "step b", "step c!", "step d!", "step e!"]);
-        assert_eq!(sorted(repeated(&journal, &decided(&[]))), ["step c", "step d", "step e"]);
+        assert_eq!(sorted(repeated_of_graph(&journal)), ["step c", "step d", "step e"]);
     }
 
     #[test]

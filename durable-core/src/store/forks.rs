@@ -53,6 +53,11 @@ pub(crate) async fn decisions(
     Ok(decisions)
 }
 
+/// Whether the execution has nodes, because it is of a graph.
+pub(crate) async fn has_nodes(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<bool, sqlx::Error> {
+    store.query(statement!("execution_values/has_nodes")).bind(id.as_uuid()).fetch_one(executor).await?.try_get("has_nodes")
+}
+
 /// What is retried, and how.
 #[derive(Debug)]
 pub(crate) struct Retry<'keys> {

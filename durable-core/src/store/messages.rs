@@ -84,12 +84,14 @@ pub(crate) async fn provide_input(
     sent(&row, message.execution_id)
 }
 
-/// Gives a change to a graph, in the name of a person if one is known.
+/// Gives a change to a graph, in the name of a person if one is known. Unless its code has judged the change, SQL looks whether the inputs
+/// exist.
 pub(crate) async fn send_change(
     store: &Store,
     executor: impl PgExecutor<'_>,
     message: &Message,
     sent_by: Option<&str>,
+    is_judged: bool,
 ) -> Result<Effect, sqlx::Error> {
     let row = store
         .query(statement!("waits/send_change"))
@@ -97,6 +99,7 @@ pub(crate) async fn send_change(
         .bind(message.payload.as_str())
         .bind(message.message_id)
         .bind(sent_by)
+        .bind(is_judged)
         .fetch_one(executor)
         .await?;
     effect(&row, message.execution_id)
@@ -137,6 +140,7 @@ pub(crate) async fn find_question(
 fn sent(row: &PgRow, execution_id: ExecutionId) -> Result<Sent, sqlx::Error> {
     let delivery = match row.try_get("outcome")? {
         "kept" => Delivery::Kept { open: row.try_get::<Option<_>, _>("open_names")?.unwrap_or_default() },
+        "accepted" => Delivery::Accepted,
         "repeated" => Delivery::Repeated,
         _ => Delivery::Delivered,
     };

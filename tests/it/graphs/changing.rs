@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use durable::__macro::graph::{Edge, Graph, Node, NodeKind, NodeSpec, Policy};
 use durable::__macro::{BoxFuture, StepSpec};
+use durable::Workflow;
 use durable::prelude::*;
 use durable::sqlx::Connection as _;
-use durable::{Delivery, Workflow};
 
 use super::spelled::{Bodies, Inputs, Seen, Spelled, edge, graph, input, inputs, node, optional, run, spell, step};
 use crate::support::bodies::{Gate, Tally};
@@ -89,8 +89,7 @@ async fn a_change_in_a_transaction_counts_if_it_commits() {
 async fn inputs_are_set_from_sql_and_by_provide_input() {
     let database = support::database().await;
     let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[]).await;
-    let given = graph.durable.provide_input(graph.id, "x", "1").by("ada").await.unwrap();
-    assert_eq!(given, Delivery::Delivered);
+    graph.durable.provide_input(graph.id, "x", "1").by("ada").await.unwrap();
     graph.comes_to("echo", "echo(1 _)").await;
     let set = |arguments: &str| format!("select outcome from durable.set_inputs('{}', {arguments})", graph.id);
     let _: String = database.value(&set(r#"'{"x": "2", "note": "n"}'"#)).await;
@@ -124,8 +123,9 @@ async fn a_change_that_does_not_fit_is_refused_by_the_worker_visibly_and_the_nex
     let database = support::database().await;
     let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "1")]).await;
     graph.comes_to("echo", "echo(1 _)").await;
-    // A client elsewhere does not know the graph.
+    // A client elsewhere does not know the graph, and neither does the database.
     let client = database.client().await;
+    database.run("delete from durable.workflow_graphs").await;
     client.set_inputs(graph.id).set("z", "1").await.unwrap();
     client.set_inputs(graph.id).set("x", &7).await.unwrap();
     client.set_inputs(graph.id).set("x", "2").await.unwrap();
@@ -223,4 +223,30 @@ async fn an_open_graph_with_a_long_journal_continues_as_new_and_nothing_of_it_is
     graph.set(&[("x", "last")]).await;
     graph.comes_to("note echo", "kept echo(last kept)").await;
     assert!(graph.revision("x").await > revision, "the revisions go on");
+}
+
+#[tokio::test]
+async fn what_a_claim_finds_in_the_journal_is_counted_once() {
+    let database = support::database().await;
+    let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[]).await;
+    for hundred in 0..4 {
+        let setters = (0..100).map(|nth: u32| {
+            let (durable, id) = (graph.durable.clone(), graph.id);
+            tokio::spawn(async move { durable.set_inputs(id).set("note", &format!("{hundred}.{nth}")).await })
+        });
+        for setter in setters.collect::<Vec<_>>() {
+            soon("a setter is answered", setter).await.unwrap().unwrap();
+        }
+    }
+    let entries = "select (select count(*) from durable.checkpoints) + (select count(*) from durable.waits)";
+    let parked = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("all are applied", async || database.count(entries).await > 800 && database.count(parked).await == 1).await;
+    graph.durable.shutdown().await.unwrap();
+    let durable = database.builder().register(Echo(Bodies::that_spell())).start().await.unwrap();
+    let graph = Seen { durable, id: graph.id };
+    graph.set(&[("x", "1"), ("note", "last")]).await;
+    graph.comes_to("echo", "echo(1 last)").await;
+    eventually("it waits", async || database.count(parked).await == 1).await;
+    let continued = "select count(*) from durable.executions where continuations > 0";
+    assert_eq!(database.count(continued).await, 0, "it has under a thousand entries");
 }

@@ -109,3 +109,57 @@ async fn introspection_says_of_each_node_which_of_its_conditions_are_not_met() {
     let elsewhere = database.client().await.introspect(loan.id).await.unwrap();
     assert!(elsewhere.nodes.iter().any(|node| node.name == "score" && node.state == ValueState::Ready));
 }
+
+graph! {
+    TakesBoth, "shrinking", open: true, output: durable::Json,
+    [input("x"), input("y"), step!("a", [needs(0), needs(1)]), step!("gone", [needs(1)])]
+}
+
+graph! {
+    TakesOne, "shrinking", open: true, output: durable::Json,
+    [input("x"), input("y"), step!("a", [needs(0)])]
+}
+
+#[tokio::test]
+async fn a_node_that_takes_less_in_new_code_runs_again_and_finds_no_run_of_the_old_code() {
+    let (database, tally) = (support::database().await, Tally::default());
+    let old = Seen::start(&database, TakesBoth(counting(&tally)), &[("y", "1")]).await;
+    old.comes_to("gone", "gone(1)").await;
+    old.set(&[("x", "1")]).await;
+    old.comes_to("a", "a(1 1)").await;
+    old.set(&[("y", "2")]).await;
+    old.comes_to("a gone", "a(1 2) gone(2)").await;
+    let waiting = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("it waits", async || database.count(waiting).await == 1).await;
+    old.durable.shutdown().await.unwrap();
+
+    // The newest revision of `x` is the one under which the old code has run `a` for the first time.
+    let newest = "select max((node ->> 'change_revision')::int) from durable.execution_values";
+    let newest: i32 = database.value(newest).await;
+    let durable = database.builder().register(TakesOne(counting(&tally))).start().await.unwrap();
+    let new = Seen { durable, id: old.id };
+    new.set(&[("y", "3")]).await;
+    new.comes_to("a gone", "a(1) gone(2)").await;
+    assert_eq!(tally.count("a"), 3);
+    assert!(new.revision("y").await > newest.cast_unsigned(), "also those of nodes that are gone count");
+    new.set(&[("x", "2")]).await;
+    new.comes_to("a", "a(2)").await;
+    assert_eq!(database.count("select count(*) from durable.executions where error is not null").await, 0);
+}
+
+#[tokio::test]
+async fn introspection_of_a_graph_that_has_ended_or_not_begun_says_what_is_so() {
+    let database = support::database().await;
+    let loan = Seen::start(&database, Loan(Bodies::that_spell()), &[("applicant", "poor")]).await;
+    loan.comes_to("score", "score(poor)").await;
+    loan.durable.cancel(loan.id, "enough").await.unwrap();
+    let ended = loan.durable.introspect(loan.id).await.unwrap();
+    assert!(ended.nodes.iter().all(|node| !node.is_outstanding && node.unmet.is_empty()), "{ended}");
+
+    let client = database.client().await;
+    let id = client.start::<Loan>(super::spelled::inputs(&[("applicant", "rich")])).delay(hours(1)).await.unwrap().id();
+    let early = loan.durable.introspect(id).await.unwrap();
+    let node = |name: &str| early.nodes.iter().find(|node| node.name == name).unwrap();
+    assert_eq!((node("applicant").state, node("applicant").unmet.len()), (ValueState::Ready, 0));
+    assert_eq!(node("documents").unmet, [Unmet::NotGiven]);
+}

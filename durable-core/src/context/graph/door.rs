@@ -1,13 +1,20 @@
 //! Judges changes of inputs: for clients before the changes are sent, and for the driver when they arrive.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
+use serde_json::value::RawValue;
+
+use crate::context::door::Context;
 use crate::context::nodes::node::Graph;
 use crate::error::{Error, ErrorKind, Result};
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
+use crate::plan::graph::INPUTS;
 use crate::plan::graph::changes::{self, InputChanges};
 use crate::plan::graph::spec::NodeSpec;
 use crate::plan::graph::state::Change;
+use crate::plan::journal_key;
 use crate::plan::question::Question;
 
 /// What may be changed of a graph from outside.
@@ -18,17 +25,22 @@ pub(crate) struct Door {
 }
 
 /// The type of an input.
-#[derive(Clone, Copy)]
 struct InputType {
     schema: Option<fn() -> serde_json::Value>,
     check: Option<fn(&str) -> Result<()>>,
+    /// Made of the schema when it is asked first. `None` for a schema that no validator can read, which is left to the type.
+    question: OnceLock<Option<Question>>,
 }
 
 impl Door {
     pub(crate) fn of<W>(graph: &Graph<W>) -> Self {
         Self {
             nodes: graph.nodes.iter().map(|node| node.spec).collect(),
-            types: graph.nodes.iter().map(|node| InputType { schema: node.schema, check: node.check }).collect(),
+            types: graph
+                .nodes
+                .iter()
+                .map(|node| InputType { schema: node.schema, check: node.check, question: OnceLock::new() })
+                .collect(),
             is_open: graph.open,
         }
     }
@@ -56,16 +68,56 @@ impl Door {
         for name in &changes.unset {
             judged.push((find(name)?, Change::Unset));
         }
+        self.refuse_two_names(&judged, changes.set.keys().chain(&changes.unset))?;
         Ok(judged)
+    }
+
+    /// The inputs of a start by their places. `null` is a start without inputs.
+    ///
+    /// # Errors
+    /// As for [`judge`](Self::judge), without those of a change that changes nothing.
+    pub(crate) fn judge_start(&self, inputs: &Payload) -> Result<Vec<(usize, Change)>> {
+        let given: Option<BTreeMap<String, Box<RawValue>>> = payload::decode("the inputs of a graph", inputs.as_str())?;
+        let set = given.unwrap_or_default();
+        if set.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.judge(&InputChanges { set, ..InputChanges::default() })
+    }
+
+    /// Refuses a change that names one input by two of its names: only one of the values would count.
+    fn refuse_two_names<'name>(&self, judged: &[(usize, Change)], names: impl Iterator<Item = &'name String>) -> Result<()> {
+        let mut named: BTreeMap<usize, &str> = BTreeMap::new();
+        for ((place, _), name) in judged.iter().zip(names) {
+            if let Some(other) = named.insert(*place, name) {
+                let now = self.nodes[*place].name;
+                return Err(invalid(format!(
+                    "`{other}` and `{name}` are names of one input, which is called `{now}` now: give it once"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
+/// What a graph is called with: the inputs of its start, if they are all right, and nothing if it has begun, because it goes on from its
+/// values. So an input that new code no longer has, or has with another type, does no harm to it.
+///
+/// # Errors
+/// As for [`Door::judge_start`].
+pub(crate) fn inputs_of_start(door: &Door, cx: &Context, inputs: Payload) -> Result<Payload> {
+    if cx.root.run.only_reads() || cx.root.run.has_recorded_or_continued(&journal_key::occurrence(journal_key::SET, INPUTS, 1)) {
+        return Ok(Payload("{}".into()));
+    }
+    let refused = |error: Error| Error::permanent(format!("the execution was started with inputs that do not fit: {error}"));
+    door.judge_start(&inputs).map_err(refused)?;
+    Ok(inputs)
+}
+
 impl InputType {
-    fn judge(self, name: &str, value: &str) -> Result<()> {
-        let schema = self.schema.map(|schema| schema());
-        // A schema that no validator can read is left to the type.
-        let question = schema.and_then(|schema| Question::new(name, &schema).ok());
-        let mismatch = question.and_then(|question| question.mismatch(value));
+    fn judge(&self, name: &str, value: &str) -> Result<()> {
+        let question = self.question.get_or_init(|| Question::new(name, &self.schema?()).ok());
+        let mismatch = question.as_ref().and_then(|question| question.mismatch(value));
         let mismatch = mismatch.or_else(|| self.check.and_then(|check| check(value).err()).map(|error| error.to_string()));
         match mismatch {
             Some(mismatch) => Err(Error::of_kind(ErrorKind::Payload, format!("the input `{name}` does not fit: {mismatch}"))),

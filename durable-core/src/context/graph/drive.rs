@@ -127,7 +127,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         };
         let entries = if run.has_history() { run.unasked().len() } else { 0 };
         let has_begun = run.take_recorded(&Fact::change(1).own).is_some() || !rows.is_empty();
-        let state = State::restored(&shape, stored::from_rows(&shape, rows));
+        let state = State::restored(&shape, stored::from_rows(&shape, rows, begun(&shape, &run)));
         let messages = Messages::to(&root);
         let under_way = BTreeMap::new();
         let mut driver =
@@ -141,7 +141,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         Ok((driver, fact))
     }
 
-    /// The inputs that the execution was started with.
+    /// The inputs that the execution was started with; they were judged before it was called.
     fn given(&self, inputs: &Payload) -> Result<Vec<(usize, Change)>> {
         let inputs: BTreeMap<String, Box<RawValue>> = payload::decode("the inputs", inputs.as_str())?;
         let set = |(name, value): (String, Box<RawValue>)| {
@@ -215,10 +215,10 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn store(&mut self, fact: Fact) -> Result<()> {
         let rows = self.state.take_unstored().into_iter();
         let rows =
-            rows.map(|node| stored::to_row(self.shape.nodes[node].name, self.state.node(node))).collect::<Result<Vec<_>>>()?;
+            rows.map(|node| stored::to_row(&self.shape, node, self.state.node(node))).collect::<Result<Vec<_>>>()?;
         // A change is recorded even if it changes nothing, so that it is not applied again.
         if !rows.is_empty() || fact.left.is_none() {
-            self.entries += 1;
+            self.entries += usize::from(fact.left.is_none());
             self.run.leave_values(fact.left.as_deref(), || fact.own, rows);
         }
         Ok(())
@@ -262,10 +262,11 @@ impl<'run, W: Workflow> Driver<'run, W> {
     /// Applies a message or refuses it. Returns the change, unless there is none.
     fn receive(&mut self, number: u32, message: Message) -> Option<Fact> {
         let fact = Fact::change(number + 1);
-        self.entries += 1;
+        // What is recorded was counted when the driver began.
         if self.run.take_recorded(&fact.own).is_some() {
             return None;
         }
+        self.entries += 1;
         let changes = payload::decode::<InputChanges>("the message", message.over.payload().as_str());
         let changes = changes.and_then(|changes| Ok((changes.complete, self.door.judge(&changes)?)));
         match changes {
@@ -337,6 +338,12 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn now(&self) -> DateTime<Utc> {
         self.run.now().trunc_subsecs(6)
     }
+}
+
+/// The causes of the runs of which the journal has anything.
+fn begun(shape: &Shape, run: &Run) -> Vec<(usize, u32)> {
+    let keys = run.unasked().into_iter().chain(run.cut_off());
+    keys.filter_map(|key| journal_key::run_of_node(&key).and_then(|(name, cause)| Some((shape.find(&name)?, cause)))).collect()
 }
 
 /// Stops the execution, because a node or its condition cannot read what it takes.

@@ -7,13 +7,15 @@ use crate::error::{Failure, Result};
 use crate::model::{NewNode, NewValue, NodeDetails, NodeRecord, StoredNode, ValueState};
 use crate::payload::{self, Payload};
 use crate::plan::graph::shape::Shape;
-use crate::plan::graph::state::{NodeState, Standing, State, Stored, Value};
+use crate::plan::graph::restored::{Restored, Stored};
+use crate::plan::graph::state::{NodeState, Standing, State, Value};
 use crate::plan::graph::unmet::unmet;
 
 /// The row of a node.
-pub(super) fn to_row(name: &str, node: &NodeState) -> Result<NewValue> {
-    let (state, value) = (state_of(node), node.value());
+pub(super) fn to_row(shape: &Shape, place: usize, node: &NodeState) -> Result<NewValue> {
+    let (name, state, value) = (shape.nodes[place].name, state_of(node), node.value());
     let record = NodeRecord {
+        takes: shape.signature(place),
         cause: node.cause,
         state_revision: node.state_at,
         change_revision: node.change_at,
@@ -42,12 +44,17 @@ fn state_of(node: &NodeState) -> ValueState {
     }
 }
 
-/// The nodes of a graph as people see them: all that the graph has, whether anything is stored of them or not.
-pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>) -> Vec<NodeDetails> {
+/// The nodes of a graph as people see them: all that the graph has, whether anything is stored of them or not. Before anything is
+/// stored, they are what they are with the inputs of the start.
+pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>, start: &Payload, started_at: DateTime<Utc>) -> Vec<NodeDetails> {
     // A graph with a cycle is refused before anything of it is stored.
     let Ok(shape) = Shape::of(door.nodes.iter().copied()) else { return rows.into_iter().map(NodeDetails::from).collect() };
     let since: Vec<(Option<usize>, DateTime<Utc>)> = rows.iter().map(|row| (shape.find(&row.name), row.set_at)).collect();
-    let state = State::restored(&shape, from_rows(&shape, rows));
+    let has_begun = !rows.is_empty();
+    let mut state = State::restored(&shape, from_rows(&shape, rows, Vec::new()));
+    if !has_begun {
+        state.begin(&shape, door.judge_start(start).unwrap_or_default(), started_at);
+    }
     let show = |place: usize| {
         let (node, unmet) = (state.node(place), unmet(&shape, &state, place));
         NodeDetails {
@@ -63,8 +70,10 @@ pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>) -> Vec<NodeDetails> {
     (0..shape.nodes.len()).map(show).collect()
 }
 
-/// The rows that belong to nodes of the graph. Rows of nodes that the graph no longer has stay as they are.
-pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>) -> Vec<Stored> {
+/// What the rows say of the nodes of the graph, together with the causes of the runs that are journalled. Rows of nodes that the
+/// graph no longer has stay as they are; only their revisions count.
+pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize, u32)>) -> Restored {
+    let newest = rows.iter().map(|row| row.record.change_revision.max(row.record.cause)).max().unwrap_or(0);
     let has_row: Vec<bool> = shape.nodes.iter().map(|spec| rows.iter().any(|row| row.name == spec.name)).collect();
     let stored = |row: StoredNode| {
         let node = shape.find(&row.name)?;
@@ -72,7 +81,8 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>) -> Vec<Stored> {
         if has_row[node] && shape.nodes[node].name != row.name {
             return None;
         }
-        let NodeRecord { cause, state_revision, change_revision, error } = row.record;
+        let NodeRecord { cause, state_revision, change_revision, takes, error } = row.record;
+        let took_the_same = shape.takes_the_same(node, &takes);
         let value = Value { json: row.value, metadata: row.metadata, set_at: row.set_at };
         let standing = match row.state {
             ValueState::Unset => Standing::Unset,
@@ -81,9 +91,9 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>) -> Vec<Stored> {
             ValueState::Failed => Standing::Failed(error.unwrap_or_else(|| Box::new(unknown_failure()))),
         };
         let (value_at, state_at, change_at) = (row.revision, state_revision, change_revision);
-        Some(Stored { node, standing, value_at, state_at, change_at, cause })
+        Some(Stored { node, standing, value_at, state_at, change_at, cause, took_the_same })
     };
-    rows.into_iter().filter_map(stored).collect()
+    Restored { nodes: rows.into_iter().filter_map(stored).collect(), newest, begun }
 }
 
 fn unknown_failure() -> Failure {

@@ -2,11 +2,11 @@
 
 use super::calls::{Call, Scope};
 use super::path::Visits;
-use crate::model::{EdgeKind, ExecutionDetails, ExecutionGraph, Graph, NodeKind, NodeRun, NodeState};
+use crate::model::{ExecutionDetails, ExecutionGraph, Graph, GraphForm, NodeKind, NodeRun, NodeState};
 
 /// Whether the nodes are inputs and steps that take each other's values.
 pub(super) fn are_drawn(graph: &Graph) -> bool {
-    !graph.nodes.is_empty() && graph.edges.iter().all(|edge| edge.kind == EdgeKind::Dependency)
+    graph.form == GraphForm::Graph
 }
 
 /// The graph with the runs of each step, and the inputs that were given.

@@ -316,7 +316,14 @@ impl Path<'_> {
         for Added { host, kind, name, visits } in self.added {
             let id = u32_of(graph.nodes.len());
             let label = if name.is_empty() { kind.as_str().to_owned() } else { name.clone() };
-            graph.nodes.push(GraphNode { id, kind, label, name: Some(name).filter(|name| !name.is_empty()), branch: None });
+            graph.nodes.push(GraphNode {
+                id,
+                kind,
+                label,
+                name: Some(name).filter(|name| !name.is_empty()),
+                was: Vec::new(),
+                branch: None,
+            });
             if let Some(host) = host {
                 graph.edges.push(GraphEdge { from: u32_of(host), to: id, kind: EdgeKind::Seen, label: None });
                 edges.push(visits.run.times);

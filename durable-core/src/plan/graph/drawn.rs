@@ -1,18 +1,19 @@
 //! A graph as plain data, to be drawn.
 
 use super::spec::{Edge, NodeKind, NodeSpec, Policy};
-use crate::model::{self, EdgeKind, Graph, GraphEdge, GraphNode};
+use crate::model::{self, EdgeKind, Graph, GraphEdge, GraphForm, GraphNode};
 
 /// The nodes in the order of the block, and an edge for each value that a node takes.
 pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = NodeSpec>) -> Graph {
-    let mut graph = Graph { workflow: workflow.to_owned(), version, nodes: Vec::new(), edges: Vec::new() };
+    let mut graph = Graph { workflow: workflow.to_owned(), version, form: GraphForm::Graph, nodes: Vec::new(), edges: Vec::new() };
     for (id, spec) in (0..).zip(nodes) {
         let kind = match spec.kind {
             NodeKind::Input { .. } => model::NodeKind::Input,
             NodeKind::Step => model::NodeKind::Step,
         };
         let name = spec.name.to_owned();
-        graph.nodes.push(GraphNode { id, kind, label: name.clone(), name: Some(name), branch: None });
+        let was = spec.was.iter().map(|was| (*was).to_owned()).collect();
+        graph.nodes.push(GraphNode { id, kind, label: name.clone(), name: Some(name), was, branch: None });
         let edge = |edge: &Edge, label: Option<&str>| GraphEdge {
             from: u32::try_from(edge.node).unwrap_or(u32::MAX),
             to: id,

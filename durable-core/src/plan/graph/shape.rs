@@ -1,5 +1,7 @@
 //! The nodes of a graph, and for each node the nodes that take it.
 
+use std::borrow::Cow;
+
 use super::spec::{Edge, NodeKind, NodeSpec, Policy};
 use super::state::State;
 
@@ -51,6 +53,33 @@ impl Shape {
         self.nodes[node].kind == NodeKind::Input { optional: true }
     }
 
+    /// What the node takes, in words that are stored: the name of each node, behind a mark for the policy, and behind a second mark if
+    /// only its condition takes it.
+    pub(crate) fn signature(&self, node: usize) -> Vec<Cow<'static, str>> {
+        let spec = &self.nodes[node];
+        let word = |edge: &Edge, place: &str| match (place, mark(edge.policy)) {
+            ("", "") => Cow::Borrowed(self.nodes[edge.node].name),
+            (place, mark) => Cow::Owned(format!("{place}{mark}{}", self.nodes[edge.node].name)),
+        };
+        let mut words: Vec<_> =
+            spec.takes.iter().map(|edge| word(edge, "")).chain(spec.when.iter().map(|edge| word(edge, "@"))).collect();
+        words.sort_unstable();
+        words
+    }
+
+    /// Whether the node takes what it took when this was stored, under the present names.
+    pub(crate) fn takes_the_same(&self, node: usize, stored: &[Cow<'static, str>]) -> bool {
+        let renamed = |word: &Cow<'static, str>| {
+            let (marks, name) = word.split_at(word.len() - word.trim_start_matches(MARKS).len());
+            self.find(name).map(|node| format!("{marks}{}", self.nodes[node].name))
+        };
+        let stored: Option<Vec<String>> = stored.iter().map(renamed).collect();
+        stored.is_some_and(|mut stored| {
+            stored.sort_unstable();
+            self.signature(node).iter().eq(&stored)
+        })
+    }
+
     /// The node with this name, or with this former name.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         let is_it = |spec: &NodeSpec| spec.name == name;
@@ -72,6 +101,18 @@ impl Shape {
     /// The steps that no node takes.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = usize> {
         (0..self.nodes.len()).filter(|node| !self.is_input(*node) && self.consumers[*node].is_empty())
+    }
+}
+
+/// The marks before names in [`Shape::signature`]. No name of a method begins with one.
+const MARKS: [char; 4] = ['@', '?', '!', '~'];
+
+fn mark(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Needs => "",
+        Policy::Settled => "?",
+        Policy::SeesFailure => "!",
+        Policy::Latest => "~",
     }
 }
 

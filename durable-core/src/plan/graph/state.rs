@@ -43,12 +43,14 @@ pub(crate) struct NodeState {
     pub(crate) change_at: u32,
     /// The state in which the node was last decided; 0 if it never was. Always 0 for an input.
     pub(crate) cause: u32,
+    /// The smallest cause that it can have. See [`State::cause_of`].
+    pub(super) floor: u32,
     /// The cause of the run that is under way.
     pub(crate) running: Option<u32>,
     /// How many of its gating edges come from nodes that are not current.
-    waits_for: u32,
+    pub(super) waits_for: u32,
     /// Whether the node, and every node before it that gates it, is decided for the present inputs.
-    is_current: bool,
+    pub(super) is_current: bool,
 }
 
 /// A change of one input.
@@ -58,95 +60,25 @@ pub(crate) enum Change {
     Unset,
 }
 
-/// A node as it was stored.
-#[derive(Debug, Clone)]
-pub(crate) struct Stored {
-    pub(crate) node: usize,
-    pub(crate) standing: Standing,
-    pub(crate) value_at: u32,
-    pub(crate) state_at: u32,
-    pub(crate) change_at: u32,
-    pub(crate) cause: u32,
-}
-
 /// The state of all nodes of one execution.
 #[derive(Debug)]
 pub(crate) struct State {
     /// The newest revision.
-    revision: u32,
-    nodes: Vec<NodeState>,
+    pub(super) revision: u32,
+    pub(super) nodes: Vec<NodeState>,
     /// The nodes that can be decided, by rank: a node is decided after those before it.
-    undecided: BTreeSet<(usize, usize)>,
+    pub(super) undecided: BTreeSet<(usize, usize)>,
     /// How many nodes are not current.
-    unsettled: usize,
+    pub(super) unsettled: usize,
     /// Nodes whose run no longer counts.
-    superseded: Vec<usize>,
+    pub(super) superseded: Vec<usize>,
     /// Nodes that are to be stored.
-    unstored: BTreeSet<usize>,
+    pub(super) unstored: BTreeSet<usize>,
     /// A node whose failure fails the execution.
-    failed: Option<usize>,
+    pub(super) failed: Option<usize>,
 }
 
 impl State {
-    /// The state before anything is given.
-    #[cfg(test)]
-    pub(super) fn new(shape: &Shape) -> Self {
-        Self::restored(shape, Vec::new())
-    }
-
-    /// The state that an earlier claim has stored.
-    pub(crate) fn restored(shape: &Shape, stored: Vec<Stored>) -> Self {
-        let empty = |node| NodeState {
-            standing: Standing::Unset,
-            value_at: 0,
-            state_at: 0,
-            change_at: 0,
-            cause: 0,
-            running: None,
-            waits_for: 0,
-            is_current: shape.is_input(node),
-        };
-        let mut state = Self {
-            revision: 0,
-            nodes: (0..shape.nodes.len()).map(empty).collect(),
-            undecided: BTreeSet::new(),
-            unsettled: 0,
-            superseded: Vec::new(),
-            unstored: BTreeSet::new(),
-            failed: None,
-        };
-        for Stored { node, standing, value_at, state_at, change_at, cause } in stored {
-            state.revision = state.revision.max(change_at).max(cause);
-            let kept = state.nodes[node].clone();
-            state.nodes[node] = NodeState { standing, value_at, state_at, change_at, cause, ..kept };
-        }
-        let mut order: Vec<usize> = (0..shape.nodes.len()).collect();
-        order.sort_unstable_by_key(|node| shape.rank(*node));
-        for node in order.into_iter().filter(|node| !shape.is_input(*node)) {
-            state.find_out(shape, node);
-        }
-        state
-    }
-
-    /// Finds out whether a restored node is current; those before it are known.
-    fn find_out(&mut self, shape: &Shape, node: usize) {
-        let open = shape.edges(node).filter(|edge| edge.policy.gates() && !self.nodes[edge.node].is_current).count();
-        let is_same = self.nodes[node].cause == self.cause_of(shape, node);
-        let is_current = open == 0 && is_same;
-        let it = &mut self.nodes[node];
-        it.waits_for = u32::try_from(open).unwrap_or(u32::MAX);
-        it.is_current = is_current;
-        if it.failure().is_some() && is_current && shape.nodes[node].on_failure == OnFailure::Fail {
-            self.failed = Some(node);
-        }
-        if !is_current {
-            self.unsettled += 1;
-        }
-        if open == 0 && !is_same {
-            self.undecided.insert((shape.rank(node), node));
-        }
-    }
-
     pub(crate) fn node(&self, node: usize) -> &NodeState {
         &self.nodes[node]
     }
@@ -219,7 +151,17 @@ impl State {
 
     /// The state that a node runs in, of all that it takes: the newest revision in it. Every change has a revision of its own, so no
     /// other state has the same.
+    ///
+    /// This holds while the code takes the same nodes in the same way. New code may take fewer of them, or see less of them, and
+    /// then the newest revision in what it takes may be one under which the node has run before. Such a node is decided under a fresh
+    /// revision, which is the smallest cause that it has from then on, its `floor`. The same happens if new code takes other nodes
+    /// and none of them has changed since the node was decided. So a node never has a cause under which the journal has a run that
+    /// took something else.
     pub(super) fn cause_of(&self, shape: &Shape, node: usize) -> u32 {
+        self.cause_of_edges(shape, node).max(self.nodes[node].floor)
+    }
+
+    pub(super) fn cause_of_edges(&self, shape: &Shape, node: usize) -> u32 {
         shape.edges(node).map(|edge| self.nodes[edge.node].revision_for(edge.policy)).max().unwrap_or(0).max(1)
     }
 

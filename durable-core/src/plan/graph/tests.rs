@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::shape::Shape;
 use super::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
-use super::state::{Change, NodeState, Standing, State, Stored};
+use super::restored::{Restored, Stored};
+use super::state::{Change, NodeState, Standing, State};
 use super::{Action, EndsWhen, next};
 use crate::error::Failure;
 use crate::payload::Payload;
@@ -131,17 +132,32 @@ impl<'test> Graph<'test> {
     }
 
     /// The state as it is stored now.
-    fn stored(&self) -> Vec<Stored> {
+    fn stored(&self) -> Restored {
         let stored = |node: usize| {
             let NodeState { standing, value_at, state_at, change_at, cause, .. } = self.state.node(node).clone();
-            Stored { node, standing, value_at, state_at, change_at, cause }
+            Stored { node, standing, value_at, state_at, change_at, cause, took_the_same: true }
         };
-        (0..self.shape.nodes.len()).map(stored).collect()
+        let nodes: Vec<Stored> = (0..self.shape.nodes.len()).map(stored).collect();
+        let newest = nodes.iter().map(|node| node.change_at.max(node.cause)).max().unwrap_or(0);
+        Restored { nodes, newest, begun: self.running.keys().copied().collect() }
     }
 
     /// Loses everything that is not stored, as in a crash.
     fn crash(&mut self) {
         self.state = State::restored(&self.shape, self.stored());
+        self.running.clear();
+        self.follow();
+    }
+
+    /// Loses everything that is not stored, and goes on with other code. A node that takes other nodes now is known by that.
+    fn crash_into(&mut self, nodes: Vec<NodeSpec>) {
+        let takes = |spec: &NodeSpec| (spec.takes.to_vec(), spec.when.to_vec());
+        let mut stored = self.stored();
+        for node in &mut stored.nodes {
+            node.took_the_same = takes(&self.shape.nodes[node.node]) == takes(&nodes[node.node]);
+        }
+        self.shape = Shape::of(nodes).expect("no cycle");
+        self.state = State::restored(&self.shape, stored);
         self.running.clear();
         self.follow();
     }

@@ -75,6 +75,11 @@ impl Run {
         self.continued || self.replays.load(Ordering::Relaxed)
     }
 
+    /// Whether the execution has recorded an outcome under this key, or has continued as new since.
+    pub(crate) fn has_recorded_or_continued(&self, key: &str) -> bool {
+        self.continued || self.state().journal.has_recorded(key)
+    }
+
     /// Passes over everything recorded that the code has not asked for: a graph goes on from its values.
     pub(crate) fn pass_over_all(&self) {
         self.pass_over("", "", &[]);

@@ -390,3 +390,54 @@ fn a_cycle_is_refused_with_its_nodes() {
     let nodes = vec![input("x"), step("a", &[2]), step("b", &[1]), step("c", &[0])];
     assert_eq!(Shape::of(nodes).unwrap_err(), "these nodes depend on each other: a, b");
 }
+
+#[test]
+fn a_node_that_takes_other_nodes_now_runs_under_a_cause_that_it_never_had() {
+    let with_both = || vec![input("x"), input("y"), step("a", &[0, 1]), step("b", &[2])];
+    let with_x = || vec![input("x"), input("y"), step("a", &[0]), step("b", &[2])];
+    let mut graph = spelled(with_both(), EndsWhen::Told);
+    graph.set_all(&[("x", "1"), ("y", "1")]);
+    graph.set("y", "2");
+    graph.crash_into(with_x());
+    graph.settle();
+    assert_eq!((graph.value("a").as_str(), graph.value("b").as_str()), ("a(1)", "b(a(1))"));
+    let runs = graph.runs("a");
+    graph.crash();
+    graph.settle();
+    assert_eq!(graph.runs("a"), runs, "it is decided, although nothing that it takes has its revision");
+    graph.set("x", "2");
+    graph.crash_into(with_both());
+    graph.settle();
+    assert_eq!(graph.value("b"), "b(a(2 2))", "a node that takes more than before runs again, too");
+    let mut causes: Vec<(usize, u32)> = graph.began.iter().map(|(node, cause, _)| (*node, *cause)).collect();
+    causes.sort_unstable();
+    assert!(causes.windows(2).all(|pair| pair[0] != pair[1]), "{causes:?}");
+}
+
+#[test]
+fn a_run_of_a_node_that_takes_less_now_goes_on_after_the_next_crash() {
+    let mut graph = spelled(vec![input("x"), input("y"), step("a", &[0, 1])], EndsWhen::Told);
+    graph.begin(vec![(0, set("1"))]);
+    graph.change(vec![(1, set("2"))]);
+    let before = *graph.running.keys().next().expect("it runs");
+    graph.crash_into(vec![input("x"), input("y"), step("a", &[0])]);
+    let fresh = *graph.running.keys().next().expect("it runs again");
+    assert!(fresh.1 > before.1, "the first run took something else");
+    let mut again = graph.stored();
+    again.begun.push(before);
+    again.nodes[2].took_the_same = false;
+    graph.state = State::restored(&graph.shape, again);
+    graph.running.clear();
+    graph.follow();
+    assert_eq!(graph.running.keys().next(), Some(&fresh));
+}
+
+#[test]
+fn the_newest_revision_is_also_that_of_a_node_that_the_code_no_longer_has() {
+    let mut graph = spelled(vec![input("x"), step("a", &[0])], EndsWhen::Told);
+    graph.set("x", "1");
+    let stored = Restored { newest: 40, ..graph.stored() };
+    graph.state = State::restored(&graph.shape, stored);
+    graph.set("x", "2");
+    assert_eq!(graph.revision("x"), 41);
+}
