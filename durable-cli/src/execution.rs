@@ -6,6 +6,7 @@ mod edits;
 mod export;
 mod get;
 mod graph;
+mod history;
 mod list;
 mod start;
 mod tail;
@@ -32,6 +33,8 @@ pub(crate) enum Verb {
     Steps(get::One),
     /// Draw the path of an execution on the graph of its workflow
     Graph(graph::Options),
+    /// Show the values that a node of a graph has had, the newest first, if the node keeps a history
+    History(history::Options),
     /// Print executions with their journals as JSON, each one document: for a file, and for replays in tests
     Export(Ids),
     /// Print what was recorded of executions in the order of time: attempts, errors, waits, values, and what steps logged
@@ -116,6 +119,7 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Analytics(filter) => analytics::carry_out(filter, connection, screen).await,
         Verb::Get(ids) => get::carry_out(ids, connection, screen).await,
         Verb::Graph(options) => graph::carry_out(options, connection, screen).await,
+        Verb::History(options) => history::carry_out(options, connection, screen).await,
         Verb::Export(ids) => export::carry_out(ids, connection, screen).await,
         Verb::Steps(one) => get::steps(one, connection, screen).await,
         Verb::Logs(ids) => tail::logs(ids, connection, screen).await,

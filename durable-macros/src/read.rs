@@ -51,9 +51,10 @@ const STEP: Legal = Legal {
         "when",
         "on_failure",
         "ends",
+        "history",
     ],
 };
-const INPUT: Legal = Legal { taker: "an input", names: &["name", "was", "optional"] };
+const INPUT: Legal = Legal { taker: "an input", names: &["name", "was", "optional", "history"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
 

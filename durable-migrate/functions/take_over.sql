@@ -173,6 +173,17 @@ begin
         or not exists (select from durable.checkpoints where execution_id = origin and checkpoints.key = execution_values.key)
       );
 
+    -- A value of a later revision belongs to what runs again, and the same revision may get another value.
+    insert into durable.node_history (execution_id, set_at, revision, name, value, metadata)
+    select new_id, set_at, revision, name, value, metadata
+    from durable.node_history
+    where execution_id = origin
+      and revision <= (
+          select max((node ->> 'change_revision')::int)
+          from durable.execution_values
+          where execution_id = new_id
+      );
+
     insert into durable.waits (
         execution_id, started_at, due_at, resolved_at, message_id, key, kind, name, outcome, prompt, schema, payload,
         names, correlation, child_id, form, metadata, assignee, answered_by, digest, ordinal, resolved_ordinal

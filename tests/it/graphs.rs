@@ -4,6 +4,7 @@ mod changing;
 pub(crate) mod crashing;
 mod door;
 mod evolving;
+mod history;
 mod refusing;
 mod scenarios;
 pub(crate) mod spelled;

@@ -174,6 +174,21 @@ impl Durable {
         new.iter().try_for_each(|new| judge_inputs(&door, new))
     }
 
+    /// Fails if there is no such execution, or if its graph is registered in this process and has no such node.
+    pub(super) async fn find_node(&self, id: ExecutionId, node: &str) -> Result<()> {
+        let code = self.run("look at an execution", |pool| messages::code_of(self.store(), pool, id)).await?;
+        let (workflow, version) = code.ok_or_else(|| not_found(id))?;
+        let door = self.registered_door(&workflow, version);
+        match door.filter(|door| door.nodes.iter().all(|known| known.name != node)) {
+            Some(door) => {
+                let names: Vec<&str> = door.nodes.iter().map(|known| known.name).collect();
+                let problem = format!("graph `{workflow}` has no node `{node}`; its nodes are {}", names.join(", "));
+                Err(Error::of_kind(ErrorKind::NotFound, problem))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What may be changed of a graph that is registered in this process.
     pub(super) fn registered_door(&self, workflow: &str, version: u32) -> Option<Arc<Door>> {
         self.engine.worker.as_ref()?.registry.find(workflow, version)?.door.clone()

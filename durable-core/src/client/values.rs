@@ -35,6 +35,33 @@ impl Durable {
         self.read_values(id, None).await
     }
 
+    /// The values that a node of a graph has had, the newest first, the present one included. The node keeps as many as its option
+    /// `history` says, such as `#[input(history = 100)]`; without the option there are none. A value stays in the history when the node
+    /// is cleared or unset, and goes when newer ones have taken all places, or with the execution.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable, id: ExecutionId) -> Result<()> {
+    /// for price in durable.history::<u64>(id, "price").await? {
+    ///     println!("{} since {} (revision {})", price.value, price.set_at, price.revision);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown execution; if the graph is registered in this process, also for an unknown node. `Payload` if a value is
+    /// not a `T`.
+    pub async fn history<T: DeserializeOwned>(&self, id: ExecutionId, node: &str) -> Result<Vec<ExecutionValue<T>>> {
+        let (values, unreadable) = self.run("read a history", |pool| values::history(self.store(), pool, id, node)).await?;
+        if let Some(problem) = unreadable.first() {
+            return Err(Error::of_kind(ErrorKind::Payload, format!("{problem} of execution {id}")));
+        }
+        if values.is_empty() {
+            self.find_node(id, node).await?;
+        }
+        values.into_iter().map(ExecutionValue::decode).collect()
+    }
+
     async fn read_values(&self, id: ExecutionId, name: Option<&str>) -> Result<Vec<ExecutionValue>> {
         let (values, unreadable) = self.run("read values", |pool| values::list(self.store(), pool, id, name)).await?;
         if let Some(problem) = unreadable.first() {

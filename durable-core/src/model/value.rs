@@ -113,6 +113,8 @@ pub(crate) struct NewNode {
     pub(crate) set_at: Option<DateTime<Utc>>,
     /// A [`NodeRecord`] as JSON.
     pub(crate) record: Payload,
+    /// How many of its newest values are kept, if this is one to keep.
+    pub(crate) history: Option<u32>,
 }
 
 /// What a graph knows of a node besides its state and its value.

@@ -225,6 +225,7 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
         .bind(values.iter().map(|setting| Some(setting.node?.state.as_str())).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| Some(setting.node?.record.as_str())).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| setting.node?.set_at).collect::<Vec<_>>())
+        .bind(values.iter().map(|setting| setting.node?.history.map(u32::cast_signed)).collect::<Vec<_>>())
         .fetch_one(connection)
         .await?;
     let at = time(&row, "at")?;

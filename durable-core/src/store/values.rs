@@ -36,6 +36,19 @@ pub(crate) async fn get(
     }
 }
 
+/// The values of a node that its history has, the newest first; and what of them could not be read.
+pub(crate) async fn history(
+    store: &Store,
+    executor: impl PgExecutor<'_>,
+    id: ExecutionId,
+    node: &str,
+) -> Result<(Vec<ExecutionValue>, Vec<String>), sqlx::Error> {
+    let rows = store.query(statement!("node_history/list")).bind(id.as_uuid()).bind(node).fetch_all(executor).await?;
+    let mut unreadable = Vec::new();
+    let values = rows.iter().map(|row| read(row, &mut unreadable)).collect();
+    Ok((values, unreadable))
+}
+
 /// The nodes of a graph in the order of their names.
 pub(crate) async fn nodes(store: &Store, executor: impl PgExecutor<'_>, id: ExecutionId) -> Result<Vec<StoredNode>, sqlx::Error> {
     let rows = store.query(statement!("execution_values/nodes")).bind(id.as_uuid()).fetch_all(executor).await?;

@@ -97,6 +97,10 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
     let was = list("was", node.was().iter().map(ToTokens::to_token_stream));
     let takes = list("takes", edges(durable, &node.takes));
     let when = list("when", edges(durable, &node.when));
+    let history = (node.history() > 0).then(|| {
+        let history = Literal::u32_unsuffixed(node.history());
+        quote!(history: #history,)
+    });
     let options = match node.kind {
         Kind::Input(input) => {
             let optional = input.optional;
@@ -116,6 +120,7 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             #takes
             #when
             #options
+            #history
             ..#durable::__macro::graph::NodeSpec::PLAIN
         }
     }

@@ -16,6 +16,8 @@ pub(crate) struct Input {
     pub(crate) was: Vec<LitStr>,
     /// Whether the graph can complete without it.
     pub(crate) optional: bool,
+    /// How many of its newest values are kept; 0 for none but the present one.
+    pub(crate) history: u32,
 }
 
 /// The options of a step that only nodes of a graph have.
@@ -26,6 +28,8 @@ pub(crate) struct NodeOptions {
     pub(crate) skips_failure: bool,
     /// Whether the execution is over after it.
     pub(crate) ends: bool,
+    /// How many of its newest values are kept; 0 for none but the present one.
+    pub(crate) history: u32,
     /// The marker `#[output]`.
     pub(crate) output: Option<Attribute>,
     /// The names of those options that were written, even if their values have mistakes.
@@ -106,6 +110,14 @@ impl<'block> Node<'block> {
         match self.kind {
             Kind::Input(input) => &input.was,
             Kind::Step(step) => &step.was,
+        }
+    }
+
+    /// How many of its newest values are kept.
+    pub(crate) fn history(&self) -> u32 {
+        match self.kind {
+            Kind::Input(input) => input.history,
+            Kind::Step(step) => step.node.history,
         }
     }
 

@@ -9,13 +9,17 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type};
 
 /// The options of a step that only nodes of a graph have.
-pub(crate) const OPTIONS: [&str; 3] = ["when", "on_failure", "ends"];
+pub(crate) const OPTIONS: [&str; 4] = ["when", "on_failure", "ends", "history"];
+
+/// The most values that a history keeps: enough for people, and read at once.
+const LONGEST_HISTORY: u32 = 10_000;
 
 pub(crate) fn input(method: Method, marker: Attribute, name: LitStr, options: &mut Options, errors: &mut Errors) -> Input {
     Input {
         name,
         was: options.take("was", options::texts, errors).unwrap_or_default(),
         optional: options.take("optional", options::flag, errors).flatten().is_some(),
+        history: options.take("history", history, errors).unwrap_or(0),
         method,
         marker,
     }
@@ -31,9 +35,14 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         when: options.take("when", when, errors),
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
+        history: options.take("history", history, errors).unwrap_or(0),
         output,
         written,
     }
+}
+
+fn history(option: &Written) -> syn::Result<u32> {
+    options::whole_number(option, 1, LONGEST_HISTORY)
 }
 
 fn on_failure(option: &Written) -> syn::Result<bool> {

@@ -30,6 +30,7 @@ pub(super) fn to_row(shape: &Shape, place: usize, node: &NodeState) -> Result<Ne
             revision: node.value_at,
             set_at: value.map(|value| value.set_at),
             record: payload::encode(format_args!("the state of the node `{name}`"), &record)?,
+            history: Some(shape.nodes[place].history).filter(|kept| *kept > 0 && state.has_value()),
         }),
     })
 }

@@ -19,6 +19,8 @@ pub struct NodeSpec {
     pub is_output: bool,
     /// Whether the execution is over after it.
     pub ends: bool,
+    /// How many of its newest values are kept, the present one included; 0 for none but the present one.
+    pub history: u32,
 }
 
 impl NodeSpec {
@@ -33,6 +35,7 @@ impl NodeSpec {
         on_failure: OnFailure::Fail,
         is_output: false,
         ends: false,
+        history: 0,
     };
 }
 

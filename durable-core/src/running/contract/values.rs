@@ -23,7 +23,7 @@ fn node(name: &str, state: ValueState, revision: u32, value: &str) -> NewValue {
         name: name.to_owned(),
         value: Payload(value.into()),
         metadata: None,
-        node: Some(NewNode { state, revision, set_at, record }),
+        node: Some(NewNode { state, revision, set_at, record, history: None }),
     }
 }
 

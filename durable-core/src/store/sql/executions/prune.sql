@@ -40,6 +40,10 @@ without_values as (
     delete from durable.execution_values
     where execution_id = any (array(select execution_id from old))
 ),
+without_history as (
+    delete from durable.node_history
+    where execution_id = any (array(select execution_id from old))
+),
 without_tags as (
     delete from durable.execution_tags
     where execution_id = any (array(select execution_id from old))
