@@ -29,6 +29,6 @@ pub mod graph {
     pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
     pub use crate::context::nodes::schema::{Schema, WithoutSchema};
     pub use crate::context::nodes::taken::Taken;
-    pub use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
+    pub use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy, Target};
     pub use serde;
 }

@@ -8,5 +8,6 @@ pub(crate) mod model;
 mod policy;
 pub(crate) mod read;
 mod resolve;
+mod sets;
 
 pub(crate) use inputs::inputs_type;

@@ -52,6 +52,7 @@ const STEP: Legal = Legal {
         "on_failure",
         "ends",
         "history",
+        "sets",
     ],
 };
 const INPUT: Legal = Legal { taker: "an input", names: &["name", "was", "optional", "history"] };

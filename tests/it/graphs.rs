@@ -7,5 +7,6 @@ mod evolving;
 mod history;
 mod refusing;
 mod scenarios;
+mod setting;
 pub(crate) mod spelled;
 mod undoing;

@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 mod drawn;
 pub(crate) mod restored;
+pub(crate) mod sets;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;

@@ -1,6 +1,6 @@
 //! The rules of graphs. A wrong type is the compiler's to report: the expansion binds each value at the parameter's type.
 
-use super::cycles;
+use super::{cycles, sets};
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
 use crate::check::{
@@ -38,6 +38,7 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
             names_a_node(workflow, graph, node, parameter, errors);
             waits_for_what_can_be_missing(graph, parameter, errors);
         }
+        sets::name_inputs(graph, node, errors);
     }
     names_differ(graph, errors);
     old_names_are_free(&mut graph.nodes.iter().map(|node| (node.name(), node.was())), "node", errors);

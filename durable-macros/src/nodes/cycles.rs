@@ -1,7 +1,8 @@
 //! Finds cycles: a node of a cycle could never run, because each waits for another.
 
-use super::model::{Graph, Node, Parameter};
+use super::model::Graph;
 use crate::errors::Errors;
+use syn::Ident;
 use syn::ext::IdentExt as _;
 
 /// Reports each cycle with its path, at the parameter that closes it and at the one where it begins.
@@ -27,45 +28,73 @@ impl<'walk, 'block> Walk<'walk, 'block> {
         }
         self.path.push(place);
         let graph = self.graph;
-        for parameter in graph.nodes[place].parameters() {
-            let Some(taken) = parameter.node else { continue };
-            match self.path.iter().position(|earlier| *earlier == taken) {
-                Some(_) if taken == place => self.refuse_own_value(parameter),
-                Some(start) => self.refuse(start, parameter),
-                None => self.visit(taken),
+        for link in links(graph, place) {
+            match self.path.iter().position(|earlier| *earlier == link.to) {
+                Some(_) if link.to == place => self.refuse_own_value(&link),
+                Some(start) => self.refuse(start, &link),
+                None => self.visit(link.to),
             }
         }
         self.path.pop();
         self.done[place] = true;
     }
 
-    fn refuse_own_value(&mut self, parameter: &Parameter<'block>) {
-        if let Some(name) = parameter.name {
+    fn refuse_own_value(&mut self, link: &Link<'block>) {
+        if let Some(name) = link.token {
             self.errors.at(name, format!("`{name}` cannot take its own value: it would have to run before itself"));
         }
     }
 
-    fn refuse(&mut self, start: usize, closing: &Parameter<'block>) {
+    fn refuse(&mut self, start: usize, closing: &Link<'block>) {
         let cycle = &self.path[start..];
         let names: Vec<String> = cycle.iter().map(|place| self.name(*place)).collect();
         let backwards: Vec<&str> = names.iter().rev().map(String::as_str).collect();
         let path = format!("{} → {}", names[0], backwards.join(" → "));
-        let takes_next = |parameter: &&Parameter<'block>| parameter.node == cycle.get(1).copied();
-        let opening = self.node(cycle[0]).parameters().find(takes_next).and_then(|parameter| parameter.name);
-        let cure = "each of these nodes would wait for the others";
-        if let Some(name) = closing.name {
-            self.errors.at(name, format!("this parameter closes a cycle: {path}; {cure}"));
+        let graph: &'walk Graph<'block> = self.graph;
+        let pairs = cycle.iter().zip(cycle.iter().skip(1));
+        let mut taken = pairs.filter_map(|(from, to)| links(graph, *from).into_iter().find(|link| link.to == *to));
+        let opening = taken.next();
+        let sets = opening.iter().cloned().chain(taken).chain([closing.clone()]).find(|link| link.sets);
+        let cure = match &sets {
+            Some(link) => {
+                let name = link.token.map(|name| name.unraw().to_string()).unwrap_or_default();
+                format!(
+                    "the step would run again because of what it sets itself; `sets(silently({name}))` changes the value, and nothing runs because of that"
+                )
+            }
+            None => "each of these nodes would wait for the others".to_owned(),
+        };
+        let mut said: Vec<*const Ident> = Vec::new();
+        for (link, does) in [(Some(closing.clone()), "closes"), (opening, "is part of"), (sets, "is part of")] {
+            let Some((name, is_set)) = link.and_then(|link| Some((link.token?, link.sets))) else { continue };
+            if !said.contains(&std::ptr::from_ref(name)) {
+                said.push(name);
+                let what = if is_set { "`sets`" } else { "parameter" };
+                self.errors.at(name, format!("this {what} {does} a cycle: {path}; {cure}"));
+            }
         }
-        if let Some(name) = opening {
-            self.errors.at(name, format!("this parameter is part of a cycle: {path}; {cure}"));
-        }
-    }
-
-    fn node(&self, place: usize) -> &'walk Node<'block> {
-        &self.graph.nodes[place]
     }
 
     fn name(&self, place: usize) -> String {
-        self.node(place).ident().unraw().to_string()
+        self.graph.nodes[place].ident().unraw().to_string()
     }
+}
+
+/// One node depends on another, because of a parameter or because the other sets it.
+#[derive(Clone)]
+struct Link<'block> {
+    to: usize,
+    /// Where that is written; `None` for a parameter that is a pattern.
+    token: Option<&'block Ident>,
+    sets: bool,
+}
+
+fn links<'block>(graph: &Graph<'block>, place: usize) -> Vec<Link<'block>> {
+    let taken = graph.nodes[place].parameters();
+    let taken = taken.filter_map(|parameter| Some(Link { to: parameter.node?, token: parameter.name, sets: false }));
+    let set = graph.nodes.iter().enumerate().flat_map(|(step, node)| {
+        let loudly = node.sets.iter().filter(move |(set, input)| *input == Some(place) && !set.silently);
+        loudly.map(move |(set, _)| Link { to: step, token: Some(&set.name), sets: true })
+    });
+    taken.chain(set).collect()
 }

@@ -1,6 +1,6 @@
 //! Writes what the engine knows about a graph: its nodes with their edges, and for each step how it is called with what it takes.
 
-use super::inputs;
+use super::{inputs, sets};
 use super::model::{Graph, Kind, Node, Parameter, When};
 use super::policy::Wrapper;
 use crate::expand::{output, placed};
@@ -101,6 +101,7 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
         let history = Literal::u32_unsuffixed(node.history());
         quote!(history: #history,)
     });
+    let sets = sets::field(durable, node);
     let options = match node.kind {
         Kind::Input(input) => {
             let optional = input.optional;
@@ -120,6 +121,7 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             #takes
             #when
             #options
+            #sets
             #history
             ..#durable::__macro::graph::NodeSpec::PLAIN
         }
@@ -151,9 +153,10 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
         let durable = placed(durable, result.span());
         quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
     };
+    let sets = sets::check(graph, node, &computed_type(durable, step), result.span());
     // The compiler points here when the future cannot move between threads.
     let future = quote_spanned! {name.span()=>
-        ::std::boxed::Box::pin(async move { #(#bound)* #computed(Self::#name(self, #(#arguments),*).await) })
+        ::std::boxed::Box::pin(async move { #sets #(#bound)* #computed(Self::#name(self, #(#arguments),*).await) })
     };
     quote! {
         #[doc(hidden)]

@@ -30,10 +30,19 @@ pub(crate) struct NodeOptions {
     pub(crate) ends: bool,
     /// How many of its newest values are kept; 0 for none but the present one.
     pub(crate) history: u32,
+    /// The inputs to which the result is given.
+    pub(crate) sets: Vec<SetInput>,
     /// The marker `#[output]`.
     pub(crate) output: Option<Attribute>,
     /// The names of those options that were written, even if their values have mistakes.
     pub(crate) written: Vec<Ident>,
+}
+
+/// An input to which the result of a step is given.
+pub(crate) struct SetInput {
+    pub(crate) name: Ident,
+    /// Whether that is no change, so that nothing runs because of it.
+    pub(crate) silently: bool,
 }
 
 /// The condition under which a node runs.
@@ -56,6 +65,8 @@ pub(crate) struct Node<'block> {
     pub(crate) takes: Vec<Parameter<'block>>,
     /// What its condition takes.
     pub(crate) when: Vec<Parameter<'block>>,
+    /// The inputs to which its result is given, each with the place of the node that it names.
+    pub(crate) sets: Vec<(&'block SetInput, Option<usize>)>,
 }
 
 #[derive(Clone, Copy)]

@@ -1,15 +1,16 @@
 //! Reads what only a graph has: inputs, the output, and the options of nodes.
 
-use super::model::{Input, NodeOptions, When};
+use super::model::{Input, NodeOptions, SetInput, When};
 use crate::errors::Errors;
 use crate::options::{self, Options, Value, Written};
 use crate::parse::Method;
 use proc_macro2::TokenStream;
-use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type};
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type, parenthesized, token};
 
 /// The options of a step that only nodes of a graph have.
-pub(crate) const OPTIONS: [&str; 4] = ["when", "on_failure", "ends", "history"];
+pub(crate) const OPTIONS: [&str; 5] = ["when", "on_failure", "ends", "history", "sets"];
 
 /// The most values that a history keeps: enough for people, and read at once.
 const LONGEST_HISTORY: u32 = 10_000;
@@ -36,6 +37,7 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
         history: options.take("history", history, errors).unwrap_or(0),
+        sets: options.take("sets", sets, errors).unwrap_or_default(),
         output,
         written,
     }
@@ -43,6 +45,31 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
 
 fn history(option: &Written) -> syn::Result<u32> {
     options::whole_number(option, 1, LONGEST_HISTORY)
+}
+
+/// Inputs: `sets(score, silently(ssn))`.
+fn sets(option: &Written) -> syn::Result<Vec<SetInput>> {
+    let form = "the inputs that get the result: `sets(score)`, `sets(score, rating)`, `sets(silently(ssn))`";
+    match &option.value {
+        Value::Listed(list) if !list.is_empty() => {
+            let inputs = Punctuated::<SetInput, Token![,]>::parse_terminated.parse2(list.clone());
+            Ok(inputs.map_err(|_| option.wants(form))?.into_iter().collect())
+        }
+        _ => Err(option.wants(form)),
+    }
+}
+
+impl Parse for SetInput {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name: Ident = input.parse()?;
+        if name != "silently" || !input.peek(token::Paren) {
+            return Ok(Self { name, silently: false });
+        }
+        let inside;
+        parenthesized!(inside in input);
+        let name = inside.parse()?;
+        if inside.is_empty() { Ok(Self { name, silently: true }) } else { Err(inside.error("expected one input")) }
+    }
 }
 
 fn on_failure(option: &Written) -> syn::Result<bool> {

@@ -33,7 +33,8 @@ impl Workflow {
             Member::Step(step) => Some(Kind::Step(step)),
             _ => None,
         });
-        let mut nodes: Vec<Node<'_>> = kinds.map(|kind| Node { kind, takes: Vec::new(), when: Vec::new() }).collect();
+        let mut nodes: Vec<Node<'_>> =
+            kinds.map(|kind| Node { kind, takes: Vec::new(), when: Vec::new(), sets: Vec::new() }).collect();
         let names: Vec<&Ident> = nodes.iter().map(Node::ident).collect();
         for node in &mut nodes {
             let Kind::Step(step) = node.kind else { continue };
@@ -42,9 +43,14 @@ impl Workflow {
             node.takes = arguments.map(|argument| resolved(argument, &names)).collect();
             let when = step.node.when.iter().flat_map(|when| &when.parameters);
             node.when = when.map(|parameter| resolved(parameter, &names)).collect();
+            node.sets = step.node.sets.iter().map(|set| (set, place_of(&set.name, &names))).collect();
         }
         Graph { nodes }
     }
+}
+
+fn place_of(name: &Ident, names: &[&Ident]) -> Option<usize> {
+    names.iter().position(|known| known.unraw() == name.unraw())
 }
 
 fn resolved<'block>(written: &'block PatType, names: &[&Ident]) -> Parameter<'block> {
@@ -52,6 +58,6 @@ fn resolved<'block>(written: &'block PatType, names: &[&Ident]) -> Parameter<'bl
         Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
         _ => None,
     };
-    let node = name.and_then(|name| names.iter().position(|known| known.unraw() == name.unraw()));
+    let node = name.and_then(|name| place_of(name, names));
     Parameter { written, name, taking: Taking::of(&written.ty), node }
 }

@@ -17,6 +17,7 @@ use crate::context::workflow::Workflow;
 use crate::error::{Error, Result};
 use crate::payload::{self, Payload};
 use crate::plan::graph::changes::InputChanges;
+use crate::plan::graph::sets::values_for;
 use crate::plan::graph::shape::Shape;
 use crate::plan::graph::spec::{Edge, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
@@ -294,7 +295,17 @@ impl<'run, W: Workflow> Driver<'run, W> {
         };
         self.entries += 1;
         let at = self.now();
-        self.state.run_ended(&self.shape, (node, run.cause), ended, at);
+        let targets = self.shape.nodes[node].sets;
+        let set = ended.as_ref().ok().filter(|_| !targets.is_empty()).map(|result| values_for(targets, result));
+        let set = match set.transpose() {
+            Ok(set) => set,
+            Err(error) => return stop_unreadable(&self.run, self.shape.nodes[node].name, &error).await,
+        };
+        if self.state.run_ended(&self.shape, (node, run.cause), ended, at)
+            && let Some(values) = set
+        {
+            self.state.set_targets(&self.shape, node, values, at);
+        }
         Some(Fact::run(self.shape.nodes[node].name, run.cause))
     }
 

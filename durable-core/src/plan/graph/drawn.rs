@@ -22,6 +22,14 @@ pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = No
         };
         graph.edges.extend(spec.takes.iter().map(|taken| edge(taken, label(taken.policy))));
         graph.edges.extend(spec.when.iter().map(|taken| edge(taken, Some("when"))));
+        // What is set silently leads to no run.
+        let sets = spec.sets.iter().filter(|target| !target.silently);
+        graph.edges.extend(sets.map(|target| GraphEdge {
+            from: id,
+            to: u32::try_from(target.node).unwrap_or(u32::MAX),
+            kind: EdgeKind::Dependency,
+            label: Some("sets".to_owned()),
+        }));
     }
     graph.edges.sort_by_key(|edge| edge.from);
     graph

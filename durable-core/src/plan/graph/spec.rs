@@ -13,6 +13,8 @@ pub struct NodeSpec {
     pub takes: &'static [Edge],
     /// What its condition takes. Empty if it has no condition.
     pub when: &'static [Edge],
+    /// The inputs to which its result is given.
+    pub sets: &'static [Target],
     /// What becomes of the execution if it fails.
     pub on_failure: OnFailure,
     /// Whether its value is the output of the execution.
@@ -32,6 +34,7 @@ impl NodeSpec {
         kind: NodeKind::Step,
         takes: &[],
         when: &[],
+        sets: &[],
         on_failure: OnFailure::Fail,
         is_output: false,
         ends: false,
@@ -58,6 +61,15 @@ pub struct Edge {
     pub node: usize,
     /// How it is taken.
     pub policy: Policy,
+}
+
+/// An input to which the result of a step is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The place of the input in the list of nodes.
+    pub node: usize,
+    /// Whether it is no change: the input keeps its revision, and nothing that takes it runs again.
+    pub silently: bool,
 }
 
 /// For which states of the other node a parameter waits.

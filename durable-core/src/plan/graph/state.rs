@@ -362,18 +362,23 @@ impl Standing {
 impl Value {
     /// Whether both are the same JSON, however it is written, with the same metadata.
     fn is_same(&self, other: &Self) -> bool {
-        let is_same = |one: &Payload, other: &Payload| {
-            let parsed = |payload: &Payload| serde_json::from_str::<serde_json::Value>(payload.as_str()).ok();
-            // A parsed number has no more digits than a double.
-            one == other
-                || numbers(one.as_str()) == numbers(other.as_str()) && parsed(one).is_some_and(|one| Some(one) == parsed(other))
-        };
-        is_same(&self.json, &other.json)
+        self.has_same_json(&other.json)
             && match (&self.metadata, &other.metadata) {
-                (Some(one), Some(other)) => is_same(one, other),
+                (Some(one), Some(other)) => is_same_json(one, other),
                 (one, other) => one.is_none() && other.is_none(),
             }
     }
+
+    /// Whether the value is the same JSON, whatever was said about it.
+    pub(super) fn has_same_json(&self, json: &Payload) -> bool {
+        is_same_json(&self.json, json)
+    }
+}
+
+fn is_same_json(one: &Payload, other: &Payload) -> bool {
+    let parsed = |payload: &Payload| serde_json::from_str::<serde_json::Value>(payload.as_str()).ok();
+    // A parsed number has no more digits than a double.
+    one == other || numbers(one.as_str()) == numbers(other.as_str()) && parsed(one).is_some_and(|one| Some(one) == parsed(other))
 }
 
 /// The numbers of a JSON text with all their digits, sorted.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::sets::values_for;
 use super::shape::Shape;
 use super::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
 use super::restored::{Restored, Stored};
@@ -119,7 +120,12 @@ impl<'test> Graph<'test> {
     fn end(&mut self, run: (usize, u32), taken: &[Seen]) -> bool {
         self.running.remove(&run);
         let ended = (self.compute)(run.0, taken).map(|value| json(&value)).map_err(|message| Box::new(failure(&message)));
+        let targets = self.shape.nodes[run.0].sets;
+        let set = ended.as_ref().ok().filter(|_| !targets.is_empty()).map(|result| values_for(targets, result).expect("values"));
         let counts = self.state.run_ended(&self.shape, run, ended, at());
+        if let Some(values) = set.filter(|_| counts) {
+            self.state.set_targets(&self.shape, run.0, values, at());
+        }
         self.follow();
         counts
     }

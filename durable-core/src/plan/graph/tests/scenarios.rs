@@ -1,5 +1,6 @@
 //! The scenarios that other engines have in their test suites, by number.
 
+use super::super::spec::Target;
 use super::*;
 
 fn node(name: &'static str, kind: NodeKind, takes: &[(usize, Policy)]) -> NodeSpec {
@@ -440,4 +441,62 @@ fn the_newest_revision_is_also_that_of_a_node_that_the_code_no_longer_has() {
     graph.state = State::restored(&graph.shape, stored);
     graph.set("x", "2");
     assert_eq!(graph.revision("x"), 41);
+}
+
+fn setting(spec: NodeSpec, targets: &[(usize, bool)]) -> NodeSpec {
+    let sets = targets.iter().map(|(node, silently)| Target { node: *node, silently: *silently }).collect::<Vec<_>>().leak();
+    NodeSpec { sets, ..spec }
+}
+
+/// Inputs a, b and c are set by what the step `split` makes of x; `sum` takes a and b.
+fn splitting(compute: impl Fn(&[Seen]) -> Result<String, String> + 'static) -> Graph<'static> {
+    let split = setting(skipped_on_failure(step("split", &[0])), &[(1, false), (2, false), (3, false)]);
+    let nodes = vec![input("x"), input("a"), input("b"), input("c"), split, step("sum", &[1, 2]), step("other", &[0])];
+    let compute = move |node: usize, taken: &[Seen]| if node == 4 { compute(taken) } else { Ok(spell("sum", taken)) };
+    Graph::new(nodes, EndsWhen::Told, compute, |_, _| true)
+}
+
+#[test]
+fn scenario_10_a_step_sets_several_inputs_under_one_revision() {
+    let mut graph = splitting(|taken| match number(&taken[0]) {
+        0 => Err("nothing to split".to_owned()),
+        x => Ok(format!("[{x},{x},7]")),
+    });
+    graph.set("x", "1");
+    assert_eq!(graph.values("a b c sum"), "1 1 7 sum(1 1)");
+    let first = [graph.revision("a"), graph.revision("b"), graph.revision("c")];
+    assert!(first.iter().all(|revision| *revision == first[0]), "{first:?}");
+    assert_eq!(graph.runs("sum"), 1);
+    graph.set("x", "2");
+    assert_eq!((graph.values("a b c sum").as_str(), graph.runs("sum")), ("2 2 7 sum(2 2)", 2));
+    assert_eq!(graph.revision("a"), graph.revision("b"));
+    assert!(graph.revision("a") > first[0] && graph.revision("c") == first[2], "an equal value keeps its revision");
+    let before = [graph.revision("a"), graph.revision("b"), graph.revision("c")];
+    graph.set("x", "0");
+    assert_eq!([graph.revision("a"), graph.revision("b"), graph.revision("c")], before, "a failure sets nothing");
+    assert_eq!((graph.values("a b c sum").as_str(), graph.runs("sum")), ("2 2 7 sum(2 2)", 2));
+}
+
+#[test]
+fn what_a_client_sets_stands_until_the_step_that_sets_it_runs_again() {
+    let mut graph = splitting(|taken| Ok(format!("[{},1,1]", number(&taken[0]))));
+    graph.set("x", "1");
+    graph.set("a", "9");
+    assert_eq!(graph.values("a sum"), "9 sum(9 1)");
+    graph.set("x", "2");
+    assert_eq!(graph.values("a sum"), "2 sum(2 1)");
+}
+
+#[test]
+fn an_input_that_is_set_silently_keeps_its_revision_and_nothing_runs() {
+    let hide = setting(step("hide", &[0, 1]), &[(0, true)]);
+    let nodes = vec![input("ssn"), step("check", &[0]), hide];
+    let compute = |node: usize, taken: &[Seen]| Ok(if node == 2 { "0".to_owned() } else { spell("check", taken) });
+    let mut graph = Graph::new(nodes, EndsWhen::Settled, compute, |_, _| true);
+    graph.set("ssn", "123");
+    assert_eq!((graph.values("ssn check").as_str(), graph.ended), ("0 check(123)", Some(Action::Finish(EndsWhen::Settled))));
+    assert_eq!((graph.revision("ssn"), graph.runs("check"), graph.runs("hide")), (1, 1, 1));
+    graph.crash();
+    graph.settle();
+    assert_eq!((graph.values("ssn check").as_str(), graph.runs("check")), ("0 check(123)", 1));
 }
