@@ -61,6 +61,10 @@ pub(crate) enum Verb {
     Pause(Ids),
     /// End open graphs: their output is what they have computed so far
     Complete(Ids),
+    /// Hide executions that have ended or wait from lists; they are still found by their ids
+    Archive(Ids),
+    /// Show archived executions in lists again
+    Unarchive(Ids),
     /// Let executions go on that are paused, or stopped because their code did not fit
     Resume(Ids),
 }
@@ -160,6 +164,14 @@ pub(crate) async fn carry_out(verb: &Verb, connection: &Connection, screen: &mut
         Verb::Pause(ids) => {
             let each = Each { ids: ids.read()?, what: "paused" };
             each.carry_out(connection, screen, async |durable, id| durable.pause(id).await.map(|_| id)).await
+        }
+        Verb::Archive(ids) => {
+            let each = Each { ids: ids.read()?, what: "archived" };
+            each.carry_out(connection, screen, async |durable, id| durable.archive(id).await.map(|_| id)).await
+        }
+        Verb::Unarchive(ids) => {
+            let each = Each { ids: ids.read()?, what: "unarchived" };
+            each.carry_out(connection, screen, async |durable, id| durable.unarchive(id).await.map(|()| id)).await
         }
         Verb::Resume(ids) => {
             let each = Each { ids: ids.read()?, what: "resumed" };

@@ -1,6 +1,7 @@
 //! The client: starts executions, sends them events and answers, shows them, and ends them.
 
 mod answer;
+mod archive;
 mod builder;
 mod bulk;
 mod cancel;

@@ -2,6 +2,7 @@
 
 mod address;
 pub(crate) mod analytics;
+pub(crate) mod archives;
 pub(crate) mod attempts;
 pub(crate) mod clock;
 pub(crate) mod continuations;

@@ -51,6 +51,7 @@ const STEP: Legal = Legal {
         "when",
         "on_failure",
         "ends",
+        "archive",
         "history",
         "sets",
     ],

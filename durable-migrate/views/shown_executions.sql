@@ -52,5 +52,6 @@ select
         select json_object_agg(name, value order by name)
         from durable.execution_tags
         where execution_tags.execution_id = executions.execution_id
-    ) as tags
+    ) as tags,
+    archived_at
 from durable.executions;

@@ -12,6 +12,8 @@ mod analysing;
 #[cfg(test)]
 mod answering;
 #[cfg(test)]
+mod archiving;
+#[cfg(test)]
 mod asking_again;
 #[cfg(test)]
 mod branching;

@@ -132,6 +132,7 @@ fn facts(execution: &Execution) -> Vec<Vec<String>> {
         ("expires", maybe_time(execution.expires_at)),
         ("must end by", maybe_time(execution.deadline_at)),
         ("ended", maybe_time(execution.finished_at)),
+        ("archived", maybe_time(execution.archived_at)),
         ("parent", execution.parent.as_ref().map(|parent| format!("{} ({})", parent.id, parent.key)).unwrap_or_default()),
         ("undoes", execution.undoes.map(|id| id.to_string()).unwrap_or_default()),
         ("forked from", execution.forked_from.map(|id| id.to_string()).unwrap_or_default()),

@@ -44,6 +44,12 @@ pub(crate) struct Filter {
     /// Only those created before this time
     #[arg(long, value_parser = value::time, value_name = "TIME")]
     before: Option<DateTime<Utc>>,
+    /// Also archived executions
+    #[arg(long)]
+    include_archived: bool,
+    /// Only archived executions
+    #[arg(long, conflicts_with = "include_archived")]
+    only_archived: bool,
 }
 
 #[derive(Debug, Args)]
@@ -122,6 +128,12 @@ pub(super) fn filtered<'durable>(durable: &'durable Durable, options: &Filter) -
     }
     for (name, value) in &options.tag {
         list = list.tag(name, value);
+    }
+    if options.include_archived {
+        list = list.include_archived();
+    }
+    if options.only_archived {
+        list = list.only_archived();
     }
     macro_rules! filter {
         ($($option:ident => $method:ident),*) => {

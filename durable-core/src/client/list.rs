@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ExecutionId, IdPrefix};
 use crate::model::{Analytics, Execution, ExecutionState};
 use crate::store::analytics;
-use crate::store::look::{self, ListFilter, ListOrder};
+use crate::store::look::{self, Archived, ListFilter, ListOrder};
 
 /// Executions returned by one call unless `.limit(…)` says otherwise.
 const DEFAULT_LIMIT: u32 = 50;
@@ -126,6 +126,18 @@ impl<'durable> ExecutionList<'durable> {
     /// Only executions whose id begins with this prefix, such as `0198` or `01989f2c-7b`.
     pub fn id_prefix(mut self, prefix: IdPrefix) -> Self {
         self.filter.ids = Some(prefix);
+        self
+    }
+
+    /// Also archived executions, which lists leave out otherwise; see [`Durable::archive`].
+    pub fn include_archived(mut self) -> Self {
+        self.filter.archived = Archived::Included;
+        self
+    }
+
+    /// Only archived executions.
+    pub fn only_archived(mut self) -> Self {
+        self.filter.archived = Archived::Only;
         self
     }
 

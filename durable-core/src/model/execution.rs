@@ -203,6 +203,9 @@ pub struct Execution {
     /// Its tags: values by name.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Since when it is archived, which hides it from lists; `None` if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<DateTime<Utc>>,
     /// Columns of its row that could not be read, and why; these fields are empty here. `None` if all could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,

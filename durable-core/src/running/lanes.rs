@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::BoxFuture;
+use super::hold::Hold;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
@@ -13,7 +14,7 @@ use crate::store::continuations::{self, Continuation, Continued};
 use crate::store::parks::{Park, ParkOutcome, Parks};
 use crate::store::saves::{Save, Saves, Written};
 use crate::store::transactions::{Commit, Committed, Open, Transactions};
-use crate::store::{self, Lane, Patience, Store, tags, values};
+use crate::store::{self, Lane, Patience, Store, archives, tags, values};
 
 /// What the runs of a process write to and read from.
 #[derive(Debug)]
@@ -56,6 +57,14 @@ impl Ledger for Lanes {
     fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
         let store = self.store.clone();
         Box::pin(async move { store::run("read nodes", Patience::Endless, || values::nodes(&store, &store.pool, id)).await })
+    }
+
+    fn archive(&self, id: ExecutionId, Hold { worker, epoch }: Hold) -> BoxFuture<'static, Result<()>> {
+        let store = self.store.clone();
+        Box::pin(async move {
+            let archive = || archives::archive_own(&store, &store.pool, worker, id, epoch);
+            store::run("archive an execution", Patience::Endless, archive).await
+        })
     }
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {

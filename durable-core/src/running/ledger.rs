@@ -7,6 +7,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::BoxFuture;
+use super::hold::Hold;
 use crate::error::Result;
 use crate::ids::{ExecutionId, Home};
 use crate::model::{ExecutionValue, StoredNode, Tags};
@@ -38,6 +39,9 @@ pub(crate) trait Ledger: Debug + Send + Sync {
 
     /// The nodes of the execution, which is a graph.
     fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>>;
+
+    /// Hides the execution from lists, if the worker holds it.
+    fn archive(&self, id: ExecutionId, hold: Hold) -> BoxFuture<'static, Result<()>>;
 
     /// The tags of the execution.
     fn read_tags(&self, id: ExecutionId) -> BoxFuture<'static, Result<Tags>>;

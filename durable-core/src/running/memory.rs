@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::BoxFuture;
+use super::hold::Hold;
 use super::ledger::{FamilyNews, Here, Ledger};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, Home, WorkerId};
@@ -151,6 +152,11 @@ impl Ledger for Memory {
     fn read_nodes(&self, id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
         let nodes = lock(&self.book).nodes(id);
         Box::pin(async { Ok(nodes) })
+    }
+
+    fn archive(&self, _: ExecutionId, _: Hold) -> BoxFuture<'static, Result<()>> {
+        // Lists are no part of the simulation.
+        Box::pin(async { Ok(()) })
     }
 
     fn continue_as_new<'next>(&'next self, continuation: &'next Continuation) -> BoxFuture<'next, Result<Continued>> {

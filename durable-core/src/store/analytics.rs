@@ -49,7 +49,7 @@ pub(crate) async fn analytics(store: &Store, pool: &PgPool, filter: &ListFilter)
 
 /// A statement about the executions that pass the filters, which are its first parameters.
 fn filtered<'filter>(store: &Store, statement: Statement, filter: &'filter ListFilter) -> Query<'filter, Postgres, PgArguments> {
-    look::filtered(store, statement, filter).bind(tag_names(filter)).bind(tag_values(filter))
+    look::filtered(store, statement, filter).bind(tag_names(filter)).bind(tag_values(filter)).bind(filter.archived.is_archived())
 }
 
 fn empty(workflow: String) -> Analytics {

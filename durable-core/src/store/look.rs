@@ -32,8 +32,29 @@ pub(crate) struct ListFilter {
     pub(crate) created_from: Option<DateTime<Utc>>,
     pub(crate) created_before: Option<DateTime<Utc>>,
     pub(crate) ids: Option<IdPrefix>,
+    pub(crate) archived: Archived,
     pub(crate) order: ListOrder,
     pub(crate) limit: i64,
+}
+
+/// Whether a list shows archived executions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Archived {
+    #[default]
+    Hidden,
+    Included,
+    Only,
+}
+
+impl Archived {
+    /// Whether an execution that is listed is archived; `None` for both.
+    pub(super) fn is_archived(self) -> Option<bool> {
+        match self {
+            Self::Hidden => Some(false),
+            Self::Included => None,
+            Self::Only => Some(true),
+        }
+    }
 }
 
 impl ListFilter {
@@ -122,7 +143,8 @@ pub(crate) async fn list(store: &Store, pool: &PgPool, filter: &ListFilter) -> R
         .bind(after.map(|(_, id)| id.as_uuid()))
         .bind(filter.limit)
         .bind(tag_names(filter))
-        .bind(tag_values(filter));
+        .bind(tag_values(filter))
+        .bind(filter.archived.is_archived());
     query.fetch_all(pool).await?.iter().map(|row| Ok((read_execution(row)?, row.try_get("place")?))).collect()
 }
 
@@ -131,6 +153,7 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
     let rows = filtered(store, statement!("executions/count"), filter)
         .bind(tag_names(filter))
         .bind(tag_values(filter))
+        .bind(filter.archived.is_archived())
         .fetch_all(pool)
         .await?;
     let count = |row: &PgRow| Ok((known_state(row.try_get("state")?), row.try_get::<i64, _>("executions")?.unsigned_abs()));
@@ -231,6 +254,7 @@ pub(super) fn read_execution(row: &PgRow) -> Result<Execution, sqlx::Error> {
         continuations: columns.count("continuations"),
         continued_with: columns.json("continued_with"),
         tags: columns.tags("tags"),
+        archived_at: columns.time_if("archived_at"),
         unreadable: None,
     };
     Ok(Execution { unreadable: columns.unreadable(), ..execution })

@@ -19,7 +19,7 @@ use crate::observer::{Observed, RegisteredObservers};
 use crate::plan::{divergence, rollback};
 use crate::registry::{Registered, Registry};
 use crate::running::BoxFuture;
-use crate::running::hold::Verdict;
+use crate::running::hold::{Hold, Verdict};
 use crate::running::ledger::{FamilyNews, Here, Ledger, SharedLedger};
 use crate::running::rest::Rest;
 use crate::running::run::Run;
@@ -177,6 +177,10 @@ impl Ledger for ReadOnly {
     }
 
     fn read_nodes(&self, _id: ExecutionId) -> BoxFuture<'static, Result<Vec<StoredNode>>> {
+        ended()
+    }
+
+    fn archive(&self, _id: ExecutionId, _hold: Hold) -> BoxFuture<'static, Result<()>> {
         ended()
     }
 

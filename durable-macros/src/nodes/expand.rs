@@ -110,8 +110,9 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
         Kind::Step(step) => {
             let skips = step.node.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
             let is_output = step.node.output.is_some().then(|| quote!(is_output: true,));
-            let ends = step.node.ends.then(|| quote!(ends: true,));
-            quote!(#skips #is_output #ends)
+            let ends = (step.node.ends || step.node.archives).then(|| quote!(ends: true,));
+            let archives = step.node.archives.then(|| quote!(archives: true,));
+            quote!(#skips #is_output #ends #archives)
         }
     };
     quote! {

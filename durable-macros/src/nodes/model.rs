@@ -28,6 +28,8 @@ pub(crate) struct NodeOptions {
     pub(crate) skips_failure: bool,
     /// Whether the execution is over after it.
     pub(crate) ends: bool,
+    /// Whether the execution is over after it, and is archived.
+    pub(crate) archives: bool,
     /// How many of its newest values are kept; 0 for none but the present one.
     pub(crate) history: u32,
     /// The inputs to which the result is given.

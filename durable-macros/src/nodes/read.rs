@@ -10,7 +10,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type, parenthesized, token};
 
 /// The options of a step that only nodes of a graph have.
-pub(crate) const OPTIONS: [&str; 5] = ["when", "on_failure", "ends", "history", "sets"];
+pub(crate) const OPTIONS: [&str; 6] = ["when", "on_failure", "ends", "archive", "history", "sets"];
 
 /// The most values that a history keeps: enough for people, and read at once.
 const LONGEST_HISTORY: u32 = 10_000;
@@ -36,6 +36,7 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         when: options.take("when", when, errors),
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
+        archives: options.take("archive", options::flag, errors).flatten().is_some(),
         history: options.take("history", history, errors).unwrap_or(0),
         sets: options.take("sets", sets, errors).unwrap_or_default(),
         output,

@@ -161,7 +161,12 @@ impl<'run, W: Workflow> Driver<'run, W> {
             // A message that has arrived comes before the end: it was accepted.
             let event = match (end, self.messages.poll(task::Waker::noop())) {
                 (_, Poll::Ready(arrived)) => Event::Arrived(arrived),
-                (Some(_), Poll::Pending) if self.messages.is_closed() => return self.output(),
+                (Some(_), Poll::Pending) if self.messages.is_closed() => {
+                    if self.is_told_to_archive() {
+                        archive(self.run.clone()).await?;
+                    }
+                    return self.output();
+                }
                 (Some(_), Poll::Pending) => {
                     self.messages.close();
                     self.next_event().await
@@ -215,8 +220,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     /// Leaves the nodes that are different for the next write.
     fn store(&mut self, fact: Fact) -> Result<()> {
         let rows = self.state.take_unstored().into_iter();
-        let rows =
-            rows.map(|node| stored::to_row(&self.shape, node, self.state.node(node))).collect::<Result<Vec<_>>>()?;
+        let rows = rows.map(|node| stored::to_row(&self.shape, node, self.state.node(node))).collect::<Result<Vec<_>>>()?;
         // A change is recorded even if it changes nothing, so that it is not applied again.
         if !rows.is_empty() || fact.left.is_none() {
             self.entries += usize::from(fact.left.is_none());
@@ -328,6 +332,12 @@ impl<'run, W: Workflow> Driver<'run, W> {
         self.run.stop(Verdict::Continued(Payload("{}".into()))).await
     }
 
+    /// Whether a node has ended the execution that also archives it.
+    fn is_told_to_archive(&self) -> bool {
+        let is_told = |node: &usize| self.shape.nodes[*node].archives && self.state.is_current(*node);
+        (0..self.shape.nodes.len()).filter(is_told).any(|node| self.state.node(node).value().is_some())
+    }
+
     fn failure_of(&self, node: usize) -> Error {
         let failure = self.state.node(node).failure().cloned();
         failure.map_or_else(|| Error::new("a node failed without an error"), Error::from_failure)
@@ -355,6 +365,14 @@ impl<'run, W: Workflow> Driver<'run, W> {
 fn begun(shape: &Shape, run: &Run) -> Vec<(usize, u32)> {
     let keys = run.unasked().into_iter().chain(run.cut_off());
     keys.filter_map(|key| journal_key::run_of_node(&key).and_then(|(name, cause)| Some((shape.find(&name)?, cause)))).collect()
+}
+
+/// Archives the execution. That is repeated if a crash comes before its end.
+async fn archive(run: Arc<Run>) -> Result<()> {
+    let busy = run.begin_work();
+    let archived = run.archive().await;
+    drop(busy);
+    archived
 }
 
 /// Stops the execution, because a node or its condition cannot read what it takes.

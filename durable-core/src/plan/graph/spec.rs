@@ -21,6 +21,8 @@ pub struct NodeSpec {
     pub is_output: bool,
     /// Whether the execution is over after it.
     pub ends: bool,
+    /// Whether the execution is archived when it is over after this node.
+    pub archives: bool,
     /// How many of its newest values are kept, the present one included; 0 for none but the present one.
     pub history: u32,
 }
@@ -38,6 +40,7 @@ impl NodeSpec {
         on_failure: OnFailure::Fail,
         is_output: false,
         ends: false,
+        archives: false,
         history: 0,
     };
 }

@@ -90,6 +90,11 @@ impl Run {
         self.ledger.read_nodes(self.id).await
     }
 
+    /// Hides this execution from lists.
+    pub(crate) async fn archive(&self) -> Result<()> {
+        self.ledger.archive(self.id, self.hold()).await
+    }
+
     /// Notes that this execution is about to have a tag of this name; `false` if it would have too many.
     pub(crate) async fn reserve_tag(&self, name: &str) -> Result<bool> {
         let known = self.state().tags.is_some();

@@ -1,4 +1,4 @@
--- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $13 of the steps or waits $14 went, in
+-- analytics/calls: read: for each workflow and step or wait, how the calls with the keys $14 of the steps or waits $15 went, in
 -- the executions that pass every filter that is not null.
 with picked as materialized (
     select execution_id, workflow, created_at, finished_at
@@ -13,6 +13,7 @@ with picked as materialized (
       and ($8::uuid is null or execution_id >= $8)
       and ($9::uuid is null or execution_id <= $9)
       and ($10::uuid is null or parent_id = $10)
+      and ($13::bool is null or (archived_at is not null) = $13)
       and (
           -- An array, because the planner looks for its ids in the primary key.
           cardinality($11::text[]) = 0
@@ -27,7 +28,7 @@ with picked as materialized (
 ),
 nodes as materialized (
     select key, node
-    from unnest($13::text[], $14::text[]) as nodes (key, node)
+    from unnest($14::text[], $15::text[]) as nodes (key, node)
 ),
 tried as (
     select execution_id, key, min(attempts.started_at) as began_at, count(*) as attempts

@@ -12,6 +12,7 @@ with picked as materialized (
       and ($8::uuid is null or execution_id >= $8)
       and ($9::uuid is null or execution_id <= $9)
       and ($10::uuid is null or parent_id = $10)
+      and ($13::bool is null or (archived_at is not null) = $13)
       and (
           -- An array, because the planner looks for its ids in the primary key.
           cardinality($11::text[]) = 0

@@ -17,6 +17,7 @@ where ($1::text[] is null or state = any ($1))
   and ($8::uuid is null or execution_id >= $8)
   and ($9::uuid is null or execution_id <= $9)
   and ($10::uuid is null or parent_id = $10)
+  and ($13::bool is null or (archived_at is not null) = $13)
   and (
       -- An array, because the planner looks for its ids in the primary key.
       cardinality($11::text[]) = 0

@@ -31,4 +31,5 @@ where ($1::text[] is null or state = any ($1))
   and (($11::text[])[2] is null or tag_2.execution_id is not null)
   and (($11::text[])[3] is null or tag_3.execution_id is not null)
   and (($11::text[])[4] is null or tag_4.execution_id is not null)
+  and ($13::bool is null or (archived_at is not null) = $13)
 group by state

@@ -1,7 +1,7 @@
 -- executions/list: executions as they are shown that pass every filter that is not null, after the place $13 and the id $14.
 -- By $11, the last first if $12; executions without such a value come last, and of equal ones the newest comes first. Newest
 -- first if $11 is null: then all places are 0. Tags have the names $16 and the values $17, at most four; a join without a name is
--- left out of the plan. To be planned for its parameters: a filter that is null costs nothing, and the others find indexes.
+-- left out of the plan. $18 says whether the executions are archived; null for both. To be planned for its parameters: a filter that is null costs nothing, and the others find indexes.
 select shown.*, place
 from durable.shown_executions as shown
 cross join lateral (
@@ -53,5 +53,6 @@ where ($1::text[] is null or state = any ($1))
   and (($16::text[])[2] is null or tag_2.execution_id is not null)
   and (($16::text[])[3] is null or tag_3.execution_id is not null)
   and (($16::text[])[4] is null or tag_4.execution_id is not null)
+  and ($18::bool is null or (archived_at is not null) = $18)
 order by place, shown.execution_id desc
 limit $15
