@@ -5,6 +5,7 @@ pub(crate) mod crashing;
 mod door;
 mod evolving;
 mod history;
+pub(crate) mod observing;
 mod refusing;
 mod scenarios;
 mod setting;
