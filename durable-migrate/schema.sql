@@ -114,6 +114,7 @@ create table durable.executions (
     error json,
     continuations integer,
     continued_with json,
+    archived_at timestamp with time zone,
     constraint executions_pkey PRIMARY KEY (execution_id),
     constraint concurrency_key_is_not_empty CHECK (concurrency_key <> ''::text),
     constraint expires_only_before_it_begins CHECK (expires_at IS NULL OR state = 'pending'::text AND epoch = 0),
@@ -168,6 +169,16 @@ create table durable.migrations (
     constraint migrations_pkey PRIMARY KEY (version),
     constraint kind_is_known CHECK (kind = ANY (ARRAY['expand'::text, 'contract'::text, 'breaking'::text])),
     constraint version_starts_at_one CHECK (version >= 1)
+);
+
+create table durable.node_history (
+    execution_id uuid not null,
+    set_at timestamp with time zone not null,
+    revision integer not null,
+    name text not null,
+    value json not null,
+    metadata json,
+    constraint node_history_pkey PRIMARY KEY (execution_id, name, revision)
 );
 
 create table durable.past_messages (
@@ -465,11 +476,15 @@ create view durable.shown_executions as
     continued_with,
     ( SELECT json_object_agg(name, value ORDER BY name) AS json_object_agg
            FROM durable.execution_tags
-          WHERE execution_id = execution_id) AS tags
+          WHERE execution_id = execution_id) AS tags,
+    archived_at
    FROM durable.executions;
 
 -- function durable.abandon_children(execution_ids uuid[], failure json, wait boolean)
 --     returns TABLE(id uuid, state text, queue text, awaited_by uuid), volatile
+
+-- function durable.archive(execution_id uuid)
+--     returns timestamp with time zone, volatile
 
 -- function durable.backfill_schedule(schedule text, revision integer, due_ats timestamp with time zone[])
 --     returns integer, volatile
@@ -488,6 +503,9 @@ create view durable.shown_executions as
 
 -- function durable.check_edits(edits json)
 --     returns void, immutable
+
+-- function durable.check_inputs(what text, workflow text, version integer, names text[])
+--     returns void, stable
 
 -- function durable.check_name(what text, name text)
 --     returns void, immutable
@@ -648,7 +666,7 @@ create view durable.shown_executions as
 -- function durable.schema_mismatch(schema jsonb, value jsonb, path text, levels integer)
 --     returns text, immutable
 
--- function durable.send_change(execution_id uuid, change json, message_id uuid, sent_by text DEFAULT NULL::text, OUT outcome text, OUT woken_queue text)
+-- function durable.send_change(execution_id uuid, change json, message_id uuid, sent_by text DEFAULT NULL::text, is_judged boolean DEFAULT false, OUT outcome text, OUT woken_queue text)
 --     returns record, volatile
 
 -- function durable.send_event(execution_id uuid, name text, payload json DEFAULT 'null'::json, message_id uuid DEFAULT gen_random_uuid(), OUT outcome text, OUT woken_queue text, OUT open_names text[])
@@ -683,6 +701,9 @@ create view durable.shown_executions as
 
 -- function durable.try_lock_mailbox(execution_id uuid)
 --     returns boolean, volatile
+
+-- function durable.unarchive(execution_id uuid)
+--     returns void, volatile
 
 -- function durable.undoable(execution_id uuid)
 --     returns boolean, stable

@@ -109,6 +109,9 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// | `when = \|score: &u32\| *score >= 700` | in a graph: it is skipped unless this is true; the parameters are nodes, by the same rules as those of the step | it always runs |
 /// | `on_failure = skip` | in a graph: `skip` makes its failure count as skipped, `fail` fails the execution | `fail` |
 /// | `ends` | in a graph: the execution is over after it | it goes on |
+/// | `archive` | in a graph: as `ends`, and the execution is archived: lists leave it out | it goes on |
+/// | `history = 100` | in a graph: how many of its newest values `durable.history` has, 1 to 10 000 | none |
+/// | `sets(first, silently(ssn))` | in a graph: its result becomes the value of an input, or the items of a tuple those of several; `silently` runs nothing because of that | it sets none |
 ///
 /// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),
 /// `max` (`"1h"`) and `jitter` (the part of each delay left to chance, from 0 to 1; 0.25).
@@ -135,6 +138,7 @@ pub fn step(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
 /// | Option | Meaning | Default |
 /// |---|---|---|
 /// | `optional` | the graph does not wait for it: a step that takes it as an `Option` gets `None` until it is set | it is required |
+/// | `history = 100` | how many of its newest values `durable.history` has, 1 to 10 000 | none |
 /// | `name = "applicant"` | what clients call it | the method's name |
 /// | `was = "old_name"` or `was("a", "b")` | names it had before, so that executions under way keep its value | none |
 #[proc_macro_attribute]

@@ -76,7 +76,7 @@ async fn a_page_of_the_newest_executions_is_read_from_the_primary_key_and_not_so
     for (page, is_sorted) in
         [("null, false, null, null", false), (&format!("null, false, 0, {id}"), false), ("'priority', true, null, null", true)]
     {
-        let explain = format!("explain (costs off) execute list({filters}, {page}, 50, '{{}}', '{{}}')");
+        let explain = format!("explain (costs off) execute list({filters}, {page}, 50, '{{}}', '{{}}', null)");
         let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         let plan = without_subplans(&plan.join("\n"));
@@ -107,7 +107,7 @@ async fn a_page_of_the_executions_with_a_tag_is_read_from_the_index_of_tags_and_
         (&format!("null, false, 0, {id}"), "'{tenant}', '{tenant 07}'", 1),
         ("null, false, null, null", "'{tenant,order}', '{tenant 07,0107}'", 2),
     ] {
-        let explain = format!("explain (costs off) execute list({filters}, {page}, 20, {tags})");
+        let explain = format!("explain (costs off) execute list({filters}, {page}, 20, {tags}, null)");
         let plan = connection.fetch_all(raw_sql(AssertSqlSafe(explain))).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
         let plan = plan.join("\n");

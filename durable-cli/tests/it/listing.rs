@@ -177,3 +177,46 @@ async fn figures_are_shown_for_each_step_and_wait() {
     let tagged: Value = serde_json::from_str(&tagged).unwrap();
     assert_eq!(tagged[0]["executions"], json!(1));
 }
+
+#[tokio::test]
+async fn an_archived_execution_is_listed_only_if_it_is_asked_for() {
+    let database = support::database().await;
+    let [failed, waiting, paused] = &three(&database).await;
+    let archived = database.durable(&["execution", "archive", failed, waiting]).await.done();
+    assert_eq!(archived, format!("archived {failed}\narchived {waiting}\n"));
+    let list = async |arguments: &[&str]| {
+        let arguments = [&["execution", "list", "-o", "ids"], arguments].concat();
+        database.durable(&arguments).await.done()
+    };
+    assert_eq!(list(&[]).await, format!("{paused}\n"));
+    assert_eq!(list(&["--only-archived"]).await, format!("{waiting}\n{failed}\n"));
+    assert_eq!(list(&["--include-archived"]).await, format!("{paused}\n{waiting}\n{failed}\n"));
+    assert!(database.durable(&["execution", "get", failed]).await.done().contains("archived"));
+    let shown = database.durable(&["execution", "unarchive", failed]).await.done();
+    assert_eq!(shown, format!("unarchived {failed}\n"));
+    assert_eq!(list(&[]).await, format!("{paused}\n{failed}\n"));
+}
+
+#[tokio::test]
+async fn the_history_of_a_node_is_shown_newest_first() {
+    let database = support::database().await;
+    let id = database.durable(&["execution", "start", "loan", "-o", "ids"]).await.done();
+    let id = id.trim();
+    let fill = format!(
+        "with filled as (
+             insert into durable.node_history (execution_id, set_at, revision, name, value, metadata)
+             select '{id}', durable.now(), n, 'income', to_json(n * 100), case n when 3 then '\"by phone\"' end::json
+             from generate_series(1, 3) as n
+             returning revision
+         )
+         select count(*) from filled"
+    );
+    assert_eq!(database.value::<i64>(&fill).await, 3);
+    let shown = database.durable(&["execution", "history", id, "income"]).await.done();
+    let places = ["300", "200", "100"].map(|value| shown.find(value).unwrap_or_else(|| panic!("{shown}")));
+    assert!(places.is_sorted() && shown.contains("by phone"), "{shown}");
+    let ids = database.durable(&["execution", "history", id, "income", "-o", "ids"]).await.done();
+    assert_eq!(ids, "3\n2\n1\n");
+    let none = database.durable(&["execution", "history", id, "other"]).await.done();
+    assert_eq!(none, "none\n");
+}

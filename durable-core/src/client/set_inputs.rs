@@ -121,9 +121,10 @@ impl Durable {
     ///
     /// # Errors
     /// `Finished` for an execution that has ended or is completing, `NotFound` for an unknown execution, `Invalid` for a change
-    /// that changes nothing, for an unknown input and for a computed node, and `Payload` for a value that does not fit. A process that
-    /// does not have the code of the graph knows the inputs by what a worker has kept of the graph, and not their types: then the
-    /// worker judges the values, and [`get_execution`](Self::get_execution) shows a change that does not fit among the refusals.
+    /// that changes nothing, for an unknown input and for a computed node, and `Payload` for a value that does not fit. A process without
+    /// the code of the graph knows which inputs there are, because a worker has kept the graph, and not their types. It answers
+    /// `Payload` for names that are no inputs. The worker judges the values, and [`get_execution`](Self::get_execution) shows a change
+    /// that does not fit among the refusals.
     pub fn set_inputs(&self, id: ExecutionId) -> SetInputs<'_> {
         SetInputs { durable: self, id, changes: Ok(InputChanges::default()), last: String::new() }
     }

@@ -1,8 +1,8 @@
 //! The rules of graphs. A wrong type is the compiler's to report: the expansion binds each value at the parameter's type.
 
-use super::{cycles, sets};
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
+use super::{cycles, sets};
 use crate::check::{
     borrows_self, can_be_input, fits_into_a_key, has_impl_trait, is_plain, old_names_are_free, parameters_are_unconditional,
 };

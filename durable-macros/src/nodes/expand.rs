@@ -1,8 +1,8 @@
 //! Writes what the engine knows about a graph: its nodes with their edges, and for each step how it is called with what it takes.
 
-use super::{inputs, sets};
 use super::model::{Graph, Kind, Node, Parameter, When};
 use super::policy::Wrapper;
+use super::{inputs, sets};
 use crate::expand::{output, placed};
 use crate::model::{Step, Workflow};
 use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};

@@ -6,8 +6,8 @@ use super::door::Door;
 use crate::error::{Failure, Result};
 use crate::model::{NewNode, NewValue, NodeDetails, NodeRecord, StoredNode, ValueState};
 use crate::payload::{self, Payload};
-use crate::plan::graph::shape::Shape;
 use crate::plan::graph::restored::{Restored, Stored};
+use crate::plan::graph::shape::Shape;
 use crate::plan::graph::state::{NodeState, Standing, State, Value};
 use crate::plan::graph::unmet::unmet;
 

@@ -5,7 +5,8 @@ use crate::model::{self, EdgeKind, Graph, GraphEdge, GraphForm, GraphNode};
 
 /// The nodes in the order of the block, and an edge for each value that a node takes.
 pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = NodeSpec>) -> Graph {
-    let mut graph = Graph { workflow: workflow.to_owned(), version, form: GraphForm::Graph, nodes: Vec::new(), edges: Vec::new() };
+    let mut graph =
+        Graph { workflow: workflow.to_owned(), version, form: GraphForm::Graph, nodes: Vec::new(), edges: Vec::new() };
     for (id, spec) in (0..).zip(nodes) {
         let kind = match spec.kind {
             NodeKind::Input { .. } => model::NodeKind::Input,

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::restored::{Restored, Stored};
 use super::sets::values_for;
 use super::shape::Shape;
 use super::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
-use super::restored::{Restored, Stored};
 use super::state::{Change, NodeState, Standing, State};
 use super::{Action, EndsWhen, next};
 use crate::error::Failure;
