@@ -3,4 +3,5 @@
 pub(crate) mod door;
 pub(crate) mod drive;
 mod messages;
+mod node_run;
 pub(crate) mod stored;
