@@ -1,6 +1,7 @@
 //! The rules of graphs. A wrong type is the compiler's to report: the expansion binds each value at the parameter's type.
 
 use super::cycles;
+use super::each;
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
 use crate::check::{
@@ -34,6 +35,7 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
     }
     for node in &graph.nodes {
         is_unconditional(node, errors);
+        each::check(graph, node, errors);
         for parameter in node.parameters() {
             names_a_node(workflow, graph, node, parameter, errors);
             waits_for_what_can_be_missing(graph, parameter, errors);

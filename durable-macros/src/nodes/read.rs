@@ -1,5 +1,6 @@
 //! Reads what only a graph has: inputs, the output, and the options of nodes.
 
+use super::each;
 use super::model::{Input, NodeOptions, When};
 use crate::errors::Errors;
 use crate::options::{self, Options, Value, Written};
@@ -9,7 +10,10 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type};
 
 /// The options of a step that only nodes of a graph have.
-pub(crate) const OPTIONS: [&str; 3] = ["when", "on_failure", "ends"];
+pub(crate) const OPTIONS: [&str; 6] = ["when", "each", "concurrency", "delay", "on_failure", "ends"];
+
+/// More would be no limit: a list has fewer items.
+const HIGHEST_CONCURRENCY: u32 = 100_000;
 
 pub(crate) fn input(method: Method, marker: Attribute, name: LitStr, options: &mut Options, errors: &mut Errors) -> Input {
     Input {
@@ -29,6 +33,9 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
     }
     NodeOptions {
         when: options.take("when", when, errors),
+        each: options.take("each", each::read, errors),
+        concurrency: options.take("concurrency", |option| options::whole_number(option, 1, HIGHEST_CONCURRENCY), errors),
+        delay: options.take("delay", options::duration, errors).map(|(delay, _)| delay),
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
         output,
