@@ -8,7 +8,7 @@ use crate::expand::{output, placed};
 use crate::model::Step;
 use crate::options::{Value, Written};
 use proc_macro2::{Literal, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -82,7 +82,7 @@ pub(super) fn calls(durable: &syn::Path, graph: &Graph<'_>, node: &Node<'_>, ste
     }
     let (name, result) = (node.ident(), output(&step.method.signature.output));
     let concurrency = match step.node.concurrency {
-        Some(concurrency) => Literal::usize_unsuffixed(concurrency as usize).into(),
+        Some(concurrency) => Literal::u32_unsuffixed(concurrency).to_token_stream(),
         None => quote!(#durable::__macro::graph::DEFAULT_CONCURRENCY),
     };
     let computed = {
