@@ -2,7 +2,9 @@
 
 mod changing;
 pub(crate) mod crashing;
+pub(crate) mod delaying;
 mod evolving;
+pub(crate) mod mapping;
 mod scenarios;
 pub(crate) mod spelled;
 mod undoing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use durable::__macro::graph::{Computed, Edge, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, computed};
+use durable::__macro::graph::{Computed, Edge, Node, NodeKind, NodeSpec, Policy, Taken, computed};
 use durable::__macro::{Argument, BoxFuture, DigestSerialized as _, StepSpec, digest, step_retried};
 use durable::prelude::*;
 use durable::{Builder, Workflow};
@@ -73,7 +73,7 @@ pub(crate) fn run<'run, W: Spelled>(
 fn see(taken: &Taken, place: usize, policy: Policy) -> Result<String> {
     Ok(match policy {
         Policy::Needs => taken.needed::<String>(place, "a node")?,
-        Policy::Settled => taken.settled::<String>(place, "a node")?.unwrap_or_else(|| "_".to_owned()),
+        Policy::Settled | Policy::Each => taken.settled::<String>(place, "a node")?.unwrap_or_else(|| "_".to_owned()),
         Policy::Latest => taken.latest::<String>(place, "a node")?.into_option().unwrap_or_else(|| "_".to_owned()),
         Policy::SeesFailure => {
             let outcome = taken.outcome::<String>(place, "a node")?;
@@ -87,7 +87,7 @@ pub(crate) fn check(value: &str) -> Result<()> {
 }
 
 pub(crate) const fn node(name: &'static str, kind: NodeKind, takes: &'static [Edge]) -> NodeSpec {
-    NodeSpec { name, was: &[], kind, takes, when: &[], on_failure: OnFailure::Fail, is_output: false, ends: false }
+    NodeSpec { name, kind, takes, ..NodeSpec::PLAIN }
 }
 
 pub(crate) const fn edge(node: usize, policy: Policy) -> Edge {

@@ -236,6 +236,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn drop_run(&mut self, node: usize) {
         if let Some(run) = self.under_way.remove(&node) {
             run.branch.abandon();
+            node_run::end_delay(&self.graph.nodes[node].spec, run.cause, &self.run);
         }
     }
 

@@ -6,15 +6,15 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
-use super::super::map::Map;
-use super::node::Computed;
-use super::taken::Taken;
+use crate::context::map::Map;
+use crate::context::nodes::node::Computed;
+use crate::context::nodes::taken::Taken;
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::{self, Json};
 use crate::plan::journal_key;
 use crate::running::ambient;
 
-pub use super::super::map::DEFAULT_CONCURRENCY;
+pub use crate::context::map::DEFAULT_CONCURRENCY;
 
 /// Most items of one list. Each has an entry in the journal, and a worker that takes over reads them all at once.
 const MOST_ITEMS: usize = 100_000;
@@ -147,8 +147,8 @@ impl<T> fmt::Debug for Items<T> {
 mod tests {
     use chrono::DateTime;
 
-    use super::super::taken::Slot;
     use super::*;
+    use crate::context::nodes::taken::Slot;
     use crate::payload::Payload;
 
     fn taken(json: &str) -> Taken {

@@ -64,7 +64,7 @@ pub struct Computed {
 
 impl Computed {
     /// The list of what was computed for each item.
-    pub(super) fn of_items(items: &[Self]) -> Result<Self> {
+    pub(crate) fn of_items(items: &[Self]) -> Result<Self> {
         let value = payload::list("the value of the node", items.iter().map(|item| &item.value))?;
         Ok(Self { value, entries: 1 + items.len() })
     }

@@ -81,7 +81,7 @@ impl Taken {
     }
 
     /// The value at a place, not decoded; `None` if the node has none.
-    pub(super) fn json(&self, place: usize) -> Option<&Payload> {
+    pub(crate) fn json(&self, place: usize) -> Option<&Payload> {
         match self.slots.get(place) {
             Some(Slot::Ready { value, .. }) => Some(value),
             _ => None,
