@@ -19,6 +19,8 @@ pub(crate) enum Workload {
     Enqueue,
     /// Branches, items, a saga, children, a transaction.
     Flows,
+    /// An `each` of a graph, beside a map.
+    G4,
     /// Executions with long journals.
     Resume,
     /// Answers of 4 MiB.
@@ -53,7 +55,7 @@ pub(crate) enum Workload {
     Replay,
 }
 
-const ALL: [(&str, Workload); 23] = [
+const ALL: [(&str, Workload); 24] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -61,6 +63,7 @@ const ALL: [(&str, Workload); 23] = [
     ("w5", Workload::W5),
     ("enqueue", Workload::Enqueue),
     ("flows", Workload::Flows),
+    ("g4", Workload::G4),
     ("resume", Workload::Resume),
     ("answer", Workload::Answer),
     ("claims", Workload::Claims),

@@ -76,6 +76,7 @@ fn measure() -> Result<()> {
                 Workload::W5 => report.w5 = Some(workloads::parking::measure(&bench, &mut table).await?),
                 Workload::Enqueue => report.enqueue = Some(workloads::enqueueing::measure(&bench, &mut table).await?),
                 Workload::Flows => report.flows = Some(workloads::flows::measure(&bench, &mut table).await?),
+                Workload::G4 => report.g4 = Some(workloads::mapping::measure(&bench, &mut table).await?),
                 Workload::Early => report.early = Some(workloads::early::measure(&bench, &mut table).await?),
                 Workload::Answer => report.answer = Some(workloads::answering::measure(&bench, &mut table).await?),
                 Workload::Claims => report.claims = Some(workloads::claims::measure(&bench, &mut table).await?),

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, replaying, resuming,
-    scheduling, sharing, snapshots, starting, throughput, waking, watching,
+    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, mapping, notices, parking, replaying,
+    resuming, scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -31,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) enqueue: Option<enqueueing::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) flows: Option<flows::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g4: Option<mapping::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<resuming::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]

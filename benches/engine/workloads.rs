@@ -10,6 +10,7 @@ pub(crate) mod idle;
 pub(crate) mod limits;
 pub(crate) mod listing;
 pub(crate) mod looping;
+pub(crate) mod mapping;
 pub(crate) mod notices;
 pub(crate) mod parking;
 pub(crate) mod replaying;

@@ -25,6 +25,7 @@ pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};
 /// What expansions of graphs use.
 pub mod graph {
     pub use crate::context::graph::drive::drive;
+    pub use crate::context::graph::each::{DEFAULT_CONCURRENCY, Items, List, SharedArgument, each, items};
     pub use crate::context::nodes::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
     pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
     pub use crate::context::nodes::schema::{Schema, WithoutSchema};

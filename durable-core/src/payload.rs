@@ -45,6 +45,25 @@ pub(crate) fn encode<T: Serialize + ?Sized>(what: impl fmt::Display, value: &T) 
     inspect::check(value).map_err(|refusal| refuse(format!("{what} cannot be stored: {refusal}")))?;
     let text =
         serde_json::to_string(value).map_err(|error| refuse(format!("{what} cannot be stored: {}", placed(value, &error))))?;
+    storable(what, text)
+}
+
+/// The list of these values, or says why it could not be stored; `what` names it in the error.
+pub(crate) fn list<'value>(what: impl fmt::Display, values: impl Iterator<Item = &'value Payload> + Clone) -> Result<Payload> {
+    let length: usize = values.clone().map(|value| value.as_str().len() + 1).sum();
+    let mut text = String::with_capacity(length + 2);
+    text.push('[');
+    for (place, value) in values.enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        text.push_str(value.as_str());
+    }
+    text.push(']');
+    storable(what, text)
+}
+
+fn storable(what: impl fmt::Display, text: String) -> Result<Payload> {
     if text.len() > PAYLOAD_LIMIT {
         return Err(refuse(format!(
             "{what} is {} bytes of JSON, over the limit of {PAYLOAD_LIMIT}; store the data elsewhere and pass a reference to it",
@@ -222,6 +241,16 @@ mod tests {
             prop_assert_eq!(record("x", &text).map(|(_, read)| read).ok(), (!text.contains('\0')).then_some(text));
             prop_assert_eq!(record("x", &character).map(|(_, read)| read).ok(), (character != '\0').then_some(character));
         }
+    }
+
+    #[test]
+    fn a_list_is_made_of_its_values_and_has_the_limit_of_any_payload() {
+        let values = |json: &[&str]| json.iter().map(|json| Payload((*json).into())).collect::<Vec<_>>();
+        assert_eq!(list("it", values(&[]).iter()).unwrap().as_str(), "[]");
+        assert_eq!(list("it", values(&["1", "\"a\""]).iter()).unwrap().as_str(), "[1,\"a\"]");
+        let half = format!("\"{}\"", "a".repeat(PAYLOAD_LIMIT / 2));
+        let error = list("it", values(&[&half, &half]).iter()).unwrap_err().to_string();
+        assert!(error.starts_with("it is 4194311 bytes of JSON, over the limit of 4194304"), "{error}");
     }
 
     #[test]

@@ -481,7 +481,7 @@ fn option(value: Option<TokenStream>) -> TokenStream {
     }
 }
 
-fn duration(duration: Duration) -> TokenStream {
+pub(crate) fn duration(duration: Duration) -> TokenStream {
     let seconds = Literal::u64_unsuffixed(duration.as_secs());
     match duration.subsec_millis() {
         0 => quote!(::core::time::Duration::from_secs(#seconds)),

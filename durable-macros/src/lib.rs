@@ -107,6 +107,9 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// | `transaction` | it takes `tx: &mut Transaction` behind `&self`: what it writes with `tx` and its outcome are committed together, exactly once | no transaction |
 /// | `undo_on_failure` | it is undone also when it fails or is cut off, because it may have done something all the same | only when it succeeded |
 /// | `when = \|score: &u32\| *score >= 700` | in a graph: it is skipped unless this is true; the parameters are nodes, by the same rules as those of the step | it always runs |
+/// | `each(item in list)` | in a graph: it runs for each item of the list that the node `list` has; the parameter `item` takes one item, and the value is the list of results | it runs once |
+/// | `concurrency = 8` | with `each`: for how many items it runs at once | 16 |
+/// | `delay = "10s"` | in a graph: how long after what it takes is there it starts | at once |
 /// | `on_failure = skip` | in a graph: `skip` makes its failure count as skipped, `fail` fails the execution | `fail` |
 /// | `ends` | in a graph: the execution is over after it | it goes on |
 /// | `archive` | in a graph: as `ends`, and the execution is archived: lists leave it out | it goes on |

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 mod cycles;
+mod each;
 pub(crate) mod expand;
 mod inputs;
 pub(crate) mod model;

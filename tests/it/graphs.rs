@@ -2,9 +2,11 @@
 
 mod changing;
 pub(crate) mod crashing;
+pub(crate) mod delaying;
 mod door;
 mod evolving;
 mod history;
+pub(crate) mod mapping;
 pub(crate) mod observing;
 mod refusing;
 mod scenarios;

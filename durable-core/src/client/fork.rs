@@ -254,7 +254,7 @@ impl Durable {
         }
         let is_graph = self.run("look for nodes", |pool| forks::has_nodes(self.store(), pool, origin)).await?;
         let mut repeated =
-            if is_graph { retry_from::repeated_of_graph(journal) } else { retry_from::repeated(journal, &decisions) };
+            if is_graph { retry_from::repeated_of_graph(journal, &decisions) } else { retry_from::repeated(journal, &decisions) };
         repeated.extend(questions.iter().flat_map(|question| ask_again::repeated(journal, &decisions, question)));
         Ok(Some(repeated.into_iter().collect()))
     }

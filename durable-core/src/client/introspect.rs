@@ -4,9 +4,10 @@ use super::Durable;
 use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, WorkerState};
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, Wait, WorkerState};
 use crate::payload::Payload;
 use crate::plan::graph::CHANGES;
+use crate::plan::journal_key;
 use crate::store::queues::{self, Gate};
 use crate::store::{values, workers};
 
@@ -38,7 +39,8 @@ impl Durable {
             }
             blockers.extend(around);
         }
-        let nodes = self.nodes(&details.execution).await?;
+        let mut nodes = self.nodes(&details.execution).await?;
+        note_delays(&mut nodes, &details.waits);
         if !nodes.is_empty() {
             blockers = blockers.into_iter().map(|blocker| of_graph(blocker, &nodes)).collect();
         }
@@ -76,6 +78,19 @@ impl Durable {
             blockers.push(Blocker::UnknownWorkflow { queue: queue(), workflow: workflow.clone(), version: *version });
         }
         Ok(blockers)
+    }
+}
+
+/// Says of nodes with a delay that is not over when they start. A crash may have left the delay of an earlier run open; the one that
+/// began last counts.
+fn note_delays(nodes: &mut [NodeDetails], waits: &[Wait]) {
+    for node in nodes.iter_mut().filter(|node| node.is_outstanding) {
+        let is_delay = |wait: &&Wait| journal_key::delayed_node(&wait.key).is_some_and(|name| name == node.name);
+        let delay = waits.iter().rfind(|wait| wait.outcome.is_none() && is_delay(wait));
+        if let Some(at) = delay.and_then(|wait| wait.due_at) {
+            node.is_outstanding = false;
+            node.unmet.push(Unmet::StartsAt { at });
+        }
     }
 }
 

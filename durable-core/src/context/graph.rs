@@ -2,5 +2,7 @@
 
 pub(crate) mod door;
 pub(crate) mod drive;
+pub(crate) mod each;
 mod messages;
+mod node_run;
 pub(crate) mod stored;

@@ -9,12 +9,13 @@ use super::join::{BranchResult, ended};
 use super::step::BoxFuture;
 use super::wait::LONGEST_NAME;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::journal_key;
 use crate::running::ambient::{self, Ambient};
 use crate::running::branch::{Ended, Fork, is_wanted};
 
 /// How many items run at once unless [`Map::concurrency`] says otherwise: enough to hide the wait for a service, few enough not
 /// to overrun it.
-const DEFAULT_CONCURRENCY: usize = 16;
+pub const DEFAULT_CONCURRENCY: usize = 16;
 
 /// Items that are about to be worked on; see [`Context::map`](super::Context::map).
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl<I: Iterator> Map<I> {
     {
         Each {
             refused: self.refusal(),
-            fork: Fork::new("map", &self.name),
+            fork: Fork::new(journal_key::MAP, &self.name),
             items: self.items,
             begin: Box::new(move |item| Box::pin(work(item).into_future())),
             concurrency: self.concurrency,

@@ -12,6 +12,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Due, WaitKind, WaitOutcome};
@@ -37,6 +38,13 @@ impl Sleep {
     pub(super) fn new(scope: &Arc<Scope>, due: Due) -> Self {
         let mut waiting = Waiting::new(scope, WaitKind::Sleep, "");
         waiting.due = due;
+        Self { waiting }
+    }
+
+    /// A sleep under a key that is not taken from the scope.
+    pub(super) fn under_key(scope: &Arc<Scope>, key: &str, duration: Duration) -> Self {
+        let mut waiting = Waiting::under_key(scope, WaitKind::Sleep, key);
+        waiting.due = Due::After(duration);
         Self { waiting }
     }
 }

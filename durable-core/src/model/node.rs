@@ -60,6 +60,11 @@ pub enum Unmet {
     },
     /// Its own condition does not hold for the present values.
     ConditionIsFalse,
+    /// It has a delay, which is not over.
+    StartsAt {
+        /// When the delay is over, by the database's clock.
+        at: DateTime<Utc>,
+    },
 }
 
 impl fmt::Display for Unmet {
@@ -71,6 +76,7 @@ impl fmt::Display for Unmet {
             Self::SkippedWith { node } => write!(f, "`{node}` was skipped or has failed"),
             Self::NoneHasValue { of } => write!(f, "none of `{}` has a value", of.join("`, `")),
             Self::ConditionIsFalse => f.write_str("its condition does not hold"),
+            Self::StartsAt { at } => write!(f, "it starts at {}", time(*at)),
         }
     }
 }

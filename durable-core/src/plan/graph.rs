@@ -125,8 +125,8 @@ pub(crate) fn gate(shape: &Shape, state: &State, edge: spec::Edge) -> Gate {
     match (edge.policy, &state.node(edge.node).standing) {
         (Policy::Latest, _) | (_, Standing::Ready { .. }) => Gate::Open,
         (Policy::Needs, Standing::Skipped | Standing::Failed(_)) => Gate::Skips,
-        (Policy::Settled | Policy::SeesFailure, Standing::Skipped | Standing::Failed(_)) => Gate::Open,
-        (Policy::Settled | Policy::SeesFailure, Standing::Unset) if shape.is_optional(edge.node) => Gate::Open,
+        (Policy::Settled | Policy::Each | Policy::SeesFailure, Standing::Skipped | Standing::Failed(_)) => Gate::Open,
+        (Policy::Settled | Policy::Each | Policy::SeesFailure, Standing::Unset) if shape.is_optional(edge.node) => Gate::Open,
         (_, Standing::Unset) => Gate::Closed,
     }
 }

@@ -7,8 +7,14 @@ use std::collections::HashMap;
 /// The kind of a step's key; kinds keep a step named `sleep` apart from `cx.sleep`.
 pub(crate) const STEP: &str = "step";
 
+/// The kind of the key of work on each of many items.
+pub(crate) const MAP: &str = "map";
+
 /// The kind of the key of a call that sets a value.
 pub(crate) const SET: &str = "set";
+
+/// The kind of the key of a sleep.
+pub(crate) const SLEEP: &str = "sleep";
 
 /// The kind of the key of a question.
 const INPUT: &str = "input";
@@ -212,6 +218,13 @@ pub(crate) fn sets_value(key: &str) -> bool {
 pub(crate) fn question(key: &str) -> Option<(Cow<'_, str>, u32)> {
     let Entry { kind, name, occurrence, .. } = Entry::read(key);
     (kind == INPUT && !key.starts_with(UNDO)).then_some((name, occurrence))
+}
+
+/// The name of the node of a graph whose delay the key belongs to; `None` for the key of anything else, such as a sleep in a flow,
+/// which has no name.
+pub(crate) fn delayed_node(key: &str) -> Option<Cow<'_, str>> {
+    let Entry { scope, kind, name, .. } = Entry::read(key);
+    (kind == SLEEP && scope.is_empty() && !name.is_empty()).then_some(name)
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.
@@ -418,6 +431,14 @@ mod tests {
         assert_eq!(node("race"), None);
         assert_eq!(super::node("map rows/3/event paid%2Flate#4", true).as_deref(), Some("event paid/late"));
         assert_eq!(super::node("sleep#9", true).as_deref(), Some("sleep"));
+    }
+
+    #[test]
+    fn the_delay_of_a_node_is_no_other_sleep() {
+        assert_eq!(delayed_node(&occurrence(SLEEP, "letter", 7)).as_deref(), Some("letter"));
+        for other in ["sleep", "sleep#2", "step letter", "event letter", "map read/0/sleep letter"] {
+            assert_eq!(delayed_node(other), None, "{other}");
+        }
     }
 
     #[test]

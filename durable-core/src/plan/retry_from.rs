@@ -57,14 +57,15 @@ pub(crate) fn repeated(journal: &[Entry], decisions: &Decisions) -> HashSet<Stri
 }
 
 /// The keys of what a retry of a graph repeats. A graph does not go on after the failure that ends it: what is recorded behind that
-/// failure was cut off by it, or belongs to the node that failed.
-pub(crate) fn repeated_of_graph(journal: &[Entry]) -> HashSet<String> {
+/// failure was cut off by it, or belongs to the node that failed: its value, and that one of its items decided over the others.
+pub(crate) fn repeated_of_graph(journal: &[Entry], decisions: &Decisions) -> HashSet<String> {
     let is_forward = |entry: &&Entry| entry.ended.is_some() && !entry.key.starts_with(journal_key::UNDO);
     let mut ended: Vec<&Entry> = journal.iter().filter(is_forward).collect();
     ended.sort_unstable_by_key(|entry| Reverse(entry.ended));
     let changes = journal_key::occurrence(journal_key::SET, INPUTS, 1);
     let is_of_a_node = |key: &str| journal_key::sets_value(key) && !key.starts_with(&changes);
-    let behind = ended.into_iter().take_while(|entry| entry.failed || is_of_a_node(&entry.key));
+    let behind =
+        ended.into_iter().take_while(|entry| entry.failed || is_of_a_node(&entry.key) || decisions.contains_key(&entry.key));
     behind.map(|entry| entry.key.clone()).collect()
 }
 
@@ -249,7 +250,14 @@ mod tests {
     #[test]
     fn a_graph_repeats_the_failure_that_ended_it_and_what_that_cut_off() {
         let journal = journal(&["set graph inputs", "step a!", "step b", "step c!", "step d!", "step e!"]);
-        assert_eq!(sorted(repeated_of_graph(&journal)), ["step c", "step d", "step e"]);
+        assert_eq!(sorted(repeated_of_graph(&journal, &decided(&[]))), ["step c", "step d", "step e"]);
+    }
+
+    #[test]
+    fn a_graph_repeats_the_item_that_failed_and_those_that_it_cut_off() {
+        let journal = journal(&["set graph inputs", "map b/0/step b", "map b/2/step b!", "map b", "map b/1/step b!", "set b"]);
+        let expected = ["map b", "map b/1/step b", "map b/2/step b", "set b"];
+        assert_eq!(sorted(repeated_of_graph(&journal, &decided(&[("map b", 2)]))), expected);
     }
 
     #[test]

@@ -284,6 +284,14 @@ impl Waits {
         })
     }
 
+    /// Ends a wait that is open since an earlier claim, and that no code will ask for.
+    pub(super) fn drop_known(&mut self, key: &str) {
+        if let Some(wait) = self.known_open.remove(key) {
+            self.orphaned.extend(wait.child_id);
+            self.dropped.insert(wait.key);
+        }
+    }
+
     /// Whether the wait is recorded as ended, and not asked for.
     pub(super) fn has_ended(&self, key: &str) -> bool {
         self.known_over.contains_key(key)

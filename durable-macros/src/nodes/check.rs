@@ -2,7 +2,7 @@
 
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
-use super::{cycles, sets};
+use super::{cycles, each, sets};
 use crate::check::{
     borrows_self, can_be_input, fits_into_a_key, has_impl_trait, is_plain, old_names_are_free, parameters_are_unconditional,
 };
@@ -34,6 +34,7 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
     }
     for node in &graph.nodes {
         is_unconditional(node, errors);
+        each::check(graph, node, errors);
         for parameter in node.parameters() {
             names_a_node(workflow, graph, node, parameter, errors);
             waits_for_what_can_be_missing(graph, parameter, errors);

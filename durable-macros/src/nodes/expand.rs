@@ -2,8 +2,8 @@
 
 use super::model::{Graph, Kind, Node, Parameter, When};
 use super::policy::Wrapper;
-use super::{inputs, sets};
-use crate::expand::{output, placed};
+use super::{each, inputs, sets};
+use crate::expand::{duration, output, placed};
 use crate::model::{Step, Workflow};
 use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -40,7 +40,7 @@ pub(crate) fn constant(workflow: &Workflow) -> TokenStream {
 /// The associated type of the result: that of the output, or an object of the leaves.
 pub(crate) fn output_type(workflow: &Workflow, output: Option<&Step>) -> TokenStream {
     let durable = &workflow.durable;
-    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |step| computed_type(durable, step));
+    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |step| value_of_step(durable, step));
     quote!(type Output = #output;)
 }
 
@@ -112,7 +112,11 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             let is_output = step.node.output.is_some().then(|| quote!(is_output: true,));
             let ends = (step.node.ends || step.node.archives).then(|| quote!(ends: true,));
             let archives = step.node.archives.then(|| quote!(archives: true,));
-            quote!(#skips #is_output #ends #archives)
+            let delay = step.node.delay.map(|delay| {
+                let delay = duration(delay);
+                quote!(delay: ::core::option::Option::Some(#delay),)
+            });
+            quote!(#delay #skips #is_output #ends #archives)
         }
     };
     quote! {
@@ -148,17 +152,20 @@ fn edges<'a>(durable: &'a syn::Path, parameters: &'a [Parameter<'_>]) -> impl It
 /// The function that calls the step with what it takes.
 fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> TokenStream {
     let (durable, run_name, name) = (&workflow.durable, node.run_name(), node.ident());
-    let (taken, bound, arguments) = bound(durable, graph, &node.takes);
-    let result = output(&step.method.signature.output);
-    let computed = {
-        let durable = placed(durable, result.span());
-        quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
+    let (taken, code) = if step.node.each.is_some() {
+        (quote!(taken), each::calls(durable, graph, node, step))
+    } else {
+        let (taken, bound, arguments) = bound(durable, graph, &node.takes);
+        let result = output(&step.method.signature.output);
+        let computed = {
+            let durable = placed(durable, result.span());
+            quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
+        };
+        (taken, quote!(#(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
     };
-    let sets = sets::check(graph, node, &computed_type(durable, step), result.span());
+    let sets = sets::check(graph, node, &value_of_step(durable, step), output(&step.method.signature.output).span());
     // The compiler points here when the future cannot move between threads.
-    let future = quote_spanned! {name.span()=>
-        ::std::boxed::Box::pin(async move { #sets #(#bound)* #computed(Self::#name(self, #(#arguments),*).await) })
-    };
+    let future = quote_spanned!(name.span()=> ::std::boxed::Box::pin(async move { #sets #code }));
     quote! {
         #[doc(hidden)]
         fn #run_name<'run>(
@@ -219,28 +226,61 @@ fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -
 /// compiler reports it at the parameter's type.
 fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: &Node<'_>, name: &Ident) -> TokenStream {
     let span = parameter.written.ty.span();
-    let producer_name = producer.name();
-    let produced = match producer.kind {
-        Kind::Input(input) => input.value().to_token_stream(),
-        Kind::Step(step) => computed_type(durable, step),
-    };
-    let reader = Ident::new(parameter.taking.wrapper.reader(), Span::call_site());
-    let written = without_lifetimes(&parameter.written.ty);
-    let place_of_value = Literal::usize_unsuffixed(place);
+    let read = decode(durable, place, parameter, producer);
     let value = format_ident!("value_{place}", span = span);
-    let read = quote!(let #value = taken.#reader::<#produced>(#place_of_value, #producer_name)?;);
-    let bind = match (parameter.taking.borrowed(), parameter.taking.wrapper) {
-        (None, _) => quote_spanned!(span=> let #name: #written = #value;),
-        (Some(_), Wrapper::Nothing) => quote_spanned!(span=> let #name: #written = &#value;),
-        (Some(reference), _) => {
-            let reference = without_lifetimes(&Type::Reference(reference.clone()));
-            quote_spanned!(span=> let #name: #written = #value.as_ref().map(|value| -> #reference { value });)
-        }
+    let borrowed = match parameter.taking.wrapper {
+        Wrapper::Nothing => quote_spanned!(span=> &#value),
+        _ => value.to_token_stream(),
     };
-    quote!(#read #bind)
+    let bind = owned_or_borrowed(parameter, name, &value.to_token_stream(), &borrowed);
+    quote!(let #value = #read; #bind)
 }
 
-/// The type of a step's value.
+/// Reads a value as the type that its own node says, inside of what the parameter says is around it.
+pub(super) fn decode(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: &Node<'_>) -> TokenStream {
+    let (produced, name) = (value_of(durable, producer), producer.name());
+    let reader = Ident::new(parameter.taking.wrapper.reader(), Span::call_site());
+    let place = Literal::usize_unsuffixed(place);
+    quote!(taken.#reader::<#produced>(#place, #name)?)
+}
+
+/// Binds a value with the type of the parameter: as it is, or as a reference to what is inside of it.
+pub(super) fn owned_or_borrowed(
+    parameter: &Parameter<'_>,
+    name: &Ident,
+    owned: &TokenStream,
+    borrowed: &TokenStream,
+) -> TokenStream {
+    let span = parameter.written.ty.span();
+    let written = without_lifetimes(&parameter.written.ty);
+    match (parameter.taking.borrowed(), parameter.taking.wrapper) {
+        (None, _) => quote_spanned!(span=> let #name: #written = #owned;),
+        (Some(_), Wrapper::Nothing | Wrapper::Item) => quote_spanned!(span=> let #name: #written = #borrowed;),
+        (Some(reference), _) => {
+            let reference = without_lifetimes(&Type::Reference(reference.clone()));
+            quote_spanned!(span=> let #name: #written = #borrowed.as_ref().map(|value| -> #reference { value });)
+        }
+    }
+}
+
+/// The type of a node's value.
+pub(super) fn value_of(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
+    match node.kind {
+        Kind::Input(input) => input.value().to_token_stream(),
+        Kind::Step(step) => value_of_step(durable, step),
+    }
+}
+
+/// The type of a step's value: what it computes, or a list of that if it runs for each item of one.
+fn value_of_step(durable: &syn::Path, step: &Step) -> TokenStream {
+    let computed = computed_type(durable, step);
+    match step.node.each {
+        Some(_) => quote_spanned!(computed.span()=> ::std::vec::Vec<#computed>),
+        None => computed,
+    }
+}
+
+/// The type of what a step computes.
 fn computed_type(durable: &syn::Path, step: &Step) -> TokenStream {
     let output = output(&step.method.signature.output);
     let durable = placed(durable, output.span());

@@ -1,10 +1,12 @@
 //! What the user meant by a graph: inputs, and what the options of steps say about nodes.
 
+use super::each::Each;
 use super::policy::Taking;
 use crate::model::Step;
 use crate::parse::Method;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
+use std::time::Duration;
 use syn::ext::IdentExt as _;
 use syn::{Attribute, Ident, LitStr, PatType, ReturnType, Type};
 
@@ -24,6 +26,12 @@ pub(crate) struct Input {
 #[derive(Default)]
 pub(crate) struct NodeOptions {
     pub(crate) when: Option<When>,
+    /// The list for whose items it runs.
+    pub(crate) each: Option<Each>,
+    /// For how many items it runs at once, if the user says so.
+    pub(crate) concurrency: Option<u32>,
+    /// How long it waits before it runs.
+    pub(crate) delay: Option<Duration>,
     /// Whether the node counts as skipped if it fails.
     pub(crate) skips_failure: bool,
     /// Whether the execution is over after it.
@@ -80,7 +88,7 @@ pub(crate) enum Kind<'block> {
 /// A parameter of a node or of its condition.
 pub(crate) struct Parameter<'block> {
     pub(crate) written: &'block PatType,
-    /// Its name; `None` if it is a pattern.
+    /// The name of the node that it takes, as it was written; `None` if it is a pattern.
     pub(crate) name: Option<&'block Ident>,
     pub(crate) taking: Taking<'block>,
     /// The place of the node that it names; `None` if there is no such node.

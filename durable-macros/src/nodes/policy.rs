@@ -17,12 +17,19 @@ pub(crate) enum Wrapper {
     Settled,
     Latest,
     Given,
+    /// Nothing: the parameter takes an item of a list.
+    Item,
 }
 
 impl<'block> Taking<'block> {
     /// What the last word of the type says.
     pub(crate) fn of(written: &'block Type) -> Self {
         wrapped(written).unwrap_or(Self { wrapper: Wrapper::Nothing, inner: written })
+    }
+
+    /// A parameter that takes an item, whose type says nothing about other nodes.
+    pub(crate) fn item(written: &'block Type) -> Self {
+        Self { wrapper: Wrapper::Item, inner: written }
     }
 
     /// The reference that the node sees the value through, if it does not own it.
@@ -42,13 +49,14 @@ impl Wrapper {
             Self::Option => "Settled",
             Self::Settled => "SeesFailure",
             Self::Latest => "Latest",
+            Self::Item => "Each",
         }
     }
 
     /// The function of the runtime that reads the value.
     pub(crate) fn reader(self) -> &'static str {
         match self {
-            Self::Nothing => "needed",
+            Self::Nothing | Self::Item => "needed",
             Self::Option => "settled",
             Self::Settled => "outcome",
             Self::Latest => "latest",

@@ -1,5 +1,6 @@
 //! Reads what only a graph has: inputs, the output, and the options of nodes.
 
+use super::each;
 use super::model::{Input, NodeOptions, SetInput, When};
 use crate::errors::Errors;
 use crate::options::{self, Options, Value, Written};
@@ -10,7 +11,11 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Ident, LitStr, Meta, Pat, PatType, Token, Type, parenthesized, token};
 
 /// The options of a step that only nodes of a graph have.
-pub(crate) const OPTIONS: [&str; 6] = ["when", "on_failure", "ends", "archive", "history", "sets"];
+pub(crate) const OPTIONS: [&str; 9] =
+    ["when", "each", "concurrency", "delay", "on_failure", "ends", "archive", "history", "sets"];
+
+/// More would be no limit: a list has fewer items.
+const HIGHEST_CONCURRENCY: u32 = 100_000;
 
 /// The most values that a history keeps: enough for people, and read at once.
 const LONGEST_HISTORY: u32 = 10_000;
@@ -34,6 +39,9 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
     }
     NodeOptions {
         when: options.take("when", when, errors),
+        each: options.take("each", each::read, errors),
+        concurrency: options.take("concurrency", |option| options::whole_number(option, 1, HIGHEST_CONCURRENCY), errors),
+        delay: options.take("delay", options::duration, errors).map(|(delay, _)| delay),
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
         archives: options.take("archive", options::flag, errors).flatten().is_some(),

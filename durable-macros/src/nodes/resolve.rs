@@ -1,5 +1,6 @@
 //! Finds the form of a block, and the node that each parameter of a graph names.
 
+use super::each::Each;
 use super::model::{Graph, Kind, Node, Parameter};
 use super::policy::Taking;
 use crate::model::{self, Form, Member, Workflow};
@@ -40,7 +41,9 @@ impl Workflow {
             let Kind::Step(step) = node.kind else { continue };
             // A rule refuses `cx`; it names no node.
             let arguments = step.arguments().filter(|argument| !model::is_context(&argument.ty));
-            node.takes = arguments.map(|argument| resolved(argument, &names)).collect();
+            let each = step.node.each.as_ref();
+            node.takes =
+                arguments.map(|argument| item(argument, each, &names).unwrap_or_else(|| resolved(argument, &names))).collect();
             let when = step.node.when.iter().flat_map(|when| &when.parameters);
             node.when = when.map(|parameter| resolved(parameter, &names)).collect();
             node.sets = step.node.sets.iter().map(|set| (set, place_of(&set.name, &names))).collect();
@@ -49,15 +52,26 @@ impl Workflow {
     }
 }
 
-fn place_of(name: &Ident, names: &[&Ident]) -> Option<usize> {
-    names.iter().position(|known| known.unraw() == name.unraw())
+/// The parameter that takes an item of a list, if this is it.
+fn item<'block>(written: &'block PatType, each: Option<&'block Each>, names: &[&Ident]) -> Option<Parameter<'block>> {
+    let each = each.filter(|each| name_of(written).is_some_and(|name| name.unraw() == each.item.unraw()))?;
+    let node = place_of(&each.list, names);
+    Some(Parameter { written, name: Some(&each.list), taking: Taking::item(&written.ty), node })
 }
 
 fn resolved<'block>(written: &'block PatType, names: &[&Ident]) -> Parameter<'block> {
-    let name = match &*written.pat {
-        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
-        _ => None,
-    };
+    let name = name_of(written);
     let node = name.and_then(|name| place_of(name, names));
     Parameter { written, name, taking: Taking::of(&written.ty), node }
+}
+
+fn name_of(written: &PatType) -> Option<&Ident> {
+    match &*written.pat {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
+        _ => None,
+    }
+}
+
+fn place_of(name: &Ident, names: &[&Ident]) -> Option<usize> {
+    names.iter().position(|known| known.unraw() == name.unraw())
 }

@@ -73,7 +73,7 @@ pub(crate) fn run<'run, W: Spelled>(
 fn see(taken: &Taken, place: usize, policy: Policy) -> Result<String> {
     Ok(match policy {
         Policy::Needs => taken.needed::<String>(place, "a node")?,
-        Policy::Settled => taken.settled::<String>(place, "a node")?.unwrap_or_else(|| "_".to_owned()),
+        Policy::Settled | Policy::Each => taken.settled::<String>(place, "a node")?.unwrap_or_else(|| "_".to_owned()),
         Policy::Latest => taken.latest::<String>(place, "a node")?.into_option().unwrap_or_else(|| "_".to_owned()),
         Policy::SeesFailure => {
             let outcome = taken.outcome::<String>(place, "a node")?;

@@ -190,6 +190,8 @@ fn worker_process() {
             "doubling" => mapping::work(&url, &folder).await,
             "meter" => continuing::crashing::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
+            "parcel" => graphs::delaying::work(&url, &folder).await,
+            "counting" => graphs::mapping::work(&url, &folder).await,
             "diamond" => graphs::crashing::work(&url, &folder).await,
             "told" => graphs::observing::work(&url, &folder).await,
             "shop" => tagging::work(&url).await,

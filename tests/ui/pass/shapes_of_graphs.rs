@@ -59,6 +59,23 @@ impl Loan {
         Ok(offer.is_ready() && branch.metadata.is_none())
     }
 
+    #[step(each(document in documents), concurrency = 2, delay = "1h", retry(max_attempts = 2), compensate = tear)]
+    async fn copies(&self, lender: Latest<&str>, document: &str, score: u32, offer: Option<Offer>) -> Result<Vec<String>> {
+        let copies = score.min(2) + offer.map_or(0, |offer| offer.0.min(1)) + lender.is_some() as u32;
+        Ok(vec![document.to_owned(); copies as usize])
+    }
+
+    #[compensation]
+    async fn tear(&self, copies: Vec<String>) -> Result<usize> {
+        Ok(copies.len())
+    }
+
+    #[step(each(r#in in copies), when = |copies: Option<&[Vec<String>]>| copies.is_some())]
+    async fn bound(&self, mut r#in: Vec<String>, copies: Settled<&[Vec<String>]>) -> Result<usize> {
+        r#in.sort();
+        Ok(r#in.len() + copies.ready().map_or(0, <[_]>::len))
+    }
+
     #[output]
     #[step(ends)]
     async fn letter<'life>(
@@ -138,7 +155,7 @@ fn nodes<W: durable::Workflow>() -> (usize, bool) {
 }
 
 fn main() {
-    assert_eq!(nodes::<Loan>(), (11, false));
+    assert_eq!(nodes::<Loan>(), (13, false));
     assert_eq!(nodes::<Quote<Fixed>>(), (2, false));
     assert_eq!(nodes::<Counter>(), (2, true));
 

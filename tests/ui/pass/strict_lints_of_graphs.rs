@@ -37,12 +37,19 @@ impl Parcels {
         Ok(format!("{weight} of {limit} to {}", address.value))
     }
 
+    /// Labels each thing.
+    #[step(each(thing in contents), concurrency = 2, delay = "1s")]
+    #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
+    async fn labels(&self, thing: &str, weight: u64, address: Option<&str>) -> Result<String> {
+        Ok(format!("{thing} of {weight} to {address:?}"))
+    }
+
     /// Says what became of it.
     #[output]
     #[step(ends)]
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
-    async fn note(&self, sent: Settled<&str>, contents: Latest<Vec<String>>) -> Result<String> {
-        Ok(format!("{:?} {:?}", sent.ready(), contents.into_option()))
+    async fn note(&self, sent: Settled<&str>, contents: Latest<Vec<String>>, labels: &[String]) -> Result<String> {
+        Ok(format!("{:?} {:?} {labels:?}", sent.ready(), contents.into_option()))
     }
 }
 

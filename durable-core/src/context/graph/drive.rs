@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::door::Door;
 use super::messages::{Arrived, Message, Messages};
+use super::node_run;
 use super::stored;
 use crate::context::door::Context;
 use crate::context::nodes::node::{Computed, Graph, Node};
@@ -233,14 +234,14 @@ impl<'run, W: Workflow> Driver<'run, W> {
         let Node { spec, run: Some(code), .. } = &self.graph.nodes[node] else { return };
         let (workflow, taken) = (self.workflow, taken(&self.state, spec.takes));
         let scope = self.root.branch("");
-        scope.give_key(journal_key::occurrence(journal_key::STEP, spec.name, cause));
-        let branch = Branch::new(Some(scope.clone()), Box::pin(async move { code(workflow, &taken).await }));
+        let branch = Branch::new(Some(scope.clone()), node_run::run(workflow, *code, spec, cause, &scope, taken));
         self.under_way.insert(node, NodeRun { cause, scope, branch });
     }
 
     fn drop_run(&mut self, node: usize) {
         if let Some(run) = self.under_way.remove(&node) {
             run.branch.abandon();
+            node_run::end_delay(&self.graph.nodes[node].spec, run.cause, &self.run);
         }
     }
 
@@ -295,7 +296,10 @@ impl<'run, W: Workflow> Driver<'run, W> {
                 return stop_unreadable(&self.run, self.shape.nodes[node].name, &error).await;
             }
             Err(error) => Err(Box::new(error.failure().clone())),
-            Ok(computed) => Ok(computed.into_payload()),
+            Ok(computed) => {
+                self.entries += computed.entries();
+                Ok(computed.into_payload())
+            }
         };
         self.entries += 1;
         let at = self.now();

@@ -56,18 +56,32 @@ impl<W> fmt::Debug for Node<W> {
 
 /// What a node has computed, as it is recorded.
 #[derive(Debug, Clone)]
-pub struct Computed(Payload);
+pub struct Computed {
+    value: Payload,
+    /// How many entries it has in the journal.
+    entries: usize,
+}
 
 impl Computed {
+    /// The list of what was computed for each item.
+    pub(crate) fn of_items(items: &[Self]) -> Result<Self> {
+        let value = payload::list("the value of the node", items.iter().map(|item| &item.value))?;
+        Ok(Self { value, entries: 1 + items.len() })
+    }
+
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
     pub(crate) fn into_payload(self) -> Payload {
-        self.0
+        self.value
     }
 }
 
 /// What a step has returned, as the value of its node.
 pub fn computed<R: StepResult>(result: R) -> Result<Computed> {
     let value = result.into_result().map_err(|error| Error::advised(error.to_failure(), error.advice()))?;
-    payload::encode("the value of the node", &value).map(Computed)
+    Ok(Computed { value: payload::encode("the value of the node", &value)?, entries: 1 })
 }
 
 /// A type that an input may have.

@@ -80,11 +80,16 @@ impl Taken {
         Ok(Given { value: decode(name, value)?, revision: *revision, set_at: *set_at, metadata, stale: *stale })
     }
 
-    fn value<T: DeserializeOwned>(&self, place: usize, name: &str) -> Result<Option<T>> {
+    /// The value at a place, not decoded; `None` if the node has none.
+    pub(crate) fn json(&self, place: usize) -> Option<&Payload> {
         match self.slots.get(place) {
-            Some(Slot::Ready { value, .. }) => decode(name, value).map(Some),
-            _ => Ok(None),
+            Some(Slot::Ready { value, .. }) => Some(value),
+            _ => None,
         }
+    }
+
+    fn value<T: DeserializeOwned>(&self, place: usize, name: &str) -> Result<Option<T>> {
+        self.json(place).map(|value| decode(name, value)).transpose()
     }
 }
 

@@ -41,6 +41,7 @@ fn label(policy: Policy) -> Option<&'static str> {
     match policy {
         Policy::Needs => None,
         Policy::Settled => Some("if any"),
+        Policy::Each => Some("each"),
         Policy::SeesFailure => Some("settled"),
         Policy::Latest => Some("latest"),
     }

@@ -105,12 +105,13 @@ impl Shape {
 }
 
 /// The marks before names in [`Shape::signature`]. No name of a method begins with one.
-const MARKS: [char; 4] = ['@', '?', '!', '~'];
+const MARKS: [char; 5] = ['@', '?', '*', '!', '~'];
 
 fn mark(policy: Policy) -> &'static str {
     match policy {
         Policy::Needs => "",
         Policy::Settled => "?",
+        Policy::Each => "*",
         Policy::SeesFailure => "!",
         Policy::Latest => "~",
     }

@@ -1,5 +1,7 @@
 //! A node as the macro describes it: its name, what it takes, and what becomes of its failure.
 
+use std::time::Duration;
+
 /// A node of a graph, as its attribute describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct NodeSpec {
@@ -13,6 +15,8 @@ pub struct NodeSpec {
     pub takes: &'static [Edge],
     /// What its condition takes. Empty if it has no condition.
     pub when: &'static [Edge],
+    /// How long it waits before it runs, once what it takes is there.
+    pub delay: Option<Duration>,
     /// The inputs to which its result is given.
     pub sets: &'static [Target],
     /// What becomes of the execution if it fails.
@@ -36,6 +40,7 @@ impl NodeSpec {
         kind: NodeKind::Step,
         takes: &[],
         when: &[],
+        delay: None,
         sets: &[],
         on_failure: OnFailure::Fail,
         is_output: false,
@@ -43,6 +48,13 @@ impl NodeSpec {
         archives: false,
         history: 0,
     };
+}
+
+impl NodeSpec {
+    /// Whether its step runs for each item of a list.
+    pub(crate) fn is_each(&self) -> bool {
+        self.takes.iter().any(|edge| edge.policy == Policy::Each)
+    }
 }
 
 /// Whether a node is given or computed.
@@ -82,6 +94,8 @@ pub enum Policy {
     Needs,
     /// Waits until the node has a value or is skipped.
     Settled,
+    /// Waits until the node has a value or is skipped, and takes the items of the value one by one.
+    Each,
     /// Waits until the node has a value, is skipped or has failed.
     SeesFailure,
     /// Does not wait.

@@ -298,7 +298,7 @@ impl NodeState {
     fn revision_for(&self, policy: Policy) -> u32 {
         match policy {
             Policy::Latest => self.value_at,
-            Policy::Needs | Policy::Settled => self.state_at,
+            Policy::Needs | Policy::Settled | Policy::Each => self.state_at,
             Policy::SeesFailure => self.change_at,
         }
     }
@@ -320,7 +320,7 @@ impl Difference {
     fn seen_by(policy: Policy) -> Self {
         match policy {
             Policy::Latest => Self::Value,
-            Policy::Needs | Policy::Settled => Self::State,
+            Policy::Needs | Policy::Settled | Policy::Each => Self::State,
             Policy::SeesFailure => Self::Failure,
         }
     }

@@ -37,6 +37,11 @@ impl Run {
         self.state().waits.drop_wait(key);
     }
 
+    /// Ends a wait of an earlier run of the code that this one does not ask for.
+    pub(crate) fn drop_known_wait(&self, key: &str) {
+        self.state().waits.drop_known(key);
+    }
+
     /// The first of these keys under which an earlier run of the code waited, and that this one has not asked for; with the
     /// digest that was recorded.
     pub(crate) fn find_known(&self, keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {

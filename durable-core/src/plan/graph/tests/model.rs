@@ -41,8 +41,8 @@ fn holds(node: usize, taken: &[Seen]) -> bool {
 fn random_nodes(random: &mut Random) -> Vec<NodeSpec> {
     let (inputs, steps) = (1 + random.below(4), 1 + random.below(26));
     let mut edges = |nodes: usize, most: usize| -> &'static [Edge] {
-        let policies = [Policy::Needs, Policy::Needs, Policy::Settled, Policy::SeesFailure, Policy::Latest];
-        let edge = |_| Edge { node: random.below(nodes), policy: policies[random.below(5)] };
+        let policies = [Policy::Needs, Policy::Needs, Policy::Settled, Policy::Each, Policy::SeesFailure, Policy::Latest];
+        let edge = |_| Edge { node: random.below(nodes), policy: policies[random.below(policies.len())] };
         let count = [0, 1, 1, 2, 3][most];
         (0..count).map(edge).collect::<Vec<_>>().leak()
     };
