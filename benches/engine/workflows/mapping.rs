@@ -2,9 +2,13 @@
 
 use durable::prelude::*;
 
+use super::Progress;
+
 /// `cx.map` over its input.
-#[derive(Debug)]
-pub(crate) struct MapNumbers;
+#[derive(Debug, Default)]
+pub(crate) struct MapNumbers {
+    pub(crate) progress: Progress,
+}
 
 #[workflow]
 impl MapNumbers {
@@ -14,13 +18,16 @@ impl MapNumbers {
 
     #[step]
     async fn pass(&self, number: u64) -> Result<u64> {
+        self.progress.advance();
         Ok(number)
     }
 }
 
 /// An `each` over its input.
-#[derive(Debug)]
-pub(crate) struct EachNumber;
+#[derive(Debug, Default)]
+pub(crate) struct EachNumber {
+    pub(crate) progress: Progress,
+}
 
 #[workflow]
 impl EachNumber {
@@ -30,6 +37,7 @@ impl EachNumber {
     #[output]
     #[step(each(number in numbers), concurrency = 100)]
     async fn pass(&self, number: u64) -> Result<u64> {
+        self.progress.advance();
         Ok(number)
     }
 }
