@@ -258,6 +258,14 @@ impl Waits {
         self.polled() > 0 || !self.backoffs.is_empty()
     }
 
+    /// Drops the recorded waits that are open and that the code does not ask for, except those to keep.
+    pub(super) fn drop_known(&mut self, is_kept: impl Fn(&str) -> bool) {
+        for (key, wait) in self.known_open.extract_if(.., |key, _| !is_kept(key)) {
+            self.orphaned.extend(wait.child_id);
+            self.dropped.insert(key);
+        }
+    }
+
     /// Whether a wait has ended and its future has not looked.
     pub(super) fn has_answered(&self) -> bool {
         !self.over.is_empty()

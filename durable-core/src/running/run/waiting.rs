@@ -88,6 +88,11 @@ impl Run {
         self.state().waits.give_back(unfinished);
     }
 
+    /// Drops the waits of an earlier run of the code that no code will ask for, except those to keep.
+    pub(crate) fn drop_known_waits(&self, is_kept: impl Fn(&str) -> bool) {
+        self.state().waits.drop_known(is_kept);
+    }
+
     /// Registers a back-off that is too long to be sat out in memory.
     pub(crate) fn register_backoff(&self, key: &str, until: DateTime<Utc>, waker: Waker) {
         self.state().waits.register_backoff(key, until, waker);
