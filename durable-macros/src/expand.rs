@@ -27,7 +27,7 @@ pub(crate) fn workflow(workflow: &Workflow, form: &Form<'_>) -> TokenStream {
         Member::Compensation(compensation) => compensations::compensation(workflow, compensation),
         Member::Run(method) | Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
-        Member::Input(_) | Member::UnreadableRun => TokenStream::new(),
+        Member::Input(_) | Member::Question(_) | Member::UnreadableRun => TokenStream::new(),
     });
     let (nodes, items) = match form {
         Form::Flow(_) => (None, None),
@@ -474,14 +474,14 @@ fn owned(borrowed: &Type) -> TokenStream {
     }
 }
 
-fn option(value: Option<TokenStream>) -> TokenStream {
+pub(crate) fn option(value: Option<TokenStream>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),
     }
 }
 
-fn duration(duration: Duration) -> TokenStream {
+pub(crate) fn duration(duration: Duration) -> TokenStream {
     let seconds = Literal::u64_unsuffixed(duration.as_secs());
     match duration.subsec_millis() {
         0 => quote!(::core::time::Duration::from_secs(#seconds)),

@@ -3,6 +3,7 @@
 use super::inputs;
 use super::model::{Graph, Kind, Node, Parameter, When};
 use super::policy::Wrapper;
+use super::questions;
 use crate::expand::{output, placed};
 use crate::model::{Step, Workflow};
 use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};
@@ -13,10 +14,14 @@ use syn::{Ident, Lifetime, Type};
 
 /// The members of the impl block that describe and call the nodes.
 pub(crate) fn members(workflow: &Workflow, graph: &Graph<'_>) -> TokenStream {
-    let steps = graph.nodes.iter().filter_map(|node| Some((node, node.step()?)));
-    let calls = steps.map(|(node, step)| {
-        let run = run(workflow, graph, node, step);
-        let when = step.node.when.as_ref().map(|when| condition(workflow, graph, node, when));
+    let computed = graph.nodes.iter().filter_map(|node| Some((node, node.options()?)));
+    let calls = computed.map(|(node, options)| {
+        let run = match node.kind {
+            Kind::Input(_) => None,
+            Kind::Step(step) => Some(run(workflow, graph, node, step)),
+            Kind::Question(question) => Some(questions::ask(workflow, graph, node, question)),
+        };
+        let when = options.when.as_ref().map(|when| condition(workflow, graph, node, when));
         quote!(#run #when)
     });
     let description = description(workflow, graph);
@@ -38,9 +43,9 @@ pub(crate) fn constant(workflow: &Workflow) -> TokenStream {
 }
 
 /// The associated type of the result: that of the output, or an object of the leaves.
-pub(crate) fn output_type(workflow: &Workflow, output: Option<&Step>) -> TokenStream {
+pub(crate) fn output_type(workflow: &Workflow, output: Option<&Node<'_>>) -> TokenStream {
     let durable = &workflow.durable;
-    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |step| computed_type(durable, step));
+    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |node| value_type(durable, node));
     quote!(type Output = #output;)
 }
 
@@ -73,9 +78,10 @@ fn node_literal(workflow: &Workflow, node: &Node<'_>) -> TokenStream {
     let durable = &workflow.durable;
     let spec = node_spec(durable, node);
     let code = match node.kind {
-        Kind::Step(step) => {
+        Kind::Step(_) | Kind::Question(_) => {
             let (run, when) = (node.run_name(), node.when_name());
-            let when = step.node.when.as_ref().map(|_| quote!(when: ::core::option::Option::Some(Self::#when),));
+            let has_condition = node.options().and_then(|options| options.when.as_ref());
+            let when = has_condition.map(|_| quote!(when: ::core::option::Option::Some(Self::#when),));
             quote!(run: ::core::option::Option::Some(Self::#run), #when)
         }
         Kind::Input(input) => {
@@ -97,24 +103,28 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
     let was = list("was", node.was().iter().map(ToTokens::to_token_stream));
     let takes = list("takes", edges(durable, &node.takes));
     let when = list("when", edges(durable, &node.when));
-    let options = match node.kind {
+    let kind = match node.kind {
         Kind::Input(input) => {
             let optional = input.optional;
-            quote!(kind: #durable::__macro::graph::NodeKind::Input { optional: #optional },)
+            Some(quote!(Input { optional: #optional }))
         }
-        Kind::Step(step) => {
-            let skips = step.node.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
-            let is_output = step.node.output.is_some().then(|| quote!(is_output: true,));
-            let ends = step.node.ends.then(|| quote!(ends: true,));
-            quote!(#skips #is_output #ends)
-        }
+        Kind::Question(_) => Some(quote!(Question)),
+        Kind::Step(_) => None,
     };
+    let kind = kind.map(|kind| quote!(kind: #durable::__macro::graph::NodeKind::#kind,));
+    let options = node.options().map(|options| {
+        let skips = options.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
+        let is_output = options.output.is_some().then(|| quote!(is_output: true,));
+        let ends = options.ends.then(|| quote!(ends: true,));
+        quote!(#skips #is_output #ends)
+    });
     quote! {
         #durable::__macro::graph::NodeSpec {
             name: #name,
             #was
             #takes
             #when
+            #kind
             #options
             ..#durable::__macro::graph::NodeSpec::PLAIN
         }
@@ -194,7 +204,7 @@ fn in_braces(written: &TokenStream) -> TokenStream {
 
 /// The name of the parameter with the values, the statements that bind them, and the names to which they are bound. No code of
 /// the user is near, so the names are free.
-fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
+pub(super) fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
     let (mut statements, mut names) = (Vec::new(), Vec::new());
     for (place, parameter) in parameters.iter().enumerate() {
         let Some(node) = parameter.node else { continue };
@@ -211,10 +221,7 @@ fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -
 fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: &Node<'_>, name: &Ident) -> TokenStream {
     let span = parameter.written.ty.span();
     let producer_name = producer.name();
-    let produced = match producer.kind {
-        Kind::Input(input) => input.value().to_token_stream(),
-        Kind::Step(step) => computed_type(durable, step),
-    };
+    let produced = value_type(durable, producer);
     let reader = Ident::new(parameter.taking.wrapper.reader(), Span::call_site());
     let written = without_lifetimes(&parameter.written.ty);
     let place_of_value = Literal::usize_unsuffixed(place);
@@ -229,6 +236,15 @@ fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: 
         }
     };
     quote!(#read #bind)
+}
+
+/// The type of a node's value.
+fn value_type(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
+    match node.kind {
+        Kind::Input(input) => input.value().to_token_stream(),
+        Kind::Step(step) => computed_type(durable, step),
+        Kind::Question(question) => question.answer().to_token_stream(),
+    }
 }
 
 /// The type of a step's value.

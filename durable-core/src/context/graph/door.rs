@@ -6,7 +6,7 @@ use crate::context::nodes::node::Graph;
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::Payload;
 use crate::plan::graph::changes::{self, InputChanges};
-use crate::plan::graph::spec::NodeSpec;
+use crate::plan::graph::spec::{NodeKind, NodeSpec};
 use crate::plan::graph::state::Change;
 use crate::plan::question::Question;
 
@@ -31,6 +31,12 @@ impl Door {
             types: graph.nodes.iter().map(|node| InputType { schema: node.schema, check: node.check }).collect(),
             is_open: graph.open,
         }
+    }
+
+    /// The name under which the question of this name, or of this former name, is answered; `None` if the graph has no such question.
+    pub(crate) fn question(&self, name: &str) -> Option<&'static str> {
+        let is_called = |spec: &&NodeSpec| spec.name == name || spec.was.contains(&name);
+        self.nodes.iter().find(is_called).filter(|spec| spec.kind == NodeKind::Question).map(|spec| spec.name)
     }
 
     /// The changes by the places of the inputs.

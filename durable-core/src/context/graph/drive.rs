@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::payload::{self, Payload};
 use crate::plan::graph::changes::InputChanges;
 use crate::plan::graph::shape::Shape;
-use crate::plan::graph::spec::{Edge, Policy};
+use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
-use crate::plan::graph::{Action, EndsWhen, INPUTS, next};
+use crate::plan::graph::{Action, CHANGES, EndsWhen, INPUTS, next};
 use crate::plan::{divergence, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
@@ -99,9 +99,11 @@ impl Fact {
         Self { left: None, own: journal_key::occurrence(journal_key::SET, INPUTS, number) }
     }
 
-    fn run(name: &str, cause: u32) -> Self {
-        let key = |kind: &str| journal_key::occurrence(kind, name, cause);
-        Self { left: Some(key(journal_key::STEP)), own: key(journal_key::SET) }
+    fn run(spec: &NodeSpec, cause: u32) -> Self {
+        let key = |kind: &str| journal_key::occurrence(kind, spec.name, cause);
+        // The end of a wait is no checkpoint.
+        let left = (spec.kind != NodeKind::Question).then(|| key(journal_key::STEP));
+        Self { left, own: key(journal_key::SET) }
     }
 }
 
@@ -154,6 +156,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     async fn run_to_the_end(mut self, mut fact: Option<Fact>) -> Result<Payload> {
         loop {
             let end = self.follow(fact.take()).await?;
+            self.drop_forgotten_waits();
             if let Some(End::Failed { node }) = end {
                 return Err(self.failure_of(node));
             }
@@ -228,7 +231,8 @@ impl<'run, W: Workflow> Driver<'run, W> {
         let Node { spec, run: Some(code), .. } = &self.graph.nodes[node] else { return };
         let (workflow, taken) = (self.workflow, taken(&self.state, spec.takes));
         let scope = self.root.branch("");
-        scope.give_key(journal_key::occurrence(journal_key::STEP, spec.name, cause));
+        let kind = if spec.kind == NodeKind::Question { journal_key::INPUT } else { journal_key::STEP };
+        scope.give_key(journal_key::occurrence(kind, spec.name, cause));
         let branch = Branch::new(Some(scope.clone()), Box::pin(async move { code(workflow, &taken).await }));
         self.under_way.insert(node, NodeRun { cause, scope, branch });
     }
@@ -237,6 +241,19 @@ impl<'run, W: Workflow> Driver<'run, W> {
         if let Some(run) = self.under_way.remove(&node) {
             run.branch.abandon();
         }
+    }
+
+    /// Drops the recorded waits of runs that no longer count. An earlier worker may have died before it dropped them, and a run that is
+    /// dropped before it was polled has not asked for its waits.
+    fn drop_forgotten_waits(&self) {
+        self.run.drop_known_waits(|key| {
+            let (name, occurrence) = journal_key::outermost(key);
+            // A question that was renamed is asked anew: its name is how it is answered.
+            let was_called = |spec: &NodeSpec| spec.kind != NodeKind::Question && spec.was.contains(&&*name);
+            let is_called = |spec: &NodeSpec| spec.name == name || was_called(spec);
+            let mut under_way = self.under_way.iter();
+            name == CHANGES || under_way.any(|(node, run)| run.cause == occurrence && is_called(&self.shape.nodes[*node]))
+        });
     }
 
     /// The next message, or the next run that ends.
@@ -294,7 +311,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         self.entries += 1;
         let at = self.now();
         self.state.run_ended(&self.shape, (node, run.cause), ended, at);
-        Some(Fact::run(self.shape.nodes[node].name, run.cause))
+        Some(Fact::run(&self.shape.nodes[node], run.cause))
     }
 
     /// Whether the journal has grown long, and nothing in it is needed any more.

@@ -59,6 +59,10 @@ impl<W> fmt::Debug for Node<W> {
 pub struct Computed(Payload);
 
 impl Computed {
+    pub(crate) fn of(value: Payload) -> Self {
+        Self(value)
+    }
+
     pub(crate) fn into_payload(self) -> Payload {
         self.0
     }

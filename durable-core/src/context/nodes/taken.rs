@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::parameters::{Given, Latest, Settled};
 use crate::error::{Error, ErrorKind, Failure, Result};
@@ -78,6 +79,15 @@ impl Taken {
         };
         let metadata = metadata.as_ref().map(|metadata| Json::of_text(metadata.as_str().to_owned())).transpose()?;
         Ok(Given { value: decode(name, value)?, revision: *revision, set_at: *set_at, metadata, stale: *stale })
+    }
+
+    /// The values as they are stored; `None` for a node without one.
+    pub(super) fn raw(&self) -> Result<Vec<Option<Box<RawValue>>>> {
+        let raw = |slot: &Slot| match slot {
+            Slot::Ready { value, .. } => value.to_raw().map(Some),
+            Slot::Nothing | Slot::Skipped | Slot::Failed(_) => Ok(None),
+        };
+        self.slots.iter().map(raw).collect()
     }
 
     fn value<T: DeserializeOwned>(&self, place: usize, name: &str) -> Result<Option<T>> {

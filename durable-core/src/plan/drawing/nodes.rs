@@ -18,7 +18,9 @@ pub(super) fn draw(graph: &Graph, details: &ExecutionDetails) -> ExecutionGraph 
         .map(|node| {
             let name = node.name.as_deref().unwrap_or(&node.label);
             let mut visits = Visits::default();
-            let is_run = |call: &&Call| call.kind == NodeKind::Step && call.name == name;
+            // A question is journalled as the wait for its answer.
+            let kind = if node.kind == NodeKind::Question { NodeKind::Input } else { NodeKind::Step };
+            let is_run = |call: &&Call| call.kind == kind && call.name == name;
             scope.calls.iter().filter(is_run).for_each(|call| visits.visit(call));
             let is_given = node.kind == NodeKind::Input && details.values.iter().any(|value| value.name == name);
             if is_given { NodeRun { state: NodeState::Done, times: 1, ..NodeRun::default() } } else { visits.run }

@@ -10,6 +10,7 @@ pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = No
         let kind = match spec.kind {
             NodeKind::Input { .. } => model::NodeKind::Input,
             NodeKind::Step => model::NodeKind::Step,
+            NodeKind::Question => model::NodeKind::Question,
         };
         let name = spec.name.to_owned();
         graph.nodes.push(GraphNode { id, kind, label: name.clone(), name: Some(name), branch: None });
