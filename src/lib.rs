@@ -72,9 +72,9 @@ pub use durable_core::model::{
     Analytics, Attempt, AttemptOutcome, Blocker, Child, Compensation, Delivery, EdgeKind, Edit, Execution, ExecutionDetails,
     ExecutionGraph, ExecutionState, ExecutionValue, Finding, Firing, FiringCause, FiringOutcome, Graph, GraphBranch, GraphEdge,
     GraphForm, GraphNode, InputForm, Introspection, Journal, KeptMessage, LogLine, Missed, NodeAnalytics, NodeDetails, NodeKind,
-    NodeRun, NodeState, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate, Refusal,
-    Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind, WaitOutcome,
-    WorkerDetails, WorkerState,
+    NodeRun, NodeState, NodeWait, OpenWait, Overlap, Parent, ParentPolicy, PendingInput, Queue, QueueLimits, QueueSlots, Rate,
+    Refusal, Schedule, Severity, Step, StepLog, Subject, Times, Unmet, Update, UpdatedInput, ValueState, Wait, WaitKind,
+    WaitOutcome, WorkerDetails, WorkerState,
 };
 pub use durable_core::observer;
 pub use durable_core::observer::{Consent, LogObserver, Observer};
@@ -82,7 +82,7 @@ pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
 pub use durable_core::testing;
 pub use durable_core::{join, race, try_join};
-pub use durable_macros::{compensation, input, output, step, workflow};
+pub use durable_macros::{compensation, input, output, question, step, workflow};
 
 pub mod guide;
 
@@ -98,8 +98,8 @@ pub use durable_core::__macro;
 pub mod prelude {
     pub use crate::{
         Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
-        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, seconds, step,
-        workflow,
+        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, question, seconds,
+        step, workflow,
     };
 }
 

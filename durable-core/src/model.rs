@@ -33,7 +33,7 @@ pub use introspection::Introspection;
 pub use log::{LogLine, StepLog};
 pub(crate) use message::MOST_MESSAGES;
 pub use message::{Delivery, KeptMessage, Refusal};
-pub use node::{NodeDetails, Unmet};
+pub use node::{NodeDetails, NodeWait, Unmet};
 pub use queue::{Queue, QueueLimits, Rate};
 pub use schedule::{Firing, FiringCause, FiringOutcome, Missed, Overlap, Schedule};
 pub use update::Update;

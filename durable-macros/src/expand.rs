@@ -27,7 +27,7 @@ pub(crate) fn workflow(workflow: &Workflow, form: &Form<'_>) -> TokenStream {
         Member::Compensation(compensation) => compensations::compensation(workflow, compensation),
         Member::Run(method) | Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
-        Member::Input(_) | Member::UnreadableRun => TokenStream::new(),
+        Member::Input(_) | Member::Question(_) | Member::UnreadableRun => TokenStream::new(),
     });
     let (nodes, items) = match form {
         Form::Flow(_) => (None, None),
@@ -474,7 +474,7 @@ fn owned(borrowed: &Type) -> TokenStream {
     }
 }
 
-fn option(value: Option<TokenStream>) -> TokenStream {
+pub(crate) fn option(value: Option<TokenStream>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),

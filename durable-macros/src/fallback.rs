@@ -28,7 +28,7 @@ pub(crate) fn workflow(workflow: &Workflow, errors: Option<TokenStream>) -> Toke
         Member::Compensation(compensation) => plain_method(&compensation.method, &mut seen),
         Member::Plain(method) => method.to_token_stream(),
         Member::Unreadable { tokens, .. } | Member::Untouched(tokens) => tokens.clone(),
-        Member::Input(_) | Member::UnreadableRun => TokenStream::new(),
+        Member::Input(_) | Member::Question(_) | Member::UnreadableRun => TokenStream::new(),
     });
     let block = expand::impl_block(workflow, members.collect());
     let stand_in = stand_in(workflow);
@@ -79,7 +79,7 @@ fn stand_in(workflow: &Workflow) -> TokenStream {
     let self_type = &head.self_ty;
     let (input, output, items) = match workflow.form() {
         Some(Form::Graph(graph)) => {
-            let output = graph.output().filter(|step| returns_an_output(&step.method));
+            let output = graph.output().filter(|node| returns_an_output(node.method()));
             (nodes::inputs_type(workflow), nodes::expand::output_type(workflow, output), Some(nodes::expand::items(workflow)))
         }
         Some(Form::Flow(run)) => {

@@ -156,6 +156,31 @@ pub fn output(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -
     marker::expand("output", &options.into(), item.into()).into()
 }
 
+/// Declares a question of a graph, a `#[workflow]` block without `run`: a node that asks a person and has the answer as its value.
+///
+/// ```text
+/// #[question(prompt = "Grant it below 700?", timeout = "3d")] fn exception(&self, score: &u32) -> Approval;
+/// ```
+///
+/// It has no body. Its parameters are nodes, as those of a step: the question is asked when they have values, their values are shown
+/// with it as its metadata, and if they change it is withdrawn and asked anew. Answers are given with `durable.provide_input`, under
+/// the name of the question, and are checked against the JSON Schema of the type.
+///
+/// Options, all of them optional:
+///
+/// | Option | Meaning | Default |
+/// |---|---|---|
+/// | `prompt = "Grant it?"` | what the person who is asked is shown | the name alone |
+/// | `timeout = "3d"` | how long it waits for an answer; then it fails | it waits for ever |
+/// | `assignee = "finance"` | the person or group who is to answer | nobody in particular |
+/// | `name = "exception"` | what clients call it | the method's name |
+/// | `was = "old_name"` or `was("a", "b")` | names it had before: its value stays, and an open question is asked anew | none |
+/// | `when`, `on_failure`, `ends` | as for a [`#[step]`](macro@step) of a graph | |
+#[proc_macro_attribute]
+pub fn question(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("question", &options.into(), item.into()).into()
+}
+
 /// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled
 /// back.
 ///

@@ -1,4 +1,4 @@
-//! The markers `#[step]`, `#[input]`, `#[output]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
+//! The markers `#[step]`, `#[input]`, `#[output]`, `#[question]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
 
 use crate::fallback;
 use crate::parse::Method;
@@ -12,6 +12,7 @@ pub(crate) enum Marker {
     Step,
     Input,
     Output,
+    Question,
     Compensation,
 }
 
@@ -22,6 +23,7 @@ pub(crate) fn of(attribute: &Attribute, durable: &Path) -> Option<Marker> {
         "step" => Marker::Step,
         "input" => Marker::Input,
         "output" => Marker::Output,
+        "question" => Marker::Question,
         "compensation" => Marker::Compensation,
         _ => return None,
     };

@@ -2,6 +2,7 @@
 //! the place it was written at.
 
 use crate::nodes::model::{Graph, Input, NodeOptions};
+use crate::nodes::questions::Question;
 use crate::parse::Method;
 use crate::schedule::Schedule;
 use proc_macro2::{Span, TokenStream};
@@ -68,6 +69,7 @@ pub(crate) enum Member {
     Run(Method),
     Step(Step),
     Input(Input),
+    Question(Question),
     Compensation(Compensation),
     /// A method without a marker.
     Plain(Method),
@@ -146,6 +148,13 @@ impl Workflow {
         })
     }
 
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Question(question) => Some(question),
+            _ => None,
+        })
+    }
+
     pub(crate) fn compensations(&self) -> impl Iterator<Item = &Compensation> {
         self.members.iter().filter_map(|member| match member {
             Member::Compensation(compensation) => Some(compensation),
@@ -171,6 +180,7 @@ impl Member {
             Self::Run(method) | Self::Plain(method) => Some(method.name()),
             Self::Step(step) => Some(step.method.name()),
             Self::Input(input) => Some(input.method.name()),
+            Self::Question(question) => Some(question.method.name()),
             Self::Compensation(compensation) => Some(compensation.method.name()),
             Self::Unreadable { name, .. } => Some(name),
             Self::UnreadableRun | Self::Untouched(_) => None,

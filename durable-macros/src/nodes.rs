@@ -7,6 +7,7 @@ pub(crate) mod expand;
 mod inputs;
 pub(crate) mod model;
 mod policy;
+pub(crate) mod questions;
 pub(crate) mod read;
 mod resolve;
 mod sets;

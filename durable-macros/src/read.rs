@@ -4,6 +4,7 @@ use crate::errors::Errors;
 use crate::marker::{self, Marker};
 use crate::model::{Compensation, Concurrency, Member, Retry, Step, Workflow, last_word};
 use crate::nodes;
+use crate::nodes::questions::{self, Question};
 use crate::options::{self, Legal, Options};
 use crate::parse::{Block, Item, Method};
 use crate::schedule;
@@ -182,7 +183,7 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
     }
     let first = markers.into_iter().next();
     let mut output = outputs.into_iter().next();
-    if let Some(output) = output.take_if(|_| !matches!(first, Some((Marker::Step, _)))) {
+    if let Some(output) = output.take_if(|_| !matches!(first, Some((Marker::Step | Marker::Question, _)))) {
         errors.at(output, "`#[output]` says which step computes the output of a graph: mark the method `#[step]`, too");
     }
     if method.name() == "run" {
@@ -196,6 +197,11 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
         None => Member::Plain(method),
         Some((Marker::Step | Marker::Output, marker)) => Member::Step(step(method, marker.meta, output, errors)),
         Some((Marker::Compensation, marker)) => Member::Compensation(compensation(method, marker.meta, errors)),
+        Some((Marker::Question, marker)) => {
+            let mut options = options_of(marker.meta.clone(), &questions::OPTIONS, "question", errors);
+            let name = name_of(&method, &mut options, errors);
+            Member::Question(Question::read((method, marker), name, output, &mut options, errors))
+        }
         Some((Marker::Input, marker)) => {
             let mut options = options_of(marker.meta.clone(), &INPUT, "input", errors);
             let name = name_of(&method, &mut options, errors);

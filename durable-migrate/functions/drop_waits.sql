@@ -1,5 +1,6 @@
 -- drop_waits: end waits that the workflow has dropped. A message that such a wait has taken returns to its place in the mailbox, and
--- an event that it has closed is open again.
+-- an event that it has closed is open again. A question with a digest is about certain values: its answer stays with it, because
+-- the same question about other values is another one.
 -- The caller holds lock_mailbox of the executions in `held`.
 create or replace function durable.drop_waits(
     held uuid[], execution_ids uuid[], keys text[], at timestamptz
@@ -17,6 +18,7 @@ begin
         from unnest(execution_ids, keys) as dropped (execution_id, key)
         join durable.waits on waits.execution_id = dropped.execution_id and waits.key = dropped.key
         where waits.execution_id = any (held) and waits.outcome = 'received' and waits.kind in ('event', 'input', 'close')
+          and waits.digest is null
     ),
     given_back as (
         insert into durable.mailbox (execution_id, arrival, message_id, sent_at, kind, name, payload, sent_by)

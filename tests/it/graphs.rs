@@ -1,5 +1,6 @@
 //! Graphs: nodes run when what they take is there, and again when it changes; on a real Postgres.
 
+pub(crate) mod asking;
 mod changing;
 pub(crate) mod crashing;
 pub(crate) mod delaying;

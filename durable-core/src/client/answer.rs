@@ -47,7 +47,7 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let Self { durable, message, answered_by } = self;
-            let message = message?;
+            let mut message = message?;
             let person = answered_by.as_deref();
             if person.is_some_and(|person| person.is_empty() || person.len() > LONGEST_NAME || person.contains('\0')) {
                 let problem = format!(
@@ -57,7 +57,11 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
                 );
                 return Err(Error::of_kind(ErrorKind::Invalid, problem));
             }
-            if durable.graph_of(message.execution_id).await?.is_some() {
+            if let Some(graph) = durable.graph_of(message.execution_id).await? {
+                if let Some(question) = graph.question(&message.name) {
+                    question.clone_into(&mut message.name);
+                    return answer(durable, &message, person).await;
+                }
                 let set = [(message.name.clone(), message.payload.to_raw()?)].into();
                 let changes = InputChanges { set, ..InputChanges::default() };
                 return Ok(match durable.change(message.execution_id, &changes, person).await? {
@@ -65,15 +69,20 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
                     Effect::Woke(_) | Effect::Resolved(_) => Delivery::Delivered,
                 });
             }
-            let store = durable.store();
-            check(durable, &message).await?;
-            let sent = durable.run("provide an input", |pool| messages::provide_input(store, pool, &message, person)).await?;
-            durable.engine.signals.observers.answered(message.execution_id, &message.name, person);
-            store.watched.note([message.execution_id]);
-            durable.engine.signals.affected(&sent.effect);
-            Ok(sent.delivery)
+            answer(durable, &message, person).await
         })
     }
+}
+
+/// Answers a question, in the name of a person if one is known.
+async fn answer(durable: &Durable, message: &Message, person: Option<&str>) -> Result<Delivery> {
+    let store = durable.store();
+    check(durable, message).await?;
+    let sent = durable.run("provide an input", |pool| messages::provide_input(store, pool, message, person)).await?;
+    durable.engine.signals.observers.answered(message.execution_id, &message.name, person);
+    store.watched.note([message.execution_id]);
+    durable.engine.signals.affected(&sent.effect);
+    Ok(sent.delivery)
 }
 
 /// Refuses an answer that does not fit the open question. The worker judges it again, because the question may have changed by
@@ -163,7 +172,8 @@ impl Durable {
     /// worker puts the question back, and [`PendingInput::refusal`] has the reason.
     ///
     /// An input of a graph is set, as by [`set_inputs`](Self::set_inputs). Then `Delivered` says that the graph applies the value now, and
-    /// `Accepted` that it first applies changes that came earlier, or has not begun. Either way the value is not lost.
+    /// `Accepted` that it first applies changes that came earlier, or has not begun. Either way the value is not lost. A question of a
+    /// graph is answered like one of a flow.
     ///
     /// ```no_run
     /// # use durable::prelude::*;

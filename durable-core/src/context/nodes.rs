@@ -3,6 +3,7 @@
 pub(crate) mod inputs;
 pub(crate) mod node;
 pub(crate) mod parameters;
+pub(crate) mod question;
 pub(crate) mod schema;
 pub(crate) mod taken;
 

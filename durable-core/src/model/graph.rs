@@ -108,8 +108,10 @@ pub enum NodeKind {
     All,
     /// A wait for a topic.
     Topic,
-    /// A value from outside: a question to a person.
+    /// A value from outside: an input of a graph, or a question to a person in a flow.
     Input,
+    /// A question to a person, as a node of a graph.
+    Question,
     /// A child execution.
     Child,
     /// `cx.close_events`.
@@ -229,7 +231,7 @@ fn non_empty(text: &str) -> Option<String> {
 
 impl NodeKind {
     /// Every known kind.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::Start,
         Self::End,
         Self::Step,
@@ -238,6 +240,7 @@ impl NodeKind {
         Self::All,
         Self::Topic,
         Self::Input,
+        Self::Question,
         Self::Child,
         Self::Close,
         Self::Set,
@@ -266,6 +269,7 @@ impl NodeKind {
             Self::All => "all",
             Self::Topic => "topic",
             Self::Input => "input",
+            Self::Question => "question",
             Self::Child => "child",
             Self::Close => "close",
             Self::Set => "set",

@@ -26,9 +26,29 @@ pub struct NodeDetails {
     pub error: Option<Failure>,
     /// Whether it is being computed, or can be.
     pub is_outstanding: bool,
+    /// What it waits for, if it does not compute; `None` if the graph is not registered in the process that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<NodeWait>,
     /// The conditions that are not met, without which it is not computed. Empty for a node that is outstanding or has its value, and
     /// if the graph is not registered in the process that asks.
     pub unmet: Vec<Unmet>,
+}
+
+/// What a node that is outstanding waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NodeWait {
+    /// A person's answer to its question.
+    Answer,
+}
+
+impl fmt::Display for NodeWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer => f.write_str("it waits for an answer"),
+        }
+    }
 }
 
 /// A condition of a node that is not met.
@@ -90,8 +110,10 @@ impl fmt::Display for NodeDetails {
         if let Some(error) = &self.error {
             write!(f, ", because of an error: {error}")?;
         }
-        if self.is_outstanding {
-            f.write_str("; it is being computed")?;
+        match &self.waits_for {
+            Some(wait) => write!(f, "; {wait}")?,
+            None if self.is_outstanding => f.write_str("; it is being computed")?,
+            None => {}
         }
         for (nth, unmet) in self.unmet.iter().enumerate() {
             write!(f, "{} {unmet}", if nth == 0 { ":" } else { ", and" })?;

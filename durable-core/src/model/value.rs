@@ -150,6 +150,6 @@ pub(crate) struct StoredNode {
 impl From<StoredNode> for NodeDetails {
     fn from(StoredNode { name, state, revision, set_at, record, .. }: StoredNode) -> Self {
         let error = record.error.map(|error| *error);
-        Self { name, state, revision, since: Some(set_at), error, is_outstanding: false, unmet: Vec::new() }
+        Self { name, state, revision, since: Some(set_at), error, is_outstanding: false, waits_for: None, unmet: Vec::new() }
     }
 }

@@ -264,7 +264,8 @@ pub(crate) struct WaitDetails {
     pub(crate) assignee: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) child: Option<NewChild>,
-    /// That of the arguments of a step which the child runs.
+    /// That of the arguments of a step which the child runs, or of the values that a question of a graph is about. An answer to such
+    /// a question is of no use to another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<i64>,
 }

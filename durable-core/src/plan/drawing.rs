@@ -88,6 +88,7 @@ fn title(node: &GraphNode) -> String {
         | NodeKind::Event
         | NodeKind::Topic
         | NodeKind::Input
+        | NodeKind::Question
         | NodeKind::Child
         | NodeKind::Close
         | NodeKind::Set

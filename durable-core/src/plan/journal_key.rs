@@ -17,7 +17,7 @@ pub(crate) const SET: &str = "set";
 pub(crate) const SLEEP: &str = "sleep";
 
 /// The kind of the key of a question.
-const INPUT: &str = "input";
+pub(crate) const INPUT: &str = "input";
 
 /// The kind of the key of a call that sets a tag.
 pub(crate) const TAG: &str = "tag";
@@ -225,6 +225,14 @@ pub(crate) fn question(key: &str) -> Option<(Cow<'_, str>, u32)> {
 pub(crate) fn delayed_node(key: &str) -> Option<Cow<'_, str>> {
     let Entry { scope, kind, name, .. } = Entry::read(key);
     (kind == SLEEP && scope.is_empty() && !name.is_empty()).then_some(name)
+}
+
+/// The name and the occurrence of the outermost call that a key belongs to. A step that runs in another queue is a step.
+pub(crate) fn outermost(key: &str) -> (Cow<'_, str>, u32) {
+    let entry = Entry::read(key.split('/').next().unwrap_or_default());
+    let occurrence = entry.occurrence;
+    let name = entry.name.clone();
+    (entry.routed_step().unwrap_or(name), occurrence)
 }
 
 /// The name of the step that a key belongs to; `None` for the key of anything else.
@@ -447,6 +455,19 @@ mod tests {
         assert_eq!(step_name("map enrich/17/step lookup").as_deref(), Some("lookup"));
         assert_eq!(step_name("event paid"), None);
         assert_eq!(step_name("sleep#2"), None);
+    }
+
+    #[test]
+    fn the_outermost_call_of_a_key_is_found_at_any_depth() {
+        for (key, expected) in [
+            ("step train#3/map a/17/sleep#2", ("train", 3)),
+            ("child step train#4", ("train", 4)),
+            ("input a%2Fb", ("a/b", 1)),
+            ("sleep", ("", 1)),
+        ] {
+            let (name, occurrence) = outermost(key);
+            assert_eq!((&*name, occurrence), expected, "{key}");
+        }
     }
 
     #[test]

@@ -328,6 +328,7 @@ facts! {
         a_sleep_elapses_and_an_event_times_out,
         a_wait_whose_deadline_has_passed_takes_only_what_came_before,
         a_dropped_wait_gives_its_message_back_to_its_place,
+        a_dropped_question_about_certain_values_keeps_its_answer,
         a_dropped_wait_that_was_open_takes_no_message,
         a_dropped_wait_that_has_ended_stays_as_it_ended,
         a_refused_message_is_gone_and_its_wait_is_open_again,

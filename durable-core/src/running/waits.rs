@@ -258,6 +258,14 @@ impl Waits {
         self.polled() > 0 || !self.backoffs.is_empty()
     }
 
+    /// Drops the recorded waits that are open and that the code does not ask for, except those to keep.
+    pub(super) fn drop_known(&mut self, is_kept: impl Fn(&str) -> bool) {
+        for (key, wait) in self.known_open.extract_if(.., |key, _| !is_kept(key)) {
+            self.orphaned.extend(wait.child_id);
+            self.dropped.insert(key);
+        }
+    }
+
     /// Whether a wait has ended and its future has not looked.
     pub(super) fn has_answered(&self) -> bool {
         !self.over.is_empty()
@@ -282,14 +290,6 @@ impl Waits {
             let known = self.known_open.get(&key).or_else(|| self.known_over.get(&key))?;
             Some((key, known.digest.map(i64::cast_unsigned)))
         })
-    }
-
-    /// Ends a wait that is open since an earlier claim, and that no code will ask for.
-    pub(super) fn drop_known(&mut self, key: &str) {
-        if let Some(wait) = self.known_open.remove(key) {
-            self.orphaned.extend(wait.child_id);
-            self.dropped.insert(wait.key);
-        }
     }
 
     /// Whether the wait is recorded as ended, and not asked for.

@@ -2,17 +2,18 @@
 
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
-use super::{cycles, each, sets};
+use super::{cycles, each, questions, sets};
 use crate::check::{
     borrows_self, can_be_input, fits_into_a_key, has_impl_trait, is_plain, old_names_are_free, parameters_are_unconditional,
 };
 use crate::errors::Errors;
 use crate::model::{Member, Step, Workflow};
 use crate::options;
+use crate::parse::Method;
 use proc_macro2::TokenTree;
 use syn::ext::IdentExt as _;
 use syn::visit::Visit;
-use syn::{GenericParam, Ident};
+use syn::{GenericParam, Ident, PatType};
 
 /// How an input looks; several messages end with it.
 const INPUT: &str = "`#[input] fn name(&self) -> Type;`";
@@ -30,7 +31,10 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
     }
     for step in workflow.steps() {
         step_takes_no_context(step, errors);
-        step_is_not_generic(step, errors);
+        not_generic(&step.method, step.arguments(), errors);
+    }
+    for question in workflow.questions() {
+        questions::check(question, errors);
     }
     for node in &graph.nodes {
         is_unconditional(node, errors);
@@ -43,7 +47,7 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
     }
     names_differ(graph, errors);
     old_names_are_free(&mut graph.nodes.iter().map(|node| (node.name(), node.was())), "node", errors);
-    there_is_one_output(workflow, errors);
+    there_is_one_output(graph, errors);
     cycles::report(graph, errors);
 }
 
@@ -59,6 +63,9 @@ pub(crate) fn nothing_in_a_flow(workflow: &Workflow, errors: &mut Errors) {
              `cx`, and later ones with `cx.wait_for_input`",
         );
     }
+    for question in workflow.questions() {
+        questions::refuse_in_a_flow(question, errors);
+    }
     for (name, place) in workflow.steps().flat_map(|step| step.node.places()) {
         errors.at(
             place,
@@ -69,7 +76,7 @@ pub(crate) fn nothing_in_a_flow(workflow: &Workflow, errors: &mut Errors) {
 
 fn there_is_a_step(workflow: &Workflow, errors: &mut Errors) {
     let unreadable = workflow.members.iter().any(|member| matches!(member, Member::Unreadable { .. }));
-    if workflow.steps().next().is_none() && !unreadable {
+    if workflow.steps().next().is_none() && workflow.questions().next().is_none() && !unreadable {
         errors.at(&workflow.head.self_ty, "a graph needs a step that uses its inputs: mark an async method with `#[step]`");
     }
 }
@@ -152,15 +159,20 @@ fn step_takes_no_context(step: &Step, errors: &mut Errors) {
     }
 }
 
-fn step_is_not_generic(step: &Step, errors: &mut Errors) {
-    let generics = step.method.signature.generics.params.iter();
+/// The engine calls the node, and knows only the types of the block.
+pub(super) fn not_generic<'block>(
+    method: &'block Method,
+    arguments: impl Iterator<Item = &'block PatType>,
+    errors: &mut Errors,
+) {
+    let generics = method.signature.generics.params.iter();
     for parameter in generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
         errors.at(
             parameter,
             "a node of a graph cannot be generic, because the engine calls it: put the parameter on the impl block",
         );
     }
-    for argument in step.arguments().filter(|argument| has_impl_trait(&argument.ty)) {
+    for argument in arguments.filter(|argument| has_impl_trait(&argument.ty)) {
         errors.at(
             &argument.ty,
             "the type of a node's parameter says what the node waits for: replace `impl …` by a type with a name",
@@ -173,8 +185,10 @@ fn is_unconditional(node: &Node<'_>, errors: &mut Errors) {
         errors
             .at(attribute, "a node of a graph cannot depend on a `cfg`: put the attribute on the impl block, or inside the body");
     }
-    if let Kind::Input(input) = node.kind {
-        parameters_are_unconditional(&input.method, "an input", errors);
+    match node.kind {
+        Kind::Input(input) => parameters_are_unconditional(&input.method, "an input", errors),
+        Kind::Question(question) => parameters_are_unconditional(&question.method, "a question", errors),
+        Kind::Step(_) => {}
     }
 }
 
@@ -231,8 +245,8 @@ fn names_differ(graph: &Graph<'_>, errors: &mut Errors) {
     }
 }
 
-fn there_is_one_output(workflow: &Workflow, errors: &mut Errors) {
-    for extra in workflow.steps().filter_map(|step| step.node.output.as_ref()).skip(1) {
+fn there_is_one_output(graph: &Graph<'_>, errors: &mut Errors) {
+    for extra in graph.nodes.iter().filter_map(|node| node.options()?.output.as_ref()).skip(1) {
         errors.at(extra, "a graph has one `#[output]`: remove this one, or the other");
     }
 }

@@ -35,8 +35,8 @@ pub(super) fn read(option: &Written) -> syn::Result<Each> {
 
 /// The rules of the options of one node.
 pub(super) fn check(graph: &Graph<'_>, node: &Node<'_>, errors: &mut Errors) {
-    let Some(step) = node.step() else { return };
-    let is_written = |name: &str| step.node.written.iter().find(|written| *written == name);
+    let Some(options) = node.options() else { return };
+    let is_written = |name: &str| options.written.iter().find(|written| *written == name);
     if let (Some(concurrency), None) = (is_written("concurrency"), is_written("each")) {
         errors.at(
             concurrency,
@@ -44,7 +44,7 @@ pub(super) fn check(graph: &Graph<'_>, node: &Node<'_>, errors: &mut Errors) {
              step instead",
         );
     }
-    let Some(Each { item, list }) = &step.node.each else { return };
+    let Some(Each { item, list }) = &options.each else { return };
     let name = item.unraw();
     if graph.nodes.iter().any(|other| other.ident().unraw() == name) {
         errors.at(

@@ -2,7 +2,7 @@
 
 use super::model::{Graph, Kind, Node, Parameter, When};
 use super::policy::Wrapper;
-use super::{each, inputs, sets};
+use super::{each, inputs, questions, sets};
 use crate::expand::{duration, output, placed};
 use crate::model::{Step, Workflow};
 use proc_macro2::{Delimiter, Literal, Span, TokenStream, TokenTree};
@@ -13,10 +13,14 @@ use syn::{Ident, Lifetime, Type};
 
 /// The members of the impl block that describe and call the nodes.
 pub(crate) fn members(workflow: &Workflow, graph: &Graph<'_>) -> TokenStream {
-    let steps = graph.nodes.iter().filter_map(|node| Some((node, node.step()?)));
-    let calls = steps.map(|(node, step)| {
-        let run = run(workflow, graph, node, step);
-        let when = step.node.when.as_ref().map(|when| condition(workflow, graph, node, when));
+    let computed = graph.nodes.iter().filter_map(|node| Some((node, node.options()?)));
+    let calls = computed.map(|(node, options)| {
+        let run = match node.kind {
+            Kind::Input(_) => None,
+            Kind::Step(step) => Some(run(workflow, graph, node, step)),
+            Kind::Question(question) => Some(questions::ask(workflow, graph, node, question)),
+        };
+        let when = options.when.as_ref().map(|when| condition(workflow, graph, node, when));
         quote!(#run #when)
     });
     let description = description(workflow, graph);
@@ -38,9 +42,9 @@ pub(crate) fn constant(workflow: &Workflow) -> TokenStream {
 }
 
 /// The associated type of the result: that of the output, or an object of the leaves.
-pub(crate) fn output_type(workflow: &Workflow, output: Option<&Step>) -> TokenStream {
+pub(crate) fn output_type(workflow: &Workflow, output: Option<&Node<'_>>) -> TokenStream {
     let durable = &workflow.durable;
-    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |step| value_of_step(durable, step));
+    let output = output.map_or_else(|| quote!(#durable::__macro::Json), |node| value_of(durable, node));
     quote!(type Output = #output;)
 }
 
@@ -73,9 +77,10 @@ fn node_literal(workflow: &Workflow, node: &Node<'_>) -> TokenStream {
     let durable = &workflow.durable;
     let spec = node_spec(durable, node);
     let code = match node.kind {
-        Kind::Step(step) => {
+        Kind::Step(_) | Kind::Question(_) => {
             let (run, when) = (node.run_name(), node.when_name());
-            let when = step.node.when.as_ref().map(|_| quote!(when: ::core::option::Option::Some(Self::#when),));
+            let has_condition = node.options().and_then(|options| options.when.as_ref());
+            let when = has_condition.map(|_| quote!(when: ::core::option::Option::Some(Self::#when),));
             quote!(run: ::core::option::Option::Some(Self::#run), #when)
         }
         Kind::Input(input) => {
@@ -102,29 +107,33 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
         quote!(history: #history,)
     });
     let sets = sets::field(durable, node);
-    let options = match node.kind {
+    let kind = match node.kind {
         Kind::Input(input) => {
             let optional = input.optional;
-            quote!(kind: #durable::__macro::graph::NodeKind::Input { optional: #optional },)
+            Some(quote!(Input { optional: #optional }))
         }
-        Kind::Step(step) => {
-            let skips = step.node.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
-            let is_output = step.node.output.is_some().then(|| quote!(is_output: true,));
-            let ends = (step.node.ends || step.node.archives).then(|| quote!(ends: true,));
-            let archives = step.node.archives.then(|| quote!(archives: true,));
-            let delay = step.node.delay.map(|delay| {
-                let delay = duration(delay);
-                quote!(delay: ::core::option::Option::Some(#delay),)
-            });
-            quote!(#delay #skips #is_output #ends #archives)
-        }
+        Kind::Question(_) => Some(quote!(Question)),
+        Kind::Step(_) => None,
     };
+    let kind = kind.map(|kind| quote!(kind: #durable::__macro::graph::NodeKind::#kind,));
+    let options = node.options().map(|options| {
+        let skips = options.skips_failure.then(|| quote!(on_failure: #durable::__macro::graph::OnFailure::Skip,));
+        let is_output = options.output.is_some().then(|| quote!(is_output: true,));
+        let ends = (options.ends || options.archives).then(|| quote!(ends: true,));
+        let archives = options.archives.then(|| quote!(archives: true,));
+        let delay = options.delay.map(|delay| {
+            let delay = duration(delay);
+            quote!(delay: ::core::option::Option::Some(#delay),)
+        });
+        quote!(#delay #skips #is_output #ends #archives)
+    });
     quote! {
         #durable::__macro::graph::NodeSpec {
             name: #name,
             #was
             #takes
             #when
+            #kind
             #options
             #sets
             #history
@@ -210,7 +219,7 @@ fn in_braces(written: &TokenStream) -> TokenStream {
 
 /// The name of the parameter with the values, the statements that bind them, and the names to which they are bound. No code of
 /// the user is near, so the names are free.
-fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
+pub(super) fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
     let (mut statements, mut names) = (Vec::new(), Vec::new());
     for (place, parameter) in parameters.iter().enumerate() {
         let Some(node) = parameter.node else { continue };
@@ -268,6 +277,7 @@ pub(super) fn value_of(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
     match node.kind {
         Kind::Input(input) => input.value().to_token_stream(),
         Kind::Step(step) => value_of_step(durable, step),
+        Kind::Question(question) => question.answer().to_token_stream(),
     }
 }
 

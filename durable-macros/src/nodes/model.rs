@@ -2,6 +2,7 @@
 
 use super::each::Each;
 use super::policy::Taking;
+use super::questions::Question;
 use crate::model::Step;
 use crate::parse::Method;
 use proc_macro2::{Span, TokenStream};
@@ -83,6 +84,7 @@ pub(crate) struct Node<'block> {
 pub(crate) enum Kind<'block> {
     Input(&'block Input),
     Step(&'block Step),
+    Question(&'block Question),
 }
 
 /// A parameter of a node or of its condition.
@@ -115,6 +117,7 @@ impl<'block> Node<'block> {
         match self.kind {
             Kind::Input(input) => &input.method,
             Kind::Step(step) => &step.method,
+            Kind::Question(question) => &question.method,
         }
     }
 
@@ -123,6 +126,7 @@ impl<'block> Node<'block> {
         match self.kind {
             Kind::Input(input) => &input.name,
             Kind::Step(step) => &step.name,
+            Kind::Question(question) => &question.name,
         }
     }
 
@@ -131,6 +135,7 @@ impl<'block> Node<'block> {
         match self.kind {
             Kind::Input(input) => &input.was,
             Kind::Step(step) => &step.was,
+            Kind::Question(question) => &question.was,
         }
     }
 
@@ -138,14 +143,16 @@ impl<'block> Node<'block> {
     pub(crate) fn history(&self) -> u32 {
         match self.kind {
             Kind::Input(input) => input.history,
-            Kind::Step(step) => step.node.history,
+            _ => self.options().map_or(0, |options| options.history),
         }
     }
 
-    pub(crate) fn step(&self) -> Option<&'block Step> {
+    /// What it says as a node that is not given.
+    pub(crate) fn options(&self) -> Option<&'block NodeOptions> {
         match self.kind {
-            Kind::Step(step) => Some(step),
             Kind::Input(_) => None,
+            Kind::Step(step) => Some(&step.node),
+            Kind::Question(question) => Some(&question.node),
         }
     }
 
@@ -170,10 +177,10 @@ impl<'block> Node<'block> {
     }
 }
 
-impl Graph<'_> {
+impl<'block> Graph<'block> {
     /// The node whose value is the output.
-    pub(crate) fn output(&self) -> Option<&Step> {
-        self.nodes.iter().filter_map(Node::step).find(|step| step.node.output.is_some())
+    pub(crate) fn output(&self) -> Option<&Node<'block>> {
+        self.nodes.iter().find(|node| node.options().is_some_and(|options| options.output.is_some()))
     }
 }
 

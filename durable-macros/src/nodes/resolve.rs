@@ -24,6 +24,7 @@ impl Workflow {
         let has_an_edge = |node: &Node<'_>| node.parameters().any(|parameter| parameter.node.is_some());
         self.open.is_some()
             || self.inputs().next().is_some()
+            || self.questions().next().is_some()
             || self.steps().any(|step| step.node.places().next().is_some())
             || graph.nodes.iter().any(has_an_edge)
     }
@@ -32,21 +33,27 @@ impl Workflow {
         let kinds = self.members.iter().filter_map(|member| match member {
             Member::Input(input) => Some(Kind::Input(input)),
             Member::Step(step) => Some(Kind::Step(step)),
+            Member::Question(question) => Some(Kind::Question(question)),
             _ => None,
         });
         let mut nodes: Vec<Node<'_>> =
             kinds.map(|kind| Node { kind, takes: Vec::new(), when: Vec::new(), sets: Vec::new() }).collect();
         let names: Vec<&Ident> = nodes.iter().map(Node::ident).collect();
         for node in &mut nodes {
-            let Kind::Step(step) = node.kind else { continue };
-            // A rule refuses `cx`; it names no node.
-            let arguments = step.arguments().filter(|argument| !model::is_context(&argument.ty));
-            let each = step.node.each.as_ref();
-            node.takes =
-                arguments.map(|argument| item(argument, each, &names).unwrap_or_else(|| resolved(argument, &names))).collect();
-            let when = step.node.when.iter().flat_map(|when| &when.parameters);
+            let Some(options) = node.options() else { continue };
+            let arguments: Vec<&PatType> = match node.kind {
+                Kind::Input(_) => Vec::new(),
+                // A rule refuses `cx`; it names no node.
+                Kind::Step(step) => step.arguments().filter(|argument| !model::is_context(&argument.ty)).collect(),
+                Kind::Question(question) => question.method.parameters().collect(),
+            };
+            let takes = arguments.into_iter().map(|argument| {
+                item(argument, options.each.as_ref(), &names).unwrap_or_else(|| resolved(argument, &names))
+            });
+            node.takes = takes.collect();
+            let when = options.when.iter().flat_map(|when| &when.parameters);
             node.when = when.map(|parameter| resolved(parameter, &names)).collect();
-            node.sets = step.node.sets.iter().map(|set| (set, place_of(&set.name, &names))).collect();
+            node.sets = options.sets.iter().map(|set| (set, place_of(&set.name, &names))).collect();
         }
         Graph { nodes }
     }

@@ -42,7 +42,7 @@ pub(super) fn check(graph: &Graph<'_>, node: &Node<'_>, computed: &TokenStream, 
         .iter()
         .filter_map(|(_, place)| match graph.nodes[(*place)?].kind {
             Kind::Input(input) => Some(input.value()?.to_token_stream()),
-            Kind::Step(_) => None,
+            Kind::Step(_) | Kind::Question(_) => None,
         })
         .collect();
     let expected = match types.as_slice() {

@@ -44,12 +44,22 @@ impl Parcels {
         Ok(format!("{thing} of {weight} to {address:?}"))
     }
 
+    /// Whether it may be heavy.
+    #[question(prompt = "May it be heavy?", timeout = "1d", on_failure = skip, when = |weight: u64| weight >= 10)]
+    fn heavy(&self, weight: u64, address: Latest<&str>) -> Approval;
+
     /// Says what became of it.
     #[output]
     #[step(ends)]
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
-    async fn note(&self, sent: Settled<&str>, contents: Latest<Vec<String>>, labels: &[String]) -> Result<String> {
-        Ok(format!("{:?} {:?} {labels:?}", sent.ready(), contents.into_option()))
+    async fn note(
+        &self,
+        sent: Settled<&str>,
+        heavy: Option<&Approval>,
+        contents: Latest<Vec<String>>,
+        labels: &[String],
+    ) -> Result<String> {
+        Ok(format!("{:?} {heavy:?} {:?} {labels:?}", sent.ready(), contents.into_option()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::payload::{self, Payload};
 use crate::plan::graph::INPUTS;
 use crate::plan::graph::changes::{self, InputChanges};
-use crate::plan::graph::spec::NodeSpec;
+use crate::plan::graph::spec::{NodeKind, NodeSpec};
 use crate::plan::graph::state::Change;
 use crate::plan::journal_key;
 use crate::plan::question::Question;
@@ -43,6 +43,12 @@ impl Door {
                 .collect(),
             is_open: graph.open,
         }
+    }
+
+    /// The name under which the question of this name, or of this former name, is answered; `None` if the graph has no such question.
+    pub(crate) fn question(&self, name: &str) -> Option<&'static str> {
+        let is_called = |spec: &&NodeSpec| spec.name == name || spec.was.contains(&name);
+        self.nodes.iter().find(is_called).filter(|spec| spec.kind == NodeKind::Question).map(|spec| spec.name)
     }
 
     /// The changes by the places of the inputs.

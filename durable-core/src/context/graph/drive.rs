@@ -20,9 +20,9 @@ use crate::payload::{self, Payload};
 use crate::plan::graph::changes::InputChanges;
 use crate::plan::graph::sets::values_for;
 use crate::plan::graph::shape::Shape;
-use crate::plan::graph::spec::{Edge, Policy};
+use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
-use crate::plan::graph::{Action, EndsWhen, INPUTS, next};
+use crate::plan::graph::{Action, CHANGES, EndsWhen, INPUTS, next};
 use crate::plan::{divergence, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
@@ -101,9 +101,11 @@ impl Fact {
         Self { left: None, own: journal_key::occurrence(journal_key::SET, INPUTS, number) }
     }
 
-    fn run(name: &str, cause: u32) -> Self {
-        let key = |kind: &str| journal_key::occurrence(kind, name, cause);
-        Self { left: Some(key(journal_key::STEP)), own: key(journal_key::SET) }
+    fn run(spec: &NodeSpec, cause: u32) -> Self {
+        let key = |kind: &str| journal_key::occurrence(kind, spec.name, cause);
+        // The end of a wait is no checkpoint.
+        let left = (spec.kind != NodeKind::Question).then(|| key(journal_key::STEP));
+        Self { left, own: key(journal_key::SET) }
     }
 }
 
@@ -156,6 +158,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     async fn run_to_the_end(mut self, mut fact: Option<Fact>) -> Result<Payload> {
         loop {
             let end = self.follow(fact.take()).await?;
+            self.drop_forgotten_waits();
             if let Some(End::Failed { node }) = end {
                 return Err(self.failure_of(node));
             }
@@ -241,8 +244,20 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn drop_run(&mut self, node: usize) {
         if let Some(run) = self.under_way.remove(&node) {
             run.branch.abandon();
-            node_run::end_delay(&self.graph.nodes[node].spec, run.cause, &self.run);
         }
+    }
+
+    /// Drops the recorded waits of runs that no longer count. An earlier worker may have died before it dropped them, and a run that is
+    /// dropped before it was polled has not asked for its waits.
+    fn drop_forgotten_waits(&self) {
+        self.run.drop_known_waits(|key| {
+            let (name, occurrence) = journal_key::outermost(key);
+            // A question that was renamed is asked anew: its name is how it is answered.
+            let was_called = |spec: &NodeSpec| spec.kind != NodeKind::Question && spec.was.contains(&&*name);
+            let is_called = |spec: &NodeSpec| spec.name == name || was_called(spec);
+            let mut under_way = self.under_way.iter();
+            name == CHANGES || under_way.any(|(node, run)| run.cause == occurrence && is_called(&self.shape.nodes[*node]))
+        });
     }
 
     /// The next message, or the next run that ends.
@@ -314,7 +329,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         {
             self.state.set_targets(&self.shape, node, values, at);
         }
-        Some(Fact::run(self.shape.nodes[node].name, run.cause))
+        Some(Fact::run(&self.shape.nodes[node], run.cause))
     }
 
     /// Whether the journal has grown long, and nothing in it is needed any more.

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::door::Door;
 use crate::error::{Failure, Result};
-use crate::model::{NewNode, NewValue, NodeDetails, NodeRecord, StoredNode, ValueState};
+use crate::model::{NewNode, NewValue, NodeDetails, NodeRecord, NodeWait, StoredNode, ValueState};
 use crate::payload::{self, Payload};
 use crate::plan::graph::restored::{Restored, Stored};
 use crate::plan::graph::shape::Shape;
+use crate::plan::graph::spec::NodeKind;
 use crate::plan::graph::state::{NodeState, Standing, State, Value};
 use crate::plan::graph::unmet::unmet;
 
@@ -58,13 +59,16 @@ pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>, start: &Payload, started
     }
     let show = |place: usize| {
         let (node, unmet) = (state.node(place), unmet(&shape, &state, place));
+        let is_outstanding = !state.is_current(place) && unmet.is_empty();
+        let is_asked = is_outstanding && shape.nodes[place].kind == NodeKind::Question;
         NodeDetails {
             name: shape.nodes[place].name.to_owned(),
             state: state_of(node),
             revision: node.value_at,
             since: since.iter().find(|(of, _)| *of == Some(place)).map(|(_, at)| *at),
             error: node.failure().cloned(),
-            is_outstanding: !state.is_current(place) && unmet.is_empty(),
+            is_outstanding,
+            waits_for: is_asked.then_some(NodeWait::Answer),
             unmet: if node.value().is_some() && state.is_current(place) { Vec::new() } else { unmet },
         }
     };

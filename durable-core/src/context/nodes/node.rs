@@ -63,6 +63,11 @@ pub struct Computed {
 }
 
 impl Computed {
+    /// The answer to a question.
+    pub(crate) fn of_answer(value: Payload) -> Self {
+        Self { value, entries: 1 }
+    }
+
     /// The list of what was computed for each item.
     pub(crate) fn of_items(items: &[Self]) -> Result<Self> {
         let value = payload::list("the value of the node", items.iter().map(|item| &item.value))?;

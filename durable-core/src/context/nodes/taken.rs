@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::parameters::{Given, Latest, Settled};
 use crate::error::{Error, ErrorKind, Failure, Result};
@@ -78,6 +79,11 @@ impl Taken {
         };
         let metadata = metadata.as_ref().map(|metadata| Json::of_text(metadata.as_str().to_owned())).transpose()?;
         Ok(Given { value: decode(name, value)?, revision: *revision, set_at: *set_at, metadata, stale: *stale })
+    }
+
+    /// The values as they are stored; `None` for a node without one.
+    pub(super) fn raw(&self) -> Result<Vec<Option<Box<RawValue>>>> {
+        (0..self.slots.len()).map(|place| self.json(place).map(Payload::to_raw).transpose()).collect()
     }
 
     /// The value at a place, not decoded; `None` if the node has none.

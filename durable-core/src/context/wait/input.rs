@@ -16,7 +16,7 @@ use super::timed::{Awaited, TimedWait, awaits, shows_its_key};
 use super::waiting::{Read, Schema, Waiting, read_payload};
 use crate::error::Result;
 use crate::model::{Due, RecordedWait, WaitKind, check_assignee};
-use crate::payload::{self, schema_of};
+use crate::payload::{self, CalledWith, Payload, schema_of};
 use crate::plan::journal_key;
 use crate::running::branch::Branch;
 use crate::running::scope::Scope;
@@ -69,6 +69,25 @@ impl InputWait<'_, Approval> {
     pub(in super::super) fn approval(scope: &Arc<Scope>, name: &str) -> Self {
         Self::new(scope, name, "approval", Schema::OfType(schema_of::<Approval>))
     }
+}
+
+impl InputWait<'_, Payload> {
+    /// The wait of a node of a graph for a `T`, which keeps the answer as it was given.
+    pub(in super::super) fn of_node<T: DeserializeOwned + JsonSchema>(scope: &Arc<Scope>, name: &str, form: &'static str) -> Self {
+        let input = InputWait::<T>::new(scope, name, form, Schema::OfType(schema_of::<T>));
+        InputWait { waiting: input.waiting, read: read_as_given::<T> }
+    }
+
+    /// Says which values the question is about. An answer to it is of no use to a question about others.
+    pub(in super::super) fn about(mut self, values: CalledWith) -> Self {
+        self.waiting.details().digest = Some(values.digest.cast_signed());
+        self
+    }
+}
+
+/// Refuses an answer that is not a `T`.
+fn read_as_given<T: DeserializeOwned>(what: &str, over: &RecordedWait) -> Result<Payload> {
+    read_payload::<T>(what, over).map(|_| over.payload())
 }
 
 impl InputWait<'_, String> {

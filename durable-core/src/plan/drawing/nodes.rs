@@ -9,12 +9,14 @@ pub(super) fn are_drawn(graph: &Graph) -> bool {
     graph.form == GraphForm::Graph
 }
 
-/// The calls of a step: its own, those for the items of a list, and its delay while that is not over.
-fn runs<'all>(scope: &'all Scope, name: &'all str) -> impl Iterator<Item = &'all Call> {
+/// The calls of a node: its own, those for the items of a list, and its delay while that is not over. A question is journalled as
+/// the wait for its answer.
+fn runs<'all>(scope: &'all Scope, node: NodeKind, name: &'all str) -> impl Iterator<Item = &'all Call> {
+    let own = if node == NodeKind::Question { NodeKind::Input } else { NodeKind::Step };
     let called = |kind: NodeKind| scope.calls.iter().filter(move |call| call.kind == kind && call.name == name);
     let of_items = called(NodeKind::Map).flat_map(|map| map.branches.values()).flat_map(|item| &item.calls);
     let delays = called(NodeKind::Sleep).filter(|delay| delay.state() == NodeState::Waiting);
-    called(NodeKind::Step).chain(of_items).chain(delays)
+    called(own).chain(of_items).chain(delays)
 }
 
 /// The graph with the runs of each step, and the inputs that were given.
@@ -26,7 +28,7 @@ pub(super) fn draw(graph: &Graph, details: &ExecutionDetails) -> ExecutionGraph 
         .map(|node| {
             let name = node.name.as_deref().unwrap_or(&node.label);
             let mut visits = Visits::default();
-            runs(&scope, name).for_each(|call| visits.visit(call));
+            runs(&scope, node.kind, name).for_each(|call| visits.visit(call));
             let is_given = node.kind == NodeKind::Input && details.values.iter().any(|value| value.name == name);
             if is_given { NodeRun { state: NodeState::Done, times: 1, ..NodeRun::default() } } else { visits.run }
         })

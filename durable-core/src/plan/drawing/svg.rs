@@ -98,6 +98,7 @@ fn pointed(kind: NodeKind) -> bool {
             | NodeKind::All
             | NodeKind::Topic
             | NodeKind::Input
+            | NodeKind::Question
     )
 }
 

@@ -50,6 +50,10 @@ pub(crate) fn find_input(nodes: &[NodeSpec], name: &str) -> Result<usize, String
     };
     match nodes[place].kind {
         NodeKind::Input { .. } => Ok(place),
+        NodeKind::Question => {
+            let cure = "answer it with `durable.provide_input`, or with `durable input give`";
+            Err(format!("`{name}` is a question, and only inputs can be set and unset: {cure}; {}", listed(nodes)))
+        }
         NodeKind::Step => Err(format!("`{name}` is computed, and only inputs can be set and unset; {}", listed(nodes))),
     }
 }

@@ -67,6 +67,8 @@ pub enum NodeKind {
     },
     /// A step computes it.
     Step,
+    /// A person answers it.
+    Question,
 }
 
 /// A node that another node takes.

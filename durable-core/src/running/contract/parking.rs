@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::{HOUR, Held, OnRecord, Park, ParkOutcome, World, go, received, refusal, resolved, taken, wait};
-use crate::model::{Due, ExecutionState, WaitKind, WaitOutcome};
+use crate::model::{Due, ExecutionState, NewWait, WaitDetails, WaitKind, WaitOutcome};
 use crate::store::saves::{NextState, Written};
 
 /// How often a parking is asked for again in a test.
@@ -151,6 +151,20 @@ pub(super) async fn a_dropped_wait_gives_its_message_back_to_its_place(world: im
     assert_eq!(on_record.mailbox, ["1", "2", "3"]);
     assert_eq!(outcome_of(&on_record, "a"), (Some(WaitOutcome::Cancelled), None));
     assert_eq!(resolved(world.park(&held.park(&[go("c")])).await).last().cloned(), Some(taken("c", 1)));
+}
+
+pub(super) async fn a_dropped_question_about_certain_values_keeps_its_answer(world: impl World) {
+    let held = world.held().await;
+    let details = WaitDetails { digest: Some(7), ..WaitDetails::default() };
+    let asked = NewWait { details: Some(Box::new(details)), ..go("asked") };
+    assert!(is_parked(&world.park(&Park { stays: true, open: 0, ..held.park(&[asked]) }).await));
+    world.send(held.id, "go", 1).await;
+    let anew = Park { dropped: vec!["asked".to_owned()], ..held.park(&[go("asked#2")]) };
+    assert!(is_parked(&world.park(&anew).await), "the answer to the first question is none to the second");
+    let on_record = world.on_record(held.id).await;
+    assert_eq!(outcome_of(&on_record, "asked"), (Some(WaitOutcome::Received), Some("1".to_owned())));
+    assert_eq!(outcome_of(&on_record, "asked#2"), (None, None));
+    assert!(on_record.mailbox.is_empty());
 }
 
 pub(super) async fn a_dropped_wait_that_was_open_takes_no_message(world: impl World) {

@@ -143,6 +143,8 @@ pub(crate) struct WaitRow {
     pub(crate) kind: WaitKind,
     pub(crate) name: String,
     pub(crate) outcome: Option<WaitOutcome>,
+    /// Whether its message is of no use to another wait.
+    keeps_message: bool,
     /// The message that it has received, with its arrival.
     pub(crate) message: Option<(u64, Message)>,
     /// The messages that a close has taken, with their arrivals and the times at which they were sent.
@@ -378,7 +380,8 @@ impl Record {
     /// Ends a wait; a message that it has received goes back to its place in the mailbox.
     pub(super) fn drop_wait(&mut self, key: &str) {
         let Some(wait) = self.waits.get_mut(key) else { return };
-        if wait.outcome.is_some() && !(has_received(wait.outcome) && wait.kind.takes_messages()) {
+        let gives_back = wait.kind.takes_messages() && !wait.keeps_message;
+        if wait.outcome.is_some() && !(has_received(wait.outcome) && gives_back) {
             return;
         }
         wait.outcome = Some(WaitOutcome::Cancelled);
@@ -433,8 +436,9 @@ impl WaitRow {
             Due::At(time) => Some(time),
         };
         let (kind, name) = (wait.kind, wait.name.clone());
-        let (outcome, message, taken, child, end) = Default::default();
-        Self { kind, name, outcome, message, taken, child, end, due_at, resolved_at: None, resolved_ordinal: None, ordinal }
+        let keeps_message = wait.details.as_ref().is_some_and(|details| details.digest.is_some());
+        let (outcome, message, taken, child, end, resolved_at, resolved_ordinal) = Default::default();
+        Self { kind, name, outcome, keeps_message, message, taken, child, end, due_at, resolved_at, resolved_ordinal, ordinal }
     }
 
     fn is_for(&self, message: &Message) -> bool {

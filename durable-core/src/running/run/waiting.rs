@@ -37,11 +37,6 @@ impl Run {
         self.state().waits.drop_wait(key);
     }
 
-    /// Ends a wait of an earlier run of the code that this one does not ask for.
-    pub(crate) fn drop_known_wait(&self, key: &str) {
-        self.state().waits.drop_known(key);
-    }
-
     /// The first of these keys under which an earlier run of the code waited, and that this one has not asked for; with the
     /// digest that was recorded.
     pub(crate) fn find_known(&self, keys: impl Iterator<Item = String>) -> Option<(String, Option<u64>)> {
@@ -91,6 +86,11 @@ impl Run {
     /// Ends waits whose messages were not used, though their futures are gone.
     pub(crate) fn give_back(&self, unfinished: &[String]) {
         self.state().waits.give_back(unfinished);
+    }
+
+    /// Drops the waits of an earlier run of the code that no code will ask for, except those to keep.
+    pub(crate) fn drop_known_waits(&self, is_kept: impl Fn(&str) -> bool) {
+        self.state().waits.drop_known(is_kept);
     }
 
     /// Registers a back-off that is too long to be sat out in memory.
