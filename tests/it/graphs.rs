@@ -6,4 +6,5 @@ pub(crate) mod crashing;
 mod evolving;
 mod scenarios;
 pub(crate) mod spelled;
+pub(crate) mod ticking;
 mod undoing;

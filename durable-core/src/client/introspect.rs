@@ -4,8 +4,9 @@ use super::Durable;
 use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, WorkerState};
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, NodeWait, Unmet, WorkerState};
 use crate::plan::graph::CHANGES;
+use crate::plan::journal_key;
 use crate::store::queues::{self, Gate};
 use crate::store::{values, workers};
 
@@ -77,6 +78,14 @@ fn of_graph(blocker: Blocker, nodes: &[NodeDetails]) -> Blocker {
         Blocker::Event { names, wait } if names == [CHANGES] => {
             let is_missing = |node: &&NodeDetails| node.unmet.contains(&Unmet::NotGiven);
             Blocker::Change { missing: nodes.iter().filter(is_missing).map(|node| node.name.clone()).collect(), wait }
+        }
+        Blocker::Sleep(wait) => {
+            let is_timer = |node: &&NodeDetails| matches!(node.waits_for, Some(NodeWait::Time { .. }));
+            let timer = nodes.iter().filter(is_timer).find(|node| journal_key::outermost(&wait.key).0 == node.name);
+            match timer {
+                Some(node) => Blocker::Timer { node: node.name.clone(), wait },
+                None => Blocker::Sleep(wait),
+            }
         }
         other => other,
     }

@@ -76,7 +76,12 @@ impl KeySequence {
 
 /// The key of this occurrence of a kind and name in the outermost scope.
 pub(crate) fn occurrence(kind: &str, name: &str, occurrence: u32) -> String {
-    let mut key = String::new();
+    occurrence_in("", kind, name, occurrence)
+}
+
+/// The key of this occurrence of a kind and name in the scope of that path.
+pub(crate) fn occurrence_in(path: &str, kind: &str, name: &str, occurrence: u32) -> String {
+    let mut key = path.to_owned();
     write_entry(&mut key, kind, name, occurrence);
     key
 }

@@ -109,7 +109,7 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             Some(quote!(Input { optional: #optional }))
         }
         Kind::Question(_) => Some(quote!(Question)),
-        Kind::Step(_) => None,
+        Kind::Step(step) => step.node.timer.as_ref().map(|_| quote!(Timer)),
     };
     let kind = kind.map(|kind| quote!(kind: #durable::__macro::graph::NodeKind::#kind,));
     let options = node.options().map(|options| {
@@ -154,7 +154,8 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
     let result = output(&step.method.signature.output);
     let computed = {
         let durable = placed(durable, result.span());
-        quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
+        let computed = Ident::new(if step.node.timer.is_some() { "due" } else { "computed" }, result.span());
+        quote_spanned!(result.span()=> #durable::__macro::graph::#computed::<#result>)
     };
     // The compiler points here when the future cannot move between threads.
     let future = quote_spanned! {name.span()=>
@@ -242,6 +243,7 @@ fn bind(durable: &syn::Path, place: usize, parameter: &Parameter<'_>, producer: 
 fn value_type(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
     match node.kind {
         Kind::Input(input) => input.value().to_token_stream(),
+        Kind::Step(step) if step.node.timer.is_some() => quote!(#durable::__macro::graph::Time),
         Kind::Step(step) => computed_type(durable, step),
         Kind::Question(question) => question.answer().to_token_stream(),
     }

@@ -32,6 +32,7 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         skips_failure: options.take("on_failure", on_failure, errors).unwrap_or(false),
         ends: options.take("ends", options::flag, errors).flatten().is_some(),
         output,
+        timer: None,
         written,
     }
 }

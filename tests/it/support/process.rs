@@ -191,6 +191,7 @@ fn worker_process() {
             "meter" => continuing::crashing::work(&url, &folder).await,
             "depot" => setting_values::work(&url).await,
             "diamond" => graphs::crashing::work(&url, &folder).await,
+            "ticking" => graphs::ticking::work(&url, &folder).await,
             "asked_twice" => graphs::asking::work(&url, &folder).await,
             "shop" => tagging::work(&url).await,
             "market" => crashing_waits::work(&url, &folder).await,

@@ -63,6 +63,10 @@ impl Computed {
         Self(value)
     }
 
+    pub(crate) fn as_payload(&self) -> &Payload {
+        &self.0
+    }
+
     pub(crate) fn into_payload(self) -> Payload {
         self.0
     }

@@ -11,6 +11,7 @@ pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = No
             NodeKind::Input { .. } => model::NodeKind::Input,
             NodeKind::Step => model::NodeKind::Step,
             NodeKind::Question => model::NodeKind::Question,
+            NodeKind::Timer => model::NodeKind::Timer,
         };
         let name = spec.name.to_owned();
         graph.nodes.push(GraphNode { id, kind, label: name.clone(), name: Some(name), branch: None });

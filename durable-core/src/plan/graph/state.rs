@@ -1,5 +1,7 @@
 //! The state of a graph's nodes, and how facts change it.
 
+mod timers;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::shape::Shape;
 use super::spec::{Edge, OnFailure, Policy};
 use crate::error::Failure;
+use crate::model::Timer;
 use crate::payload::Payload;
 
 /// The value of a node.
@@ -45,6 +48,8 @@ pub(crate) struct NodeState {
     pub(crate) cause: u32,
     /// The cause of the run that is under way.
     pub(crate) running: Option<u32>,
+    /// When it fires next, if it is a timer that waits.
+    pub(crate) timer: Option<Timer>,
     /// How many of its gating edges come from nodes that are not current.
     waits_for: u32,
     /// Whether the node, and every node before it that gates it, is decided for the present inputs.
@@ -67,6 +72,7 @@ pub(crate) struct Stored {
     pub(crate) state_at: u32,
     pub(crate) change_at: u32,
     pub(crate) cause: u32,
+    pub(crate) timer: Option<Timer>,
 }
 
 /// The state of all nodes of one execution.
@@ -81,6 +87,8 @@ pub(crate) struct State {
     unsettled: usize,
     /// Nodes whose run no longer counts.
     superseded: Vec<usize>,
+    /// Timers that have fired under an earlier claim, and fire again.
+    resumed: Vec<usize>,
     /// Nodes that are to be stored.
     unstored: BTreeSet<usize>,
     /// A node whose failure fails the execution.
@@ -103,6 +111,7 @@ impl State {
             change_at: 0,
             cause: 0,
             running: None,
+            timer: None,
             waits_for: 0,
             is_current: shape.is_input(node),
         };
@@ -112,13 +121,14 @@ impl State {
             undecided: BTreeSet::new(),
             unsettled: 0,
             superseded: Vec::new(),
+            resumed: Vec::new(),
             unstored: BTreeSet::new(),
             failed: None,
         };
-        for Stored { node, standing, value_at, state_at, change_at, cause } in stored {
+        for Stored { node, standing, value_at, state_at, change_at, cause, timer } in stored {
             state.revision = state.revision.max(change_at).max(cause);
             let kept = state.nodes[node].clone();
-            state.nodes[node] = NodeState { standing, value_at, state_at, change_at, cause, ..kept };
+            state.nodes[node] = NodeState { standing, value_at, state_at, change_at, cause, timer, ..kept };
         }
         let mut order: Vec<usize> = (0..shape.nodes.len()).collect();
         order.sort_unstable_by_key(|node| shape.rank(*node));
@@ -141,6 +151,8 @@ impl State {
         }
         if !is_current {
             self.unsettled += 1;
+        } else if it.ticks().is_some() {
+            self.resumed.push(node);
         }
         if open == 0 && !is_same {
             self.undecided.insert((shape.rank(node), node));
@@ -164,7 +176,7 @@ impl State {
 
     /// Whether every node is decided for the present inputs, so that none runs or can run.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unsettled == 0
+        self.unsettled == 0 && !self.has_ticking()
     }
 
     /// Begins with these inputs, under the first revision, which they take also if there are none: so every cause is above 0.
@@ -207,7 +219,7 @@ impl State {
         if it.running != Some(cause) {
             return false;
         }
-        it.running = None;
+        (it.running, it.timer) = (None, None);
         let standing = match (ended, &it.standing) {
             (Ok(json), _) => Standing::Ready { value: Value { json, metadata: None, set_at: at }, stale: None },
             (Err(failure), Standing::Ready { value, .. }) => Standing::Ready { value: value.clone(), stale: Some(failure) },
@@ -228,7 +240,7 @@ impl State {
         loop {
             let (_, node) = self.undecided.pop_first()?;
             let it = &self.nodes[node];
-            if !it.is_current && it.waits_for == 0 && it.running.is_none() {
+            if !it.is_current && it.waits_for == 0 && !it.is_computing() {
                 return Some(node);
             }
             debug_assert!(!shape.is_input(node), "an input is never undecided");
@@ -321,7 +333,7 @@ impl State {
         for Edge { node: consumer, .. } in shape.consumers(node).iter().filter(|edge| edge.policy.gates()) {
             let it = &mut self.nodes[*consumer];
             it.waits_for -= 1;
-            if it.waits_for == 0 && it.running.is_none() {
+            if it.waits_for == 0 && !it.is_computing() {
                 self.undecided.insert((shape.rank(*consumer), *consumer));
             }
         }

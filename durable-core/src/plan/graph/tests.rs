@@ -2,6 +2,7 @@
 
 mod model;
 mod scenarios;
+mod timers;
 
 use std::collections::BTreeMap;
 
@@ -133,8 +134,8 @@ impl<'test> Graph<'test> {
     /// The state as it is stored now.
     fn stored(&self) -> Vec<Stored> {
         let stored = |node: usize| {
-            let NodeState { standing, value_at, state_at, change_at, cause, .. } = self.state.node(node).clone();
-            Stored { node, standing, value_at, state_at, change_at, cause }
+            let NodeState { standing, value_at, state_at, change_at, cause, timer, .. } = self.state.node(node).clone();
+            Stored { node, standing, value_at, state_at, change_at, cause, timer }
         };
         (0..self.shape.nodes.len()).map(stored).collect()
     }
