@@ -61,7 +61,7 @@ pub use durable_core::client::{
     TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
-    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Each, EventWait, Given, InputWait, Join, Latest, Map, Race,
+    AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Due, Each, EventWait, Given, InputWait, Join, Latest, Map, Race,
     Received, SetTag, SetValue, Settled, SettledEach, SettledJoin, Sleep, StartChild, StepHandle, StepLogLayer, TimedAllWait,
     TimedWait, Transaction, WaitOr, WaitOrFail, Workflow, step,
 };
@@ -82,7 +82,7 @@ pub use durable_core::payload::{Json, PAYLOAD_LIMIT};
 pub use durable_core::telemetry;
 pub use durable_core::testing;
 pub use durable_core::{join, race, try_join};
-pub use durable_macros::{compensation, input, output, question, step, workflow};
+pub use durable_macros::{compensation, input, output, question, step, timer, workflow};
 
 pub mod guide;
 
@@ -97,9 +97,9 @@ pub use durable_core::__macro;
 /// Everything a file with a workflow needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Approval, Context, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
-        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, question, seconds,
-        step, workflow,
+        Answer, Approval, Context, Due, Durable, Error, ErrorKind, ExecutionHandle, ExecutionId, ExecutionState, Given, Latest,
+        Received, Result, Settled, Transaction, Workflow as _, compensation, days, hours, input, minutes, output, question,
+        seconds, step, timer, workflow,
     };
 }
 

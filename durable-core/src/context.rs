@@ -38,7 +38,6 @@ use uuid::Uuid;
 
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::Due;
 
 pub use crate::running::ambient::step;
 pub use crate::running::step_handle::StepHandle;
@@ -47,7 +46,7 @@ pub use door::Context;
 pub use join::{BranchResult, Join, Race, SettledJoin};
 pub use logs::StepLogLayer;
 pub use map::{Each, Map, SettledEach};
-pub use nodes::{Given, Latest, Settled};
+pub use nodes::{Due, Given, Latest, Settled};
 pub use tags::SetTag;
 pub use transaction::Transaction;
 pub use values::SetValue;
@@ -87,12 +86,12 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::new(&self.scope(), Due::After(duration))
+        Sleep::new(&self.scope(), crate::model::Due::After(duration))
     }
 
     /// Sleeps until this time by the database's clock; returns at once if the time has passed.
     pub fn sleep_until(&self, time: DateTime<Utc>) -> Sleep {
-        Sleep::new(&self.scope(), Due::At(time))
+        Sleep::new(&self.scope(), crate::model::Due::At(time))
     }
 
     /// Waits for an event of this name and takes it. Events of a name are taken in the order in which they were sent, each once,

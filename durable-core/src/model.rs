@@ -16,6 +16,7 @@ mod node;
 mod queue;
 mod schedule;
 mod tag;
+mod timer;
 mod update;
 mod value;
 mod wait;
@@ -45,5 +46,6 @@ pub(crate) use execution::{Claimed, ClaimedStep, checked_time_to_live, not_found
 pub(crate) use journal::{Checkpoint, Decision, FailedAttempt, JournalRecords, Outcome, Undoable};
 pub(crate) use queue::checked_concurrency_key;
 pub(crate) use tag::{MOST_TAGS, NewTag, Tags, checked_tags, too_many as too_many_tags};
+pub(crate) use timer::Timer;
 pub(crate) use value::{NewNode, NewValue, NodeRecord, StoredNode};
 pub(crate) use wait::{Due, NewChild, NewWait, RecordedWait, RefusedMessage, SentStep, WaitDetails, check_assignee};

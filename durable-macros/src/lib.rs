@@ -181,6 +181,26 @@ pub fn question(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
     marker::expand("question", &options.into(), item.into()).into()
 }
 
+/// Marks an async method of a graph, a `#[workflow]` block without `run`, as a timer: it computes when the timer fires, and then the
+/// timer waits, however long that is.
+///
+/// ```text
+/// #[timer] async fn reminder(&self, offer: &Offer) -> Result<Due> { Ok(Due::at(offer.expires_at - days(1))) }
+/// #[step] async fn remind(&self, offer: &Offer, reminder: &DateTime<Utc>) -> Result<Mail> { … }
+/// ```
+///
+/// The method is a step: its parameters are nodes, and it is journalled and retried. It returns a `Result<Due>`: `Due::at(time)`,
+/// `Due::after(duration)`, `Due::every(period)` or `Due::never()`. The value of the timer is the time for which it has fired, a
+/// `chrono::DateTime<chrono::Utc>`. With `every`, each tick is a new value, and what takes the timer runs again. A timer that never
+/// fires is skipped. If what the timer takes changes, it is computed anew.
+///
+/// Options, all of them optional: `name`, `was`, `queue`, `retry`, `timeout`, `when`, `on_failure` and `ends`, as for a
+/// [`#[step]`](macro@step) of a graph. `timeout` is that of the step; it does not limit how long the timer waits.
+#[proc_macro_attribute]
+pub fn timer(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    marker::expand("timer", &options.into(), item.into()).into()
+}
+
 /// Marks an async method of a `#[workflow]` block as a compensation: it undoes steps that name it, when an execution is rolled
 /// back.
 ///

@@ -1,4 +1,4 @@
-//! The markers `#[step]`, `#[input]`, `#[output]`, `#[question]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
+//! The markers `#[step]`, `#[input]`, `#[output]`, `#[question]`, `#[timer]` and `#[compensation]`: which attribute is one, and what they say outside a workflow.
 
 use crate::fallback;
 use crate::parse::Method;
@@ -13,6 +13,7 @@ pub(crate) enum Marker {
     Input,
     Output,
     Question,
+    Timer,
     Compensation,
 }
 
@@ -24,6 +25,7 @@ pub(crate) fn of(attribute: &Attribute, durable: &Path) -> Option<Marker> {
         "input" => Marker::Input,
         "output" => Marker::Output,
         "question" => Marker::Question,
+        "timer" => Marker::Timer,
         "compensation" => Marker::Compensation,
         _ => return None,
     };

@@ -60,6 +60,8 @@ const STEP: Legal = Legal {
         "sets",
     ],
 };
+const TIMER: Legal =
+    Legal { taker: "a timer", names: &["name", "was", "queue", "retry", "timeout", "when", "on_failure", "ends"] };
 const INPUT: Legal = Legal { taker: "an input", names: &["name", "was", "optional", "history"] };
 const COMPENSATION: Legal = Legal { taker: "a compensation", names: &["name", "retry", "timeout"] };
 const RETRY: Legal = Legal { taker: "`retry`", names: &["max_attempts", "backoff", "base", "max", "jitter"] };
@@ -183,7 +185,7 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
     }
     let first = markers.into_iter().next();
     let mut output = outputs.into_iter().next();
-    if let Some(output) = output.take_if(|_| !matches!(first, Some((Marker::Step | Marker::Question, _)))) {
+    if let Some(output) = output.take_if(|_| !matches!(first, Some((Marker::Step | Marker::Question | Marker::Timer, _)))) {
         errors.at(output, "`#[output]` says which step computes the output of a graph: mark the method `#[step]`, too");
     }
     if method.name() == "run" {
@@ -195,7 +197,12 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
     }
     match first {
         None => Member::Plain(method),
-        Some((Marker::Step | Marker::Output, marker)) => Member::Step(step(method, marker.meta, output, errors)),
+        Some((Marker::Step | Marker::Output, marker)) => Member::Step(step(method, marker.meta, &STEP, output, errors)),
+        Some((Marker::Timer, marker)) => {
+            let mut timer = step(method, marker.meta.clone(), &TIMER, output, errors);
+            timer.node.timer = Some(marker);
+            Member::Step(timer)
+        }
         Some((Marker::Compensation, marker)) => Member::Compensation(compensation(method, marker.meta, errors)),
         Some((Marker::Question, marker)) => {
             let mut options = options_of(marker.meta.clone(), &questions::OPTIONS, "question", errors);
@@ -210,8 +217,8 @@ fn method_member(durable: &Path, mut method: Method, errors: &mut Errors) -> Mem
     }
 }
 
-fn step(method: Method, marker: Meta, output: Option<Attribute>, errors: &mut Errors) -> Step {
-    let mut options = options_of(marker, &STEP, "step", errors);
+fn step(method: Method, marker: Meta, legal: &Legal, output: Option<Attribute>, errors: &mut Errors) -> Step {
+    let mut options = options_of(marker, legal, if legal.taker == TIMER.taker { "timer" } else { "step" }, errors);
     let names_compensation = options.has("compensate");
     let compensate = options.take("compensate", compensate, errors);
     let undo_on_failure = options.take("undo_on_failure", options::flag, errors).flatten();

@@ -13,4 +13,5 @@ mod refusing;
 mod scenarios;
 mod setting;
 pub(crate) mod spelled;
+pub(crate) mod ticking;
 mod undoing;

@@ -4,7 +4,7 @@ use super::Durable;
 use crate::context::graph::stored;
 use crate::error::Result;
 use crate::ids::ExecutionId;
-use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, Unmet, Wait, WorkerState};
+use crate::model::{Blocker, Execution, ExecutionState, Introspection, NodeDetails, NodeWait, Unmet, Wait, WorkerState};
 use crate::payload::Payload;
 use crate::plan::graph::CHANGES;
 use crate::plan::journal_key;
@@ -84,7 +84,7 @@ impl Durable {
 /// Says of nodes with a delay that is not over when they start. A crash may have left the delay of an earlier run open; the one that
 /// began last counts.
 fn note_delays(nodes: &mut [NodeDetails], waits: &[Wait]) {
-    for node in nodes.iter_mut().filter(|node| node.is_outstanding) {
+    for node in nodes.iter_mut().filter(|node| node.is_outstanding && node.waits_for.is_none()) {
         let is_delay = |wait: &&Wait| journal_key::delayed_node(&wait.key).is_some_and(|name| name == node.name);
         let delay = waits.iter().rfind(|wait| wait.outcome.is_none() && is_delay(wait));
         if let Some(at) = delay.and_then(|wait| wait.due_at) {
@@ -100,6 +100,14 @@ fn of_graph(blocker: Blocker, nodes: &[NodeDetails]) -> Blocker {
         Blocker::Event { names, wait } if names == [CHANGES] => {
             let is_missing = |node: &&NodeDetails| node.unmet.contains(&Unmet::NotGiven);
             Blocker::Change { missing: nodes.iter().filter(is_missing).map(|node| node.name.clone()).collect(), wait }
+        }
+        Blocker::Sleep(wait) => {
+            let is_timer = |node: &&NodeDetails| matches!(node.waits_for, Some(NodeWait::Time { .. }));
+            let timer = nodes.iter().filter(is_timer).find(|node| journal_key::outermost(&wait.key).0 == node.name);
+            match timer {
+                Some(node) => Blocker::Timer { node: node.name.clone(), wait },
+                None => Blocker::Sleep(wait),
+            }
         }
         other => other,
     }

@@ -38,6 +38,14 @@ pub enum Blocker {
     },
     /// It sleeps.
     Sleep(OpenWait),
+    /// It is a graph, and waits for the time at which a timer fires.
+    Timer {
+        /// The name of the timer.
+        node: String,
+        /// The wait.
+        #[serde(flatten)]
+        wait: OpenWait,
+    },
     /// It waits for one of these events.
     Event {
         /// The names.
@@ -158,6 +166,7 @@ impl Blocker {
             Self::QueuePaused { queue, .. } => format!("durable queue resume {}", shell::word(queue)),
             Self::Retry { .. }
             | Self::Sleep(_)
+            | Self::Timer { .. }
             | Self::StartsLater { .. }
             | Self::QueueFull { .. }
             | Self::NoWorker { .. }
@@ -178,6 +187,7 @@ impl fmt::Display for Blocker {
                 error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
             }
             Self::Sleep(wait @ OpenWait { key, .. }) => write!(f, "`{key}` sleeps ({wait})"),
+            Self::Timer { node, wait } => write!(f, "timer `{node}` must fire ({wait})"),
             Self::Event { names, wait } => match &names[..] {
                 [name] => write!(f, "event `{name}` must be sent ({wait})"),
                 names => write!(f, "one of the events `{}` must be sent ({wait})", names.join("`, `")),

@@ -112,6 +112,8 @@ pub enum NodeKind {
     Input,
     /// A question to a person, as a node of a graph.
     Question,
+    /// A timer of a graph.
+    Timer,
     /// A child execution.
     Child,
     /// `cx.close_events`.
@@ -231,7 +233,7 @@ fn non_empty(text: &str) -> Option<String> {
 
 impl NodeKind {
     /// Every known kind.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::Start,
         Self::End,
         Self::Step,
@@ -241,6 +243,7 @@ impl NodeKind {
         Self::Topic,
         Self::Input,
         Self::Question,
+        Self::Timer,
         Self::Child,
         Self::Close,
         Self::Set,
@@ -270,6 +273,7 @@ impl NodeKind {
             Self::Topic => "topic",
             Self::Input => "input",
             Self::Question => "question",
+            Self::Timer => "timer",
             Self::Child => "child",
             Self::Close => "close",
             Self::Set => "set",

@@ -1,6 +1,7 @@
 //! A node of a graph, as it is shown, and the conditions that it waits for.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -41,12 +42,26 @@ pub struct NodeDetails {
 pub enum NodeWait {
     /// A person's answer to its question.
     Answer,
+    /// The time at which it fires.
+    Time {
+        /// When it fires next.
+        at: DateTime<Utc>,
+        /// How long after that it fires again; `None` for a timer that fires once.
+        every: Option<Duration>,
+    },
 }
 
 impl fmt::Display for NodeWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answer => f.write_str("it waits for an answer"),
+            Self::Time { at, every: None } => write!(f, "it fires at {}", time(*at)),
+            Self::Time { at, every: Some(every) } => write!(
+                f,
+                "it fires at {} and every {every:?} from then, so the graph goes on until a node with `ends`, `durable.complete`, a \
+                 cancel or the timeout ends it",
+                time(*at)
+            ),
         }
     }
 }

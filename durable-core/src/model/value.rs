@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::NodeDetails;
+use super::{NodeDetails, Timer};
 use crate::error::{Failure, Result};
 use crate::payload::{self, Json, Payload};
 
@@ -132,6 +132,9 @@ pub(crate) struct NodeRecord {
     pub(crate) takes: Vec<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Box<Failure>>,
+    /// When it fires next, if it is a timer that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timer: Option<Timer>,
 }
 
 /// A node of a graph as it is stored.

@@ -89,6 +89,7 @@ fn title(node: &GraphNode) -> String {
         | NodeKind::Topic
         | NodeKind::Input
         | NodeKind::Question
+        | NodeKind::Timer
         | NodeKind::Child
         | NodeKind::Close
         | NodeKind::Set

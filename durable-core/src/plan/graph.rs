@@ -53,9 +53,15 @@ pub(crate) fn next<E>(
     mut holds: impl FnMut(&State, usize) -> Result<bool, E>,
 ) -> Result<Vec<Action>, E> {
     let mut runs = Vec::new();
+    for node in state.take_resumed() {
+        runs.extend(resume(state, node));
+    }
     while let Some(node) = state.take_undecided(shape) {
         match decide(shape, state, node, &mut holds)? {
-            Decision::Same => state.keep(shape, node),
+            Decision::Same => {
+                state.keep(shape, node);
+                runs.extend(resume(state, node));
+            }
             Decision::Becomes(standing, cause) => state.settle(shape, node, standing, cause),
             Decision::Run(cause) => {
                 state.begin_run(node, cause);
@@ -71,6 +77,13 @@ pub(crate) fn next<E>(
     actions.extend(runs);
     actions.extend(end(shape, state, ends_when).map(Action::Finish));
     Ok(actions)
+}
+
+/// Lets a timer go on that has fired and fires again, if it does not yet.
+fn resume(state: &mut State, node: usize) -> Option<Action> {
+    let cause = state.to_resume(node)?;
+    state.begin_run(node, cause);
+    Some(Action::Run { node, cause })
 }
 
 /// What becomes of a node whose upstream nodes are decided.

@@ -82,17 +82,21 @@ impl KeySequence {
 
 /// The key of this occurrence of a kind and name in the outermost scope.
 pub(crate) fn occurrence(kind: &str, name: &str, occurrence: u32) -> String {
-    let mut key = String::new();
+    occurrence_in("", kind, name, occurrence)
+}
+
+/// The key of this occurrence of a kind and name in the scope of that path.
+pub(crate) fn occurrence_in(path: &str, kind: &str, name: &str, occurrence: u32) -> String {
+    let mut key = path.to_owned();
     write_entry(&mut key, kind, name, occurrence);
     key
 }
 
-/// The node of a graph that has run under the key, and the cause of the run.
+/// The node of a graph to whose run the key belongs, and the cause of the run: its delay, its step, the items of its list, its
+/// question, or the ticks of its timer.
 pub(crate) fn run_of_node(key: &str) -> Option<(Cow<'_, str>, u32)> {
-    let entry = Entry::read(key);
-    let (is_outermost, cause) = (entry.scope.is_empty(), entry.occurrence);
-    let name = if entry.kind == ROUTED { entry.routed_step() } else { entry.step() };
-    name.filter(|_| is_outermost).map(|name| (name, cause))
+    let kind = Entry::read(key.split('/').next().unwrap_or_default()).kind;
+    matches!(kind, STEP | ROUTED | MAP | INPUT | SLEEP).then(|| outermost(key))
 }
 
 /// A journal key taken apart. This type reads what [`KeySequence`] writes and returns the original name, whatever characters it

@@ -160,11 +160,7 @@ fn step_takes_no_context(step: &Step, errors: &mut Errors) {
 }
 
 /// The engine calls the node, and knows only the types of the block.
-pub(super) fn not_generic<'block>(
-    method: &'block Method,
-    arguments: impl Iterator<Item = &'block PatType>,
-    errors: &mut Errors,
-) {
+pub(super) fn not_generic<'block>(method: &'block Method, arguments: impl Iterator<Item = &'block PatType>, errors: &mut Errors) {
     let generics = method.signature.generics.params.iter();
     for parameter in generics.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
         errors.at(

@@ -113,7 +113,7 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             Some(quote!(Input { optional: #optional }))
         }
         Kind::Question(_) => Some(quote!(Question)),
-        Kind::Step(_) => None,
+        Kind::Step(step) => step.node.timer.as_ref().map(|_| quote!(Timer)),
     };
     let kind = kind.map(|kind| quote!(kind: #durable::__macro::graph::NodeKind::#kind,));
     let options = node.options().map(|options| {
@@ -168,7 +168,8 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
         let result = output(&step.method.signature.output);
         let computed = {
             let durable = placed(durable, result.span());
-            quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
+            let computed = Ident::new(if step.node.timer.is_some() { "due" } else { "computed" }, result.span());
+            quote_spanned!(result.span()=> #durable::__macro::graph::#computed::<#result>)
         };
         (taken, quote!(#(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
     };
@@ -219,7 +220,11 @@ fn in_braces(written: &TokenStream) -> TokenStream {
 
 /// The name of the parameter with the values, the statements that bind them, and the names to which they are bound. No code of
 /// the user is near, so the names are free.
-pub(super) fn bound(durable: &syn::Path, graph: &Graph<'_>, parameters: &[Parameter<'_>]) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
+pub(super) fn bound(
+    durable: &syn::Path,
+    graph: &Graph<'_>,
+    parameters: &[Parameter<'_>],
+) -> (TokenStream, Vec<TokenStream>, Vec<Ident>) {
     let (mut statements, mut names) = (Vec::new(), Vec::new());
     for (place, parameter) in parameters.iter().enumerate() {
         let Some(node) = parameter.node else { continue };
@@ -276,6 +281,7 @@ pub(super) fn owned_or_borrowed(
 pub(super) fn value_of(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
     match node.kind {
         Kind::Input(input) => input.value().to_token_stream(),
+        Kind::Step(step) if step.node.timer.is_some() => quote!(#durable::__macro::graph::Time),
         Kind::Step(step) => value_of_step(durable, step),
         Kind::Question(question) => question.answer().to_token_stream(),
     }

@@ -45,6 +45,8 @@ pub(crate) struct NodeOptions {
     pub(crate) sets: Vec<SetInput>,
     /// The marker `#[output]`.
     pub(crate) output: Option<Attribute>,
+    /// The marker `#[timer]`: its step says when it fires.
+    pub(crate) timer: Option<Attribute>,
     /// The names of those options that were written, even if their values have mistakes.
     pub(crate) written: Vec<Ident>,
 }
@@ -188,6 +190,8 @@ impl NodeOptions {
     /// The places that say that a step is a node of a graph.
     pub(crate) fn places(&self) -> impl Iterator<Item = (String, TokenStream)> {
         let options = self.written.iter().map(|name| (format!("`{name}`"), name.to_token_stream()));
-        options.chain(self.output.iter().map(|marker| ("`#[output]`".to_owned(), marker.to_token_stream())))
+        let markers = [("`#[output]`", &self.output), ("`#[timer]`", &self.timer)];
+        options
+            .chain(markers.into_iter().filter_map(|(name, marker)| Some((name.to_owned(), marker.as_ref()?.to_token_stream()))))
     }
 }

@@ -16,10 +16,8 @@ use std::time::Duration;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Ident, LitStr, ReturnType, Type};
 
-pub(crate) const OPTIONS: Legal = Legal {
-    taker: "a question",
-    names: &["prompt", "timeout", "assignee", "name", "was", "when", "on_failure", "ends"],
-};
+pub(crate) const OPTIONS: Legal =
+    Legal { taker: "a question", names: &["prompt", "timeout", "assignee", "name", "was", "when", "on_failure", "ends"] };
 
 /// How a question looks; several messages end with it.
 const QUESTION: &str = "`#[question(prompt = \"…\")] fn name(&self, other: &Value) -> Answer;`";
@@ -81,7 +79,8 @@ pub(super) fn check(question: &Question, errors: &mut Errors) {
     match question.answer() {
         None => errors.at(method.name(), format!("a question has the type of its answer: write {QUESTION}")),
         Some(answer) if !can_be_output(answer) => {
-            errors.at(answer, "an answer is read from the database, so its type is an owned one: write it without `&` and `impl`");
+            errors
+                .at(answer, "an answer is read from the database, so its type is an owned one: write it without `&` and `impl`");
         }
         Some(_) => {}
     }

@@ -48,6 +48,7 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         history: options.take("history", history, errors).unwrap_or(0),
         sets: options.take("sets", sets, errors).unwrap_or_default(),
         output,
+        timer: None,
         written,
     }
 }

@@ -47,9 +47,9 @@ impl Workflow {
                 Kind::Step(step) => step.arguments().filter(|argument| !model::is_context(&argument.ty)).collect(),
                 Kind::Question(question) => question.method.parameters().collect(),
             };
-            let takes = arguments.into_iter().map(|argument| {
-                item(argument, options.each.as_ref(), &names).unwrap_or_else(|| resolved(argument, &names))
-            });
+            let takes = arguments
+                .into_iter()
+                .map(|argument| item(argument, options.each.as_ref(), &names).unwrap_or_else(|| resolved(argument, &names)));
             node.takes = takes.collect();
             let when = options.when.iter().flat_map(|when| &when.parameters);
             node.when = when.map(|parameter| resolved(parameter, &names)).collect();

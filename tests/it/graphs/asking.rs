@@ -262,8 +262,9 @@ async fn finish_and_check(what: &str, database: &Database, folder: &Folder) {
     ask_twice(&worker).await;
     let traced = worker.start::<Traced>(TracedInputs { score: Some(1) }).key(KEY).await.unwrap();
     assert_eq!(soon(&format!("finished after a crash {what}"), traced.result()).await.unwrap(), "2 true", "{what}");
-    let questions: Vec<String> =
-        database.values("select concat_ws(' ', outcome, metadata) from durable.waits where kind = 'input' order by ordinal").await;
+    let questions: Vec<String> = database
+        .values("select concat_ws(' ', outcome, metadata) from durable.waits where kind = 'input' order by ordinal")
+        .await;
     assert_eq!(questions.last().unwrap(), r#"received {"score":2}"#, "{what}: {questions:?}");
     assert!(questions.iter().rev().skip(1).all(|question| question.starts_with("cancelled")), "{what}: {questions:?}");
     assert!(folder.effects().all().iter().all(|letter| letter == "2 true"), "{what}");

@@ -1,5 +1,7 @@
 //! Runs a graph: carries out what `plan::graph` decides, through the same calls, scopes and waits as flows.
 
+mod ticking;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -77,6 +79,8 @@ struct Driver<'run, W: 'static> {
 /// The run of a node.
 struct NodeRun<'run> {
     cause: u32,
+    /// When it began; `None` if its step has ended under an earlier claim.
+    began: Option<DateTime<Utc>>,
     scope: Arc<Scope>,
     branch: Branch<'run, Result<Computed>>,
 }
@@ -237,8 +241,13 @@ impl<'run, W: Workflow> Driver<'run, W> {
         let Node { spec, run: Some(code), .. } = &self.graph.nodes[node] else { return };
         let (workflow, taken) = (self.workflow, taken(&self.state, spec.takes));
         let scope = self.root.branch("");
-        let branch = Branch::new(Some(scope.clone()), node_run::run(workflow, *code, spec, cause, &scope, taken));
-        self.under_way.insert(node, NodeRun { cause, scope, branch });
+        let began = (!self.run.has_recorded(&node_run::call_key(spec, cause))).then(|| self.now());
+        let future = match self.state.node(node).timer_for(cause) {
+            Some(timer) => ticking::wait(&scope, spec.name, timer),
+            None => node_run::run(workflow, *code, spec, cause, &scope, taken),
+        };
+        let branch = Branch::new(Some(scope.clone()), future);
+        self.under_way.insert(node, NodeRun { cause, began, scope, branch });
     }
 
     fn drop_run(&mut self, node: usize) {
@@ -252,8 +261,8 @@ impl<'run, W: Workflow> Driver<'run, W> {
     fn drop_forgotten_waits(&self) {
         self.run.drop_known_waits(|key| {
             let (name, occurrence) = journal_key::outermost(key);
-            // A question that was renamed is asked anew: its name is how it is answered.
-            let was_called = |spec: &NodeSpec| spec.kind != NodeKind::Question && spec.was.contains(&&*name);
+            // Only a step finds what it began under a former name. A question that was renamed is asked anew.
+            let was_called = |spec: &NodeSpec| spec.kind == NodeKind::Step && spec.was.contains(&&*name);
             let is_called = |spec: &NodeSpec| spec.name == name || was_called(spec);
             let mut under_way = self.under_way.iter();
             name == CHANGES || under_way.any(|(node, run)| run.cause == occurrence && is_called(&self.shape.nodes[*node]))
@@ -305,18 +314,19 @@ impl<'run, W: Workflow> Driver<'run, W> {
     }
 
     async fn note_end(&mut self, node: usize, run: NodeRun<'_>, result: Result<Computed>) -> Option<Fact> {
+        self.entries += 1;
         let ended = match result {
             // It could not call its step: the values have other types than the code.
             Err(error) if run.scope.has_given_key() => {
                 return stop_unreadable(&self.run, self.shape.nodes[node].name, &error).await;
             }
+            result if self.shape.nodes[node].kind == NodeKind::Timer => return self.note_timer(node, &run, result),
             Err(error) => Err(Box::new(error.failure().clone())),
             Ok(computed) => {
                 self.entries += computed.entries();
                 Ok(computed.into_payload())
             }
         };
-        self.entries += 1;
         let at = self.now();
         let targets = self.shape.nodes[node].sets;
         let set = ended.as_ref().ok().filter(|_| !targets.is_empty()).map(|result| values_for(targets, result));
@@ -334,7 +344,9 @@ impl<'run, W: Workflow> Driver<'run, W> {
 
     /// Whether the journal has grown long, and nothing in it is needed any more.
     fn should_begin_anew(&self) -> bool {
-        let is_idle = self.under_way.is_empty() && !self.is_told_to_end && !self.messages.is_closed();
+        // A timer that waits is stored with its node.
+        let is_stored = |(node, run): (&usize, &NodeRun<'_>)| self.state.node(*node).timer_for(run.cause).is_some();
+        let is_idle = self.under_way.iter().all(is_stored) && !self.is_told_to_end && !self.messages.is_closed();
         let leaves_nothing = || W::COMPENSATIONS.is_empty() || self.run.undoable().is_empty() && self.run.cut_off().is_empty();
         self.entries > LONGEST_JOURNAL && is_idle && leaves_nothing()
     }
@@ -342,6 +354,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     /// Continues the execution as new: its values stay, and are all that it goes on from.
     async fn begin_anew<T>(&mut self) -> T {
         self.messages.give_up();
+        self.under_way.clear();
         if self.run.has_unsent_value() {
             let busy = self.run.begin_work();
             self.run.commit_checkpoints().await;

@@ -21,9 +21,11 @@ pub(super) fn run<'run, W: Workflow>(
     scope: &Arc<Scope>,
     taken: Taken,
 ) -> BoxFuture<'run, Result<Computed>> {
-    let key = |kind| journal_key::occurrence(kind, spec.name, cause);
-    let delay = spec.delay.map(|delay| Sleep::under_key(scope, &key(journal_key::SLEEP), delay));
-    let call = key(call_of(spec));
+    let delay = spec.delay.map(|delay| {
+        let key = journal_key::occurrence(journal_key::SLEEP, spec.name, cause);
+        Sleep::under_key(scope, &key, delay)
+    });
+    let call = call_key(spec, cause);
     let scope = scope.clone();
     Box::pin(async move {
         if let Some(delay) = delay {
@@ -34,11 +36,12 @@ pub(super) fn run<'run, W: Workflow>(
     })
 }
 
-/// What the run of a node is in the journal.
-fn call_of(spec: &NodeSpec) -> &'static str {
-    match spec.kind {
+/// The key under which the run of a node is journalled.
+pub(super) fn call_key(spec: &NodeSpec, cause: u32) -> String {
+    let kind = match spec.kind {
         NodeKind::Question => journal_key::INPUT,
         _ if spec.is_each() => journal_key::MAP,
         _ => journal_key::STEP,
-    }
+    };
+    journal_key::occurrence(kind, spec.name, cause)
 }

@@ -21,6 +21,7 @@ pub(super) fn to_row(shape: &Shape, place: usize, node: &NodeState) -> Result<Ne
         state_revision: node.state_at,
         change_revision: node.change_at,
         error: node.failure().cloned().map(Box::new),
+        timer: node.timer,
     };
     Ok(NewValue {
         name: name.to_owned(),
@@ -60,7 +61,11 @@ pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>, start: &Payload, started
     let show = |place: usize| {
         let (node, unmet) = (state.node(place), unmet(&shape, &state, place));
         let is_outstanding = !state.is_current(place) && unmet.is_empty();
-        let is_asked = is_outstanding && shape.nodes[place].kind == NodeKind::Question;
+        let waits_for = match shape.nodes[place].kind {
+            NodeKind::Question if is_outstanding => Some(NodeWait::Answer),
+            NodeKind::Timer => state.timer(&shape, place).map(|timer| NodeWait::Time { at: timer.next, every: timer.every }),
+            _ => None,
+        };
         NodeDetails {
             name: shape.nodes[place].name.to_owned(),
             state: state_of(node),
@@ -68,7 +73,7 @@ pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>, start: &Payload, started
             since: since.iter().find(|(of, _)| *of == Some(place)).map(|(_, at)| *at),
             error: node.failure().cloned(),
             is_outstanding,
-            waits_for: is_asked.then_some(NodeWait::Answer),
+            waits_for,
             unmet: if node.value().is_some() && state.is_current(place) { Vec::new() } else { unmet },
         }
     };
@@ -86,7 +91,7 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize,
         if has_row[node] && shape.nodes[node].name != row.name {
             return None;
         }
-        let NodeRecord { cause, state_revision, change_revision, takes, error } = row.record;
+        let NodeRecord { cause, state_revision, change_revision, takes, error, timer } = row.record;
         let took_the_same = shape.takes_the_same(node, &takes);
         let value = Value { json: row.value, metadata: row.metadata, set_at: row.set_at };
         let standing = match row.state {
@@ -96,7 +101,7 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize,
             ValueState::Failed => Standing::Failed(error.unwrap_or_else(|| Box::new(unknown_failure()))),
         };
         let (value_at, state_at, change_at) = (row.revision, state_revision, change_revision);
-        Some(Stored { node, standing, value_at, state_at, change_at, cause, took_the_same })
+        Some(Stored { node, standing, value_at, state_at, change_at, cause, timer, took_the_same })
     };
     Restored { nodes: rows.into_iter().filter_map(stored).collect(), newest, begun }
 }

@@ -63,8 +63,8 @@ pub struct Computed {
 }
 
 impl Computed {
-    /// The answer to a question.
-    pub(crate) fn of_answer(value: Payload) -> Self {
+    /// A value that is one entry of the journal.
+    pub(crate) fn of(value: Payload) -> Self {
         Self { value, entries: 1 }
     }
 
@@ -78,6 +78,10 @@ impl Computed {
         self.entries
     }
 
+    pub(crate) fn as_payload(&self) -> &Payload {
+        &self.value
+    }
+
     pub(crate) fn into_payload(self) -> Payload {
         self.value
     }
@@ -86,7 +90,7 @@ impl Computed {
 /// What a step has returned, as the value of its node.
 pub fn computed<R: StepResult>(result: R) -> Result<Computed> {
     let value = result.into_result().map_err(|error| Error::advised(error.to_failure(), error.advice()))?;
-    Ok(Computed { value: payload::encode("the value of the node", &value)?, entries: 1 })
+    payload::encode("the value of the node", &value).map(Computed::of)
 }
 
 /// A type that an input may have.

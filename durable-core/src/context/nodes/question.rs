@@ -67,5 +67,5 @@ pub async fn ask<T: AnswerValue>(question: Question, taken: &Taken) -> Result<Co
         Some(timeout) => wait.timeout(timeout).or_fail().await,
         None => wait.await,
     };
-    answer.map(Computed::of_answer)
+    answer.map(Computed::of)
 }

@@ -73,7 +73,11 @@ impl InputWait<'_, Approval> {
 
 impl InputWait<'_, Payload> {
     /// The wait of a node of a graph for a `T`, which keeps the answer as it was given.
-    pub(in super::super) fn of_node<T: DeserializeOwned + JsonSchema>(scope: &Arc<Scope>, name: &str, form: &'static str) -> Self {
+    pub(in super::super) fn of_node<T: DeserializeOwned + JsonSchema>(
+        scope: &Arc<Scope>,
+        name: &str,
+        form: &'static str,
+    ) -> Self {
         let input = InputWait::<T>::new(scope, name, form, Schema::OfType(schema_of::<T>));
         InputWait { waiting: input.waiting, read: read_as_given::<T> }
     }

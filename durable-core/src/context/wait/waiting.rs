@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -100,6 +101,13 @@ impl<'a> Waiting<'a> {
     pub(in crate::context) fn for_change(scope: &Arc<Scope>, key: String, due: Due) -> Self {
         let mut waiting = Self::of_call(scope, WaitKind::Event, graph::CHANGES, &key);
         waiting.due = due;
+        waiting
+    }
+
+    /// The wait of a timer of a graph.
+    pub(in crate::context) fn until(scope: &Arc<Scope>, key: &str, time: DateTime<Utc>) -> Self {
+        let mut waiting = Self::of_call(scope, WaitKind::Sleep, "", key);
+        waiting.due = Due::At(time);
         waiting
     }
 

@@ -68,7 +68,8 @@ fn write_class<'a>(text: &mut String, class: &str, nodes: impl Iterator<Item = &
 fn shape(kind: NodeKind) -> (&'static str, &'static str) {
     match kind {
         NodeKind::Start | NodeKind::End => ("([", "])"),
-        NodeKind::Sleep | NodeKind::Event | NodeKind::All | NodeKind::Topic | NodeKind::Input | NodeKind::Question => ("{{", "}}"),
+        NodeKind::Sleep | NodeKind::Event | NodeKind::All | NodeKind::Topic => ("{{", "}}"),
+        NodeKind::Input | NodeKind::Question | NodeKind::Timer => ("{{", "}}"),
         NodeKind::Child => ("[[", "]]"),
         NodeKind::Decision | NodeKind::Loop | NodeKind::Version => ("{", "}"),
         NodeKind::Join | NodeKind::TryJoin | NodeKind::Race | NodeKind::Map => ("[/", "\\]"),

@@ -99,6 +99,7 @@ fn pointed(kind: NodeKind) -> bool {
             | NodeKind::Topic
             | NodeKind::Input
             | NodeKind::Question
+            | NodeKind::Timer
     )
 }
 

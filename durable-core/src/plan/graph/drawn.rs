@@ -12,6 +12,7 @@ pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = No
             NodeKind::Input { .. } => model::NodeKind::Input,
             NodeKind::Step => model::NodeKind::Step,
             NodeKind::Question => model::NodeKind::Question,
+            NodeKind::Timer => model::NodeKind::Timer,
         };
         let name = spec.name.to_owned();
         let was = spec.was.iter().map(|was| (*was).to_owned()).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::shape::Shape;
 use super::spec::OnFailure;
 use super::state::{NodeState, Standing, State};
+use crate::model::Timer;
 
 /// A node as it was stored.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub(crate) struct Stored {
     pub(crate) state_at: u32,
     pub(crate) change_at: u32,
     pub(crate) cause: u32,
+    pub(crate) timer: Option<Timer>,
     /// Whether it was decided by what it takes now. `false` if the code of the node took other nodes then, or took them otherwise.
     pub(crate) took_the_same: bool,
 }
@@ -47,6 +49,7 @@ impl State {
             cause: 0,
             floor: 0,
             running: None,
+            timer: None,
             waits_for: 0,
             is_current: shape.is_input(node),
         };
@@ -57,6 +60,7 @@ impl State {
             undecided: BTreeSet::new(),
             unsettled: 0,
             superseded: Vec::new(),
+            resumed: Vec::new(),
             unstored: BTreeSet::new(),
             failed: None,
         };
@@ -65,9 +69,9 @@ impl State {
         let mut begun_at = vec![0; shape.nodes.len()];
         begun.into_iter().for_each(|(node, cause)| begun_at[node] = cause.max(begun_at[node]));
         let mut took_others = vec![false; shape.nodes.len()];
-        for Stored { node, standing, value_at, state_at, change_at, cause, took_the_same } in nodes {
+        for Stored { node, standing, value_at, state_at, change_at, cause, timer, took_the_same } in nodes {
             let kept = state.nodes[node].clone();
-            state.nodes[node] = NodeState { standing, value_at, state_at, change_at, cause, floor: cause, ..kept };
+            state.nodes[node] = NodeState { standing, value_at, state_at, change_at, cause, floor: cause, timer, ..kept };
             took_others[node] = !took_the_same;
         }
         for node in (0..shape.nodes.len()).filter(|node| !shape.is_input(*node)) {
@@ -100,6 +104,8 @@ impl State {
         }
         if !is_current {
             self.unsettled += 1;
+        } else if it.ticks().is_some() {
+            self.resumed.push(node);
         }
         if open == 0 && !is_same {
             self.undecided.insert((shape.rank(node), node));

@@ -69,6 +69,8 @@ pub enum NodeKind {
     Step,
     /// A person answers it.
     Question,
+    /// A step computes when it fires, and its value is the time for which it has.
+    Timer,
 }
 
 /// A node that another node takes.

@@ -1,5 +1,7 @@
 //! The state of a graph's nodes, and how facts change it.
 
+mod timers;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::shape::Shape;
 use super::spec::{Edge, OnFailure, Policy};
 use crate::error::Failure;
+use crate::model::Timer;
 use crate::payload::Payload;
 
 /// The value of a node.
@@ -47,6 +50,8 @@ pub(crate) struct NodeState {
     pub(super) floor: u32,
     /// The cause of the run that is under way.
     pub(crate) running: Option<u32>,
+    /// When it fires next, if it is a timer that waits.
+    pub(crate) timer: Option<Timer>,
     /// How many of its gating edges come from nodes that are not current.
     pub(super) waits_for: u32,
     /// Whether the node, and every node before it that gates it, is decided for the present inputs.
@@ -72,6 +77,8 @@ pub(crate) struct State {
     pub(super) unsettled: usize,
     /// Nodes whose run no longer counts.
     pub(super) superseded: Vec<usize>,
+    /// Timers that have fired under an earlier claim, and fire again.
+    pub(super) resumed: Vec<usize>,
     /// Nodes that are to be stored.
     pub(super) unstored: BTreeSet<usize>,
     /// A node whose failure fails the execution.
@@ -96,7 +103,7 @@ impl State {
 
     /// Whether every node is decided for the present inputs, so that none runs or can run.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unsettled == 0
+        self.unsettled == 0 && !self.has_ticking()
     }
 
     /// Begins with these inputs, under the first revision, which they take also if there are none: so every cause is above 0.
@@ -139,7 +146,7 @@ impl State {
         if it.running != Some(cause) {
             return false;
         }
-        it.running = None;
+        (it.running, it.timer) = (None, None);
         let standing = match (ended, &it.standing) {
             (Ok(json), _) => Standing::Ready { value: Value { json, metadata: None, set_at: at }, stale: None },
             (Err(failure), Standing::Ready { value, .. }) => Standing::Ready { value: value.clone(), stale: Some(failure) },
@@ -170,7 +177,7 @@ impl State {
         loop {
             let (_, node) = self.undecided.pop_first()?;
             let it = &self.nodes[node];
-            if !it.is_current && it.waits_for == 0 && it.running.is_none() {
+            if !it.is_current && it.waits_for == 0 && !it.is_computing() {
                 return Some(node);
             }
             debug_assert!(!shape.is_input(node), "an input is never undecided");
@@ -263,7 +270,7 @@ impl State {
         for Edge { node: consumer, .. } in shape.consumers(node).iter().filter(|edge| edge.policy.gates()) {
             let it = &mut self.nodes[*consumer];
             it.waits_for -= 1;
-            if it.waits_for == 0 && it.running.is_none() {
+            if it.waits_for == 0 && !it.is_computing() {
                 self.undecided.insert((shape.rank(*consumer), *consumer));
             }
         }

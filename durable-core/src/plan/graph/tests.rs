@@ -2,6 +2,7 @@
 
 mod model;
 mod scenarios;
+mod timers;
 
 use std::collections::BTreeMap;
 
@@ -140,8 +141,8 @@ impl<'test> Graph<'test> {
     /// The state as it is stored now.
     fn stored(&self) -> Restored {
         let stored = |node: usize| {
-            let NodeState { standing, value_at, state_at, change_at, cause, .. } = self.state.node(node).clone();
-            Stored { node, standing, value_at, state_at, change_at, cause, took_the_same: true }
+            let NodeState { standing, value_at, state_at, change_at, cause, timer, .. } = self.state.node(node).clone();
+            Stored { node, standing, value_at, state_at, change_at, cause, timer, took_the_same: true }
         };
         let nodes: Vec<Stored> = (0..self.shape.nodes.len()).map(stored).collect();
         let newest = nodes.iter().map(|node| node.change_at.max(node.cause)).max().unwrap_or(0);

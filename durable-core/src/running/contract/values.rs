@@ -16,8 +16,14 @@ pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
 
 /// A node of a graph, at this revision.
 fn node(name: &str, state: ValueState, revision: u32, value: &str) -> NewValue {
-    let record =
-        NodeRecord { cause: revision - 1, state_revision: revision, change_revision: revision, takes: Vec::new(), error: None };
+    let record = NodeRecord {
+        cause: revision - 1,
+        state_revision: revision,
+        change_revision: revision,
+        takes: Vec::new(),
+        error: None,
+        timer: None,
+    };
     let record = Payload(serde_json::to_string(&record).expect("a record is JSON").into());
     let set_at = state.has_value().then_some(DateTime::UNIX_EPOCH);
     NewValue {
