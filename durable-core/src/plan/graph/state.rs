@@ -91,7 +91,7 @@ impl State {
     /// The state before anything is given.
     #[cfg(test)]
     pub(super) fn new(shape: &Shape) -> Self {
-        Self::restored(shape, Vec::new())
+        Self { revision: 0, ..Self::restored(shape, Vec::new()) }
     }
 
     /// The state that an earlier claim has stored.
@@ -107,7 +107,8 @@ impl State {
             is_current: shape.is_input(node),
         };
         let mut state = Self {
-            revision: 0,
+            // The start has it, also if it gave nothing and nothing is stored yet: the next change has a later one.
+            revision: 1,
             nodes: (0..shape.nodes.len()).map(empty).collect(),
             undecided: BTreeSet::new(),
             unsettled: 0,
