@@ -35,12 +35,14 @@ impl State {
     /// The state before anything is given.
     #[cfg(test)]
     pub(super) fn new(shape: &Shape) -> Self {
-        Self::restored(shape, Restored::default())
+        Self { revision: 0, ..Self::restored(shape, Restored::default()) }
     }
 
     /// The state that an earlier claim has stored.
     pub(crate) fn restored(shape: &Shape, restored: Restored) -> Self {
         let Restored { nodes, newest, begun } = restored;
+        // The start has the first revision, also if it gave nothing and nothing is stored yet: the next change has a later one.
+        let newest = newest.max(1);
         let empty = |node| NodeState {
             standing: Standing::Unset,
             value_at: 0,

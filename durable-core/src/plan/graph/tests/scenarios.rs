@@ -387,6 +387,16 @@ fn a_change_of_one_input_lets_only_its_cone_run_in_a_graph_of_a_thousand_nodes()
 }
 
 #[test]
+fn a_change_after_a_start_that_gave_nothing_has_another_cause_also_after_a_crash() {
+    let mut graph = spelled(vec![optional("x"), taking("a", &[(0, Policy::Settled)])], EndsWhen::Told);
+    graph.begin(Vec::new());
+    graph.crash();
+    graph.change(vec![(0, set("1"))]);
+    let runs: Vec<(usize, u32)> = graph.began.iter().map(|(node, cause, _)| (*node, *cause)).collect();
+    assert_eq!(runs, [(1, 1), (1, 1), (1, 2)], "the run that the crash cut off begins again, and is superseded");
+}
+
+#[test]
 fn a_cycle_is_refused_with_its_nodes() {
     let nodes = vec![input("x"), step("a", &[2]), step("b", &[1]), step("c", &[0])];
     assert_eq!(Shape::of(nodes).unwrap_err(), "these nodes depend on each other: a, b");
