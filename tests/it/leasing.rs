@@ -229,7 +229,7 @@ async fn write_as(database: &Database, statement: &str, worker: Uuid, execution:
             let query = query.bind([Some("1")]).bind(none()).bind([None::<i32>]).bind(Vec::<Uuid>::new());
             let query = query.bind([execution]).bind(["set late"]).bind(["late"]).bind(["1"]).bind(none()).bind([false]);
             let query = query.bind([None::<i32>]).bind(none()).bind(none()).bind([None::<chrono::DateTime<chrono::Utc>>]);
-            let query = query.bind([None::<i32>]);
+            let query = query.bind(None::<Vec<i32>>);
             !query.fetch_one(pool).await.unwrap().get::<Vec<Uuid>, _>("accepted").is_empty()
         }
         FINISH => {

@@ -225,7 +225,7 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
         .bind(values.iter().map(|setting| Some(setting.node?.state.as_str())).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| Some(setting.node?.record.as_str())).collect::<Vec<_>>())
         .bind(values.iter().map(|setting| setting.node?.set_at).collect::<Vec<_>>())
-        .bind(values.iter().map(|setting| setting.node?.history.map(u32::cast_signed)).collect::<Vec<_>>())
+        .bind(histories(&values))
         .fetch_one(connection)
         .await?;
     let at = time(&row, "at")?;
@@ -238,6 +238,13 @@ async fn save(store: &Store, connection: &mut PgConnection, items: &[Save], agai
         Written::Accepted
     };
     Ok(items.iter().map(written).collect())
+}
+
+/// How many of its newest values each node keeps; `None` if none of them keeps any, so that nothing about histories is run.
+fn histories(values: &[Setting<'_>]) -> Option<Vec<Option<i32>>> {
+    let histories = values.iter().map(|setting| setting.node?.history.map(u32::cast_signed));
+    let histories: Vec<Option<i32>> = histories.collect();
+    histories.iter().any(Option::is_some).then_some(histories)
 }
 
 /// The end of one execution, with its last checkpoint: what a lone caller waits for.

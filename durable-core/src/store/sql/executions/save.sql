@@ -89,17 +89,8 @@ saved_again as (
     on conflict do nothing
     returning execution_id, key
 ),
--- The values and tags. A repeated write sets the values of those checkpoints that an earlier try has not recorded.
-given as materialized (
-    select given.*
-    from unnest(
-        $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bool[],
-        $23::int4[], $24::text[], $25::text[], $26::timestamptz[], $27::int4[]
-    ) with ordinality as given (execution_id, key, name, value, metadata, is_tag, revision, state, node, set_at, history, nth)
-    where given.execution_id in (select execution_id from accepted)
-      and (not $7 or (given.execution_id, given.key) in (select execution_id, key from saved_again))
-),
--- Of each name the value or the tag that was set last, and how often it was set.
+-- Of each name the value or the tag that was set last, and how often it was set. A repeated write sets the values of those
+-- checkpoints that an earlier try has not recorded.
 value as (
     select distinct on (value.execution_id, value.name, value.is_tag)
         value.execution_id,
@@ -113,7 +104,12 @@ value as (
         value.node,
         value.set_at,
         count(*) over (partition by value.execution_id, value.name, value.is_tag)::int4 as times
-    from given as value
+    from unnest(
+        $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bool[],
+        $23::int4[], $24::text[], $25::text[], $26::timestamptz[]
+    ) with ordinality as value (execution_id, key, name, value, metadata, is_tag, revision, state, node, set_at, nth)
+    where value.execution_id in (select execution_id from accepted)
+      and (not $7 or (value.execution_id, value.key) in (select execution_id, key from saved_again))
     order by value.execution_id, value.name, value.is_tag, value.nth desc
 ),
 set_values as (
@@ -135,64 +131,6 @@ set_values as (
         metadata = excluded.metadata,
         state = excluded.state,
         node = excluded.node
-),
--- Of the nodes with a history each value once, with its place among those of this statement, and whether the history has it.
-past as materialized (
-    select
-        given.execution_id,
-        given.name,
-        given.revision,
-        given.history,
-        given.value,
-        given.metadata,
-        given.set_at,
-        known.revision is not null as is_known,
-        row_number() over (partition by given.execution_id, given.name order by given.revision desc) as place
-    from (
-        select distinct on (execution_id, name, revision) *
-        from given
-        where history is not null
-        order by execution_id, name, revision, nth desc
-    ) as given
-    left join durable.node_history as known
-        on known.execution_id = any ($2)
-        and known.execution_id = given.execution_id
-        and known.name = given.name
-        and known.revision = given.revision
-),
-set_past as (
-    insert into durable.node_history as known (execution_id, set_at, revision, name, value, metadata)
-    select past.execution_id, coalesce(past.set_at, now.at), past.revision, past.name, past.value::json, past.metadata::json
-    from past
-    cross join now
-    where past.place <= past.history
-    -- The value was replaced silently.
-    on conflict on constraint node_history_pkey do update
-    set value = excluded.value
-    where known.value::text <> excluded.value::text
-),
--- Those that have lost their places to new ones.
-without_oldest as (
-    delete from durable.node_history as oldest
-    using (
-        select
-            execution_id, name, max(history) as history,
-            count(*) filter (where not is_known and place <= history) as added
-        from past
-        group by execution_id, name
-    ) as node
-    where oldest.execution_id = any ($2)
-      and oldest.execution_id = node.execution_id
-      and oldest.name = node.name
-      and oldest.revision <= (
-          select newer.revision
-          from durable.node_history as newer
-          where newer.execution_id = node.execution_id
-            and newer.name = node.name
-          order by newer.revision desc
-          offset greatest(node.history - node.added, 0)
-          limit 1
-      )
 ),
 set_tags as (
     insert into durable.execution_tags as kept (execution_id, name, value)
@@ -221,5 +159,15 @@ closed as (
       and waits.execution_id = open.execution_id
       and waits.key = open.key
 )
-select at, array(select execution_id from accepted) as accepted
+select
+    at,
+    array(select execution_id from accepted) as accepted,
+    -- A function behind a condition: further tables in this statement would cost every save a tenth.
+    case when $27::int4[] is not null then
+        durable.keep_histories(
+            array(select execution_id from accepted),
+            case when $7 then array(select concat_ws(' ', execution_id, key) from saved_again) end,
+            $17::uuid[], $18::text[], $19::text[], $20::text[], $21::text[], $23::int4[], $26::timestamptz[], $27::int4[]
+        )
+    end
 from now
