@@ -1,12 +1,12 @@
 //! What a graph refuses: forks, edits, changes during a rollback and after its last message, and an end without its output.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use durable::__macro::graph::{Edge, Graph, Node, NodeKind, NodeSpec, Policy};
 use durable::__macro::{BoxFuture, Compensation, CompensationSpec, Recorded, StepSpec, undone};
 use durable::Workflow;
 use durable::prelude::*;
+use durable::sqlx::Connection as _;
 
 use super::spelled::{Bodies, Inputs, Seen, Spelled, edge, graph, input, inputs, node, run, spell, step};
 use crate::support::bodies::Gate;
@@ -99,7 +99,8 @@ async fn the_last_look_for_messages_takes_every_one_that_was_accepted_before_it(
     let graph = Seen::start(&database, Closing(bodies), &[("x", "1")]).await;
     soon("the step runs", gate.until_inside(1)).await;
     // The sender holds the lock of the mailbox until it commits. The graph closes meanwhile, and its look waits for the sender.
-    let mut sender = database.pool().begin().await.unwrap();
+    let mut connection = database.pool().acquire().await.unwrap();
+    let mut sender = connection.begin().await.unwrap();
     graph.durable.set_inputs(graph.id).set("x", "2").within(&mut sender).await.unwrap();
     gate.let_pass(2);
     let busy = "select count(*) from durable.checkpoints where key = 'step a'";

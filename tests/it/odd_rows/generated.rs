@@ -145,7 +145,7 @@ async fn whatever_the_rows_of_some_executions_hold_the_others_finish_and_all_are
     for (number, execution) in healthy.iter().enumerate() {
         assert_eq!(execution.result_within(PATIENCE).await.unwrap(), number);
     }
-    let listed = worker.list_executions().limit(1000).await.unwrap().executions;
+    let listed = worker.list_executions().include_archived().limit(1000).await.unwrap().executions;
     assert_eq!(listed.len(), 2 * EXECUTIONS);
     for execution in &healthy {
         let listed = listed.iter().find(|listed| listed.id == execution.id()).unwrap();
@@ -156,7 +156,7 @@ async fn whatever_the_rows_of_some_executions_hold_the_others_finish_and_all_are
         // It is cancelled, or refused with a reason.
         let _ = soon("it is cancelled or refused", worker.cancel(execution.id(), "it is odd")).await;
     }
-    worker.list_executions().count_by_state().await.unwrap();
+    worker.list_executions().include_archived().count_by_state().await.unwrap();
     worker.pending_inputs().await.unwrap();
     soon("the doctor is done", database.builder().examine()).await.unwrap();
     // The next heartbeat says what the worker met.
