@@ -12,6 +12,8 @@ use crate::support::programs::skipped;
 mod strict_lints;
 #[path = "../ui/pass/strict_lints_of_graphs.rs"]
 mod strict_lints_of_graphs;
+#[path = "../ui/pass/strict_lints_of_sets.rs"]
+mod strict_lints_of_sets;
 
 #[test]
 fn each_mistake_is_explained_at_its_place() {
@@ -32,6 +34,7 @@ fn correct_workflows_compile_and_run() {
 fn an_expansion_is_quiet_under_strict_lints() {
     strict_lints::main();
     strict_lints_of_graphs::main();
+    strict_lints_of_sets::main();
 }
 
 /// What the compiler says of itself, as in `rustc 1.95.0 (59807616e 2026-04-14)`.
