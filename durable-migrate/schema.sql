@@ -585,6 +585,9 @@ create view durable.shown_executions as
 -- function durable.judge_firings(schedules text[], at timestamp with time zone)
 --     returns void, volatile
 
+-- function durable.keep_histories(accepted uuid[], recorded text[], execution_ids uuid[], keys text[], names text[], contents text[], metadata text[], revisions integer[], set_ats timestamp with time zone[], kept integer[])
+--     returns void, volatile
+
 -- function durable.keys_in_turn(settings durable.queues, at timestamp with time zone, room integer, starts_left integer, workflows text[], labels text[], key_limits integer[])
 --     returns TABLE(place integer, workflow text, key text, may_run integer, may_start integer, retry_at timestamp with time zone), volatile
 

@@ -39,7 +39,7 @@ impl File {
     }
 
     /// Files it away.
-    #[step(archive, when = |first: &String| first.is_empty())]
+    #[step(archive, when = |first: &str| first.is_empty())]
     #[expect(clippy::unused_async, reason = "the sample has nothing to wait for")]
     async fn forget(&self, first: &str) -> Result<usize> {
         Ok(first.len())
