@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, notices, parking, replaying, resuming,
+    answering, backlog, claims, early, enqueueing, flows, graphs, idle, limits, listing, looping, notices, parking, replaying, resuming,
     scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
@@ -63,6 +63,12 @@ pub(crate) struct Report {
     pub(crate) replay: Option<replaying::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) watch: Option<watching::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g1: Option<graphs::Ratios>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g2: Option<graphs::Thousand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g3: Option<graphs::Changes>,
 }
 
 impl Report {

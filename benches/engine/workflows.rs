@@ -2,6 +2,7 @@
 
 pub(crate) mod early;
 pub(crate) mod flows;
+pub(crate) mod graphs;
 pub(crate) mod ticker;
 
 use std::sync::Arc;
