@@ -1,6 +1,7 @@
 //! Runs a graph: carries out what `plan::graph` decides, through the same calls, scopes and waits as flows.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
@@ -158,7 +159,8 @@ impl<'run, W: Workflow> Driver<'run, W> {
                 return Err(self.failure_of(node));
             }
             // A message that has arrived comes before the end: it was accepted.
-            let event = match (end, self.messages.poll(task::Waker::noop())) {
+            let open = Some(&mut self.messages).filter(|messages| messages.is_open());
+            let event = match (end, open.map_or(Poll::Pending, |open| open.poll(task::Waker::noop()))) {
                 (_, Poll::Ready(arrived)) => Event::Arrived(arrived),
                 (Some(_), Poll::Pending) if self.messages.is_closed() => return self.output(),
                 (Some(_), Poll::Pending) => {
@@ -239,17 +241,25 @@ impl<'run, W: Workflow> Driver<'run, W> {
         }
     }
 
-    /// The next message, or the next run that ends.
+    /// The next message, or the next run that ends. The wait for the next message is opened when everything before it is committed
+    /// and a run goes on: most runs have ended by then, and the database need not know of the wait.
     async fn next_event(&mut self) -> Event<'run> {
-        std::future::poll_fn(|cx| self.poll_event(cx)).await
+        let run = self.run.clone();
+        let mut committed = pin!(run.until_sent_is_committed());
+        let mut is_open = self.messages.is_open();
+        std::future::poll_fn(|cx| {
+            let waker = self.root.wakers.own(cx.waker());
+            if let Poll::Ready(ended) = self.poll_runs(&waker) {
+                return Poll::Ready(ended);
+            }
+            is_open = is_open || committed.as_mut().poll(&mut task::Context::from_waker(&waker)).is_ready();
+            if is_open { self.messages.poll(&waker).map(Event::Arrived) } else { Poll::Pending }
+        })
+        .await
     }
 
-    fn poll_event(&mut self, cx: &task::Context<'_>) -> Poll<Event<'run>> {
-        let waker = self.root.wakers.own(cx.waker());
-        if let Poll::Ready(arrived) = self.messages.poll(&waker) {
-            return Poll::Ready(Event::Arrived(arrived));
-        }
-        let ended = self.under_way.iter_mut().find_map(|(node, run)| match run.branch.poll(&waker) {
+    fn poll_runs(&mut self, waker: &task::Waker) -> Poll<Event<'run>> {
+        let ended = self.under_way.iter_mut().find_map(|(node, run)| match run.branch.poll(waker) {
             Poll::Ready(result) => Some((*node, result)),
             Poll::Pending => None,
         });

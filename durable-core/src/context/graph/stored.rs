@@ -15,8 +15,9 @@ pub(super) fn to_row(name: &str, node: &NodeState) -> Result<NewValue> {
     let (state, value) = (state_of(node), node.value());
     let record = NodeRecord {
         cause: node.cause,
-        state_revision: node.state_at,
-        change_revision: node.change_at,
+        // Most nodes change in no other way than by their value: their rows are shorter by a third.
+        state_revision: (node.state_at != node.value_at).then_some(node.state_at),
+        change_revision: (node.change_at != node.state_at).then_some(node.change_at),
         error: node.failure().cloned().map(Box::new),
     };
     Ok(NewValue {
@@ -80,7 +81,9 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>) -> Vec<Stored> {
             ValueState::Skipped => Standing::Skipped,
             ValueState::Failed => Standing::Failed(error.unwrap_or_else(|| Box::new(unknown_failure()))),
         };
-        let (value_at, state_at, change_at) = (row.revision, state_revision, change_revision);
+        let value_at = row.revision;
+        let state_at = state_revision.unwrap_or(value_at);
+        let change_at = change_revision.unwrap_or(state_at);
         Some(Stored { node, standing, value_at, state_at, change_at, cause })
     };
     rows.into_iter().filter_map(stored).collect()

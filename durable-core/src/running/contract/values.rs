@@ -16,7 +16,7 @@ pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
 
 /// A node of a graph, at this revision.
 fn node(name: &str, state: ValueState, revision: u32, value: &str) -> NewValue {
-    let record = NodeRecord { cause: revision - 1, state_revision: revision, change_revision: revision, error: None };
+    let record = NodeRecord { cause: revision - 1, state_revision: None, change_revision: Some(revision + 1), error: None };
     let record = Payload(serde_json::to_string(&record).expect("a record is JSON").into());
     let set_at = state.has_value().then_some(DateTime::UNIX_EPOCH);
     NewValue {
