@@ -90,7 +90,10 @@ impl Messages {
     /// Refuses a message, visibly, and goes on waiting.
     pub(super) fn refuse(&mut self, Message { mut waiting, over }: Message, reason: &str) {
         waiting.put_back(&over, reason);
-        self.open = Some(until_over(self.root.branch(""), waiting));
+        let scope = self.root.branch("");
+        // In its former scope it would keep a waker of this one, and the execution would not be parked.
+        waiting.move_to(&scope);
+        self.open = Some(until_over(scope, waiting));
     }
 
     fn next(&mut self, due: Due) -> Branch<'static, Message> {
