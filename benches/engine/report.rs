@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, graphs, idle, limits, listing, looping, notices, parking, replaying, resuming,
-    scheduling, sharing, snapshots, starting, throughput, waking, watching,
+    answering, backlog, claims, early, enqueueing, flows, graphs, idle, limits, listing, looping, notices, parking, replaying,
+    resuming, scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.

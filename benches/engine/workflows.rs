@@ -119,6 +119,25 @@ impl Talking {
     }
 }
 
+/// So many steps in sequence.
+#[derive(Debug)]
+pub(crate) struct ManySteps;
+
+#[workflow]
+impl ManySteps {
+    async fn run(&self, _cx: &Context, steps: u64) -> Result<u64> {
+        for number in 0..steps {
+            self.pass(number).await?;
+        }
+        Ok(steps)
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
+        Ok(number)
+    }
+}
+
 /// So many steps in sequence, and then the event `go`.
 #[derive(Debug)]
 pub(crate) struct Journaled;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use durable::__macro::graph::{Computed, Edge, Graph, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, check, computed, drive};
+use durable::__macro::graph::{
+    Computed, Edge, Graph, Node, NodeKind, NodeSpec, OnFailure, Policy, Taken, check, computed, drive,
+};
 use durable::__macro::{BoxFuture, Compensation, StepSpec, step_once};
 use durable::prelude::*;
 use durable::{Json, Workflow};
@@ -142,8 +144,7 @@ const PLAIN: NodeSpec = NodeSpec {
 
 impl<const LENGTH: usize> Chains<LENGTH> {
     const ALL: [Node<Self>; NODES] = {
-        let mut nodes =
-            [const { Node { spec: PLAIN, run: None, when: None, schema: None, check: Some(check::<u64>) } }; NODES];
+        let mut nodes = [const { Node { spec: PLAIN, run: None, when: None, schema: None, check: Some(check::<u64>) } }; NODES];
         let mut node = 0;
         while node < NODES {
             nodes[node].spec.name = name(node);

@@ -16,7 +16,7 @@ use crate::latencies::{Commits, Latencies, settle};
 use crate::meter::{Meter, Throughput, uncounted};
 use crate::report::Table;
 use crate::workflows::graphs::{Chains, Diamond, DiamondInputs, Doubled, DoubledInputs, NODES, STEPS_OF_DIAMOND, name};
-use crate::workflows::{STEPS, TenSteps};
+use crate::workflows::{ManySteps, STEPS, TenSteps};
 
 /// The length of a chain, if the nodes are in several.
 const CHAIN: usize = 25;
@@ -75,6 +75,7 @@ pub(crate) async fn diamonds(bench: &Bench, table: &mut Table) -> Result<Ratios>
 #[derive(Debug, Serialize)]
 pub(crate) struct Thousand {
     chain_ms: f64,
+    flow_of_as_many_steps_ms: f64,
     change_p50_ms: f64,
     commit_p50_ms: f64,
     nodes_in_cone: usize,
@@ -86,14 +87,19 @@ pub(crate) async fn thousand(bench: &Bench, table: &mut Table) -> Result<Thousan
     announce("G2 a thousand nodes");
     let url = bench.server.database().await?;
     let (chain, chains) = (Chains::<NODES>::default(), Chains::<CHAIN>::default());
-    let durable = Durable::builder().database_url(&url).register(chain).register(chains.clone()).start().await?;
-    let (mut commits, mut ends, mut changes) = (Commits::open(&url).await?, Latencies::default(), Latencies::default());
+    let builder = Durable::builder().database_url(&url).register(chain).register(chains.clone());
+    let durable = builder.register(ManySteps).start().await?;
+    let (mut ends, mut flows, mut changes) = (Latencies::default(), Latencies::default(), Latencies::default());
+    let mut commits = Commits::open(&url).await?;
     let inputs = |length| (0..NODES).step_by(length).map(|node| (name(node).to_owned(), 0)).collect::<BTreeMap<_, _>>();
     durable.start::<Chains<NODES>>(inputs(NODES)).await?.result().await?;
     for _ in 0..bench.scale.runs {
         let start = Instant::now();
         durable.start::<Chains<NODES>>(inputs(NODES)).await?.result().await?;
         ends.push_since(start);
+        let start = Instant::now();
+        durable.start::<ManySteps>(NODES as u64 - 1).await?.result().await?;
+        flows.push_since(start);
     }
 
     let id = durable.start::<Chains<CHAIN>>(inputs(CHAIN)).await?.id();
@@ -116,12 +122,14 @@ pub(crate) async fn thousand(bench: &Bench, table: &mut Table) -> Result<Thousan
 
     let commits = commits.latencies;
     table.latency(&format!("G2 chain of {NODES} nodes"), &ends, Some(&commits));
+    table.latency("G2 flow of as many steps in sequence", &flows, Some(&commits));
     table.latency(&format!("G2 one of {} inputs to the end of its {CHAIN}", NODES / CHAIN), &changes, Some(&commits));
     table.latency("G2 commit of one row", &commits, None);
     let nodes_run_per_change = ran as f64 / events as f64;
     table.note(format!("G2: a change of an input before {} of {all} steps runs {nodes_run_per_change} steps", CHAIN - 1));
     Ok(Thousand {
         chain_ms: ends.p50(),
+        flow_of_as_many_steps_ms: flows.p50(),
         change_p50_ms: changes.p50(),
         commit_p50_ms: commits.p50(),
         nodes_in_cone: CHAIN - 1,
