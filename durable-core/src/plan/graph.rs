@@ -2,6 +2,8 @@
 
 pub(crate) mod changes;
 mod drawn;
+#[cfg(test)]
+pub(crate) mod reference;
 pub(crate) mod shape;
 pub(crate) mod spec;
 pub(crate) mod state;

@@ -22,6 +22,7 @@ use crate::plan::graph::shape::Shape;
 use crate::plan::graph::spec::{Edge, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
 use crate::plan::graph::{Action, EndsWhen, INPUTS, next};
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::plan::{divergence, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
@@ -162,7 +163,9 @@ impl<'run, W: Workflow> Driver<'run, W> {
             let open = Some(&mut self.messages).filter(|messages| messages.is_open());
             let event = match (end, open.map_or(Poll::Pending, |open| open.poll(task::Waker::noop()))) {
                 (_, Poll::Ready(arrived)) => Event::Arrived(arrived),
-                (Some(_), Poll::Pending) if self.messages.is_closed() => return self.output(),
+                (Some(_), Poll::Pending) if self.messages.is_closed() || is_spoiled(Spoil::CompleteUnclosed) => {
+                    return self.output();
+                }
                 (Some(_), Poll::Pending) => {
                     self.messages.close();
                     self.next_event().await
@@ -215,7 +218,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
 
     /// Leaves the nodes that are different for the next write.
     fn store(&mut self, fact: Fact) -> Result<()> {
-        let rows = self.state.take_unstored().into_iter();
+        let rows = self.state.take_unstored().into_iter().filter(|_| fact.left.is_none() || !is_spoiled(Spoil::ForgetNodes));
         let rows =
             rows.map(|node| stored::to_row(self.shape.nodes[node].name, self.state.node(node))).collect::<Result<Vec<_>>>()?;
         // A change is recorded even if it changes nothing, so that it is not applied again.

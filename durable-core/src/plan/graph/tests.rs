@@ -1,5 +1,6 @@
 //! Graphs in memory: the scenarios by name, and random graphs against a model that computes everything from scratch.
 
+mod deciding;
 mod model;
 mod scenarios;
 
@@ -7,15 +8,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::reference::Seen;
 use super::shape::Shape;
 use super::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy};
 use super::state::{Change, NodeState, Standing, State, Stored};
 use super::{Action, EndsWhen, next};
 use crate::error::Failure;
 use crate::payload::Payload;
-
-/// What a node sees of another: `None` for no value, `Err` for a failure.
-type Seen = Option<Result<String, ()>>;
 
 /// What a node computes, or whether its condition holds.
 type Compute<'test, T> = Box<dyn Fn(usize, &[Seen]) -> T + 'test>;
