@@ -56,11 +56,12 @@ fn a_cluster_in_memory_is_used_again() {
     let options = || ClusterOptions { in_memory: true, name: name.clone(), ..ClusterOptions::default() };
     let first = Cluster::start(options()).unwrap();
     sql(&first.url(), "create table kept as select 42 as answer");
-    let folder = PathBuf::from(sql(&first.url(), "show data_directory")).parent().unwrap().to_owned();
+    let folder = first.data_directory().parent().unwrap().to_owned();
     let attached = Cluster::start(options()).unwrap();
     assert_eq!(attached.postmaster_pid(), first.postmaster_pid());
     first.stop().unwrap();
     let second = Cluster::start(options()).unwrap();
+    assert_eq!(second.data_directory(), first.data_directory());
     assert_eq!((second.url(), sql(&second.url(), "select answer from kept")), (first.url(), "42".to_owned()));
     second.stop().unwrap();
     fs::remove_dir_all(folder).unwrap();

@@ -155,7 +155,7 @@ const GRAPHS: &str = "
     order by id, at;
 
     insert into durable.attempts (execution_id, started_at, attempt, key)
-    select '00000000-0000-7000-8000-00000000000c', noon + interval '6 s', 1, 'step offer#3'
+    select '00000000-0000-7000-8000-00000000000c'::uuid, noon + interval '6 s', 1, 'step offer#3'
     from (values ('2026-03-02T12:00:00Z'::timestamptz)) as noon (noon);
 
     insert into durable.waits (execution_id, started_at, key, kind, name, outcome, resolved_at, resolved_ordinal)
