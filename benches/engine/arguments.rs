@@ -53,9 +53,15 @@ pub(crate) enum Workload {
     Logs,
     /// Replays of live executions and of exported journals.
     Replay,
+    /// Executions of a graph of five steps, beside W2.
+    G1,
+    /// Graphs of a thousand nodes.
+    G2,
+    /// A change of a graph that is open, and a thousand at rest.
+    G3,
 }
 
-const ALL: [(&str, Workload); 24] = [
+const ALL: [(&str, Workload); 27] = [
     ("w1", Workload::W1),
     ("w2", Workload::W2),
     ("w3", Workload::W3),
@@ -80,6 +86,9 @@ const ALL: [(&str, Workload); 24] = [
     ("watch", Workload::Watch),
     ("logs", Workload::Logs),
     ("replay", Workload::Replay),
+    ("g1", Workload::G1),
+    ("g2", Workload::G2),
+    ("g3", Workload::G3),
 ];
 
 /// How large the workloads are.

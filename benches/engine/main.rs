@@ -92,6 +92,9 @@ fn measure() -> Result<()> {
                 Workload::Watch => report.watch = Some(workloads::watching::measure(&bench, &mut table).await?),
                 Workload::Logs => report.logs = Some(workloads::throughput::with_logs(&bench, &mut table).await?),
                 Workload::Replay => report.replay = Some(workloads::replaying::measure(&bench, &mut table).await?),
+                Workload::G1 => report.g1 = Some(workloads::graphs::diamonds(&bench, &mut table).await?),
+                Workload::G2 => report.g2 = Some(workloads::graphs::thousand(&bench, &mut table).await?),
+                Workload::G3 => report.g3 = Some(workloads::graphs::changes(&bench, &mut table).await?),
                 Workload::Resume => report.resume = Some(workloads::resuming::measure(&bench, &mut table).await?),
             }
         }

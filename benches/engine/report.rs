@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::latencies::Latencies;
 use crate::meter::Throughput;
 use crate::workloads::{
-    answering, backlog, claims, early, enqueueing, flows, idle, limits, listing, looping, mapping, notices, parking, replaying,
-    resuming, scheduling, sharing, snapshots, starting, throughput, waking, watching,
+    answering, backlog, claims, early, enqueueing, flows, graphs, idle, limits, listing, looping, mapping, notices, parking,
+    replaying, resuming, scheduling, sharing, snapshots, starting, throughput, waking, watching,
 };
 
 /// What `bench.json` says; a workload that was not run is left out.
@@ -65,6 +65,12 @@ pub(crate) struct Report {
     pub(crate) replay: Option<replaying::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) watch: Option<watching::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g1: Option<graphs::Ratios>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g2: Option<graphs::Thousand>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) g3: Option<graphs::Changes>,
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 pub(crate) mod early;
 pub(crate) mod flows;
+pub(crate) mod graphs;
 pub(crate) mod mapping;
 pub(crate) mod ticker;
 
@@ -115,6 +116,25 @@ impl Talking {
         for line in 0..10 {
             tracing::info!(number, line, "passed");
         }
+        Ok(number)
+    }
+}
+
+/// So many steps in sequence.
+#[derive(Debug)]
+pub(crate) struct ManySteps;
+
+#[workflow]
+impl ManySteps {
+    async fn run(&self, _cx: &Context, steps: u64) -> Result<u64> {
+        for number in 0..steps {
+            self.pass(number).await?;
+        }
+        Ok(steps)
+    }
+
+    #[step]
+    async fn pass(&self, number: u64) -> Result<u64> {
         Ok(number)
     }
 }

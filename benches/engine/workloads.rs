@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod early;
 pub(crate) mod enqueueing;
 pub(crate) mod flows;
+pub(crate) mod graphs;
 pub(crate) mod idle;
 pub(crate) mod limits;
 pub(crate) mod listing;
@@ -37,9 +38,14 @@ fn announce(what: &str) {
 
 /// Queues executions for another engine to claim.
 async fn enqueue<W: Workflow<Input = u64>>(client: &Durable, executions: usize) -> Result<()> {
-    let inputs: Vec<u64> = (0..executions as u64).collect();
-    for batch in inputs.chunks(BATCH) {
-        client.start_many::<W>(batch.iter().copied()).await?;
+    enqueue_with::<W>(client, executions, |number| number).await
+}
+
+/// Queues executions with these inputs, by their numbers.
+async fn enqueue_with<W: Workflow>(client: &Durable, executions: usize, input: impl Fn(u64) -> W::Input) -> Result<()> {
+    let numbers: Vec<u64> = (0..executions as u64).collect();
+    for batch in numbers.chunks(BATCH) {
+        client.start_many::<W>(batch.iter().copied().map(&input)).await?;
     }
     Ok(())
 }

@@ -11,5 +11,6 @@ pub(crate) mod retry;
 pub(crate) mod retry_from;
 pub(crate) mod rollback;
 pub(crate) mod schedule;
+pub(crate) mod spoil;
 pub(crate) mod start_options;
 pub(crate) mod watching;

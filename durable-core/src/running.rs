@@ -17,7 +17,6 @@ mod reporting;
 pub(crate) mod rest;
 pub(crate) mod run;
 pub(crate) mod scope;
-pub(crate) mod spoil;
 pub(crate) mod step_handle;
 pub(crate) mod stretch;
 mod subtree;

@@ -11,6 +11,7 @@ mod children;
 mod clients;
 mod families;
 mod faults;
+mod graphs;
 mod message_use;
 mod process;
 mod program;
@@ -22,8 +23,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use self::world::World;
+use crate::plan::spoil::{Spoil, spoil};
 use crate::running::memory::Break;
-use crate::running::spoil::{Spoil, spoil};
 
 /// How many seeds `cargo test` runs; `DURABLE_SEEDS` says otherwise.
 const SEEDS: u64 = 2000;
@@ -100,6 +101,11 @@ fn every_break_of_the_execution_in_memory_is_found() {
         Spoil::ForgetNextClaim,
         Spoil::KeepNamespace,
         Spoil::ForgetVersions,
+        Spoil::MixRevisions,
+        Spoil::KeepSuperseded,
+        Spoil::ForgetFailures,
+        Spoil::ForgetNodes,
+        Spoil::CompleteUnclosed,
     ];
     let seeds = number("DURABLE_SEEDS").unwrap_or(SEEDS);
     let mut missed = Vec::new();

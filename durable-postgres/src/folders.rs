@@ -48,16 +48,20 @@ pub(crate) fn temporary_home(account: &Account) -> Result<PathBuf, Error> {
 /// another cluster. There is room for the cluster of this name if it is there already.
 pub(crate) fn memory_home(account: &Account, cluster: Option<&str>) -> Option<PathBuf> {
     let home = Path::new(MEMORY).join(format!("durable-postgres-{}", account.invoker()));
-    if cluster.is_some_and(|name| home.join(name).is_dir()) {
-        make_private(account, &home).ok()?;
-        return Some(home);
-    }
-    let room = Command::new("df").args(["-Pk", MEMORY]).stdin(Stdio::null()).output().ok().filter(|df| df.status.success())?;
-    if free_kibibytes(&String::from_utf8_lossy(&room.stdout))? < ROOM_IN_MEMORY {
+    if !has_room(&home, cluster, free_in_memory) {
         return None;
     }
     make_private(account, &home).ok()?;
     Some(home)
+}
+
+fn has_room(home: &Path, cluster: Option<&str>, free_kibibytes: impl FnOnce() -> Option<u64>) -> bool {
+    cluster.is_some_and(|name| home.join(name).is_dir()) || free_kibibytes().is_some_and(|free| free >= ROOM_IN_MEMORY)
+}
+
+fn free_in_memory() -> Option<u64> {
+    let room = Command::new("df").args(["-Pk", MEMORY]).stdin(Stdio::null()).output().ok().filter(|df| df.status.success())?;
+    free_kibibytes(&String::from_utf8_lossy(&room.stdout))
 }
 
 /// The free room in what `df -Pk` says of one folder in memory. A folder on a disk is not meant.
@@ -152,6 +156,18 @@ fn user_home(account: &Account, variable: &str, below_home: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_room_in_memory_for_a_cluster_that_is_there_already() {
+        let home = env::temp_dir().join(format!("durable-postgres-room-{}", random_word(6).unwrap()));
+        fs::create_dir_all(home.join("dev")).unwrap();
+        for full in [None, Some(ROOM_IN_MEMORY - 1)] {
+            assert!(has_room(&home, Some("dev"), || full));
+            assert!(!has_room(&home, Some("other"), || full) && !has_room(&home, None, || full));
+        }
+        assert!(has_room(&home, Some("other"), || Some(ROOM_IN_MEMORY)) && has_room(&home, None, || Some(ROOM_IN_MEMORY)));
+        fs::remove_dir_all(home).unwrap();
+    }
 
     #[test]
     fn free_room_is_read_for_a_folder_in_memory_only() {

@@ -51,6 +51,23 @@ fn data_password_and_port_survive_a_stop() {
 }
 
 #[test]
+fn a_cluster_in_memory_is_used_again() {
+    let name = format!("again-{}", std::process::id());
+    let options = || ClusterOptions { in_memory: true, name: name.clone(), ..ClusterOptions::default() };
+    let first = Cluster::start(options()).unwrap();
+    sql(&first.url(), "create table kept as select 42 as answer");
+    let folder = first.data_directory().parent().unwrap().to_owned();
+    let attached = Cluster::start(options()).unwrap();
+    assert_eq!(attached.postmaster_pid(), first.postmaster_pid());
+    first.stop().unwrap();
+    let second = Cluster::start(options()).unwrap();
+    assert_eq!(second.data_directory(), first.data_directory());
+    assert_eq!((second.url(), sql(&second.url(), "select answer from kept")), (first.url(), "42".to_owned()));
+    second.stop().unwrap();
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_restart_keeps_the_port() {
     let home = Home::new();
     let cluster = home.start();

@@ -123,6 +123,68 @@ async fn figures_are_about_the_executions_that_pass_the_filters() {
     assert!(client.list_executions().workflow("nothing").analytics().await.unwrap().is_empty());
 }
 
+/// Three loans that began at noon: one is completed, one has failed, and one computes. Times are seconds after noon.
+const GRAPHS: &str = "
+    insert into durable.executions
+        (execution_id, created_at, version, priority, workflow, queue, input, worker_id, epoch, started_at, state, claims, finished_at, output, error)
+    select
+        id::uuid, noon, 1, 0, 'loan', 'default', '{}', gen_random_uuid(), 1, noon, state, 1, noon + ended * interval '1 s',
+        case when state = 'completed' then '1'::json end,
+        case when state = 'failed' then '{\"kind\": \"failed\", \"message\": \"no\"}'::json end
+    from (values
+        ('00000000-0000-7000-8000-00000000000a', 'completed', 20),
+        ('00000000-0000-7000-8000-00000000000b', 'failed', 10),
+        ('00000000-0000-7000-8000-00000000000c', 'running', null)
+    ) as executions (id, state, ended), (values ('2026-03-02T12:00:00Z'::timestamptz)) as noon (noon);
+
+    insert into durable.checkpoints (execution_id, started_at, finished_at, attempt, key, output, error)
+    select
+        ('00000000-0000-7000-8000-00000000000' || id)::uuid, noon + at * interval '1 s', noon + (at + took) * interval '1 s', attempt, key,
+        case when not fails then '1'::json end, case when fails then '{\"kind\": \"failed\", \"message\": \"no\"}'::json end
+    from (values
+        ('a', 'set graph inputs', 0, 0, 1, false),
+        ('a', 'step score', 1, 2, 1, false),
+        ('a', 'set graph inputs#2', 5, 0, 1, false),
+        ('a', 'step score#4', 6, 1, 2, false),
+        ('a', 'step offer#5', 8, 4, 1, false),
+        ('b', 'set graph inputs', 0, 0, 1, false),
+        ('b', 'step score', 4, 1, 3, true),
+        ('c', 'set graph inputs', 0, 0, 1, false),
+        ('c', 'step score', 2, 2, 1, false)
+    ) as steps (id, key, at, took, attempt, fails), (values ('2026-03-02T12:00:00Z'::timestamptz)) as noon (noon)
+    order by id, at;
+
+    insert into durable.attempts (execution_id, started_at, attempt, key)
+    select '00000000-0000-7000-8000-00000000000c'::uuid, noon + interval '6 s', 1, 'step offer#3'
+    from (values ('2026-03-02T12:00:00Z'::timestamptz)) as noon (noon);
+
+    insert into durable.waits (execution_id, started_at, key, kind, name, outcome, resolved_at, resolved_ordinal)
+    select
+        ('00000000-0000-7000-8000-00000000000' || id)::uuid, noon + at * interval '1 s', key, 'event', 'set_inputs', outcome,
+        noon + at * interval '1 s', nextval('durable.journal_ordinals')
+    from (values
+        ('a', 5, 'event set_inputs', 'received'), ('a', 20, 'event set_inputs#2', 'timed_out'), ('b', 10, 'event set_inputs', 'cancelled')
+    ) as waits (id, at, key, outcome), (values ('2026-03-02T12:00:00Z'::timestamptz)) as noon (noon);";
+
+#[tokio::test]
+async fn the_runs_of_a_node_are_calls_and_its_execution_counts_once() {
+    let database = support::database().await;
+    database.run(GRAPHS).await;
+    let all = database.client().await.list_executions().analytics().await.unwrap();
+    let [loans] = &all[..] else { panic!("{all:?}") };
+    assert_eq!(loans.nodes.iter().map(|node| node.node.as_str()).collect::<Vec<_>>(), ["step score", "step offer"]);
+
+    // It is computed twice in the first execution, and fails in the second.
+    let score = node(loans, "step score");
+    assert_eq!((counts(score), score.share), ([3, 4, 3, 1, 1], 1.0));
+    assert_eq!((seconds(score.time_to_reach), seconds(score.time_to_run)), ((2.333, 2.0), (1.5, 1.5)));
+
+    // It has run in the first execution, which ends after it, and runs in the third.
+    let offer = node(loans, "step offer");
+    assert_eq!((counts(offer), (offer.share * 3.0).round()), ([2, 2, 0, 0, 1], 2.0));
+    assert_eq!((seconds(offer.time_to_reach), seconds(offer.time_to_run)), ((7.0, 7.0), (4.0, 4.0)));
+}
+
 /// Has a branch, a step in another queue that can be undone, and one here.
 struct Voyage;
 

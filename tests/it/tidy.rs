@@ -38,7 +38,6 @@ const INNER_MODULES: [(&str, &[&str]); 3] = [
     (
         "running",
         &[
-            "spoil",
             "subtree",
             "wakers",
             "polling",

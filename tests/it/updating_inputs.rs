@@ -128,6 +128,22 @@ async fn a_question_is_for_somebody_and_is_found_and_handed_on() {
     worker.shutdown().await.unwrap();
 }
 
+#[tokio::test]
+async fn an_export_says_who_is_to_answer() {
+    let database = support::database().await;
+    let worker = database.builder().register(Expense).register(Endless).start().await.unwrap();
+    let (assigned, open) = (worker.start::<Expense>(()).await.unwrap().id(), worker.start::<Endless>(()).await.unwrap().id());
+    until_waiting(&database, 2).await;
+    worker.update_input(assigned, "manager").assignee("grace").await.unwrap();
+    let exported = async |id| {
+        let journal = worker.export(id).await.unwrap().to_json().unwrap();
+        assert_eq!(durable::Journal::from_json(&journal).unwrap().to_json().unwrap(), journal, "it is read back");
+        serde_json::from_str::<serde_json::Value>(&journal).unwrap()["waits"][0]["assignee"].clone()
+    };
+    assert_eq!((exported(assigned).await, exported(open).await), ("grace".into(), serde_json::Value::Null));
+    worker.shutdown().await.unwrap();
+}
+
 /// With a cache, the future of the parked execution stays in memory; without one it is replayed.
 async fn an_earlier_deadline_is_obeyed(cached: usize) {
     let database = support::database().await;

@@ -151,6 +151,34 @@ async fn a_change_whose_notice_was_lost_is_found_all_the_same() {
     worker.shutdown().await.unwrap();
 }
 
+/// Asks a question.
+struct Asks;
+
+#[workflow]
+impl Asks {
+    async fn run(&self, cx: &Context, _: ()) -> Result<Option<String>> {
+        cx.wait_for_text("name").timeout(hours(1)).await
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_of_the_new_deadline_and_assignee_of_a_question() {
+    let database = support::database().await;
+    let worker = database.builder().poll_interval(NEVER).register(Asks).start().await.unwrap();
+    let client = database.builder().poll_interval(NEVER).start().await.unwrap();
+    let id = worker.start::<Asks>(()).await.unwrap().id();
+    database.eventually_value::<i32>("select 1 from durable.executions where state = 'waiting'").await;
+    let mut watch = client.watch(id);
+    let mut details = snapshot(&mut watch).await;
+    let due_at = details.waits[0].due_at.unwrap() + hours(1);
+    worker.update_input(id, "name").deadline(due_at).assignee("grace").await.unwrap();
+    while details.waits[0].due_at != Some(due_at) {
+        details.apply(next(&mut watch).await);
+    }
+    assert_eq!((details.waits[0].assignee.as_deref(), details.waits[0].outcome), (Some("grace"), None));
+    worker.shutdown().await.unwrap();
+}
+
 /// Waits for a word.
 struct Patient;
 

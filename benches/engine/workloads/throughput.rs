@@ -3,7 +3,7 @@
 use durable::{Durable, Result, Workflow};
 use serde::Serialize;
 
-use super::{announce, enqueue};
+use super::{announce, enqueue_with};
 use crate::Bench;
 use crate::floor::Floor;
 use crate::gate::{Gate, Watch};
@@ -31,12 +31,12 @@ pub(crate) struct Figures {
 }
 
 /// What is run.
-struct Load {
-    executions: usize,
+pub(super) struct Load {
+    pub(super) executions: usize,
     /// Checkpoints of each execution.
-    steps: usize,
+    pub(super) steps: usize,
     /// Whether an item is a step, or a whole execution.
-    items: usize,
+    pub(super) items: usize,
 }
 
 /// W1: executions of one step, for each execution.
@@ -67,8 +67,8 @@ pub(crate) async fn with_logs(bench: &Bench, table: &mut Table) -> Result<WithLo
     let (mut silent, mut talking) = (Vec::new(), Vec::new());
     for run in 1..=bench.scale.runs {
         announce(&format!("W2 with logs, run {run} of {}", bench.scale.runs));
-        silent.push(engine(bench, &load, |progress| TenSteps { progress }).await?);
-        talking.push(engine(bench, &load, |progress| Talking { progress }).await?);
+        silent.push(engine(bench, &load, |progress| TenSteps { progress }, |number| number).await?);
+        talking.push(engine(bench, &load, |progress| Talking { progress }, |number| number).await?);
     }
     let (silent, talking) = (Throughput::median(silent), Throughput::median(talking));
     table.throughput("W2, ten lines in each log", &talking, Some(&silent));
@@ -87,7 +87,7 @@ async fn measure<W: Workflow<Input = u64>>(
     for run in 1..=bench.scale.runs {
         announce(&format!("{name}, run {run} of {}", bench.scale.runs));
         floors.push(floor(bench, load).await?);
-        engines.push(engine(bench, load, &workflow).await?);
+        engines.push(engine(bench, load, &workflow, |number| number).await?);
     }
     let (floor, engine) = (Throughput::median(floors), Throughput::median(engines));
     table.throughput(name, &engine, Some(&floor));
@@ -104,18 +104,24 @@ async fn measure<W: Workflow<Input = u64>>(
     })
 }
 
-async fn engine<W: Workflow<Input = u64>>(bench: &Bench, load: &Load, workflow: impl Fn(Progress) -> W) -> Result<Throughput> {
+/// Works off a full queue of executions that are started with these inputs, by their numbers.
+pub(super) async fn engine<W: Workflow>(
+    bench: &Bench,
+    load: &Load,
+    workflow: impl Fn(Progress) -> W,
+    input: impl Fn(u64) -> W::Input,
+) -> Result<Throughput> {
     let url = bench.server.database().await?;
     let progress = Progress::default();
     let worker =
         Durable::builder().database_url(&url).queue(W::QUEUE, CONCURRENCY).register(workflow(progress.clone())).start().await?;
     let client = Durable::builder().database_url(&url).start().await?;
     let mut watch = Watch::open(&url).await?;
-    enqueue::<W>(&client, WARM_UP).await?;
+    enqueue_with::<W>(&client, WARM_UP, &input).await?;
     watch.all_are("completed", WARM_UP).await?;
 
     let gate = Gate::close(&url).await?;
-    enqueue::<W>(&client, load.executions).await?;
+    enqueue_with::<W>(&client, load.executions, &input).await?;
     let mut meter = Meter::open(&bench.server, &url).await?;
     let start = meter.start().await?;
     gate.open().await?;

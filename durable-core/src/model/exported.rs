@@ -105,6 +105,9 @@ struct ExportedWait {
     outcome: Option<WaitOutcome>,
     resolved_at: Option<String>,
     message_id: Option<Uuid>,
+    /// Journals of earlier releases do not say.
+    #[serde(default)]
+    assignee: Option<String>,
     answered_by: Option<String>,
     payload: Option<Json>,
 }

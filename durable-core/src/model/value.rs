@@ -122,12 +122,13 @@ pub(crate) struct NewNode {
 pub(crate) struct NodeRecord {
     /// The state of the execution in which the node was decided: the newest revision of what it takes. 0 for an input.
     pub(crate) cause: u32,
-    /// The revision since which it has its value, is skipped, or has nothing.
-    pub(crate) state_revision: u32,
-    /// The revision of its last change, failures included.
-    pub(crate) change_revision: u32,
-    /// What it took when it was decided, as `Shape::signature` writes it. Empty for an
-    /// input.
+    /// The revision since which it has its value, is skipped, or has nothing; `None` for the revision of its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state_revision: Option<u32>,
+    /// The revision of its last change, failures included; `None` for the revision of its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) change_revision: Option<u32>,
+    /// What it took when it was decided, as `Shape::signature` writes it. Empty for an input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) takes: Vec<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

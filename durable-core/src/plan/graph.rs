@@ -2,6 +2,8 @@
 
 pub(crate) mod changes;
 mod drawn;
+#[cfg(test)]
+pub(crate) mod reference;
 pub(crate) mod restored;
 pub(crate) mod sets;
 pub(crate) mod shape;

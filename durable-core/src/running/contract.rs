@@ -1,6 +1,7 @@
 //! What every ledger must do: one list of facts. Each fact is a test of the ledger in memory, and of the ledger that is Postgres.
 
 mod attempting;
+mod changing;
 mod closing;
 mod continuing;
 mod families;
@@ -68,6 +69,9 @@ trait World {
 
     /// Sends an event; `false` if the execution has closed the events of this name.
     async fn offer(&self, id: ExecutionId, name: &str, value: u64) -> bool;
+
+    /// Sends a change of a graph; `false` if the execution takes no more of them.
+    async fn change(&self, id: ExecutionId, value: u64) -> bool;
 
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending;
 
@@ -353,6 +357,13 @@ facts! {
         a_close_of_an_earlier_claim_closes_nothing,
         a_close_waits_for_a_message_that_is_being_sent,
         a_continuation_opens_what_was_closed_and_keeps_the_mailbox,
+    }
+    changing {
+        a_change_ends_the_wait_for_it_or_is_kept_for_the_next,
+        a_wait_that_is_due_at_once_takes_a_change_that_was_accepted_before,
+        a_closing_wait_takes_the_change_that_a_dropped_wait_had_taken,
+        after_a_wait_for_changes_has_timed_out_none_is_accepted,
+        an_execution_that_has_ended_takes_no_change,
     }
     families {
         a_child_is_created_once_with_the_wait_for_it,

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{has_below, outside, remove_below};
 use crate::error::Failure;
 use crate::model::{Checkpoint, FailedAttempt, Outcome, Undoable};
 use crate::plan::journal_key;
+use crate::plan::spoil::{Spoil, is_spoiled};
 
 /// The journal of one execution, except for its waits. An entry leaves it when the code asks for it.
 #[derive(Debug, Default)]

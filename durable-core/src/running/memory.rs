@@ -3,6 +3,7 @@
 mod book;
 mod continuing;
 mod family;
+mod message;
 mod parking;
 mod record;
 
@@ -29,10 +30,11 @@ use crate::store::saves::{Save, Written};
 use crate::store::transactions::{Commit, Committed, Open};
 
 pub(crate) use book::{Book, Break};
-pub(crate) use record::{Message, Parent, Record, State};
+pub(crate) use message::Message;
+pub(crate) use record::{Parent, Record, State};
 
 /// What the database says when it refuses an operation.
-const REFUSED: &str = "refused by the simulated database";
+pub(crate) const REFUSED: &str = "refused by the simulated database";
 
 /// The ledger of one process; all ledgers of a world share its book.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::reporting::StepEnd;
-use super::spoil::{Spoil, is_spoiled};
 use crate::model::{Checkpoint, NewValue};
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::store::saves::Written;
 
 /// What one execution has to write. Checkpoints are numbered in the order in which they were left.

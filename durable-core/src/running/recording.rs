@@ -112,8 +112,12 @@ impl Sent {
     /// Records one checkpoint, or the failure of its step.
     async fn record(&self, checkpoint: &Checkpoint) -> Result<Fate, Saved> {
         let Err(error) = self.write_alone(checkpoint.clone()).await? else { return Ok(Fate::Recorded) };
-        if !checkpoint.sets.is_empty() && self.write_alone(Checkpoint { sets: Vec::new(), ..checkpoint.clone() }).await?.is_ok() {
-            // Others do not see the value; the workflow does not depend on it.
+        let is_of_graph = checkpoint.sets.iter().any(|set| set.node.is_some());
+        if !checkpoint.sets.is_empty()
+            && !is_of_graph
+            && self.write_alone(Checkpoint { sets: Vec::new(), ..checkpoint.clone() }).await?.is_ok()
+        {
+            // Others do not see the value; the workflow does not depend on it. A graph would, so its outcome is refused instead.
             tracing::warn!(execution_id = %self.save.id, key = checkpoint.key, %error, "the database refused a value");
             return Ok(Fate::Recorded);
         }

@@ -3,9 +3,9 @@
 use std::task::Poll;
 
 use super::hold::Verdict;
-use super::spoil::{Spoil, is_spoiled};
 use crate::error::{Failure, Result};
 use crate::payload::Payload;
+use crate::plan::spoil::{Spoil, is_spoiled};
 
 /// How far one stretch of running got.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::task::{Poll, Waker};
 
 use chrono::{DateTime, Utc};
 
-use super::spoil::{Spoil, is_spoiled};
 use super::subtree::{below, has_below, outside, remove_below};
 use crate::ids::ExecutionId;
 use crate::model::{NewWait, RecordedWait, RefusedMessage, WaitOutcome};
 use crate::plan::journal_key;
+use crate::plan::spoil::{Spoil, is_spoiled};
 
 /// Most waits that an execution asks for by name. With more waits, it gets all that ended since it last rested.
 const MOST_WATCHED: usize = 16;

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::families::{check_families, not_undone};
+use super::graphs::SimulatedGraph;
+use super::graphs::check::{check_graph, check_graph_end};
 use super::world::World;
+use crate::context::Workflow;
 use crate::ids::ExecutionId;
 use crate::model::WaitOutcome;
 use crate::plan::journal_key;
@@ -19,7 +22,9 @@ impl World {
             if self.ended.get(id) == Some(&end) {
                 continue;
             }
-            violations.extend(check_journal(record).into_iter().map(|what| format!("{id} {what}")));
+            let accepted = self.accepted.get(id).map_or(&[][..], Vec::as_slice);
+            let of_graph = check_graph(record, accepted);
+            violations.extend(check_journal(record).into_iter().chain(of_graph).map(|what| format!("{id} {what}")));
             if !record.is_over() {
                 if self.ended.contains_key(id) {
                     violations.push(format!("{id} had ended, and is {:?} again", record.state));
@@ -30,7 +35,8 @@ impl World {
                 Some(before) => violations.push(format!("{id} ended twice: {before:?}, then {end:?}")),
                 None => {
                     let ended = check_end(&book, *id, record, self.sent.get(id));
-                    violations.extend(ended.into_iter().map(|what| format!("{id} {what}")));
+                    let of_graph = check_graph_end(record, accepted);
+                    violations.extend(ended.into_iter().chain(of_graph).map(|what| format!("{id} {what}")));
                 }
             }
         }
@@ -71,6 +77,8 @@ fn check_journal(record: &Record) -> Vec<String> {
 /// What must be true of an execution that has just ended.
 fn check_end(book: &Book, id: ExecutionId, record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
     match record.state {
+        // A graph returns its values, and none of its steps must be undone if it was cut off.
+        State::Completed if record.workflow == SimulatedGraph::NAME => Vec::new(),
         State::Completed => [check_output(record, sent), check_cut_off(id, record)].concat(),
         State::Compensated => check_rollback(book, id, record),
         State::Failed => check_failure(book, id, record),
@@ -100,6 +108,13 @@ fn check_output(record: &Record, sent: Option<&BTreeSet<u64>>) -> Vec<String> {
             }
             _ => {}
         }
+    }
+    for (key, wait) in
+        record.waits.iter().filter(|(key, wait)| wait.outcome == Some(WaitOutcome::Received) && !key.contains("race"))
+    {
+        let lost = wait.taken.iter().map(|(_, message, _)| message).filter(|message| message.fits);
+        let lost = lost.filter(|message| !seen.contains(format!("event {}", message.number).as_str()));
+        violations.extend(lost.map(|message| format!("lost the message {}, which `{key}` had taken", message.number)));
     }
     for (key, wait) in &record.waits {
         let Some((_, message)) = wait.message.as_ref().filter(|_| wait.outcome == Some(WaitOutcome::Received)) else { continue };

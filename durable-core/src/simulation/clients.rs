@@ -10,7 +10,7 @@ use crate::store::families::EndedEarly;
 
 impl World {
     /// An execution that has not ended, if there is one.
-    fn any_execution(&mut self) -> ExecutionId {
+    pub(super) fn any_execution(&mut self) -> ExecutionId {
         let book = memory::lock(&self.book);
         let unfinished = book.records.iter().filter(|(_, record)| !record.is_over()).map(|(id, _)| *id);
         let mut ids: Vec<ExecutionId> = unfinished.collect();
@@ -38,15 +38,15 @@ impl World {
     }
 
     /// Half of the signals are lost.
-    fn signal(&mut self) {
+    pub(super) fn signal(&mut self) {
         if self.random.one_in(2) {
             self.processes.iter().for_each(|process| process.nudge());
         }
     }
 
-    fn new_message(&mut self, kind: WaitKind, name: &str, fits: bool) -> Message {
+    pub(super) fn new_message(&mut self, kind: WaitKind, name: &str, fits: bool) -> Message {
         self.messages += 1;
-        Message { kind, name: name.to_owned(), number: self.messages, fits }
+        Message { kind, name: name.to_owned(), number: self.messages, fits, change: None }
     }
 
     fn send_to(&mut self, id: ExecutionId, kind: WaitKind, name: &str, fits: bool) {
@@ -79,6 +79,9 @@ impl World {
 
     /// Sends what any execution may wait for.
     pub(super) fn send_everything(&mut self) {
+        if self.has_graphs {
+            return self.finish_graphs();
+        }
         let ids: Vec<ExecutionId> = memory::lock(&self.book).records.keys().copied().collect();
         for id in ids {
             EVENTS.iter().for_each(|name| self.send_to(id, WaitKind::Event, name, true));

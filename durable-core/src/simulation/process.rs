@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::graphs::SimulatedGraph;
 use super::workflow::Simulated;
 use crate::clock::Clock;
 use crate::context::Workflow;
@@ -54,14 +55,14 @@ fn lease_until() -> Instant {
 impl SimulatedProcess {
     pub(super) fn start(
         worker: WorkerId,
-        workflow: Simulated,
+        (workflow, graphs): (Simulated, SimulatedGraph),
         book: Arc<Mutex<Book>>,
         clock: Arc<Clock>,
         observed: Observed,
     ) -> Arc<Self> {
         let mut registry = Registry::default();
-        if let Err(error) = registry.register(Arc::new(workflow)) {
-            unreachable!("the only workflow is registered once: {error}");
+        if let Err(error) = registry.register(Arc::new(workflow)).and_then(|()| registry.register(Arc::new(graphs))) {
+            unreachable!("each workflow is registered once: {error}");
         }
         let (lease, worker) = (watch::Sender::new(lease_until()), watch::Sender::new(worker));
         Arc::new(Self {
@@ -99,7 +100,7 @@ impl SimulatedProcess {
             worker: self.worker_id(),
             id,
             epoch: Epoch(record.epoch),
-            workflow: Simulated::NAME.to_owned(),
+            workflow: if record.workflow.is_empty() { Simulated::NAME.to_owned() } else { record.workflow.clone() },
             version: Simulated::VERSION,
             queue: Simulated::QUEUE.to_owned(),
             claims: record.claims,

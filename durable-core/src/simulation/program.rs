@@ -28,6 +28,8 @@ pub(super) enum Part {
     /// Several items, so many of them at once.
     Map(Vec<Vec<Part>>, usize),
     Child(ChildPart),
+    /// Closes the events of a name.
+    Close(&'static str),
     /// Asks for the version of a change.
     Version,
     /// Continues as new with this program; the last part of a program.
@@ -137,7 +139,7 @@ impl Programs {
         if depth.generations > 0 && random.one_in(5) {
             return Part::Child(self.random_child(random, depth.generations - 1));
         }
-        let flat = 15;
+        let flat = 16;
         let below = Depth { branches: depth.branches.saturating_sub(1), ..depth };
         match random.below(if depth.branches == 0 { flat } else { flat + 5 }) {
             0..=5 => Part::Step(random_step(random)),
@@ -148,14 +150,15 @@ impl Programs {
             12 => Part::TimedInput(QUESTIONS[random.index(QUESTIONS.len())], random_time(random)),
             13 => Part::TimedTopic(TOPICS[random.index(TOPICS.len())], random_time(random)),
             14 => Part::Version,
-            15 => Part::Join(self.random(random, 2, below), self.random(random, 2, below)),
-            16 => {
+            15 => Part::Close(EVENTS[random.index(EVENTS.len())]),
+            16 => Part::Join(self.random(random, 2, below), self.random(random, 2, below)),
+            17 => {
                 let flat = Depth { branches: 0, ..depth };
                 let items = (0..=random.below(3)).map(|_| self.random(random, 1, flat)).collect();
                 Part::Map(items, 1 + random.index(3))
             }
             // A crash may come before the message, and cut the step off.
-            17 => Part::Race(vec![Part::Event(EVENTS[0])], vec![Part::Step(slow_step_to_undo(random))]),
+            18 => Part::Race(vec![Part::Event(EVENTS[0])], vec![Part::Step(slow_step_to_undo(random))]),
             _ => Part::Race(self.random(random, 2, below), self.random(random, 2, below)),
         }
     }

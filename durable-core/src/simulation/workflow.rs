@@ -156,6 +156,11 @@ impl Simulated {
                 let each = cx.map(items).concurrency(*concurrency).each(|parts| self.run(cx, parts));
                 said.extend(each.await?.into_iter().flatten());
             }
+            Part::Close(name) => {
+                let messages = cx.close_events::<u64>(name).await?;
+                // The close keeps them: they are not lost before the code goes on.
+                said.extend(messages.into_iter().map(|message| Said { text: format!("event {message}"), message: None }));
+            }
             Part::Version => {
                 // Every execution began with this code.
                 let version = cx.version("rates", 3).await?;

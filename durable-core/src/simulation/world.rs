@@ -9,6 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::Report;
+use super::graphs::SimulatedGraph;
+use super::graphs::clients::Accepted;
 use super::process::SimulatedProcess;
 use super::program::{Depth, Programs};
 use super::random::Random;
@@ -43,6 +45,10 @@ pub(super) struct World {
     pub(super) messages: u64,
     /// The messages that may be received by an execution.
     pub(super) sent: BTreeMap<ExecutionId, BTreeSet<u64>>,
+    /// Whether its executions are graphs.
+    pub(super) has_graphs: bool,
+    /// The changes of each graph that were accepted, in order.
+    pub(super) accepted: BTreeMap<ExecutionId, Vec<Accepted>>,
     pub(super) ended: BTreeMap<ExecutionId, (State, Option<String>)>,
     observed: Observed,
     trace: String,
@@ -53,7 +59,8 @@ impl World {
         let mut random = Random::new(seed);
         let book = Arc::new(Mutex::new(Book::broken(how)));
         let mut programs = Programs::new();
-        for _ in 0..=random.below(2) {
+        let has_graphs = seed % 4 == 3;
+        for _ in 0..if has_graphs { 0 } else { 1 + random.below(2) } {
             let id = ExecutionId::from(random.uuid());
             let time_limit = random.one_in(6).then(|| Duration::from_millis(random.below(60_000)));
             let program = programs.add(&mut random, 4, Depth { branches: 2, generations: 2 });
@@ -64,7 +71,7 @@ impl World {
             Ok(observers) => observers.of(ExecutionId::from(uuid::Uuid::nil()), "simulated", 1),
             Err(error) => unreachable!("no observer is registered: {error}"),
         };
-        Self {
+        let mut world = Self {
             random,
             book,
             clock: Arc::new(Clock::new(reading, Duration::from_secs(1))),
@@ -74,10 +81,16 @@ impl World {
             values: Arc::default(),
             messages: 0,
             sent: BTreeMap::new(),
+            has_graphs,
+            accepted: BTreeMap::new(),
             ended: BTreeMap::new(),
             observed,
             trace: String::new(),
+        };
+        for _ in 0..if has_graphs { 1 + world.random.below(2) } else { 0 } {
+            world.create_graph();
         }
+        world
     }
 
     pub(super) async fn run(mut self) -> Report {
@@ -125,14 +138,15 @@ impl World {
     pub(super) fn start_process(&mut self) {
         let worker = self.new_worker();
         let (book, programs, values) = (self.book.clone(), self.programs.clone(), self.values.clone());
-        let workflow = Simulated { book: book.clone(), programs, values };
-        self.processes.push(SimulatedProcess::start(worker, workflow, book, self.clock.clone(), self.observed.clone()));
+        let workflows = (Simulated { book: book.clone(), programs, values }, SimulatedGraph { book: book.clone() });
+        self.processes.push(SimulatedProcess::start(worker, workflows, book, self.clock.clone(), self.observed.clone()));
     }
 
     async fn act(&mut self) {
         match self.random.below(34) {
             0..=7 => self.answer(),
             8..=11 => self.claim(),
+            12..=14 if self.has_graphs => self.change_graph(),
             12 | 13 => self.send(),
             14 => self.answer_question(),
             15 | 16 => {
@@ -147,6 +161,7 @@ impl World {
             22 => self.crash(),
             23 => self.drain(),
             24 => self.end_early(),
+            25 if self.has_graphs => self.complete_graph(),
             25 => self.publish(),
             26 => self.pause(),
             27 => self.resume(),

@@ -14,9 +14,9 @@ use super::ending::Left;
 use super::flow::Flow;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::Claimed;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::running::hold::Hold;
 use crate::running::run::Run;
-use crate::running::spoil::{Spoil, is_spoiled};
 use crate::signals::Slot;
 
 /// The executions that a worker holds, and the parked executions whose code stays in its memory.

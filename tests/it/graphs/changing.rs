@@ -132,6 +132,21 @@ async fn a_change_that_does_not_fit_is_refused_by_the_worker_visibly_and_the_nex
     graph.comes_to("echo", "echo(2 _)").await;
     let refused: Vec<String> = database.values("select reason from durable.refusals order by refused_at").await;
     assert!(refused[0].contains("there is no input `z`") && refused[1].contains("the input `x` does not fit"), "{refused:?}");
+    let at_rest = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("it gives its slot back", async || database.count(at_rest).await == 1).await;
+}
+
+#[tokio::test]
+async fn a_graph_that_has_refused_a_change_rests_until_the_next_one() {
+    let database = support::database().await;
+    let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "1")]).await;
+    graph.comes_to("echo", "echo(1 _)").await;
+    database.client().await.set_inputs(graph.id).set("z", "1").await.unwrap();
+    eventually("it is refused", async || database.count("select count(*) from durable.refusals").await == 1).await;
+    let at_rest = "select count(*) from durable.executions where state = 'waiting'";
+    eventually("it gives its slot back", async || database.count(at_rest).await == 1).await;
+    graph.set(&[("x", "2")]).await;
+    graph.comes_to("echo", "echo(2 _)").await;
 }
 
 graph! {

@@ -3,6 +3,7 @@
 mod ticking;
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
@@ -25,6 +26,7 @@ use crate::plan::graph::shape::Shape;
 use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, Policy};
 use crate::plan::graph::state::{Change, Standing, State};
 use crate::plan::graph::{Action, CHANGES, EndsWhen, INPUTS, next};
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::plan::{divergence, journal_key};
 use crate::running::branch::Branch;
 use crate::running::hold::Verdict;
@@ -167,9 +169,10 @@ impl<'run, W: Workflow> Driver<'run, W> {
                 return Err(self.failure_of(node));
             }
             // A message that has arrived comes before the end: it was accepted.
-            let event = match (end, self.messages.poll(task::Waker::noop())) {
+            let open = Some(&mut self.messages).filter(|messages| messages.is_open());
+            let event = match (end, open.map_or(Poll::Pending, |open| open.poll(task::Waker::noop()))) {
                 (_, Poll::Ready(arrived)) => Event::Arrived(arrived),
-                (Some(_), Poll::Pending) if self.messages.is_closed() => {
+                (Some(_), Poll::Pending) if self.messages.is_closed() || is_spoiled(Spoil::CompleteUnclosed) => {
                     if self.is_told_to_archive() {
                         archive(self.run.clone()).await?;
                     }
@@ -227,7 +230,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
 
     /// Leaves the nodes that are different for the next write.
     fn store(&mut self, fact: Fact) -> Result<()> {
-        let rows = self.state.take_unstored().into_iter();
+        let rows = self.state.take_unstored().into_iter().filter(|_| fact.left.is_none() || !is_spoiled(Spoil::ForgetNodes));
         let rows = rows.map(|node| stored::to_row(&self.shape, node, self.state.node(node))).collect::<Result<Vec<_>>>()?;
         // A change is recorded even if it changes nothing, so that it is not applied again.
         if !rows.is_empty() || fact.left.is_none() {
@@ -269,17 +272,25 @@ impl<'run, W: Workflow> Driver<'run, W> {
         });
     }
 
-    /// The next message, or the next run that ends.
+    /// The next message, or the next run that ends. The wait for the next message is opened when everything before it is committed
+    /// and a run goes on: most runs have ended by then, and the database need not know of the wait.
     async fn next_event(&mut self) -> Event<'run> {
-        std::future::poll_fn(|cx| self.poll_event(cx)).await
+        let run = self.run.clone();
+        let mut committed = pin!(run.until_sent_is_committed());
+        let mut is_open = self.messages.is_open();
+        std::future::poll_fn(|cx| {
+            let waker = self.root.wakers.own(cx.waker());
+            if let Poll::Ready(ended) = self.poll_runs(&waker) {
+                return Poll::Ready(ended);
+            }
+            is_open = is_open || committed.as_mut().poll(&mut task::Context::from_waker(&waker)).is_ready();
+            if is_open { self.messages.poll(&waker).map(Event::Arrived) } else { Poll::Pending }
+        })
+        .await
     }
 
-    fn poll_event(&mut self, cx: &task::Context<'_>) -> Poll<Event<'run>> {
-        let waker = self.root.wakers.own(cx.waker());
-        if let Poll::Ready(arrived) = self.messages.poll(&waker) {
-            return Poll::Ready(Event::Arrived(arrived));
-        }
-        let ended = self.under_way.iter_mut().find_map(|(node, run)| match run.branch.poll(&waker) {
+    fn poll_runs(&mut self, waker: &task::Waker) -> Poll<Event<'run>> {
+        let ended = self.under_way.iter_mut().find_map(|(node, run)| match run.branch.poll(waker) {
             Poll::Ready(result) => Some((*node, result)),
             Poll::Pending => None,
         });

@@ -42,7 +42,12 @@ impl Messages {
         Self { root: root.clone(), number: 0, open: None, is_closed: false }
     }
 
-    /// The next message.
+    /// Whether the wait for the next message is open, or an earlier run of the code has opened it.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_closed && (self.open.is_some() || (1..=2).any(|next| self.is_known(self.number + next)))
+    }
+
+    /// The next message. Opens the wait for it.
     pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Arrived> {
         while !self.is_closed {
             let mut open = self.open.take().unwrap_or_else(|| self.next(Due::Never));
@@ -85,7 +90,10 @@ impl Messages {
     /// Refuses a message, visibly, and goes on waiting.
     pub(super) fn refuse(&mut self, Message { mut waiting, over }: Message, reason: &str) {
         waiting.put_back(&over, reason);
-        self.open = Some(until_over(self.root.branch(""), waiting));
+        let scope = self.root.branch("");
+        // In its former scope it would keep a waker of this one, and the execution would not be parked.
+        waiting.move_to(&scope);
+        self.open = Some(until_over(scope, waiting));
     }
 
     fn next(&mut self, due: Due) -> Branch<'static, Message> {

@@ -18,8 +18,9 @@ pub(super) fn to_row(shape: &Shape, place: usize, node: &NodeState) -> Result<Ne
     let record = NodeRecord {
         takes: shape.signature(place),
         cause: node.cause,
-        state_revision: node.state_at,
-        change_revision: node.change_at,
+        // Most nodes change in no other way than by their value: their rows are shorter by a third.
+        state_revision: (node.state_at != node.value_at).then_some(node.state_at),
+        change_revision: (node.change_at != node.state_at).then_some(node.change_at),
         error: node.failure().cloned().map(Box::new),
         timer: node.timer,
     };
@@ -83,7 +84,7 @@ pub(crate) fn shown(door: &Door, rows: Vec<StoredNode>, start: &Payload, started
 /// What the rows say of the nodes of the graph, together with the causes of the runs that are journalled. Rows of nodes that the
 /// graph no longer has stay as they are; only their revisions count.
 pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize, u32)>) -> Restored {
-    let newest = rows.iter().map(|row| row.record.change_revision.max(row.record.cause)).max().unwrap_or(0);
+    let newest = rows.iter().map(|row| row.record.cause.max(changed_at(row))).max().unwrap_or(0);
     let has_row: Vec<bool> = shape.nodes.iter().map(|spec| rows.iter().any(|row| row.name == spec.name)).collect();
     let stored = |row: StoredNode| {
         let node = shape.find(&row.name)?;
@@ -91,7 +92,8 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize,
         if has_row[node] && shape.nodes[node].name != row.name {
             return None;
         }
-        let NodeRecord { cause, state_revision, change_revision, takes, error, timer } = row.record;
+        let (value_at, state_at, change_at) = (row.revision, settled_at(&row), changed_at(&row));
+        let NodeRecord { cause, takes, error, timer, .. } = row.record;
         let took_the_same = shape.takes_the_same(node, &takes);
         let value = Value { json: row.value, metadata: row.metadata, set_at: row.set_at };
         let standing = match row.state {
@@ -100,10 +102,19 @@ pub(super) fn from_rows(shape: &Shape, rows: Vec<StoredNode>, begun: Vec<(usize,
             ValueState::Skipped => Standing::Skipped,
             ValueState::Failed => Standing::Failed(error.unwrap_or_else(|| Box::new(unknown_failure()))),
         };
-        let (value_at, state_at, change_at) = (row.revision, state_revision, change_revision);
         Some(Stored { node, standing, value_at, state_at, change_at, cause, timer, took_the_same })
     };
     Restored { nodes: rows.into_iter().filter_map(stored).collect(), newest, begun }
+}
+
+/// The revision since which the node has its value, is skipped, or has nothing.
+fn settled_at(row: &StoredNode) -> u32 {
+    row.record.state_revision.unwrap_or(row.revision)
+}
+
+/// The revision of the last change of the node.
+fn changed_at(row: &StoredNode) -> u32 {
+    row.record.change_revision.unwrap_or_else(|| settled_at(row))
 }
 
 fn unknown_failure() -> Failure {

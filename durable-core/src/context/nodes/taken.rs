@@ -34,6 +34,12 @@ impl Taken {
         Self { slots }
     }
 
+    /// How many nodes are taken.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The value of a node that the caller waits for.
     ///
     /// # Errors

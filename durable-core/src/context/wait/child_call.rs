@@ -13,9 +13,9 @@ use crate::ids::ExecutionId;
 use crate::model::{Checkpoint, NewChild, Outcome, ParentPolicy, RecordedWait, Tags, WaitKind, WaitOutcome};
 use crate::payload;
 use crate::plan::journal_key;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::plan::start_options::{Defaults, StartOptions};
 use crate::running::scope::Scope;
-use crate::running::spoil::{Spoil, is_spoiled};
 
 /// A child to be started.
 pub(in crate::context) struct ChildCall {

@@ -210,6 +210,11 @@ impl<'a> Waiting<'a> {
         !self.was_open && self.scope.run.has_gone_on_from(&self.key)
     }
 
+    /// Goes on in another scope, whose future polls it from now on.
+    pub(in crate::context) fn move_to(&mut self, scope: &Arc<Scope>) {
+        self.scope = scope.clone();
+    }
+
     /// Goes on waiting after a message that cannot be used.
     pub(in crate::context) fn put_back(&mut self, over: &RecordedWait, reason: &str) {
         // Code that only replays writes nothing: it stops here.

@@ -11,6 +11,7 @@ use super::spec::{Edge, OnFailure, Policy};
 use crate::error::Failure;
 use crate::model::Timer;
 use crate::payload::Payload;
+use crate::plan::spoil::{Spoil, is_spoiled};
 
 /// The value of a node.
 #[derive(Debug, Clone)]
@@ -177,7 +178,7 @@ impl State {
         loop {
             let (_, node) = self.undecided.pop_first()?;
             let it = &self.nodes[node];
-            if !it.is_current && it.waits_for == 0 && !it.is_computing() {
+            if !it.is_current && (it.waits_for == 0 || is_spoiled(Spoil::MixRevisions)) && !it.is_computing() {
                 return Some(node);
             }
             debug_assert!(!shape.is_input(node), "an input is never undecided");
@@ -233,11 +234,11 @@ impl State {
 
     /// Notes that something the node takes is different.
     fn supersede(&mut self, shape: &Shape, node: usize) {
-        if self.nodes[node].running.take().is_some() {
+        if !is_spoiled(Spoil::KeepSuperseded) && self.nodes[node].running.take().is_some() {
             self.superseded.push(node);
         }
         self.unsettle(shape, node);
-        if self.nodes[node].waits_for == 0 {
+        if self.nodes[node].waits_for == 0 || is_spoiled(Spoil::MixRevisions) {
             self.undecided.insert((shape.rank(node), node));
         }
     }
@@ -264,7 +265,8 @@ impl State {
         }
         self.unsettled -= 1;
         // The failure of a run counts only if what the node takes is not about to change.
-        if self.nodes[node].failure().is_some() && shape.nodes[node].on_failure == OnFailure::Fail {
+        let fails = self.nodes[node].failure().is_some() && shape.nodes[node].on_failure == OnFailure::Fail;
+        if fails && !is_spoiled(Spoil::ForgetFailures) {
             self.failed = Some(node);
         }
         for Edge { node: consumer, .. } in shape.consumers(node).iter().filter(|edge| edge.policy.gates()) {

@@ -1,5 +1,6 @@
 //! Graphs in memory: the scenarios by name, and random graphs against a model that computes everything from scratch.
 
+mod deciding;
 mod model;
 mod scenarios;
 mod timers;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::reference::Seen;
 use super::restored::{Restored, Stored};
 use super::sets::values_for;
 use super::shape::Shape;
@@ -16,9 +18,6 @@ use super::state::{Change, NodeState, Standing, State};
 use super::{Action, EndsWhen, next};
 use crate::error::Failure;
 use crate::payload::Payload;
-
-/// What a node sees of another: `None` for no value, `Err` for a failure.
-type Seen = Option<Result<String, ()>>;
 
 /// What a node computes, or whether its condition holds.
 type Compute<'test, T> = Box<dyn Fn(usize, &[Seen]) -> T + 'test>;

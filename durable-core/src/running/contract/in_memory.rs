@@ -14,6 +14,7 @@ use crate::error::{ErrorKind, Failure, Result};
 use crate::ids::{Epoch, ExecutionId, WorkerId};
 use crate::model::ExecutionState;
 use crate::model::WaitKind;
+use crate::plan::graph::CHANGES;
 use crate::running::ledger::Ledger;
 use crate::running::memory::{self, Book, Memory, Message, Rollback, Verdict};
 use crate::store::saves::{Save, Written};
@@ -96,11 +97,19 @@ impl World for InMemory {
     }
 
     async fn offer(&self, id: ExecutionId, name: &str, value: u64) -> bool {
-        let message = Message { kind: WaitKind::Event, name: name.to_owned(), number: value, fits: true };
+        let message = Message { kind: WaitKind::Event, name: name.to_owned(), number: value, fits: true, change: None };
         let mut book = memory::lock(&self.book);
         let is_closed = book.records.get(&id).is_some_and(|record| record.has_closed(name));
         book.send(id, message, now());
         !is_closed
+    }
+
+    async fn change(&self, id: ExecutionId, value: u64) -> bool {
+        let message = Message { kind: WaitKind::Event, name: CHANGES.to_owned(), number: value, fits: true, change: None };
+        let mut book = memory::lock(&self.book);
+        let is_accepted = book.accepts(id, &message);
+        book.send(id, message, now());
+        is_accepted
     }
 
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending {

@@ -163,6 +163,14 @@ impl World for InPostgres {
         refusal.is_none()
     }
 
+    async fn change(&self, id: ExecutionId, value: u64) -> bool {
+        let message = Message::new(id, "", Payload(value.to_string().into()));
+        let sent = store::messages::send_change(&self.store, &self.store.pool, &message, None).await;
+        let refusal = sent.err().map(|error| error.into_database_error().unwrap().code().unwrap().into_owned());
+        assert!(refusal.as_deref().is_none_or(|code| code == "UD410"), "{refusal:?}");
+        refusal.is_none()
+    }
+
     async fn begin_to_send(&self, id: ExecutionId, name: &str, value: u64) -> Self::Sending {
         let mut transaction = self.store.pool.begin_with("begin").await.unwrap();
         let message = Message::new(id, name, Payload(value.to_string().into()));

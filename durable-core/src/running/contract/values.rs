@@ -18,8 +18,8 @@ pub(super) fn set(nth: u32, value: &str) -> Checkpoint {
 fn node(name: &str, state: ValueState, revision: u32, value: &str) -> NewValue {
     let record = NodeRecord {
         cause: revision - 1,
-        state_revision: revision,
-        change_revision: revision,
+        state_revision: None,
+        change_revision: Some(revision + 1),
         takes: Vec::new(),
         error: None,
         timer: None,

@@ -7,11 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::record::{Message, Record, State};
+use super::message::Message;
+use super::record::{Record, State};
 use super::{Queue, REFUSED};
 use crate::error::Failure;
 use crate::ids::{Epoch, ExecutionId, WorkerId};
-use crate::model::{ExecutionValue, StoredNode, Tags, WaitKind};
+use crate::model::{ExecutionValue, StoredNode, Tags};
 use crate::store::attempts::AttemptRecord;
 use crate::store::families::EndedEarly;
 use crate::store::journal::Journals;
@@ -130,13 +131,18 @@ impl Book {
         self.records.values_mut().filter(|record| record.is_held_by(worker)).for_each(|record| record.state = State::Pending);
     }
 
+    /// Whether the execution still takes this message.
+    pub(crate) fn accepts(&self, id: ExecutionId, message: &Message) -> bool {
+        self.records.get(&id).is_some_and(|record| record.accepts(message))
+    }
+
     /// Delivers a message; returns whether a wait took it.
     pub(crate) fn send(&mut self, id: ExecutionId, message: Message, now: DateTime<Utc>) -> bool {
         let arrival = self.next_ordinal();
-        let Some(record) = self.records.get_mut(&id).filter(|record| !record.is_over()) else { return false };
-        if message.kind == WaitKind::Event && record.has_closed(&message.name) {
+        if !self.accepts(id, &message) {
             return false;
         }
+        let Some(record) = self.records.get_mut(&id) else { return false };
         record.mailbox.insert(arrival, (message, now));
         record.deliver(now);
         let taken = !record.mailbox.contains_key(&arrival);

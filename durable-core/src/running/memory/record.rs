@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::family::ChildEnd;
+use super::message::{Message, id_of, payload_of};
 use super::parking::{has_received, is_kept};
 use crate::error::Failure;
 use crate::ids::{ExecutionId, WorkerId};
@@ -17,6 +18,7 @@ use crate::model::{
     ParentPolicy, RecordedWait, StoredNode, Tags, ValueState, WaitKind, WaitOutcome,
 };
 use crate::payload::{Json, Payload};
+use crate::plan::graph::CHANGES;
 use crate::store::saves::NextState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +47,6 @@ impl State {
             NextState::Released => Self::Pending,
         }
     }
-}
-
-/// A message: an event, an answer or a publication.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) kind: WaitKind,
-    pub(crate) name: String,
-    /// No two messages have the same.
-    pub(crate) number: u64,
-    /// Whether the code can read it.
-    pub(crate) fits: bool,
 }
 
 /// The parent of an execution, and what the end of the parent means for it.
@@ -415,7 +406,9 @@ impl Record {
                 *waiting.entry(name).or_default() += count;
             }
         }
-        for wait in self.waits.values().filter(|wait| has_received(wait.outcome) && is_kept(wait.kind)) {
+        // The driver of a graph does not say what it does with changes.
+        let is_tracked = |wait: &&WaitRow| has_received(wait.outcome) && is_kept(wait.kind) && wait.name != CHANGES;
+        for wait in self.waits.values().filter(is_tracked) {
             let Some((_, message)) = &wait.message else { continue };
             let has = self.use_of.in_hand.get(&(worker, message.number)).is_some_and(|count| *count > 0);
             if !has && !self.use_of.used.contains(&message.number) {
@@ -489,13 +482,4 @@ impl WaitRow {
             digest: None,
         }
     }
-}
-
-/// The id of the message that arrived in that place.
-fn id_of(arrival: u64) -> Uuid {
-    Uuid::from_u128(arrival.into())
-}
-
-fn payload_of(message: &Message) -> String {
-    if message.fits { message.number.to_string() } else { format!("\"not number {}\"", message.number) }
 }

@@ -4,8 +4,8 @@ use tokio::sync::oneshot;
 
 use super::Run;
 use crate::ids::ExecutionId;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::running::ledger::FamilyNews;
-use crate::running::spoil::{Spoil, is_spoiled};
 
 impl Run {
     /// Why a child cannot be started: this process works on its queue, and does not know its workflow.

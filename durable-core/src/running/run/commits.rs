@@ -8,8 +8,8 @@ use super::Run;
 use super::working::Unanswered;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Checkpoint;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::running::reporting::Unreported;
-use crate::running::spoil::{Spoil, is_spoiled};
 use crate::store::transactions::{Commit, Committed, Open};
 
 /// A commit under way. Its execution neither parks nor ends meanwhile: the next worker must find the step in the journal.

@@ -7,8 +7,8 @@ use crate::error::Failure;
 use crate::ids::ExecutionId;
 use crate::payload::Payload;
 use crate::plan::journal_key;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::running::hold::{Hold, Verdict};
-use crate::running::spoil::{Spoil, is_spoiled};
 use crate::store::continuations::{Continuation, Continued};
 use crate::store::saves::Written;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::Run;
+use crate::plan::spoil::{Spoil, is_spoiled};
 use crate::running::hold::Verdict;
-use crate::running::spoil::{Spoil, is_spoiled};
 
 impl Run {
     /// Ends the run from outside.

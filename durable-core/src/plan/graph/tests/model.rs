@@ -1,8 +1,8 @@
 //! Random graphs with random inputs, failures, late answers and crashes, compared with a model that computes everything from scratch.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::super::reference::{self, Is, compute, holds, strict};
 use super::*;
 
 /// Enough for every pair of policies to meet in small graphs, within two seconds.
@@ -16,102 +16,18 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap_or_default() % limit
     }
-
-    fn one_in(&mut self, chances: usize) -> bool {
-        self.below(chances) == 0
-    }
-}
-
-fn hash(of: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Few different values, so that equal ones are common; some nodes fail for some of what they take.
-fn compute(node: usize, taken: &[Seen]) -> Result<String, String> {
-    let hash = hash((node, taken));
-    if node % 3 == 1 && hash.is_multiple_of(5) { Err("no luck".to_owned()) } else { Ok((hash % 3).to_string()) }
-}
-
-fn holds(node: usize, taken: &[Seen]) -> bool {
-    !hash(("when", node, taken)).is_multiple_of(3)
 }
 
 fn random_nodes(random: &mut Random) -> Vec<NodeSpec> {
-    let (inputs, steps) = (1 + random.below(4), 1 + random.below(26));
-    let mut edges = |nodes: usize, most: usize| -> &'static [Edge] {
-        let policies = [Policy::Needs, Policy::Needs, Policy::Settled, Policy::Each, Policy::SeesFailure, Policy::Latest];
-        let edge = |_| Edge { node: random.below(nodes), policy: policies[random.below(policies.len())] };
-        let count = [0, 1, 1, 2, 3][most];
-        (0..count).map(edge).collect::<Vec<_>>().leak()
-    };
-    let mut nodes = Vec::new();
-    let mut dice = Random(hash(inputs * 100 + steps));
-    for node in 0..inputs + steps {
-        let is_input = node < inputs;
-        nodes.push(NodeSpec {
-            name: "node",
-            kind: if is_input { NodeKind::Input { optional: dice.one_in(3) } } else { NodeKind::Step },
-            takes: if is_input { &[] } else { edges(node, 1 + dice.below(4)) },
-            when: if is_input || !dice.one_in(4) { &[] } else { edges(node, 1 + dice.below(2)) },
-            on_failure: OnFailure::Skip,
-            ..NodeSpec::PLAIN
-        });
-    }
-    nodes
+    let policies = [Policy::Needs, Policy::Needs, Policy::Settled, Policy::Each, Policy::SeesFailure, Policy::Latest];
+    reference::random_nodes(|limit| random.below(limit), &policies)
 }
 
-/// What every node is for the present inputs, computed in one go. A node that fails keeps the value that it has.
-fn model(graph: &Graph<'_>) -> Vec<(&'static str, Option<String>)> {
-    let shape = &graph.shape;
-    let mut are: Vec<(&'static str, Option<String>)> = Vec::new();
-    // Random graphs take only nodes before them.
-    for (node, spec) in shape.nodes.iter().enumerate() {
-        let see = |are: &[(&'static str, Option<String>)], edges: &[Edge]| -> Vec<Seen> {
-            let see = |edge: &Edge| match &are[edge.node] {
-                ("failed" | "stale", _) if edge.policy == Policy::SeesFailure => Some(Err(())),
-                (_, value) => value.clone().map(Ok),
-            };
-            edges.iter().map(see).collect()
-        };
-        let kept = graph.state.node(node).value().map(|value| value.json.as_str().to_owned());
-        let is = if shape.is_input(node) {
-            (if kept.is_some() { "ready" } else { "unset" }, kept)
-        } else {
-            let edges: Vec<Edge> = shape.edges(node).collect();
-            let is = |edge: &Edge| are[edge.node].0;
-            let gated = |edges: &[Edge]| {
-                edges.iter().any(|edge| match edge.policy {
-                    Policy::Latest => false,
-                    Policy::Needs => is(edge) == "unset",
-                    _ => is(edge) == "unset" && !shape.is_optional(edge.node),
-                })
-            };
-            let cascades = |edge: &Edge| edge.policy == Policy::Needs && ["skipped", "failed"].contains(&is(edge));
-            let only_latest = !edges.is_empty() && edges.iter().all(|edge| edge.policy == Policy::Latest);
-            if edges.iter().any(cascades) {
-                ("skipped", None)
-            } else if only_latest && edges.iter().all(|edge| are[edge.node].1.is_none()) {
-                ("unset", None)
-            } else if !spec.when.is_empty() && !gated(spec.when) && !holds(node, &see(&are, spec.when)) {
-                ("skipped", None)
-            } else if gated(&edges) {
-                ("unset", None)
-            } else {
-                match (compute(node, &see(&are, spec.takes)), kept) {
-                    (Ok(value), _) => ("ready", Some(value)),
-                    (Err(_), Some(kept)) => ("stale", Some(kept)),
-                    (Err(_), None) => ("failed", None),
-                }
-            }
-        };
-        are.push(is);
-    }
-    are
+fn model(graph: &Graph<'_>) -> Vec<Is> {
+    reference::model(&graph.shape, |node| graph.state.node(node).value().map(|value| value.json.as_str().to_owned()))
 }
 
-fn real(graph: &Graph<'_>) -> Vec<(&'static str, Option<String>)> {
+fn real(graph: &Graph<'_>) -> Vec<Is> {
     let real = |node: usize| match &graph.state.node(node).standing {
         Standing::Unset => ("unset", None),
         Standing::Skipped => ("skipped", None),
@@ -121,16 +37,6 @@ fn real(graph: &Graph<'_>) -> Vec<(&'static str, Option<String>)> {
         }
     };
     (0..graph.shape.nodes.len()).map(real).collect()
-}
-
-/// The nodes for which no node before them takes the latest of another.
-fn strict(shape: &Shape) -> Vec<bool> {
-    let mut strict: Vec<bool> = Vec::new();
-    for node in 0..shape.nodes.len() {
-        let is_strict = shape.edges(node).all(|edge| edge.policy != Policy::Latest && strict[edge.node]);
-        strict.push(is_strict);
-    }
-    strict
 }
 
 /// The nodes that depend on these.
@@ -162,11 +68,12 @@ fn check_new_runs(graph: &Graph<'_>, from: usize, strict: &[bool], seed: u64) {
     for (node, _, taken) in &graph.began[from..] {
         for (edge, seen) in graph.shape.nodes[*node].takes.iter().zip(taken) {
             if edge.policy.gates() && strict[edge.node] {
-                let expected: Seen = match &model[edge.node] {
-                    ("failed" | "stale", _) if edge.policy == Policy::SeesFailure => Some(Err(())),
-                    (_, value) => value.clone().map(Ok),
-                };
-                assert_eq!(*seen, expected, "seed {seed}: node {node} takes node {} of another state", edge.node);
+                assert_eq!(
+                    *seen,
+                    reference::seen(&model, edge),
+                    "seed {seed}: node {node} takes node {} of another state",
+                    edge.node
+                );
             }
         }
     }

@@ -43,7 +43,7 @@ select
             select coalesce(json_agg(json_build_object(
                 'key', key, 'kind', kind, 'name', name, 'started_at', started_at, 'due_at', due_at, 'digest', digest::text,
                 'child_id', child_id, 'outcome', outcome, 'resolved_at', resolved_at, 'message_id', message_id,
-                'answered_by', answered_by, 'payload', payload
+                'assignee', assignee, 'answered_by', answered_by, 'payload', payload
             ) order by ordinal), '[]')
             from durable.waits
             where waits.execution_id = executions.execution_id

@@ -50,6 +50,16 @@ pub(crate) enum Spoil {
     KeepNamespace,
     /// The journal says that no version of a change is recorded.
     ForgetVersions,
+    /// A node is decided although a node that it waits for is not.
+    MixRevisions,
+    /// The run of a node goes on although what it takes has changed, and its result counts.
+    KeepSuperseded,
+    /// The failure of a node does not fail the execution.
+    ForgetFailures,
+    /// Nodes that are different after a run are not written.
+    ForgetNodes,
+    /// A graph completes without looking for changes that were accepted.
+    CompleteUnclosed,
     /// A claim that arrives while an earlier one is active is dropped when that one ends.
     ForgetNextClaim,
 }
