@@ -165,7 +165,7 @@ impl World for InPostgres {
 
     async fn change(&self, id: ExecutionId, value: u64) -> bool {
         let message = Message::new(id, "", Payload(value.to_string().into()));
-        let sent = store::messages::send_change(&self.store, &self.store.pool, &message, None).await;
+        let sent = store::messages::send_change(&self.store, &self.store.pool, &message, None, true).await;
         let refusal = sent.err().map(|error| error.into_database_error().unwrap().code().unwrap().into_owned());
         assert!(refusal.as_deref().is_none_or(|code| code == "UD410"), "{refusal:?}");
         refusal.is_none()
