@@ -154,7 +154,7 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
             let durable = placed(durable, result.span());
             quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
         };
-        (taken, quote!(#(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
+        (taken, quote_spanned!(name.span()=> #(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
     };
     // The compiler points here when the future cannot move between threads.
     let future = quote_spanned!(name.span()=> ::std::boxed::Box::pin(async move { #code }));
