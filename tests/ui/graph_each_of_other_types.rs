@@ -10,16 +10,20 @@ impl Library {
 
     #[step(each(document in documents))]
     async fn read(&self, document: &u32) -> Result<usize> {
+        let _ = document;
         Ok(0)
     }
 
     #[step(each(document in documents))]
     async fn open(&self, document: Vec<u8>, read: &usize) -> Result<usize> {
+        let _ = document;
+        let _ = read;
         Ok(0)
     }
 
     #[step]
     async fn sum(&self, read: usize) -> Result<usize> {
+        let _ = read;
         Ok(0)
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use durable::__macro::graph::{
-    Computed, Edge, Graph, Node, NodeKind, NodeSpec, Policy, Taken, check, computed, drive,
-};
+use durable::__macro::graph::{Computed, Edge, Graph, Node, NodeKind, NodeSpec, Policy, Taken, check, computed, drive};
 use durable::__macro::{BoxFuture, Compensation, StepSpec, step_once};
 use durable::prelude::*;
 use durable::{Json, Workflow};

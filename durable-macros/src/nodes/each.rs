@@ -68,8 +68,8 @@ pub(super) fn calls(durable: &syn::Path, graph: &Graph<'_>, node: &Node<'_>, ste
         let argument = format_ident!("argument_{place}", span = span);
         if parameter.taking.wrapper == Wrapper::Item {
             reads.push(items(durable, &graph.nodes[taken], step, place));
-            let item = Ident::new("item", Span::call_site());
-            bindings.push(owned_or_borrowed(parameter, &argument, &quote!(#item), &quote!(&#item)));
+            let item = item_at(span);
+            bindings.push(owned_or_borrowed(parameter, &argument, &quote!(#item), &quote_spanned!(span=> &#item)));
         } else {
             let value = format_ident!("value_{place}", span = span);
             let read = decode(durable, place, parameter, &graph.nodes[taken]);
@@ -89,23 +89,40 @@ pub(super) fn calls(durable: &syn::Path, graph: &Graph<'_>, node: &Node<'_>, ste
         let durable = placed(durable, result.span());
         quote_spanned!(result.span()=> #durable::__macro::graph::computed::<#result>)
     };
-    quote! {
-        #(#reads)*
-        #durable::__macro::graph::each(items, #concurrency, move |item| async move {
+    // Everything that the compiler says of a type that is not a list belongs there.
+    let place = place_of_list(step);
+    let (item, each) = (item_at(place), placed(durable, place));
+    let each = quote_spanned!(place=> #each::__macro::graph::each);
+    let code = quote_spanned! {ours_at(name.span())=>
+        move |#item| async move {
             #(#bindings)*
             #computed(Self::#name(self, #(#arguments),*).await)
-        })
-        .await
-    }
+        }
+    };
+    quote_spanned!(place=> #(#reads)* #each(items, #concurrency, #code).await)
+}
+
+/// The name of an item in the code, with this place in messages.
+fn item_at(place: Span) -> Ident {
+    Ident::new("item", ours_at(place))
+}
+
+/// This place, for names of ours: those of the user may come from another macro, which does not see them.
+fn ours_at(place: Span) -> Span {
+    Span::call_site().located_at(place)
+}
+
+fn place_of_list(step: &Step) -> Span {
+    step.node.each.as_ref().map_or_else(Span::call_site, |each| ours_at(each.list.span()))
 }
 
 /// Takes the list apart. A type that is not a list is reported where the list is named.
 fn items(durable: &syn::Path, list: &Node<'_>, step: &Step, place: usize) -> TokenStream {
-    let span = step.node.each.as_ref().map_or_else(Span::call_site, |each| each.list.span());
+    let span = place_of_list(step);
     let list_type = at(value_of(durable, list), span);
     let (durable, name, place) = (placed(durable, span), list.name(), Literal::usize_unsuffixed(place));
     let read = quote_spanned!(span=> #durable::__macro::graph::items::<#list_type>);
-    quote!(let items = #read(taken, #place, #name)?;)
+    quote_spanned!(span=> let items = #read(taken, #place, #name)?;)
 }
 
 /// The same tokens, as if they had been written in this place.

@@ -171,7 +171,7 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
             let computed = Ident::new(if step.node.timer.is_some() { "due" } else { "computed" }, result.span());
             quote_spanned!(result.span()=> #durable::__macro::graph::#computed::<#result>)
         };
-        (taken, quote!(#(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
+        (taken, quote_spanned!(name.span()=> #(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
     };
     let sets = sets::check(graph, node, &value_of_step(durable, step), output(&step.method.signature.output).span());
     // The compiler points here when the future cannot move between threads.

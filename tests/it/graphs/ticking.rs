@@ -110,7 +110,7 @@ async fn a_recurring_timer_ticks_on_its_grid_pauses_with_its_execution_and_misse
     assert_eq!((reminded(7), reminded(9), tally.count("computed")), (0, 1, 1), "the next one is on the grid");
 
     worker.complete(id).await.unwrap();
-    let output = soon("it ends when it is told to", handle.result()).await.unwrap();
+    let output = soon("it ends when it is told to", worker.handle::<Reminding>(id).result()).await.unwrap();
     assert!(output.as_str().contains(&format!("{}", begun + hours(9))), "{}", output.as_str());
     assert_eq!(tally.labels().len(), 7);
 }

@@ -73,9 +73,10 @@ impl World {
         let mut change = Accepted { is_open: graph.open, ..Accepted::default() };
         for _ in 0..=self.random.below(2) {
             let name = NAMES[self.random.index(inputs)].to_owned();
+            let is_unset = change.unset.contains(&name);
             if self.random.one_in(4) && !change.set.contains_key(&name) {
-                change.unset.push(name);
-            } else if !change.unset.contains(&name) {
+                change.unset.extend(Some(name).filter(|_| !is_unset));
+            } else if !is_unset {
                 change.set.insert(name, self.random.below(4));
             }
         }
