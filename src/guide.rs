@@ -2,7 +2,7 @@
 //!
 //! - Write workflows: [`workflows`] (start here), [`flows`], [`graphs`], [`waits`], [`children`], [`sagas`], [`transactions`], [`starts`],
 //!   [`schedules`], [`queues`], [`progress`], [`tags`], [`values`], [`loops`], [`versions`], [`testing`].
-//! - Run them: [`production`], [`observability`], [`repair`], [`telemetry`], [`keeping_house`].
+//! - Run them: [`production`], [`dashboard`], [`observability`], [`repair`], [`telemetry`], [`keeping_house`].
 //! - Trust them: [`guarantees`], [`performance`].
 //!
 //! The programs in `examples/` show the same features in use: `cargo run --example trip`, `expense`, `documents`, `agent`,
@@ -60,6 +60,9 @@ pub mod testing {}
 #[expect(clippy::needless_doctest_main, reason = "a build script is a program")]
 #[doc = include_str!("guide/production.md")]
 pub mod production {}
+
+#[doc = include_str!("guide/dashboard.md")]
+pub mod dashboard {}
 
 #[doc = include_str!("guide/observability.md")]
 pub mod observability {}

@@ -55,7 +55,7 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
+    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, ChangeMark, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
     ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
     PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName, StartMany,
     TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,

@@ -57,7 +57,7 @@ fn announce(url: &str, connection: &Connection, screen: &mut Screen) -> Result<(
 
 /// Returns at Ctrl-C or SIGTERM.
 #[cfg(unix)]
-fn until_signalled() -> impl Future<Output = std::io::Result<()>> {
+pub(crate) fn until_signalled() -> impl Future<Output = std::io::Result<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::interrupt()).and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?)));
     async move {

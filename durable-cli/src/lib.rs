@@ -9,6 +9,7 @@
 //! durable execution get 01989f2c-7b12-7000-8000-00000000002a
 //! durable input give 01989f2c-7b12-7000-8000-00000000002a approval true --by ada@example.com
 //! durable doctor
+//! durable dashboard                                       # for a browser on this machine, until Ctrl-C
 //! ```
 //!
 //! `-o table` is for people, `-o json` and `-o ids` are for programs. Wherever ids are asked for, `-` reads them from standard
@@ -25,6 +26,7 @@
 
 mod bench;
 mod connection;
+mod dashboard;
 mod dev;
 mod doctor;
 mod event;
@@ -112,6 +114,8 @@ enum Group {
     Bench(bench::Options),
     /// Run a private Postgres for development, migrated, until Ctrl-C
     Dev(dev::Options),
+    /// Serve the dashboard of the database to a browser on this machine, until Ctrl-C
+    Dashboard(dashboard::Options),
 }
 
 /// Runs the program with the arguments of this process; its exit code is what the table above says.
@@ -143,6 +147,7 @@ async fn carry_out(Arguments { connection, group, .. }: &Arguments, screen: &mut
         Group::Doctor => doctor::carry_out(connection, screen).await,
         Group::Bench(options) => bench::carry_out(options, connection, screen).await,
         Group::Dev(options) => dev::carry_out(options, connection, screen).await,
+        Group::Dashboard(options) => dashboard::carry_out(options, connection, screen).await,
     }
 }
 

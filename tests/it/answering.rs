@@ -280,6 +280,8 @@ async fn every_form_is_listed_by_its_deadline_and_refuses_what_does_not_fit_it()
     assert_eq!(early.iter().map(|input| input.name.as_str()).collect::<Vec<_>>(), ["colour"]);
     assert_eq!(worker.pending_inputs().workflow("survey").limit(3).await.unwrap().len(), 3);
     assert!(worker.pending_inputs().workflow("purchase").await.unwrap().is_empty());
+    assert_eq!(worker.pending_inputs().execution(id).await.unwrap().len(), pending.len());
+    assert!(worker.pending_inputs().execution(uuid::Uuid::nil().into()).await.unwrap().is_empty());
     let mut page = worker.pending_inputs().limit(2).await.unwrap();
     let mut keys: Vec<String> = page.iter().map(|input| input.key.clone()).collect();
     while let Some(cursor) = page.next {

@@ -284,3 +284,11 @@ async fn examining_writes_nothing() {
     let url = format!("{}?options=-c%20default_transaction_read_only%3Don", database.url);
     assert_eq!(durable::Durable::builder().database_url(&url).examine().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_client_examines_its_own_database() {
+    let database = support::database().await;
+    let client = database.builder().start().await.unwrap();
+    assert_eq!(client.examine().await.unwrap(), []);
+    client.shutdown().await.unwrap();
+}

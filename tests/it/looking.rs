@@ -169,6 +169,7 @@ async fn a_list_passes_what_every_filter_passes() {
         ("what excludes itself", list().workflow("gated").queue("greetings"), vec![]),
     ] {
         assert_eq!(filtered.clone().count().await.unwrap(), expected.len() as u64, "{what}");
+        assert_eq!(filtered.clone().count_at_most(2).await.unwrap(), expected.len().min(2) as u64, "{what}");
         let page = filtered.await.unwrap();
         let ids: Vec<ExecutionId> = page.executions.iter().map(|execution| execution.id).collect();
         assert_eq!(ids, expected, "{what}");

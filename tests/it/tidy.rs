@@ -129,7 +129,7 @@ const USED_OF_THE_LIST: [(&str, &str); 2] = [
 const LONGEST_FILE: usize = 800;
 
 /// Folders with code of ours; `tests/ui` holds what is not to compile, and what it says.
-const CODE: [&str; 20] = [
+const CODE: [&str; 23] = [
     "src",
     "durable-cli/src",
     "durable-cli/tests",
@@ -137,6 +137,9 @@ const CODE: [&str; 20] = [
     "benches",
     "tests/it",
     "durable-core/src",
+    "durable-dashboard/examples",
+    "durable-dashboard/src",
+    "durable-dashboard/tests",
     "durable-macros/src",
     "durable-migrate/src",
     "durable-migrate/migrations",

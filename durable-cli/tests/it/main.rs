@@ -22,6 +22,8 @@ mod repairing;
 #[cfg(test)]
 mod scheduling;
 #[cfg(test)]
+mod serving;
+#[cfg(test)]
 mod showing;
 #[cfg(test)]
 mod starting;

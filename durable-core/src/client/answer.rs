@@ -133,6 +133,12 @@ impl PendingInputs<'_> {
         self
     }
 
+    /// Only questions of this execution.
+    pub fn execution(mut self, id: ExecutionId) -> Self {
+        self.filter.execution = Some(id);
+        self
+    }
+
     /// Only questions after this cursor, the `next` of the previous page.
     pub fn after(mut self, cursor: InputCursor) -> Self {
         self.after = Some(cursor);

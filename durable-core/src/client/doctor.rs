@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 
-use super::Builder;
+use super::{Builder, Durable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Finding, Severity, Subject, WorkerDetails, WorkerState};
 use crate::shell;
@@ -51,21 +51,17 @@ impl Builder {
     /// read what it needs.
     pub async fn examine(self) -> Result<Vec<Finding>> {
         let (store, patience) = self.store()?;
-        let doctor = Doctor { store, patience };
-        if let Some(finding) = doctor.examine_server().await? {
-            // Every other look would prepare a statement.
-            return Ok(vec![finding]);
-        }
-        let schema = doctor.examine_schema().await?;
-        if schema.is_unknown {
-            return Ok(schema.findings);
-        }
-        let mut findings = schema.findings;
-        findings.extend(doctor.examine_connection().await?);
-        findings.extend(doctor.examine_tables().await?);
-        findings.extend(doctor.examine_workers().await?);
-        findings.extend(doctor.examine_executions().await?);
-        Ok(findings)
+        Doctor { store, patience }.examine().await
+    }
+}
+
+impl Durable {
+    /// Looks for problems as [`Builder::examine`] does, in the database of this client.
+    ///
+    /// # Errors
+    /// As for [`Builder::examine`].
+    pub async fn examine(&self) -> Result<Vec<Finding>> {
+        Doctor { store: self.store().clone(), patience: self.engine.patience }.examine().await
     }
 }
 
@@ -83,6 +79,24 @@ struct SchemaFindings {
 }
 
 impl Doctor {
+    /// Everything that it finds.
+    async fn examine(&self) -> Result<Vec<Finding>> {
+        if let Some(finding) = self.examine_server().await? {
+            // Every other look would prepare a statement.
+            return Ok(vec![finding]);
+        }
+        let schema = self.examine_schema().await?;
+        if schema.is_unknown {
+            return Ok(schema.findings);
+        }
+        let mut findings = schema.findings;
+        findings.extend(self.examine_connection().await?);
+        findings.extend(self.examine_tables().await?);
+        findings.extend(self.examine_workers().await?);
+        findings.extend(self.examine_executions().await?);
+        Ok(findings)
+    }
+
     async fn run<'a, T, F>(&'a self, what: &str, statement: impl Fn(&'a PgPool) -> F) -> Result<T>
     where
         F: Future<Output = Result<T, sqlx::Error>>,

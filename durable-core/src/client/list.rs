@@ -241,6 +241,25 @@ impl ExecutionList<'_> {
         Ok(self.count_by_state().await?.iter().map(|(_, executions)| executions).sum())
     }
 
+    /// The number of executions that pass the filters, or `most` if there are more. It reads no further than that, so the number of
+    /// a large list is known soon.
+    ///
+    /// ```no_run
+    /// # use durable::prelude::*;
+    /// # async fn example(durable: &Durable) -> Result<()> {
+    /// let failed = durable.list_executions().state(ExecutionState::Failed).count_at_most(10_001).await?;
+    /// println!("{}", if failed > 10_000 { "more than 10 000".to_owned() } else { failed.to_string() });
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`count`](Self::count).
+    pub async fn count_at_most(self, most: u32) -> Result<u64> {
+        self.check_tags()?;
+        let (durable, filter) = (self.durable, &self.filter);
+        durable.read("count executions", |pool| look::count_at_most(durable.store(), pool, filter, most.into())).await
+    }
+
     /// The number of executions in each state that pass the filters, in the order of [`ExecutionState::ALL`]; states without
     /// executions are left out.
     ///

@@ -18,3 +18,9 @@ pub(crate) async fn read(store: &Store, executor: impl PgExecutor<'_>) -> Result
 pub(super) fn reading(row: &PgRow, asked: Instant) -> Result<Reading, sqlx::Error> {
     Ok(Reading { database: time(row, "now")?, taken: asked + asked.elapsed() / 2, frozen: row.try_get("frozen")? })
 }
+
+/// A text that is another one after a change of what people are shown.
+pub(crate) async fn change_mark(store: &Store, executor: impl PgExecutor<'_>) -> Result<String, sqlx::Error> {
+    let query = store.query(statement!("clock/change_mark")).bind(store.schema.as_str());
+    query.fetch_one(executor).await?.try_get("mark")
+}

@@ -160,6 +160,13 @@ pub(crate) async fn count(store: &Store, pool: &PgPool, filter: &ListFilter) -> 
     rows.iter().map(count).collect()
 }
 
+/// How many executions pass the filters; it counts no further than `most`.
+pub(crate) async fn count_at_most(store: &Store, pool: &PgPool, filter: &ListFilter, most: i64) -> Result<u64, sqlx::Error> {
+    let query = filtered(store, statement!("executions/count_at_most"), filter);
+    let row = query.bind(tag_names(filter)).bind(tag_values(filter)).bind(most).fetch_one(pool).await?;
+    Ok(row.try_get::<i64, _>("executions")?.unsigned_abs())
+}
+
 /// A statement about the executions that pass the filters, which are its first parameters.
 pub(super) fn filtered<'filter>(
     store: &Store,
@@ -194,6 +201,7 @@ pub(crate) struct InputFilter {
     pub(crate) workflow: Option<String>,
     pub(crate) due_before: Option<DateTime<Utc>>,
     pub(crate) assignee: Option<String>,
+    pub(crate) execution: Option<ExecutionId>,
     /// The deadline, the execution and the key of the last item of the previous page.
     pub(crate) after: Option<(Option<DateTime<Utc>>, ExecutionId, String)>,
     pub(crate) limit: i64,
@@ -212,7 +220,8 @@ pub(crate) async fn pending_inputs(store: &Store, pool: &PgPool, filter: &InputF
         .bind(due_at)
         .bind(id)
         .bind(key)
-        .bind(&filter.assignee);
+        .bind(&filter.assignee)
+        .bind(filter.execution.map(ExecutionId::as_uuid));
     query.fetch_all(pool).await?.iter().map(read_pending_input).collect()
 }
 

@@ -24,6 +24,7 @@ where waits.kind = 'input'
   and ($1::text is null or execution.workflow = $1)
   and ($2::timestamptz is null or waits.due_at < $2)
   and ($7::text is null or waits.assignee = $7)
+  and ($8::uuid is null or waits.execution_id = $8)
   and execution.state in ('pending', 'running', 'waiting')
   -- The database's clock ends a wait, even if no worker has noticed yet.
   and (waits.due_at is null or waits.due_at > durable.now())
