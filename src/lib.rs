@@ -55,10 +55,10 @@
 
 pub use durable_core::calendar;
 pub use durable_core::client::{
-    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, ChangeMark, Cursor, Divergence, Durable, ExecutionHandle, ExecutionList,
-    ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned, Publish,
-    PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName, StartMany,
-    TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
+    Builder, Bulk, BulkOutcome, BulkReport, ByName, Cancel, ChangeMark, Cursor, Divergence, Durable, ExecutionHandle,
+    ExecutionList, ExecutionPage, FiringList, Fork, InputCursor, NotCompared, Page, PendingInputs, ProvideInput, Prune, Pruned,
+    Publish, PutSchedule, QueueHandle, Replay, ReplayReport, ScheduleList, SetInputs, SortBy, SortOrder, Start, StartByName,
+    StartMany, TriggerSchedule, UnknownWorkflow, Unreadable, UpdateInput, WaitForValue, Watch,
 };
 pub use durable_core::context::{
     AllWait, Answer, Approval, ChildWait, CloseEvents, Context, Due, Each, EventWait, Given, InputWait, Join, Latest, Map, Race,

@@ -26,10 +26,10 @@ pub use crate::testing::{GenericStepsCannotBeReplaced, StepKey};
 pub mod graph {
     pub use crate::context::graph::drive::drive;
     pub use crate::context::graph::each::{DEFAULT_CONCURRENCY, Items, List, SharedArgument, each, items};
+    pub use crate::context::graph::question::{AnswerValue, Question, ask};
     pub use crate::context::nodes::due::{TimerResult, due};
     pub use crate::context::nodes::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
     pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
-    pub use crate::context::nodes::question::{AnswerValue, Question, ask};
     pub use crate::context::nodes::schema::{Schema, WithoutSchema};
     pub use crate::context::nodes::taken::Taken;
     pub use crate::plan::graph::spec::{Edge, NodeKind, NodeSpec, OnFailure, Policy, Target};

@@ -179,7 +179,7 @@ begin
     from durable.node_history
     where execution_id = origin
       and revision <= (
-          select max((node ->> 'change_revision')::int)
+          select max(coalesce((node ->> 'change_revision')::int, (node ->> 'state_revision')::int, revision))
           from durable.execution_values
           where execution_id = new_id
       );

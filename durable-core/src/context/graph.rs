@@ -5,4 +5,5 @@ pub(crate) mod drive;
 pub(crate) mod each;
 mod messages;
 mod node_run;
+pub(crate) mod question;
 pub(crate) mod stored;

@@ -4,7 +4,6 @@ pub(crate) mod due;
 pub(crate) mod inputs;
 pub(crate) mod node;
 pub(crate) mod parameters;
-pub(crate) mod question;
 pub(crate) mod schema;
 pub(crate) mod taken;
 

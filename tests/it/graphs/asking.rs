@@ -189,9 +189,8 @@ async fn a_question_that_was_renamed_is_asked_anew_and_is_answered_under_either_
         database.eventually_value::<i32>("select 1 from durable.executions where state = 'waiting'").await;
         old.shutdown().await.unwrap();
         let worker = database.builder().register(Renamed).start().await.unwrap();
-        // A resumed execution goes on under the new code.
-        worker.pause(id).await.unwrap();
-        worker.resume(id).await.unwrap();
+        // Any claim has the new code look at the execution.
+        database.run("update durable.executions set wake_at = durable.now()").await;
         database.eventually_value::<i32>("select 1 from durable.waits where name = 'reply' and outcome is null").await;
         assert_eq!(worker.pending_inputs().await.unwrap().iter().count(), 1);
         worker.provide_input(id, name, &7).await.unwrap();

@@ -141,7 +141,8 @@ async fn a_graph_that_has_refused_a_change_rests_until_the_next_one() {
     let database = support::database().await;
     let graph = Seen::start(&database, Echo(Bodies::that_spell()), &[("x", "1")]).await;
     graph.comes_to("echo", "echo(1 _)").await;
-    database.client().await.set_inputs(graph.id).set("z", "1").await.unwrap();
+    // A client without the code knows the names of the inputs, and not their types.
+    database.client().await.set_inputs(graph.id).set("x", &7).await.unwrap();
     eventually("it is refused", async || database.count("select count(*) from durable.refusals").await == 1).await;
     let at_rest = "select count(*) from durable.executions where state = 'waiting'";
     eventually("it gives its slot back", async || database.count(at_rest).await == 1).await;

@@ -134,7 +134,7 @@ async fn a_node_that_takes_less_in_new_code_runs_again_and_finds_no_run_of_the_o
     old.durable.shutdown().await.unwrap();
 
     // The newest revision of `x` is the one under which the old code has run `a` for the first time.
-    let newest = "select max((node ->> 'change_revision')::int) from durable.execution_values";
+    let newest = "select max(coalesce((node ->> 'change_revision')::int, (node ->> 'state_revision')::int, revision)) from durable.execution_values";
     let newest: i32 = database.value(newest).await;
     let durable = database.builder().register(TakesOne(counting(&tally))).start().await.unwrap();
     let new = Seen { durable, id: old.id };

@@ -88,7 +88,7 @@ impl Taken {
     }
 
     /// The values as they are stored; `None` for a node without one.
-    pub(super) fn raw(&self) -> Result<Vec<Option<Box<RawValue>>>> {
+    pub(crate) fn raw(&self) -> Result<Vec<Option<Box<RawValue>>>> {
         (0..self.slots.len()).map(|place| self.json(place).map(Payload::to_raw).transpose()).collect()
     }
 

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::node::Computed;
-use super::taken::Taken;
+use crate::context::nodes::node::Computed;
+use crate::context::nodes::taken::Taken;
 use crate::context::wait::{Approval, InputWait};
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::Digest;
