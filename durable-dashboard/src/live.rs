@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::Shared;
 
 /// How often the database is asked whether something has changed.
-const INTERVAL: Duration = Duration::from_millis(400);
+const INTERVAL: Duration = Duration::from_millis(250);
 
 /// A proxy may close a connection on which nothing comes for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

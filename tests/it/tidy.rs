@@ -377,7 +377,9 @@ fn sql_stands_under_store_and_in_durable_migrate() {
     const SQL: [&str; 6] = ["select ", "insert into ", "delete from ", "create table ", "from durable.", "sqlx::query"];
     let mut mistakes = Vec::new();
     for Source { path, text } in sources(&["rs"]) {
-        let library = ["src/", "durable-core/src/", "durable-cli/src/"].iter().any(|folder| path.starts_with(folder));
+        let library = ["src/", "durable-core/src/", "durable-cli/src/", "durable-dashboard/src/"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
         if !library || path.starts_with("durable-core/src/store") {
             continue;
         }

@@ -164,7 +164,7 @@ async fn a_database_that_is_away_is_said_and_the_page_comes_back_by_itself() {
     let (bridged, switch) = bridge(format!("127.0.0.1:{port}")).await;
     let url = format!("{before}@127.0.0.1:{bridged}/{name}");
     let durable = Durable::builder().database_url(&url).max_connections(3).start().await.unwrap();
-    let site = Site::of(Dashboard::new(durable.clone()).patience(Duration::from_secs(3))).await;
+    let site = Site::serve(Dashboard::new(durable.clone()).patience(Duration::from_secs(3)).into_router()).await;
     site.get("/executions").await.page();
 
     switch.send_replace(false);

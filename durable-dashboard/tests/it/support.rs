@@ -99,9 +99,9 @@ impl Reply {
 }
 
 impl Site {
-    /// Serves a dashboard at the root of a server.
+    /// Serves a dashboard at the root of a server; on a busy machine, too, the database is not away.
     pub(crate) async fn of(dashboard: Dashboard) -> Self {
-        Self::serve(dashboard.into_router()).await
+        Self::serve(dashboard.patience(PATIENCE).into_router()).await
     }
 
     /// A dashboard with the rule for those who have none: this machine may do everything.
