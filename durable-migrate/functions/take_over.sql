@@ -26,6 +26,10 @@ begin
         raise exception 'there is no execution %', origin
         using errcode = 'UD404', hint = 'check the id and the schema';
     end if;
+    if source.state = 'waiting' and source.error is not null then
+        raise exception 'execution % is stopped: only what has ended can be taken over', origin
+        using errcode = 'UD409', hint = 'resume it under code that fits its journal, or cancel it first';
+    end if;
     if source.finished_at is null then
         raise exception 'execution % is %: only what has ended can be taken over', origin, source.state
         using errcode = 'UD409', hint = 'wait for its end, or cancel it';
