@@ -3,7 +3,9 @@
 pub use crate::context::Context;
 pub use crate::context::Workflow;
 pub use crate::context::arguments::{Argument, DigestOpaque, DigestSerialized, RetryArgument, digest};
-pub use crate::context::entry::{step_once, step_once_in_transaction, step_retried, step_retried_in_transaction};
+pub use crate::context::entry::{
+    flow_once, flow_retried, step_once, step_once_in_transaction, step_retried, step_retried_in_transaction,
+};
 pub use crate::context::join::{Branches, join, race, try_join};
 pub use crate::context::result::{RunResult, StepError, StepOutput, StepResult};
 pub use crate::context::route::{Arguments, Returned, Route, Sent, SentArgument, returned};
@@ -28,6 +30,7 @@ pub mod graph {
     pub use crate::context::graph::each::{DEFAULT_CONCURRENCY, Items, List, SharedArgument, each, items};
     pub use crate::context::graph::question::{AnswerValue, Question, ask};
     pub use crate::context::nodes::due::{TimerResult, due};
+    pub use crate::context::nodes::flow::context;
     pub use crate::context::nodes::inputs::{GivenInputs, Inputs, add, deserialize, serialize, show};
     pub use crate::context::nodes::node::{Computed, Graph, InputValue, Node, check, computed};
     pub use crate::context::nodes::schema::{Schema, WithoutSchema};

@@ -317,10 +317,11 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, has over 200 bytes or a control character; `Payload` for a value that cannot be
-    /// stored.
+    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and in a graph, whose values are those of its
+    /// nodes; `Payload` for a value that cannot be stored.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> SetValue {
-        SetValue::new(self.scope(), name, value)
+        let set = SetValue::new(self.scope(), name, value);
+        if self.is_of_node { set.refused_in_a_node() } else { set }
     }
 
     /// The value that this execution has set under a name; `None` if there is none. What it returns is recorded: a replay gets

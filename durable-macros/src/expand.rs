@@ -253,9 +253,10 @@ fn start(durable: &syn::Path, step: &Step, parameters: &[Parameter]) -> TokenStr
     } else {
         ("step_once", quote!(move |#transaction| #future))
     };
+    let function = if step.node.flow { function.replace("step_", "flow_") } else { function.to_owned() };
     let function = match transaction {
         Some(_) => format_ident!("{function}_in_transaction"),
-        None => Ident::new(function, Span::call_site()),
+        None => Ident::new(&function, Span::call_site()),
     };
     // An output that is no `Result`, or cannot be stored, is reported at the type that the user wrote.
     let function = quote_spanned!(output.span()=> #durable::__macro::#function::<#output, _>);

@@ -119,6 +119,10 @@ pub fn workflow(options: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// `retry(…)` takes `max_attempts` (3), `backoff` (`exponential`, `linear` or `constant`; exponential), `base` (`"1s"`),
 /// `max` (`"1h"`) and `jitter` (the part of each delay left to chance, from 0 to 1; 0.25).
 ///
+/// In a graph, a step may take `cx: &Context` behind `&self`. Then it is a flow: it may sleep, wait for events and answers, run branches
+/// and maps, start children, and call other steps of the block with `self.name(…)`; a step that is called so, and that no node takes,
+/// is not a node, and its parameters are arguments. Its code is replayed like `run`. It has no `timeout` and no `queue`.
+///
 /// Durations are whole numbers with a unit (ms, s, m, h, d, w), largest first: `"30s"`, `"1h30m"`.
 #[proc_macro_attribute]
 pub fn step(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {

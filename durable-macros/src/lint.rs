@@ -1,6 +1,6 @@
 //! Finds what would make a replay diverge: time, chance and concurrency that the journal does not see.
 //!
-//! Only what is replayed is read: the bodies of `run` and of compensations that take `cx`. It goes by paths, so an alias or a
+//! Only what is replayed is read: the bodies of `run`, and of nodes and compensations that take `cx`. It goes by paths, so an alias or a
 //! helper method hides a call; the overlap rule and the digests of the runtime are the net below.
 
 use crate::errors::Errors;
@@ -97,6 +97,9 @@ const MACROS: &[(&[&str], &str)] = &[
 pub(crate) fn replay(workflow: &Workflow, errors: &mut Errors) {
     for run in workflow.runs() {
         body(run, "`run`", errors);
+    }
+    for flow in workflow.steps().filter(|step| step.node.flow) {
+        body(&flow.method, "a node with `cx`", errors);
     }
     let compensations = workflow.compensations().map(|compensation| &compensation.method);
     for compensation in compensations.filter(|method| method.context().is_some()) {

@@ -4,6 +4,7 @@ pub(crate) mod check;
 mod cycles;
 mod each;
 pub(crate) mod expand;
+pub(crate) mod flows;
 mod inputs;
 pub(crate) mod model;
 mod policy;

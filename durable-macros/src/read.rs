@@ -93,6 +93,9 @@ pub(crate) fn workflow(options: TokenStream, block: Block, errors: &mut Errors) 
     let time_to_live = options.take("time_to_live", options::duration, errors);
     let retention = options.take("retention", options::duration, errors);
     let schedule = schedule::read(&mut options, errors);
+    let marker_paths = marker_paths(&durable, &block.items);
+    let mut members: Vec<Member> = block.items.into_iter().map(|item| member(&durable, item, errors)).collect();
+    nodes::flows::mark(&mut members);
     Workflow {
         name: name.unwrap_or_else(|| named_after_type(&block.head.self_ty)),
         version: version.unwrap_or(1),
@@ -105,8 +108,8 @@ pub(crate) fn workflow(options: TokenStream, block: Block, errors: &mut Errors) 
         open: options.take("open", options::flag, errors).flatten(),
         schedule,
         head: block.head,
-        marker_paths: marker_paths(&durable, &block.items),
-        members: block.items.into_iter().map(|item| member(&durable, item, errors)).collect(),
+        marker_paths,
+        members,
         durable,
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod crashing;
 pub(crate) mod delaying;
 mod door;
 mod evolving;
+pub(crate) mod flowing;
 mod history;
 pub(crate) mod mapping;
 pub(crate) mod observing;

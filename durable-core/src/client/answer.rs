@@ -62,6 +62,9 @@ impl<'durable> IntoFuture for ProvideInput<'durable> {
                     question.clone_into(&mut message.name);
                     return answer(durable, &message, person).await;
                 }
+                if graph.may_ask(&message.name) {
+                    return answer(durable, &message, person).await;
+                }
                 let set = [(message.name.clone(), message.payload.to_raw()?)].into();
                 let changes = InputChanges { set, ..InputChanges::default() };
                 return Ok(match durable.change(message.execution_id, &changes, person).await? {

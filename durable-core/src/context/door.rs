@@ -14,6 +14,8 @@ pub struct Context {
     pub(super) root: Arc<Scope>,
     /// The input of the workflow; `None` in a compensation.
     pub(super) input: Option<InputType>,
+    /// Whether it belongs to a node of a graph.
+    pub(super) is_of_node: bool,
 }
 
 /// The type of an input.
@@ -25,7 +27,12 @@ pub(crate) struct InputType {
 
 impl Context {
     pub(crate) fn new(root: Arc<Scope>) -> Self {
-        Self { root, input: None }
+        Self { root, input: None, is_of_node: false }
+    }
+
+    /// As [`new`](Self::new), for a node of a graph.
+    pub(crate) fn of_node(scope: Arc<Scope>) -> Self {
+        Self { is_of_node: true, ..Self::new(scope) }
     }
 
     /// As [`new`](Self::new), for the `run` of a workflow with this input.

@@ -38,6 +38,34 @@ where
     }
 }
 
+/// A node of a graph that is a flow: its body makes durable calls, and is called at most once in a process.
+pub fn flow_once<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
+where
+    R: StepResult + 'step,
+    F: FnOnce() -> BoxFuture<'step, R> + Send + 'step,
+{
+    let (mut body, name) = (Some(body), spec.name);
+    let no_body = move || {
+        let failure = Failure::new(ErrorKind::Failed, format!("the flow `{name}` has no attempt left"));
+        let ended: BoxFuture<'step, R> = Box::pin(std::future::ready(R::from_result(Err(R::Error::from_failure(failure)))));
+        ended
+    };
+    // Without `retry(…)` no second attempt is ever planned.
+    flow_retried(spec, arguments, move || body.take().map_or_else(no_body, |body| body()))
+}
+
+/// A node of a graph that is a flow: its body makes durable calls, and is called once for each attempt.
+pub fn flow_retried<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, mut body: F) -> Step<'step, R>
+where
+    R: StepResult + 'step,
+    F: FnMut() -> BoxFuture<'step, R> + Send + 'step,
+{
+    match ambient::scope() {
+        None => Step::plain(body()),
+        Some(scope) => journalled(scope, spec, arguments, Calls::Flow(Box::new(body))),
+    }
+}
+
 /// A transactional step whose body is called at most once in a process.
 pub fn step_once_in_transaction<'step, R, F>(spec: &'static StepSpec, arguments: Option<CalledWith>, body: F) -> Step<'step, R>
 where

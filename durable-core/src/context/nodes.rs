@@ -1,6 +1,7 @@
 //! The nodes of a graph as the macro writes them: what they take, how they are called, and the inputs of a start.
 
 pub(crate) mod due;
+pub(crate) mod flow;
 pub(crate) mod inputs;
 pub(crate) mod node;
 pub(crate) mod parameters;

@@ -32,6 +32,13 @@ impl SetValue {
         Self { scope, key, value }
     }
 
+    /// The values of a graph are those of its nodes.
+    pub(super) fn refused_in_a_node(mut self) -> Self {
+        let problem = "a node of a graph sets no values: what the node returns is its value";
+        self.value = Err(Error::of_kind(ErrorKind::Invalid, problem));
+        self
+    }
+
     /// Adds information for programs that show the value, such as its unit.
     pub fn metadata<T: Serialize + ?Sized>(mut self, metadata: &T) -> Self {
         self.value = self.value.and_then(|value| {

@@ -112,6 +112,8 @@ pub enum NodeKind {
     Input,
     /// A question to a person, as a node of a graph.
     Question,
+    /// A node of a graph that is a flow.
+    Flow,
     /// A timer of a graph.
     Timer,
     /// A child execution.
@@ -233,7 +235,7 @@ fn non_empty(text: &str) -> Option<String> {
 
 impl NodeKind {
     /// Every known kind.
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 26] = [
         Self::Start,
         Self::End,
         Self::Step,
@@ -243,6 +245,7 @@ impl NodeKind {
         Self::Topic,
         Self::Input,
         Self::Question,
+        Self::Flow,
         Self::Timer,
         Self::Child,
         Self::Close,
@@ -273,6 +276,7 @@ impl NodeKind {
             Self::Topic => "topic",
             Self::Input => "input",
             Self::Question => "question",
+            Self::Flow => "flow",
             Self::Timer => "timer",
             Self::Child => "child",
             Self::Close => "close",

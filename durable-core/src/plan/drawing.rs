@@ -90,6 +90,7 @@ fn title(node: &GraphNode) -> String {
         | NodeKind::Input
         | NodeKind::Question
         | NodeKind::Timer
+        | NodeKind::Flow
         | NodeKind::Child
         | NodeKind::Close
         | NodeKind::Set

@@ -2,12 +2,12 @@
 
 use super::model::{Graph, Input, Kind, Node, Parameter};
 use super::policy::Wrapper;
-use super::{cycles, each, questions, sets};
+use super::{cycles, each, flows, questions, sets};
 use crate::check::{
     borrows_self, can_be_input, fits_into_a_key, has_impl_trait, is_plain, old_names_are_free, parameters_are_unconditional,
 };
 use crate::errors::Errors;
-use crate::model::{Member, Step, Workflow};
+use crate::model::{Member, Workflow};
 use crate::options;
 use crate::parse::Method;
 use proc_macro2::TokenTree;
@@ -29,9 +29,11 @@ pub(crate) fn all(workflow: &Workflow, graph: &Graph<'_>, errors: &mut Errors) {
             fits_into_a_key(old_name, "the name of an input", errors);
         }
     }
-    for step in workflow.steps() {
-        step_takes_no_context(step, errors);
-        not_generic(&step.method, step.arguments(), errors);
+    for node in &graph.nodes {
+        if let Kind::Step(step) = node.kind {
+            flows::check(step, errors);
+            not_generic(&step.method, step.arguments(), errors);
+        }
     }
     for question in workflow.questions() {
         questions::check(question, errors);
@@ -146,16 +148,6 @@ impl<'ast> Visit<'ast> for Mentions<'_, 'ast> {
         if self.names.contains(&ident) {
             self.found = Some(ident);
         }
-    }
-}
-
-fn step_takes_no_context(step: &Step, errors: &mut Errors) {
-    if let Some(context) = step.method.parameters().find(|parameter| crate::model::is_context(&parameter.ty)) {
-        errors.at(
-            context,
-            "a node of a graph cannot take `cx` in this release: move what sleeps, waits or calls steps to a workflow with `run`, \
-             and start that one from this step, with a `durable::Durable` in a field",
-        );
     }
 }
 

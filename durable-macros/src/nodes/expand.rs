@@ -113,7 +113,8 @@ fn node_spec(durable: &syn::Path, node: &Node<'_>) -> TokenStream {
             Some(quote!(Input { optional: #optional }))
         }
         Kind::Question(_) => Some(quote!(Question)),
-        Kind::Step(step) => step.node.timer.as_ref().map(|_| quote!(Timer)),
+        Kind::Step(step) if step.node.timer.is_some() => Some(quote!(Timer)),
+        Kind::Step(step) => step.node.flow.then(|| quote!(Flow)),
     };
     let kind = kind.map(|kind| quote!(kind: #durable::__macro::graph::NodeKind::#kind,));
     let options = node.options().map(|options| {
@@ -171,7 +172,14 @@ fn run(workflow: &Workflow, graph: &Graph<'_>, node: &Node<'_>, step: &Step) -> 
             let computed = Ident::new(if step.node.timer.is_some() { "due" } else { "computed" }, result.span());
             quote_spanned!(result.span()=> #durable::__macro::graph::#computed::<#result>)
         };
-        (taken, quote_spanned!(name.span()=> #(#bound)* #computed(Self::#name(self, #(#arguments),*).await)))
+        let (context, cx) = match step.method.context().filter(|_| step.node.flow) {
+            Some(context) => {
+                let make = quote!(let cx = #durable::__macro::graph::context()?;);
+                (Some(make), Some(quote_spanned!(context.ty.span()=> &cx,)))
+            }
+            None => (None, None),
+        };
+        (taken, quote_spanned!(name.span()=> #(#bound)* #context #computed(Self::#name(self, #cx #(#arguments),*).await)))
     };
     let sets = sets::check(graph, node, &value_of_step(durable, step), output(&step.method.signature.output).span());
     // The compiler points here when the future cannot move between threads.

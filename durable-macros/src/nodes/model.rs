@@ -47,6 +47,8 @@ pub(crate) struct NodeOptions {
     pub(crate) output: Option<Attribute>,
     /// The marker `#[timer]`: its step says when it fires.
     pub(crate) timer: Option<Attribute>,
+    /// Whether its step takes `cx`, and is a flow.
+    pub(crate) flow: bool,
     /// The names of those options that were written, even if their values have mistakes.
     pub(crate) written: Vec<Ident>,
 }

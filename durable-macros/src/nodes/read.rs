@@ -49,6 +49,7 @@ pub(crate) fn options(options: &mut Options, output: Option<Attribute>, errors: 
         sets: options.take("sets", sets, errors).unwrap_or_default(),
         output,
         timer: None,
+        flow: false,
         written,
     }
 }

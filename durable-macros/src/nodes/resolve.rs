@@ -1,6 +1,7 @@
 //! Finds the form of a block, and the node that each parameter of a graph names.
 
 use super::each::Each;
+use super::flows;
 use super::model::{Graph, Kind, Node, Parameter};
 use super::policy::Taking;
 use crate::model::{self, Form, Member, Workflow};
@@ -25,13 +26,16 @@ impl Workflow {
         self.open.is_some()
             || self.inputs().next().is_some()
             || self.questions().next().is_some()
+            || self.steps().any(|step| step.node.flow)
             || self.steps().any(|step| step.node.places().next().is_some())
             || graph.nodes.iter().any(has_an_edge)
     }
 
     fn graph(&self) -> Graph<'_> {
+        let called = flows::called(self);
         let kinds = self.members.iter().filter_map(|member| match member {
             Member::Input(input) => Some(Kind::Input(input)),
+            Member::Step(step) if called.contains(&step.method.name()) => None,
             Member::Step(step) => Some(Kind::Step(step)),
             Member::Question(question) => Some(Kind::Question(question)),
             _ => None,
@@ -43,7 +47,7 @@ impl Workflow {
             let Some(options) = node.options() else { continue };
             let arguments: Vec<&PatType> = match node.kind {
                 Kind::Input(_) => Vec::new(),
-                // A rule refuses `cx`; it names no node.
+                // `cx` names no node.
                 Kind::Step(step) => step.arguments().filter(|argument| !model::is_context(&argument.ty)).collect(),
                 Kind::Question(question) => question.method.parameters().collect(),
             };

@@ -194,6 +194,7 @@ fn worker_process() {
             "counting" => graphs::mapping::work(&url, &folder).await,
             "diamond" => graphs::crashing::work(&url, &folder).await,
             "told" => graphs::observing::work(&url, &folder).await,
+            "flow_in_a_graph" => graphs::flowing::work(&url, &folder).await,
             "ticking" => graphs::ticking::work(&url, &folder).await,
             "asked_twice" => graphs::asking::work(&url, &folder).await,
             "shop" => tagging::work(&url).await,

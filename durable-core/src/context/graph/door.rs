@@ -51,6 +51,12 @@ impl Door {
         self.nodes.iter().find(is_called).filter(|spec| spec.kind == NodeKind::Question).map(|spec| spec.name)
     }
 
+    /// Whether a flow of the graph may ask a question of this name.
+    pub(crate) fn may_ask(&self, name: &str) -> bool {
+        let is_called = |spec: &NodeSpec| spec.name == name || spec.was.contains(&name);
+        self.nodes.iter().any(|spec| spec.kind == NodeKind::Flow) && !self.nodes.iter().any(is_called)
+    }
+
     /// The changes by the places of the inputs.
     ///
     /// # Errors

@@ -36,6 +36,9 @@ use crate::running::scope::Scope;
 /// Most entries of a journal. With more, an execution that only waits continues as new, so that a claim reads little.
 const LONGEST_JOURNAL: usize = 1000;
 
+/// No branch of a flow that is dropped is kept: no key begins with this.
+const NO_BRANCH: &str = "\0";
+
 /// Runs an execution of a graph to its end.
 ///
 /// # Errors
@@ -254,8 +257,14 @@ impl<'run, W: Workflow> Driver<'run, W> {
     }
 
     fn drop_run(&mut self, node: usize) {
-        if let Some(run) = self.under_way.remove(&node) {
-            run.branch.abandon();
+        let Some(run) = self.under_way.remove(&node) else { return };
+        let spec = &self.shape.nodes[node];
+        let path = journal_key::below(&journal_key::occurrence(journal_key::STEP, spec.name, run.cause));
+        let unused = if spec.kind == NodeKind::Flow { self.run.unfinished_below(&path, NO_BRANCH) } else { Vec::new() };
+        run.branch.abandon();
+        if spec.kind == NodeKind::Flow {
+            self.run.pass_over(&path, "", &unused);
+            self.run.give_back(&unused);
         }
     }
 
@@ -265,7 +274,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
         self.run.drop_known_waits(|key| {
             let (name, occurrence) = journal_key::outermost(key);
             // Only a step finds what it began under a former name. A question that was renamed is asked anew.
-            let was_called = |spec: &NodeSpec| spec.kind == NodeKind::Step && spec.was.contains(&&*name);
+            let was_called = |spec: &NodeSpec| matches!(spec.kind, NodeKind::Step | NodeKind::Flow) && spec.was.contains(&&*name);
             let is_called = |spec: &NodeSpec| spec.name == name || was_called(spec);
             let mut under_way = self.under_way.iter();
             name == CHANGES || under_way.any(|(node, run)| run.cause == occurrence && is_called(&self.shape.nodes[*node]))

@@ -70,7 +70,7 @@ fn shape(kind: NodeKind) -> (&'static str, &'static str) {
         NodeKind::Start | NodeKind::End => ("([", "])"),
         NodeKind::Sleep | NodeKind::Event | NodeKind::All | NodeKind::Topic => ("{{", "}}"),
         NodeKind::Input | NodeKind::Question | NodeKind::Timer => ("{{", "}}"),
-        NodeKind::Child => ("[[", "]]"),
+        NodeKind::Child | NodeKind::Flow => ("[[", "]]"),
         NodeKind::Decision | NodeKind::Loop | NodeKind::Version => ("{", "}"),
         NodeKind::Join | NodeKind::TryJoin | NodeKind::Race | NodeKind::Map => ("[/", "\\]"),
         NodeKind::Merge => ("[\\", "/]"),

@@ -170,7 +170,7 @@ fn write_shape(svg: &mut String, kind: NodeKind, (x, y): Point, (width, height):
         );
     };
     rectangle(svg, 0.0);
-    if kind == NodeKind::Child {
+    if matches!(kind, NodeKind::Child | NodeKind::Flow) {
         rectangle(svg, 5.0);
     }
 }

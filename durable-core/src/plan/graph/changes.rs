@@ -54,7 +54,7 @@ pub(crate) fn find_input(nodes: &[NodeSpec], name: &str) -> Result<usize, String
             let cure = "answer it with `durable.provide_input`, or with `durable input give`";
             Err(format!("`{name}` is a question, and only inputs can be set and unset: {cure}; {}", listed(nodes)))
         }
-        NodeKind::Step | NodeKind::Timer => {
+        NodeKind::Step | NodeKind::Flow | NodeKind::Timer => {
             Err(format!("`{name}` is computed, and only inputs can be set and unset; {}", listed(nodes)))
         }
     }

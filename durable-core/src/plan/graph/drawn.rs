@@ -11,6 +11,7 @@ pub(crate) fn drawn(workflow: &str, version: u32, nodes: impl Iterator<Item = No
         let kind = match spec.kind {
             NodeKind::Input { .. } => model::NodeKind::Input,
             NodeKind::Step => model::NodeKind::Step,
+            NodeKind::Flow => model::NodeKind::Flow,
             NodeKind::Question => model::NodeKind::Question,
             NodeKind::Timer => model::NodeKind::Timer,
         };

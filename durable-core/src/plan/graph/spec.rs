@@ -67,6 +67,8 @@ pub enum NodeKind {
     },
     /// A step computes it.
     Step,
+    /// A step computes it that makes durable calls of its own.
+    Flow,
     /// A person answers it.
     Question,
     /// A step computes when it fires, and its value is the time for which it has.
