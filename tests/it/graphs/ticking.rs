@@ -1,5 +1,6 @@
 //! Timers of graphs: once, again and again, never; on a clock that is turned by hand.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -216,12 +217,17 @@ async fn database() -> Database {
     database
 }
 
-/// Turns the clock to each time for which an execution waits.
-async fn turn_on(database: &Database) {
+/// Turns the clock to each time for which an execution waits, until the work is done. No turn is cut off: its statement would go on
+/// alone, and later turn the clock once more, or give a killed worker its lease back.
+async fn turning<T>(database: &Database, work: impl Future<Output = T>) -> T {
+    let next =
+        "select wake_at from durable.executions where state = 'waiting' and wake_at > durable.now() and wake_at < 'infinity'";
+    let mut work = pin!(work);
     loop {
-        let next =
-            "select wake_at from durable.executions where state = 'waiting' and wake_at > durable.now() and wake_at < 'infinity'";
-        let next = database.eventually_value::<DateTime<Utc>>(next).await;
+        let next = tokio::select! {
+            done = &mut work => return done,
+            next = database.eventually_value::<DateTime<Utc>>(next) => next,
+        };
         let by = next - clock::now(database).await;
         clock::turn(database, by.to_std().unwrap_or_default()).await;
     }
@@ -235,18 +241,14 @@ pub(crate) async fn work(url: &str, folder: &Folder) {
 }
 
 async fn killed(database: &Database, folder: &Folder, trap: Option<Trap>) -> (bool, Vec<String>) {
-    tokio::select! {
-        (killed, writes) = killed_in("ticking", database, folder, trap) => (killed.is_some(), writes),
-        () = turn_on(database) => (false, Vec::new()),
-    }
+    let (killed, writes) = turning(database, killed_in("ticking", database, folder, trap)).await;
+    (killed.is_some(), writes)
 }
 
 async fn finish_and_check(what: &str, database: &Database, folder: &Folder) {
     let builder = builder(&database.url, folder.effects());
-    let output = tokio::select! {
-        output = crash::finish::<Ticking>(what, database, builder, (TickingInputs::default(), KEY)) => output.unwrap(),
-        () = turn_on(database) => String::new(),
-    };
+    let finished = crash::finish::<Ticking>(what, database, builder, (TickingInputs::default(), KEY));
+    let output = turning(database, finished).await.unwrap();
     assert_eq!(output, "ended with hour 3", "{what}");
     let ticks: Vec<String> =
         database.values("select key from durable.checkpoints where key like '%/set tick%' order by ordinal").await;
