@@ -15,7 +15,7 @@ use crate::payload;
 /// Shortest period of a recurring timer: each tick is a commit or two.
 const SHORTEST_PERIOD: Duration = Duration::from_secs(1);
 
-/// When a timer of a graph fires. See [`#[timer]`](macro@crate::timer).
+/// When a timer of a graph fires: what a method marked `#[timer]` returns.
 ///
 /// ```
 /// use durable::prelude::*;
