@@ -317,8 +317,8 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty, has over 200 bytes or a control character, and in a graph, whose values are those of its
-    /// nodes; `Payload` for a value that cannot be stored.
+    /// `Invalid` for a name that is empty, has over 200 bytes or contains a control character, and in a node of a graph, whose
+    /// value is what it returns; `Payload` for a value that cannot be stored.
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> SetValue {
         let set = SetValue::new(self.scope(), name, value);
         if self.is_of_node { set.refused_in_a_node() } else { set }

@@ -16,7 +16,7 @@ use crate::access::{self, Access};
 use crate::problem::Problem;
 use crate::visit::{Shell, Visit};
 
-/// Nothing is loaded from elsewhere, and no script or style stands in a page.
+/// Pages load nothing from other sites, and contain no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action \
                       'self'; base-uri 'none'; frame-ancestors 'self'";
 

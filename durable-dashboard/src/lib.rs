@@ -85,7 +85,7 @@ impl Dashboard {
         self
     }
 
-    /// Refuses every change, whoever asks for it.
+    /// Refuses every change, whatever the role of the sender.
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
         self

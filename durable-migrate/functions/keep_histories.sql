@@ -1,5 +1,5 @@
--- keep_histories: add values to the histories of their nodes, as far as their executions are accepted, and delete what has no place any
--- more: beyond the newest `kept` values of a node. A value without `kept` belongs to no history. A repeated write adds the values of the
+-- keep_histories: add the values of accepted executions to the histories of their nodes, and delete all but the newest `kept`
+-- values of a node. A value without `kept` belongs to no history. A repeated write adds the values of the
 -- checkpoints that it has recorded: `recorded` has their executions and keys. A value whose revision the history has takes the place of
 -- that one: it was set silently.
 create or replace function durable.keep_histories(

@@ -13,7 +13,7 @@ use crate::report::Table;
 use crate::workflows::Progress;
 use crate::workflows::mapping::{EachNumber, EachNumberInputs, MapNumbers};
 
-/// Items of the execution before the measured one, and those that are left when a worker stops.
+/// How many items run before the measurement begins, and how many a stopped worker leaves for the next one.
 const WARM_UP: usize = 100;
 
 /// The entry of the report.

@@ -32,7 +32,7 @@ impl SetValue {
         Self { scope, key, value }
     }
 
-    /// The values of a graph are those of its nodes.
+    /// Refuses the call, because a node of a graph has one value: what it returns.
     pub(super) fn refused_in_a_node(mut self) -> Self {
         let problem = "a node of a graph sets no values: what the node returns is its value";
         self.value = Err(Error::of_kind(ErrorKind::Invalid, problem));

@@ -1,4 +1,4 @@
-//! Finds what does not fit a schema, with the library by which the engine judges answers.
+//! Finds what does not fit a schema, with the same library that the engine checks answers with.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;

@@ -381,7 +381,7 @@ pub(super) async fn value(
     let details = shared.durable.get_execution(id).await?;
     let found = find(&details, of).ok_or_else(|| {
         let what = format!("Execution {id} has no value `{of}`.");
-        Problem::new(StatusCode::NOT_FOUND, what).advice("The page of the execution links to those that it has.")
+        Problem::new(StatusCode::NOT_FOUND, what).advice("Open the page of the execution: it links to all its values.")
     })?;
     Ok(([(CONTENT_TYPE, "application/json")], found.as_str().to_owned()).into_response())
 }

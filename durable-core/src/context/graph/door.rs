@@ -89,7 +89,7 @@ impl Door {
     /// The inputs of a start by their places. `null` is a start without inputs.
     ///
     /// # Errors
-    /// As for [`judge`](Self::judge), without those of a change that changes nothing.
+    /// As for [`judge`](Self::judge). A start that gives nothing is not an error.
     pub(crate) fn judge_start(&self, inputs: &Payload) -> Result<Vec<(usize, Change)>> {
         let given: Option<BTreeMap<String, Box<RawValue>>> = payload::decode("the inputs of a graph", inputs.as_str())?;
         let set = given.unwrap_or_default();

@@ -413,7 +413,7 @@ impl<'run, W: Workflow> Driver<'run, W> {
     }
 }
 
-/// The causes of the runs of which the journal has anything.
+/// The runs that the journal knows: for each its node and its cause.
 fn begun(shape: &Shape, run: &Run) -> Vec<(usize, u32)> {
     let keys = run.unasked().into_iter().chain(run.cut_off());
     keys.filter_map(|key| journal_key::run_of_node(&key).and_then(|(name, cause)| Some((shape.find(&name)?, cause)))).collect()

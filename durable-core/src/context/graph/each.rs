@@ -89,7 +89,7 @@ pub fn items<L: List>(taken: &Taken, place: usize, name: &str) -> Result<Items<L
     let items: Vec<L::Item> = payload::decode(format_args!("the value of `{name}`"), value.as_str())?;
     if items.len() > MOST_ITEMS {
         let problem = format!(
-            "`each` would run a step for each of the {} items of `{name}`, over the limit of {MOST_ITEMS}: let one item stand for many, \
+            "`each` would run a step for each of the {} items of `{name}`, over the limit of {MOST_ITEMS}: put several into each item, \
              or start an execution for each part of the list",
             items.len()
         );

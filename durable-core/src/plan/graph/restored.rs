@@ -27,7 +27,7 @@ pub(crate) struct Restored {
     pub(crate) nodes: Vec<Stored>,
     /// The newest revision of all that is stored, also of nodes that the code no longer has.
     pub(crate) newest: u32,
-    /// For nodes of which runs are journalled: the largest cause of these runs.
+    /// The runs that are in the journal: for each its node and its cause.
     pub(crate) begun: Vec<(usize, u32)>,
 }
 
